@@ -1,0 +1,35 @@
+"""hfedu: learn how a hypervisor works by running one.
+
+    import hfedu
+    run = hfedu.boot("initrd.img")
+    print(run.uart)
+
+Everything public is reached from here; the parts are loaded when they are first used.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "hfedu.run.machine": ("Machine", "boot"),
+    "hfedu.run.ramdisk": ("RamDisk", "Secondary"),
+    "hfedu.run.trace": ("Recording", "Event", "Kind", "Outcome"),
+    "hfedu.guest.scripted": (
+        "clear", "configure", "hvc", "load", "Message", "power_off", "print_line", "receive", "send", "smc", "store",
+        "vcpu_count", "vcpu_run", "vm_count", "wait_for_interrupt",
+    ),
+}  # fmt: skip
+_HOME = {name: module for module, names in _PUBLIC.items() for name in names}
+__all__ = sorted(_HOME)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'hfedu' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,78 @@
+"""The device tree that the boot loader hands over (format: devicetree specification, version 17)."""
+
+import struct
+
+Node = dict[str, "bytes | Node"]
+
+
+def cells(*numbers: int) -> bytes:
+    """32-bit big-endian cells."""
+    return struct.pack(f">{len(numbers)}I", *numbers)
+
+
+def wide(number: int) -> bytes:
+    """One number as two cells."""
+    return struct.pack(">Q", number)
+
+
+def flatten(root: Node) -> bytes:
+    """A device tree blob. Values are bytes (properties) or dicts (nodes); properties come first in each node."""
+    strings = bytearray()
+    offsets: dict[str, int] = {}
+
+    def padded(data: bytes) -> bytes:
+        return data + bytes(-len(data) % 4)
+
+    def node(name: str, content: Node) -> bytes:
+        out = cells(1) + padded(name.encode() + b"\0")
+        for key, value in content.items():
+            if isinstance(value, bytes):
+                if key not in offsets:
+                    offsets[key] = len(strings)
+                    strings.extend(key.encode() + b"\0")
+                out += cells(3, len(value), offsets[key]) + padded(value)
+        for key, value in content.items():
+            if not isinstance(value, bytes):
+                out += node(key, value)
+        return out + cells(2)
+
+    structure = node("", root) + cells(9)
+    header_size, rsvmap_size = 40, 16
+    off_struct = header_size + rsvmap_size
+    off_strings = off_struct + len(structure)
+    total = off_strings + len(strings)
+    header = cells(0xD00DFEED, total, off_struct, off_strings, header_size, 17, 16, 0, len(strings), len(structure))
+    return header + bytes(rsvmap_size) + structure + bytes(strings)
+
+
+def virt(ram_base: int, ram_size: int, initrd: tuple[int, int], bootargs: str, cpus: int) -> bytes:
+    """The tree of this board: chosen, memory, CPUs, PSCI, and the UART."""
+    return flatten(
+        {
+            "compatible": b"linux,dummy-virt\0",
+            "#address-cells": cells(2),
+            "#size-cells": cells(2),
+            "chosen": {
+                "bootargs": bootargs.encode() + b"\0",
+                "linux,initrd-start": wide(initrd[0]),
+                "linux,initrd-end": wide(initrd[1]),
+                "stdout-path": b"/pl011@9000000\0",
+            },
+            f"memory@{ram_base:x}": {"device_type": b"memory\0", "reg": wide(ram_base) + wide(ram_size)},
+            "cpus": {
+                "#address-cells": cells(1),
+                "#size-cells": cells(0),
+                **{
+                    f"cpu@{i}": {
+                        "device_type": b"cpu\0",
+                        "compatible": b"arm,cortex-a57\0",
+                        "reg": cells(i),
+                        "enable-method": b"psci\0",
+                    }
+                    for i in range(cpus)
+                },
+            },
+            "psci": {"compatible": b"arm,psci-0.2\0", "method": b"smc\0"},
+            "pl011@9000000": {"compatible": b"arm,pl011\0arm,primecell\0", "reg": wide(0x0900_0000) + wide(0x1000)},
+        }
+    )

@@ -1,0 +1,41 @@
+"""How long guests may run, and how a run ends that no hypervisor ended."""
+
+import time
+from dataclasses import dataclass, field
+
+
+class OutOfBudget(Exception):
+    """A limit was reached; the text is a sentence that says which."""
+
+
+class StuckForever(Exception):
+    """Nothing can ever happen again: the CPU waits or takes exceptions for ever. The text is a sentence."""
+
+
+@dataclass
+class Budget:
+    """Limits of a run, None for no limit: guest instructions, seconds of wall clock, traps to the hypervisor.
+
+    Instructions of scripted guests do not count: they have none.
+    """
+
+    instructions: int | None = None
+    seconds: float | None = None
+    traps: int | None = None
+    executed: int = 0
+    trapped: int = 0
+    deadline: float | None = field(default=None, init=False)
+
+    def start(self) -> None:
+        """Start the clock."""
+        if self.seconds is not None:
+            self.deadline = time.monotonic() + self.seconds
+
+    def check(self) -> None:
+        """`OutOfBudget` if the run has used up one of its limits."""
+        if self.instructions is not None and self.executed >= self.instructions:
+            raise OutOfBudget(f"The guests used up their {self.instructions:,} instructions.")
+        if self.traps is not None and self.trapped >= self.traps:
+            raise OutOfBudget(f"The guests used up their {self.traps:,} traps to the hypervisor.")
+        if self.deadline is not None and time.monotonic() >= self.deadline:
+            raise OutOfBudget(f"The run used up its {self.seconds:g} seconds.")

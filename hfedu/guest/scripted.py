@@ -1,0 +1,300 @@
+"""Guests written in Python: generator functions that yield what a guest would do next.
+
+    def echo():
+        yield configure()
+        while True:
+            message = yield receive(block=True)
+            yield clear()
+            yield send(message.sender, message.data)
+
+A scripted guest lives in a VM like any other: its memory is carved from RAM, its stage-2 table is real, its
+loads and stores are checked against it, and its hypercalls reach the same handler with the same registers. Only
+the instructions between them are missing. Each yield stands for one instruction: the script goes on when
+the hypervisor has let the program counter pass it.
+"""
+
+import inspect
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from hfedu.board.memory import PhysicalMemory
+from hfedu.guest.budget import Budget
+from hfedu.guest.syndrome import Access, Fault, Walker
+from hfedu.hf import arch, call
+from hfedu.hf.addr import PAGE_SIZE, Pa
+from hfedu.hf.api import running
+from hfedu.hf.arch import PC
+from hfedu.hf.cpu import Cpu, Vcpu
+from hfedu.hf.handler import Trap
+from hfedu.hf.mm import Mm
+from hfedu.hf.platform import PL011_BASE
+from hfedu.hf.psci import PsciCall
+
+SEND_PAGE, RECV_PAGE = 0x4000, 0x5000
+"""Where a script's pages lie unless it says otherwise: offsets into its VM's memory."""
+
+Script = Callable[[], Generator["Action", Any, None]]
+"""A scripted guest: a generator function without arguments."""
+
+
+class ScriptError(ValueError):
+    """A script did something no guest can do; the text says what to write instead."""
+
+
+class Message(NamedTuple):
+    """What `receive` gives: the sender's VM id and the bytes from the receive page."""
+
+    sender: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing a guest does. Make them with the functions below and yield them.
+
+    `instruction` is "hvc", "smc", "wfi", "load" or "store"; for a call `registers` are x0-x3.
+    """
+
+    instruction: str
+    registers: tuple[int, ...] = ()
+    address: int = 0
+    data: bytes = b""
+    size: int = 0
+    meaning: Callable[["ScriptedVcpu", int], Any] | None = None
+    prepare: "Callable[[ScriptedVcpu], tuple[int, ...]] | None" = None
+
+
+def hvc(x0: int, x1: int = 0, x2: int = 0, x3: int = 0) -> Action:
+    """Any HVC #0. Gives x0 as a signed 64-bit number."""
+    return Action("hvc", (x0, x1, x2, x3))
+
+
+def smc(x0: int, x1: int = 0, x2: int = 0, x3: int = 0) -> Action:
+    """Any SMC #0. Gives x0 as a signed 64-bit number."""
+    return Action("smc", (x0, x1, x2, x3))
+
+
+def vm_count() -> Action:
+    """How many VMs there are, the primary included."""
+    return hvc(call.HF_VM_GET_COUNT)
+
+
+def vcpu_count(vm: int) -> Action:
+    """How many vCPUs a VM has, or -1. Only the primary may ask."""
+    return hvc(call.HF_VCPU_GET_COUNT, vm)
+
+
+def vcpu_run(vm: int, vcpu: int = 0) -> Action:
+    """Run a vCPU of a secondary. Gives a `VcpuRunReturn` when control comes back: code, vm_id, data."""
+    return Action("hvc", (call.HF_VCPU_RUN, vm, vcpu, 0), meaning=lambda _, x0: call.hf_vcpu_run_return(x0))
+
+
+def configure(send: int | None = None, recv: int | None = None) -> Action:
+    """Name the send and receive pages (addresses; by default the VM's fifth and sixth page). Gives 0 or -1."""
+
+    def prepare(guest: "ScriptedVcpu") -> tuple[int, ...]:
+        pages = (guest.base + SEND_PAGE if send is None else send, guest.base + RECV_PAGE if recv is None else recv)
+        guest.asked = pages
+        return call.HF_VM_CONFIGURE, *pages, 0
+
+    def meaning(guest: "ScriptedVcpu", x0: int) -> int:
+        if x0 == 0:
+            guest.pages = guest.asked
+        return signed(x0)
+
+    return Action("hvc", prepare=prepare, meaning=meaning)
+
+
+def send(vm: int, data: bytes | str, size: int | None = None) -> Action:
+    """Put `data` into the send page and send it, or only its first `size` bytes.
+
+    Gives 0 or -1; to the primary, the index of the vCPU that waited, or 0xffff.
+    """
+    data = data.encode() if isinstance(data, str) else bytes(data)
+    if len(data) > PAGE_SIZE:
+        raise ScriptError(
+            f"send() got {len(data)} bytes, and a send page holds {PAGE_SIZE}: send less, or pass size= to lie"
+        )
+    registers = (call.HF_MAILBOX_SEND, vm, len(data) if size is None else size, 0)
+
+    def prepare(guest: "ScriptedVcpu") -> tuple[int, ...]:
+        if guest.pages is not None:
+            guest.store(guest.pages[0], data)
+        return registers
+
+    return Action("hvc", prepare=prepare)
+
+
+def receive(block: bool = True) -> Action:
+    """Take the message that waits, or wait for one. Gives a `Message`; None if there is none and `block` is false."""
+
+    def meaning(guest: "ScriptedVcpu", x0: int) -> Message | None:
+        if signed(x0) == -1:
+            return None
+        sender, size = call.hf_mailbox_receive_return(x0)
+        return Message(sender, guest.received(size))
+
+    return Action("hvc", (call.HF_MAILBOX_RECEIVE, int(block), 0, 0), meaning=meaning)
+
+
+def clear() -> Action:
+    """Empty the mailbox so that the next message can come. Gives 0, or -1 if it held no read message."""
+    return hvc(call.HF_MAILBOX_CLEAR)
+
+
+def wait_for_interrupt() -> Action:
+    """WFI. At this commit nothing ever ends a secondary's wait."""
+    return Action("wfi")
+
+
+def load(address: int, size: int = 8) -> Action:
+    """Read memory, a number of `size` bytes (1 to 8). A load that stage 2 refuses takes the hypervisor down."""
+    return Action("load", address=address, size=size)
+
+
+def store(address: int, data: bytes | int) -> Action:
+    """Write memory: bytes, or one 64-bit number. A store that stage 2 refuses takes the hypervisor down."""
+    return Action("store", address=address, data=data if isinstance(data, bytes) else data.to_bytes(8, "little"))
+
+
+def print_line(text: str) -> Action:
+    """Print a line on the UART."""
+    return Action("store", address=PL011_BASE, data=text.encode() + b"\n")
+
+
+def power_off() -> Action:
+    """PSCI SYSTEM_OFF, for the primary."""
+    return hvc(PsciCall.SYSTEM_OFF)
+
+
+def signed(value: int) -> int:
+    """A register as a signed 64-bit number."""
+    return value - (1 << 64) if value >> 63 else value
+
+
+class ScriptedVcpu:
+    """A script while it runs on a vCPU: its generator, the action it waits for, and its pages."""
+
+    def __init__(self, vcpu: Vcpu, script: Script, memory: PhysicalMemory, walker: Walker) -> None:
+        self.vcpu, self.memory, self.walker = vcpu, memory, walker
+        self.base = vcpu.regs[PC]
+        self.asked = (0, 0)
+        self.pages: tuple[int, int] | None = None
+        self.action: Action | None = None
+        self.next_pc = self.base
+        self.name = script.__name__
+        self.generator = script()
+        self.refused: Fault | None = None
+
+    def advance(self, value: Any) -> Action:
+        """The script's next action. A primary that is done powers off; a secondary waits for ever."""
+        try:
+            action = self.generator.send(value)
+        except StopIteration:
+            return power_off() if self.vcpu.vm.id == call.HF_PRIMARY_VM_ID else wait_for_interrupt()
+        if not isinstance(action, Action):
+            raise ScriptError(
+                f"the script {self.name} yielded {action!r}: yield a call such as receive(), send(0, b'...') or clear()"
+            )
+        return action
+
+    def translate(self, address: int, size: int, write: bool) -> "int | Fault":
+        """Where an access of this VM goes, or how it fails."""
+        return self.walker.translate(self.vcpu.regs, self.vcpu.vm.ptable.root, Access(address, size, write, 0))
+
+    def store(self, address: int, data: bytes) -> None:
+        """Write through stage 2, page by page; where it is refused, note the fault and stop."""
+        while data and self.refused is None:
+            chunk = data[: PAGE_SIZE - (address & PAGE_SIZE - 1)]
+            found = self.translate(address, len(chunk), True)
+            if isinstance(found, Fault):
+                self.refused = found
+            elif PL011_BASE <= found < PL011_BASE + PAGE_SIZE:
+                for byte in chunk:
+                    self.memory.write(Pa(found), bytes((byte,)))
+            else:
+                self.memory.write(Pa(found), chunk)
+            address, data = address + len(chunk), data[len(chunk) :]
+
+    def load(self, address: int, size: int) -> bytes:
+        """Read through stage 2; where it is refused, note the fault."""
+        found = self.translate(address, size, False)
+        if isinstance(found, Fault):
+            self.refused = found
+            return bytes(size)
+        return self.memory.read(Pa(found), size)
+
+    def received(self, size: int) -> bytes:
+        """The first `size` bytes of the receive page."""
+        return self.load(self.pages[1], size) if self.pages is not None else b""
+
+
+class ScriptedCpu:
+    """Runs scripted guests on a physical CPU; the counterpart of `UnicornCpu`."""
+
+    def __init__(self, cpu: Cpu, memory: PhysicalMemory, mm: Mm, budget: Budget) -> None:
+        self.cpu, self.memory, self.budget = cpu, memory, budget
+        self.walker = Walker(mm, memory)
+        self.guests: dict[str, ScriptedVcpu] = {}
+
+    def run(self, script: Script) -> Trap:
+        """Let the current vCPU's script go on until it traps to EL2."""
+        cpu, regs = self.cpu, self.cpu.regs
+        vcpu = running(cpu)
+        guest = self.guests.get(vcpu.name)
+        if guest is None:
+            guest = self.guests[vcpu.name] = ScriptedVcpu(vcpu, script, self.memory, self.walker)
+        value: Any = None
+        if guest.action is not None and regs[PC] == guest.next_pc:
+            value = self.result(guest, guest.action)
+        while True:
+            self.budget.check()
+            if guest.action is None or regs[PC] == guest.next_pc:
+                guest.action = guest.advance(value)
+                guest.next_pc = regs[PC] + 4
+            action = guest.action
+            registers = action.prepare(guest) if action.prepare else action.registers
+            value = None
+            if action.instruction == "store":
+                guest.store(action.address, action.data)
+            elif action.instruction == "load":
+                value = int.from_bytes(guest.load(action.address, action.size), "little")
+            if guest.refused is not None:
+                return self.abort(guest, action.instruction != "load")
+            if action.instruction in ("load", "store"):
+                regs[PC] = guest.next_pc
+                continue
+            for i, register in enumerate(registers):
+                regs[i] = register & call.MASK64
+            if action.instruction == "hvc":
+                regs[PC] = guest.next_pc
+                return Trap(arch.EC_HVC << 26 | arch.ESR_IL)
+            if action.instruction == "smc":
+                return Trap(arch.EC_SMC << 26 | arch.ESR_IL)
+            return Trap(arch.EC_WFI_WFE << 26 | arch.ESR_IL | 1 << 24 | 0xE << 20)
+
+    def result(self, guest: ScriptedVcpu, action: Action) -> Any:
+        """What the yield gives to the script."""
+        x0 = self.cpu.regs[0]
+        if action.meaning is not None:
+            return action.meaning(guest, x0)
+        return signed(x0) if action.instruction in ("hvc", "smc") else None
+
+    def abort(self, guest: ScriptedVcpu, write: bool) -> Trap:
+        """A data abort that stage 2 raised."""
+        fault = guest.refused
+        assert fault is not None
+        guest.refused = None
+        return Trap(arch.EC_DATA_ABORT << 26 | arch.ESR_IL | write << 6 | fault.fsc, fault.va, fault.ipa >> 12 << 4)
+
+
+def check_script(script: object) -> None:
+    """`ScriptError` unless `script` is a generator function that can be called without arguments."""
+    if not inspect.isgeneratorfunction(script):
+        raise ScriptError(
+            f"{script!r} is no scripted guest: write a function that yields calls, as in def guest(): yield configure()"
+        )
+    needed = [p.name for p in inspect.signature(script).parameters.values() if p.default is p.empty and p.kind < 2]
+    if needed:
+        raise ScriptError(f"the script {script.__name__} needs arguments ({', '.join(needed)}): give them defaults")

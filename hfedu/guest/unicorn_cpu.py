@@ -1,0 +1,330 @@
+"""A physical CPU on Unicorn: the only module that imports unicorn.
+
+Guests run natively in the emulator until something takes them to EL2. The emulated MMU walks the very tables
+that `hf/mm.py` wrote. The emulator leaves at every exception; this module turns what it says into the `Trap` an
+Arm CPU would report, or vectors the exception to the guest's own EL1.
+
+Only listed registers move between `Cpu.regs` and the emulator: what the hypervisor forgets to switch (ELR_EL1,
+SPSR_EL1, FP) stays in the emulated CPU and leaks from guest to guest, as on the real machine.
+"""
+
+import ctypes
+from array import array
+from collections.abc import Callable
+from typing import Any
+
+from unicorn import UC_ARCH_ARM64, UC_HOOK_BLOCK, UC_HOOK_INTR, UC_MODE_ARM, UC_PROT_ALL
+from unicorn import arm64_const as reg
+from unicorn.unicorn_const import UC_CTL_IO_WRITE, UC_CTL_TLB_FLUSH
+from unicorn.unicorn_py3.unicorn import Uc, uclib
+
+from hfedu.board.memory import FLASH_SIZE, RAM_BASE, PhysicalMemory
+from hfedu.guest import syndrome
+from hfedu.guest.budget import Budget, StuckForever
+from hfedu.hf import arch
+from hfedu.hf.addr import PAGE_SIZE, Pa
+from hfedu.hf.api import running
+from hfedu.hf.arch import PC, SPSR, SYSTEM
+from hfedu.hf.cpu import Cpu, Vcpu
+from hfedu.hf.handler import Trap
+from hfedu.hf.mm import ADDRESS_MASK, Mm
+from hfedu.hf.platform import PL011_BASE
+
+CpRegister = tuple[int, int, int, int, int]
+"""A system register by its encoding: op0, op1, CRn, CRm, op2."""
+CP: dict[str, CpRegister] = {
+    "VMPIDR_EL2": (3, 4, 0, 0, 5), "CSSELR_EL1": (3, 2, 0, 0, 0), "SCTLR_EL1": (3, 0, 1, 0, 0),
+    "ACTLR_EL1": (3, 0, 1, 0, 1), "CPACR_EL1": (3, 0, 1, 0, 2), "TTBR0_EL1": (3, 0, 2, 0, 0),
+    "TTBR1_EL1": (3, 0, 2, 0, 1), "TCR_EL1": (3, 0, 2, 0, 2), "ESR_EL1": (3, 0, 5, 2, 0),
+    "AFSR0_EL1": (3, 0, 5, 1, 0), "AFSR1_EL1": (3, 0, 5, 1, 1), "FAR_EL1": (3, 0, 6, 0, 0),
+    "MAIR_EL1": (3, 0, 10, 2, 0), "VBAR_EL1": (3, 0, 12, 0, 0), "CONTEXTIDR_EL1": (3, 0, 13, 0, 1),
+    "TPIDR_EL0": (3, 3, 13, 0, 2), "TPIDRRO_EL0": (3, 3, 13, 0, 3), "TPIDR_EL1": (3, 0, 13, 0, 4),
+    "AMAIR_EL1": (3, 0, 10, 3, 0), "CNTKCTL_EL1": (3, 0, 14, 1, 0), "SP_EL0": (3, 0, 4, 1, 0),
+    "SP_EL1": (3, 4, 4, 1, 0), "PAR_EL1": (3, 0, 7, 4, 0),
+}  # fmt: skip
+SCR_EL3, HCR_EL2, VTTBR_EL2 = (3, 6, 1, 1, 0), (3, 4, 1, 1, 0), (3, 4, 2, 1, 0)
+VTCR_EL2, CNTHCTL_EL2, HPFAR_EL2 = (3, 4, 2, 1, 2), (3, 4, 14, 1, 0), (3, 4, 6, 0, 4)
+ELR_EL1, SPSR_EL1 = (3, 0, 4, 0, 1), (3, 0, 4, 0, 0)
+SCR_NS_HCE_RW = 0x501
+VTCR_44_BITS = 1 << 31 | 4 << 16 | 2 << 6 | 20
+"""PS 44 bits, 4 KiB granule, SL0 = 2 (walk from level 0), T0SZ 20."""
+
+EXCP_UDEF, EXCP_SWI, EXCP_PREFETCH_ABORT, EXCP_DATA_ABORT, EXCP_BKPT, EXCP_HVC, EXCP_HYP_TRAP = 1, 2, 3, 4, 7, 11, 12
+NO_STOP_ADDRESS = 0xFFFF_FFFF_FFFF_FFFF
+SLICE = 10_000_000
+"""Instructions the emulator runs before Python looks at budgets and at the notebook's stop button."""
+TCG_BUFFER = 8 << 20
+PSTATE_SP, PSTATE_EL = 1, 0xC
+
+HVC_TRAP = Trap(arch.EC_HVC << 26 | arch.ESR_IL)
+"""Every HVC looks the same: the hypervisor ignores the immediate, so nobody fetches the instruction to see it."""
+
+_HOOK_INTR = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p)
+_HOOK_BLOCK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p)
+_TLB_FLUSH = ctypes.c_int(UC_CTL_IO_WRITE << 30 | UC_CTL_TLB_FLUSH)
+
+
+class Batch:
+    """Registers read and written in one call to the emulator, to and from an array of 64-bit values.
+
+    `stride` is the number of array elements per register; the first `count` registers can be moved alone.
+    """
+
+    def __init__(self, handle: Any, ids: list[int], values: "array[int]", stride: int = 1) -> None:
+        self.handle = handle
+        self.ids = (ctypes.c_int * len(ids))(*ids)
+        self.buffer = (ctypes.c_uint64 * len(values)).from_buffer(values)
+        base = ctypes.addressof(self.buffer)
+        self.pointers = (ctypes.c_void_p * len(ids))(*(base + 8 * stride * i for i in range(len(ids))))
+        self.all = ctypes.c_int(len(ids))
+
+    def read(self) -> None:
+        """Emulator to array."""
+        uclib.uc_reg_read_batch(self.handle, self.ids, self.pointers, self.all)
+
+    def write(self, count: ctypes.c_int | None = None) -> None:
+        """Array to emulator."""
+        uclib.uc_reg_write_batch(self.handle, self.ids, self.pointers, count or self.all)
+
+
+class UnicornCpu:
+    """Executes the guest whose registers are in `cpu.regs`, until it traps to EL2.
+
+    Shares RAM with `memory`; `mm` is asked to walk tables when a fault has to be explained. `budget` bounds it.
+    """
+
+    def __init__(self, cpu: Cpu, memory: PhysicalMemory, mm: Mm, budget: Budget) -> None:
+        self.cpu, self.memory, self.budget = cpu, memory, budget
+        self.walker = syndrome.Walker(mm, memory)
+        self.uc: Any = Uc(UC_ARCH_ARM64, UC_MODE_ARM)
+        uc = self.uc
+        uc.ctl_set_tcg_buffer_size(TCG_BUFFER)
+        self.handle = uc._uch
+        uc.mem_map_ptr(RAM_BASE, memory.ram_size, UC_PROT_ALL, ctypes.addressof(ctypes.c_char.from_buffer(memory.ram)))
+        uc.mem_map(0, FLASH_SIZE, UC_PROT_ALL)
+        uart = memory.uart
+        uc.mmio_map(
+            PL011_BASE, PAGE_SIZE, lambda _, offset, size, data: uart.read(offset), None,
+            lambda _, offset, size, value, data: uart.write(offset, value), None,
+        )  # fmt: skip
+        self.write_cp(SCR_EL3, SCR_NS_HCE_RW)
+        self.write_cp(HCR_EL2, arch.HCR_RW)
+        self.write_cp(VTCR_EL2, VTCR_44_BITS)
+        self.exception: int | None = None
+        self.block_end = self.executed = 0
+        self.emulating = False
+        self.interrupt: Callable[[], object] | None = None
+        self.loaded: Vcpu | None = None
+        self._hooks: list[Any] = []
+        self._hook(UC_HOOK_INTR, _HOOK_INTR(self._on_exception))
+        if budget.instructions is not None:
+            self._hook(UC_HOOK_BLOCK, _HOOK_BLOCK(self._on_block))
+        ids = [reg.UC_ARM64_REG_X0 + n for n in range(29)]
+        ids += [reg.UC_ARM64_REG_X29, reg.UC_ARM64_REG_X30, reg.UC_ARM64_REG_PC, reg.UC_ARM64_REG_PSTATE]
+        self.general = Batch(self.handle, ids, cpu.regs)
+        self.x0_to_x30 = ctypes.c_int(31)
+        self.system_values, self.system = self._cp_batch(list(CP.values()))
+        self.el2_values, self.el2 = self._cp_batch([VTTBR_EL2, HCR_EL2, CNTHCTL_EL2])
+        self.sp_value = array("Q", (0,))
+        self.sp = Batch(self.handle, [reg.UC_ARM64_REG_SP], self.sp_value)
+        cpu.read_system_registers = self.read_system_registers
+
+    def _cp_batch(self, registers: list[CpRegister]) -> tuple["array[int]", Batch]:
+        """System registers as one batch: every fourth element of the array is a value, the rest says which."""
+        values = array("Q", bytes(32 * len(registers)))
+        for i, (op0, op1, crn, crm, op2) in enumerate(registers):
+            values[4 * i : 4 * i + 3] = array("Q", (crn | crm << 32, op0 | op1 << 32, op2))
+        return values, Batch(self.handle, [reg.UC_ARM64_REG_CP_REG] * len(registers), values, 4)
+
+    # Hooks only note what happened; everything else waits until the emulator has returned.
+
+    def _hook(self, kind: int, callback: Any) -> None:
+        hook = ctypes.c_size_t()
+        error = uclib.uc_hook_add(
+            self.handle, ctypes.byref(hook), ctypes.c_int(kind), callback, None, ctypes.c_uint64(1), ctypes.c_uint64(0)
+        )
+        assert error == 0, f"uc_hook_add failed with {error}"
+        self._hooks.append(callback)
+
+    def _on_exception(self, _uc: int, number: int, _data: int) -> None:
+        self.exception = number
+        uclib.uc_emu_stop(self.handle)
+
+    def _on_block(self, _uc: int, address: int, size: int, _data: int) -> None:
+        self.executed += size >> 2
+        self.block_end = address + size
+
+    # Registers.
+
+    def write_cp(self, register: CpRegister, value: int) -> None:
+        """Write one system register, named by (op0, op1, crn, crm, op2)."""
+        self.uc.cpr_write(*register, value)
+
+    def read_cp(self, register: CpRegister) -> int:
+        """Read one system register."""
+        return int(self.uc.cpr_read(*register))
+
+    def read_system_registers(self) -> None:
+        """Copy the system registers into `cpu.regs`. The stack pointer in use is not yet in its SP_ELx."""
+        if self.loaded is not self.cpu.current:
+            return
+        self.system.read()
+        regs = self.cpu.regs
+        regs[SYSTEM:] = self.system_values[3::4]
+        self.sp.read()
+        regs[_active_sp(regs[SPSR])] = self.sp_value[0]
+
+    def enter(self) -> None:
+        """Put `cpu.regs` and the CPU's EL2 registers into the emulator, as a return from EL2 would."""
+        cpu = self.cpu
+        if self.loaded is not cpu.current:
+            regs = cpu.regs
+            self.general.write()
+            self.system_values[3::4] = regs[SYSTEM:]
+            self.system.write()
+            self.sp_value[0] = regs[_active_sp(regs[SPSR])]
+            self.sp.write()
+            self.el2_values[3::4] = array("Q", (cpu.vttbr_el2, cpu.hcr_el2 | arch.HCR_TWI, cpu.cnthctl_el2))
+            self.el2.write()
+            uclib.uc_ctl(self.handle, _TLB_FLUSH)
+            self.loaded = cpu.current
+        else:
+            self.general.write(self.x0_to_x30)
+        if self.memory.dirty:
+            self.uc.ctl_flush_tb()
+            self.memory.dirty = False
+
+    # Running.
+
+    def run(self) -> Trap:
+        """Run the guest until it traps to EL2. `OutOfBudget` or `StuckForever` if it never will."""
+        self.enter()
+        while True:
+            self.budget.check()
+            error = self.emulate()
+            if self.exception is not None:
+                trap = self.explain(self.exception)
+            elif error:
+                trap = self.external_abort()
+            else:
+                continue
+            if trap is not None:
+                return trap
+
+    def emulate(self) -> int:
+        """One slice of native execution from the PC in `cpu.regs`; registers are back in `cpu.regs` afterwards."""
+        budget, regs = self.budget, self.cpu.regs
+        count = SLICE
+        if budget.instructions is not None:
+            count = min(SLICE, budget.instructions - budget.executed)
+            self.executed = 0
+        self.exception = None
+        self.emulating = True  # from here to False the stop button only leaves a note in self.interrupt
+        error = uclib.uc_emu_start(self.handle, regs[PC], NO_STOP_ADDRESS, 0, count)
+        self.emulating = False
+        self.general.read()
+        if self.interrupt is not None:
+            interrupt, self.interrupt = self.interrupt, None
+            interrupt()
+        if budget.instructions is not None:
+            stopped = self.exception is not None or error
+            budget.executed += self.executed - (self.block_end - regs[PC] >> 2) if stopped else count
+        return int(error)
+
+    def explain(self, exception: int) -> Trap | None:
+        """What an exception of the emulator is on a real CPU: a trap to EL2, or None if EL1 took it."""
+        regs = self.cpu.regs
+        pc = regs[PC]
+        if exception == EXCP_HVC:
+            return HVC_TRAP
+        if exception == EXCP_PREFETCH_ABORT:
+            return self.abort(syndrome.Access(pc, 4, False, 0), fetch=True)
+        insn = self.instruction(pc - 4 if exception == EXCP_SWI else pc)
+        if exception == EXCP_HYP_TRAP:
+            return Trap(arch.EC_SMC << 26 | arch.ESR_IL | insn >> 5 & 0xFFFF)
+        if exception == EXCP_DATA_ABORT:
+            self.read_system_registers()
+            access = syndrome.access_of(insn, pc, list(regs[:31]), regs[_active_sp(regs[SPSR])])
+            assert access is not None, f"instruction {insn:#010x} at {pc:#x} took a data abort but is no load or store"
+            return self.abort(access)
+        if exception == EXCP_UDEF and insn == syndrome.WFI:
+            return self.wait_for_interrupt()
+        if exception == EXCP_UDEF:
+            esr = syndrome.trapped_system_register(insn, self.cpu.cnthctl_el2)
+            return Trap(esr) if esr is not None else self.vector(arch.ESR_IL, None)
+        if exception == EXCP_SWI:
+            return self.vector(0x15 << 26 | arch.ESR_IL | insn >> 5 & 0xFFFF, None)
+        if exception == EXCP_BKPT:
+            return self.vector(0x3C << 26 | arch.ESR_IL | insn >> 5 & 0xFFFF, None)
+        raise StuckForever(f"The emulated CPU took exception {exception}, which hfedu does not know.")
+
+    def instruction(self, pc: int) -> int:
+        """The instruction at a guest's address, or 0 if it cannot be read."""
+        self.read_system_registers()
+        found = self.walker.translate(self.cpu.regs, self.root, syndrome.Access(pc, 4, False, 0), fetch=True)
+        return int.from_bytes(self.memory.read(Pa(found), 4), "little") if isinstance(found, int) else 0
+
+    @property
+    def root(self) -> Pa:
+        """The root of the stage-2 table in use."""
+        return Pa(self.cpu.vttbr_el2 & ADDRESS_MASK)
+
+    def wait_for_interrupt(self) -> Trap | None:
+        """A WFI: it traps from a secondary; the primary really waits, and nothing here ever interrupts it."""
+        if self.cpu.hcr_el2 & arch.HCR_TWI:
+            return Trap(arch.EC_WFI_WFE << 26 | arch.ESR_IL | 1 << 24 | 0xE << 20)
+        raise StuckForever("The primary waits for an interrupt, and no device of this board will ever raise one.")
+
+    def abort(self, access: syndrome.Access, fetch: bool = False) -> Trap | None:
+        """A failed access: a trap if stage 2 refused it, else an exception of the guest's own."""
+        self.read_system_registers()
+        regs = self.cpu.regs
+        fault = self.walker.translate(regs, self.root, access, fetch)
+        assert isinstance(fault, syndrome.Fault), f"the emulator refused {access}, the tables allow it"
+        iss = fault.s1ptw << 7 | (access.write and not fetch) << 6 | fault.fsc
+        if fault.stage == 1:
+            ec = 0x21 if fetch else 0x25
+            return self.vector((ec - (not regs[SPSR] & PSTATE_EL)) << 26 | arch.ESR_IL | iss, fault.va)
+        if not fetch and not fault.s1ptw:
+            iss |= access.iss
+        ec = arch.EC_INSTRUCTION_ABORT if fetch else arch.EC_DATA_ABORT
+        return Trap(ec << 26 | arch.ESR_IL | iss, fault.va, fault.ipa >> 12 << 4)
+
+    def external_abort(self) -> Trap | None:
+        """The emulator found no device behind an address that both stages allow."""
+        pc = self.cpu.regs[PC]
+        insn = self.instruction(pc)
+        if insn == 0:
+            return self.explain(EXCP_PREFETCH_ABORT)
+        return self.explain(EXCP_DATA_ABORT)
+
+    def vector(self, esr: int, far: int | None) -> Trap | None:
+        """Take an exception to EL1, as the hardware does on entry. Never a trap to EL2."""
+        self.read_system_registers()
+        regs = self.cpu.regs
+        pc, pstate = regs[PC], regs[SPSR]
+        offset = 0x400 if not pstate & PSTATE_EL else 0x200 if pstate & PSTATE_SP else 0
+        new_pstate = pstate & 0xF000_0000 | arch.SPSR_EL1H_DAIF_MASKED
+        target = regs[syndrome.VBAR_EL1] + offset
+        if (pc, pstate) == (target, new_pstate):
+            raise StuckForever(
+                f"VM {running(self.cpu).vm.id} takes exceptions for ever: its exception vector at {target:#x} holds no "
+                "code that runs, so handling the exception raises it again."
+            )
+        self.write_cp(ELR_EL1, pc)
+        self.write_cp(SPSR_EL1, pstate)
+        regs[syndrome.ESR_EL1] = esr
+        if far is not None:
+            regs[syndrome.FAR_EL1] = far
+        regs[PC], regs[SPSR] = target, new_pstate
+        self.loaded = None
+        self.enter()
+        return None
+
+
+def _active_sp(pstate: int) -> int:
+    """The index in `ArchRegs` of the stack pointer that is in use."""
+    return SP_EL1 if pstate & PSTATE_EL and pstate & PSTATE_SP else SP_EL0
+
+
+SP_EL0, SP_EL1 = arch.REGISTER_NAMES.index("SP_EL0"), arch.REGISTER_NAMES.index("SP_EL1")

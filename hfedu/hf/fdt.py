@@ -1,0 +1,97 @@
+"""The flattened device tree, as far as the hypervisor reads and patches it (upstream: src/fdt.c, src/fdt_handler.c).
+
+Works on a copy of the blob; whoever calls writes the patched copy back.
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+MAGIC = 0xD00DFEED
+BEGIN_NODE, END_NODE, PROP, NOP = 1, 2, 3, 4
+HEADER = struct.Struct(">10I")
+
+
+class Property(NamedTuple):
+    """One property: the node's path ("/chosen"), its name, and where in the blob its value lies."""
+
+    node: str
+    name: str
+    offset: int
+    size: int
+
+
+class Fdt:
+    """A device tree blob. `ValueError` if it is not one."""
+
+    def __init__(self, blob: bytes) -> None:
+        self.blob = bytearray(blob)
+        if len(blob) < HEADER.size or HEADER.unpack_from(blob)[0] != MAGIC:
+            raise ValueError("no device tree: the magic number is missing")
+        self.totalsize, self.off_struct, self.off_strings, self.off_rsvmap = HEADER.unpack_from(blob)[1:5]
+
+    def properties(self) -> Iterator[Property]:
+        """Every property, in the order of the blob."""
+        at, path = self.off_struct, [""]
+        while True:
+            (token,) = struct.unpack_from(">I", self.blob, at)
+            at += 4
+            if token == BEGIN_NODE:
+                end = self.blob.index(0, at)
+                path.append(self.blob[at:end].decode())
+                at = end + 4 & -4
+            elif token == END_NODE:
+                path.pop()
+            elif token == PROP:
+                size, name = struct.unpack_from(">2I", self.blob, at)
+                begin = self.off_strings + name
+                name = self.blob[begin : self.blob.index(0, begin)].decode()
+                yield Property("/".join(path[1:]) or "/", name, at + 8, size)
+                at = at + 8 + size + 3 & -4
+            elif token != NOP:
+                return
+
+    def value(self, node: str, name: str) -> bytes | None:
+        """A property's bytes, or None."""
+        for prop in self.properties():
+            if (prop.node, prop.name) == (node, name):
+                return bytes(self.blob[prop.offset : prop.offset + prop.size])
+        return None
+
+    def number(self, node: str, name: str) -> int | None:
+        """A property that is one big-endian number of 4 or 8 bytes, or None."""
+        value = self.value(node, name)
+        return int.from_bytes(value, "big") if value is not None and len(value) in (4, 8) else None
+
+    def write_number(self, node: str, name: str, number: int) -> bool:
+        """Overwrite a property of 4 or 8 bytes with `number`. False if there is none."""
+        for prop in self.properties():
+            if (prop.node, prop.name) == (node, name) and prop.size in (4, 8):
+                mask = (1 << 8 * prop.size) - 1
+                self.blob[prop.offset : prop.offset + prop.size] = (number & mask).to_bytes(prop.size, "big")
+                return True
+        return False
+
+    def memory_ranges(self) -> list[tuple[int, int]]:
+        """The [begin, end) ranges of all nodes whose device_type is "memory"."""
+        address_cells = self.number("/", "#address-cells") or 2
+        size_cells = self.number("/", "#size-cells") or 1
+        entry = 4 * (address_cells + size_cells)
+        ranges = []
+        for node in [
+            p.node for p in self.properties() if p.name == "device_type" and self.value(p.node, p.name) == b"memory\0"
+        ]:
+            reg = self.value(node, "reg") or b""
+            for at in range(0, len(reg) - entry + 1, entry):
+                begin = int.from_bytes(reg[at : at + 4 * address_cells], "big")
+                ranges.append((begin, begin + int.from_bytes(reg[at + 4 * address_cells : at + entry], "big")))
+        return ranges
+
+    def add_mem_reservation(self, address: int, size: int) -> None:
+        """Put [address, address + size) in front of the reservation block; what follows moves by 16 bytes."""
+        entry = struct.pack(">2Q", address, size)
+        self.blob[self.off_rsvmap : self.off_rsvmap] = entry
+        self.totalsize += len(entry)
+        self.off_struct += len(entry)
+        self.off_strings += len(entry)
+        struct.pack_into(">3I", self.blob, 4, self.totalsize, self.off_struct, self.off_strings)

@@ -1,0 +1,151 @@
+"""From a trap to the next vCPU (upstream: src/arch/aarch64/handler.c and exceptions.S).
+
+A trap arrives with the guest's registers in `Cpu.regs`. The handler calls the API, writes the result, and if
+another vCPU is to run, saves the registers of the old one and restores those of the new one: three steps that
+come after the API has released every lock.
+"""
+
+from typing import NamedTuple, NoReturn
+
+from hfedu.hf import arch
+from hfedu.hf.addr import Ipa
+from hfedu.hf.api import Api, running
+from hfedu.hf.arch import ESR_FNV, ESR_IL, PC
+from hfedu.hf.call import (
+    ERROR,
+    HF_MAILBOX_CLEAR,
+    HF_MAILBOX_RECEIVE,
+    HF_MAILBOX_SEND,
+    HF_PRIMARY_VM_ID,
+    HF_VCPU_GET_COUNT,
+    HF_VCPU_RUN,
+    HF_VM_CONFIGURE,
+    HF_VM_GET_COUNT,
+    MASK32,
+    MASK64,
+)
+from hfedu.hf.cpu import Cpu, Vcpu
+from hfedu.hf.platform import HypervisorHang
+from hfedu.hf.psci import PSCI_CONVENTION_MASK, Psci
+from hfedu.hf.spinlock import Step, Steps
+
+ZEROS_X1_X17 = arch.ArchRegs()[1:18]
+
+
+class Trap(NamedTuple):
+    """An exception taken to EL2: its syndrome, and for aborts the addresses. `esr` None means an interrupt."""
+
+    esr: int | None
+    far: int = 0
+    hpfar: int = 0
+
+
+class Handler(Api, Psci):
+    """The exception vectors of EL2."""
+
+    def handle(self, cpu: Cpu, trap: Trap) -> Steps[None]:
+        """Serve one trap of the vCPU that `cpu` runs, and leave in `cpu` whatever runs next."""
+        if trap.esr is None:
+            yield from self.switch(cpu, (yield from self.irq_lower(cpu)))
+        elif trap.esr >> 26 == arch.EC_HVC:
+            ret, next_vcpu = yield from self.hvc_handler(cpu, *cpu.regs[:4])
+            if next_vcpu is not None:
+                yield Step("retval", running(cpu))
+                running(cpu).regs.set_retval(ret)
+            cpu.regs[0] = ret
+            cpu.regs[1:18] = ZEROS_X1_X17
+            yield from self.switch(cpu, next_vcpu)
+        else:
+            yield from self.switch(cpu, (yield from self.sync_lower_exception(cpu, trap)))
+
+    def switch(self, cpu: Cpu, next_vcpu: Vcpu | None) -> Steps[None]:
+        """Save what is left of the current vCPU and restore `next_vcpu`, if there is one to switch to."""
+        if next_vcpu is None:
+            return
+        yield cpu.save
+        cpu.read_system_registers()
+        running(cpu).regs[:] = cpu.regs
+        yield Step("restore", next_vcpu)
+        cpu.current = next_vcpu
+        cpu.regs[:] = next_vcpu.regs
+
+    def hvc_handler(self, cpu: Cpu, function: int, arg1: int, arg2: int, arg3: int) -> Steps[tuple[int, Vcpu | None]]:
+        """Serve one HVC: PSCI first if it comes from the primary, then the hypercalls, else -1."""
+        if running(cpu).vm.id == HF_PRIMARY_VM_ID:
+            psci_ret = yield from self.psci_handler(cpu, function, arg1, arg2, arg3)
+            if psci_ret is not None:
+                return psci_ret & MASK64, None
+        number = function & MASK32 & ~PSCI_CONVENTION_MASK
+        if number == HF_VCPU_RUN:
+            return (yield from self.api_vcpu_run(cpu, arg1, arg2))
+        if number == HF_MAILBOX_SEND:
+            return (yield from self.api_mailbox_send(cpu, arg1, arg2))
+        if number == HF_MAILBOX_RECEIVE:
+            return (yield from self.api_mailbox_receive(cpu, arg1))
+        if number == HF_MAILBOX_CLEAR:
+            return (yield from self.api_mailbox_clear(cpu)), None
+        if number == HF_VM_CONFIGURE:
+            return (yield from self.api_vm_configure(cpu, Ipa(arg1), Ipa(arg2))), None
+        if number == HF_VM_GET_COUNT:
+            return self.api_vm_get_count(), None
+        if number == HF_VCPU_GET_COUNT:
+            return self.api_vcpu_get_count(cpu, arg1), None
+        return ERROR, None
+
+    def irq_lower(self, cpu: Cpu) -> Steps[Vcpu]:
+        """A physical interrupt while a secondary runs: the primary must see to it."""
+        return (yield from self.api_yield(cpu))
+
+    def sync_lower_exception(self, cpu: Cpu, trap: Trap) -> Steps[Vcpu | None]:
+        """Any other trap of a guest. Aborts, and all it does not know, it reports and then spins for ever."""
+        esr, pc = trap.esr, cpu.regs[PC]
+        assert esr is not None
+        ec = esr >> 26
+        if ec == arch.EC_WFI_WFE:
+            if esr & 1:
+                return None
+            return (yield from self.api_wait_for_interrupt(cpu))
+        if ec == arch.EC_SMC:
+            yield from self.smc_handler(cpu)
+            cpu.regs[PC] = pc + (4 if esr & ESR_IL else 2)
+            return None
+        if ec == arch.EC_DATA_ABORT:
+            where = "far=invalid" if esr & ESR_FNV else f"far={trap.far:#x}, hpfar={trap.hpfar << 8:#x}"
+            self.dlog(f"Data abort: pc={pc:#x}, esr={esr:#x}, ec={ec:#x}, {where}\n")
+            self.hang("a load or store outside its memory", cpu)
+        if ec == arch.EC_INSTRUCTION_ABORT:
+            where = "far=invalid" if esr & ESR_FNV else f"far={trap.far:#x}, hpfar={trap.hpfar << 8:#x}"
+            vttbr = f"vttbr_el2={cpu.vttbr_el2:#x}"
+            self.dlog(f"Instruction abort: pc={pc:#x}, esr={esr:#x}, ec={ec:#x}, {where}, {vttbr}\n")
+            self.hang("an instruction fetch outside its memory", cpu)
+        self.dlog(f"Unknown lower sync exception pc={pc:#x}, esr={esr:#x}, ec={ec:#x}\n")
+        self.hang("an instruction that traps and that the hypervisor does not know", cpu)
+
+    def smc_handler(self, cpu: Cpu) -> Steps[None]:
+        """Serve one SMC: PSCI for the primary; anything else is logged and refused with -1."""
+        regs = cpu.regs
+        ret: int | None = None
+        if running(cpu).vm.id == HF_PRIMARY_VM_ID:
+            ret = yield from self.psci_handler(cpu, regs[0], regs[1], regs[2], regs[3])
+        if ret is None:
+            self.dlog(f"Unsupported SMC call: {regs[0]:#x}\n")
+            ret = -1
+        regs[0] = ret & MASK64
+
+    def hang(self, what: str, cpu: Cpu) -> NoReturn:
+        """End as upstream does: this version cannot stop one VM, so it spins and takes the CPU with it."""
+        vcpu = running(cpu)
+        raise HypervisorHang(
+            f"VM {vcpu.vm.id} made {what}. This hypervisor cannot stop one VM alone: it reports the exception "
+            f"and spins for ever, and physical CPU {cpu.id} is lost to everyone."
+        )
+
+    def sync_current_exception(self, pc: int, far: int, dfsc: int, write: bool) -> NoReturn:
+        """An abort of the hypervisor's own byte-by-byte copy: it reports itself and spins."""
+        iss = 1 << 24 | 0x10 << 16 | write << 6 | dfsc
+        esr = arch.EC_DATA_ABORT_SAME_EL << 26 | ESR_IL | iss
+        self.dlog(f"Data abort: pc={pc:#x}, esr={esr:#x}, ec={esr >> 26:#x}, far={far:#x}, hpfar=0x0\n")
+        raise HypervisorHang(
+            f"The hypervisor's own copy of a message faulted at {far:#x}: a page was accepted by "
+            "HF_VM_CONFIGURE although the hypervisor cannot reach it. It reports the abort and spins for ever."
+        )

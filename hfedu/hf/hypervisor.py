@@ -1,0 +1,85 @@
+"""The whole hypervisor, from power-on to the first guest (upstream: src/main.c)."""
+
+from collections.abc import Callable, Generator
+from typing import NoReturn
+
+from hfedu.hf import platform as board
+from hfedu.hf.addr import Pa
+from hfedu.hf.call import HF_PRIMARY_VM_ID
+from hfedu.hf.cpu import Cpu
+from hfedu.hf.handler import Handler, Trap
+from hfedu.hf.load import Load
+from hfedu.hf.mm import MM_MODE_R, El2Abort
+from hfedu.hf.platform import MAX_CPUS, HypervisorPanic, Platform
+from hfedu.hf.spinlock import Step
+
+
+class Hypervisor(Load, Handler):
+    """Hafnium as of 2018-10-04. Its state is `vms`, `cpus`, and the tables in the platform's memory.
+
+    `one_time_init` boots it, `cpu_main` enters the primary, `trap` serves a guest's trap. What the real one
+    does not survive raises `HypervisorHang`; power-off raises `PowerDown`.
+    """
+
+    cpu_type: Callable[[int], Cpu] = Cpu
+
+    def __init__(self, platform: Platform) -> None:
+        super().__init__(platform)
+        self.cpus = [self.cpu_type(i) for i in range(MAX_CPUS)]
+
+    def panic(self, message: str) -> NoReturn:
+        """Print the message and spin for ever (upstream: src/panic.c)."""
+        self.dlog(f"Panic: {message}\n")
+        raise HypervisorPanic(f"The hypervisor panicked: {message}.")
+
+    def one_time_init(self) -> None:
+        """Boot: build the hypervisor's own tables, read the device tree, load every VM."""
+        self.dlog("Initialising hafnium\n")
+        if not self.mm_init():
+            self.panic("mm_init failed")
+        try:
+            self.load_vms()
+        except El2Abort as abort:
+            self.el2_abort(abort)
+        self.dlog("Hafnium initialisation completed\n")
+
+    def load_vms(self) -> None:
+        """Load what the RAM disk holds and tell the primary about it."""
+        params = self.plat_get_boot_params()
+        if params is None:
+            self.panic("unable to retrieve boot params")
+        for begin, end in params.mem_ranges:
+            self.dlog(f"Memory range:  {begin:#x} - {end - 1:#x}\n")
+        begin, end = params.initrd
+        self.dlog(f"Ramdisk range: {begin:#x} - {end - 1:#x}\n")
+        if not self.mm_identity_map(Pa(begin), Pa(end), MM_MODE_R):
+            self.panic("unable to map initrd in")
+        primary_initrd = self.load_primary(params.initrd, params.kernel_arg)
+        if primary_initrd is None:
+            self.panic("unable to load primary VM")
+        reserved = self.load_secondary(params.initrd, params)
+        if reserved is None:
+            self.panic("unable to load secondary VMs")
+        if not self.plat_update_boot_params(primary_initrd, reserved):
+            self.panic("plat_update_boot_params failed")
+
+    def cpu_main(self, cpu: Cpu) -> None:
+        """Put this CPU's vCPU of the primary on it."""
+        cpu.is_on = True
+        self.dlog(f"Starting up cpu {cpu.id}\n")
+        primary = self.vms[HF_PRIMARY_VM_ID]
+        self.vm_set_current(cpu, primary)
+        cpu.current = primary.vcpus[cpu.id]
+        cpu.regs[:] = cpu.current.regs
+
+    def trap(self, cpu: Cpu, trap: Trap) -> Generator[Step, None, None]:
+        """The steps that serve one trap; an abort of the hypervisor's own ends them as it ends the real one."""
+        try:
+            yield from self.handle(cpu, trap)
+        except El2Abort as abort:
+            self.el2_abort(abort)
+
+    def el2_abort(self, abort: El2Abort) -> NoReturn:
+        """Report an abort in the hypervisor itself."""
+        pc = board.MEMCPY_STORE_PC if abort.write else board.MEMCPY_LOAD_PC
+        self.sync_current_exception(pc, abort.va, abort.dfsc, abort.write)

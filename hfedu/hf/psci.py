@@ -1,0 +1,85 @@
+"""Power control for the primary (upstream: src/arch/aarch64/psci.h and handler.c)."""
+
+from enum import IntEnum
+
+from hfedu.hf.call import MASK32
+from hfedu.hf.cpu import Cpu
+from hfedu.hf.mm import Mm
+from hfedu.hf.platform import CpuDown
+from hfedu.hf.spinlock import Steps, sl_lock, sl_unlock
+
+PSCI_CONVENTION_MASK = 1 << 30
+
+
+class PsciCall(IntEnum):
+    """PSCI functions that upstream knows, without the bit that says SMC64."""
+
+    VERSION = 0x8400_0000
+    CPU_OFF = 0x8400_0002
+    CPU_ON = 0x8400_0003
+    AFFINITY_INFO = 0x8400_0004
+    MIGRATE_INFO_TYPE = 0x8400_0006
+    SYSTEM_OFF = 0x8400_0008
+    SYSTEM_RESET = 0x8400_0009
+
+
+PSCI_SUCCESS, PSCI_NOT_SUPPORTED, PSCI_INVALID_PARAMETERS = 0, -1, -2
+PSCI_ALREADY_ON, PSCI_INTERNAL_FAILURE = -4, -6
+PSCI_AFFINITY_ON, PSCI_AFFINITY_OFF = 0, 1
+PSCI_TRUSTED_OS_NOT_PRESENT_MP = 2
+
+
+class Psci(Mm):
+    """Answers the primary's PSCI calls, with the firmware's help. Results are signed 32-bit numbers."""
+
+    cpus: list[Cpu]
+
+    def cpu_find(self, cpu_id: int) -> Cpu | None:
+        """The physical CPU with this id (64 bits), if upstream's table has one."""
+        return self.cpus[cpu_id] if cpu_id < len(self.cpus) else None
+
+    def cpu_on(self, cpu: Cpu, target: Cpu, entry: int, arg: int) -> Steps[bool]:
+        """Mark `target` as on. True if it already was. Takes and drops target.lock (upstream: cpu_on in cpu.c)."""
+        yield from sl_lock(cpu, target.lock)
+        was_on = target.is_on
+        target.is_on = True
+        yield from sl_unlock(cpu, target.lock)
+        return was_on
+
+    def psci_handler(self, cpu: Cpu, function: int, arg0: int, arg1: int, arg2: int) -> Steps[int | None]:
+        """Serve one PSCI call. Its result, or None if upstream does not know the function."""
+        match function & MASK32 & ~PSCI_CONVENTION_MASK:
+            case PsciCall.VERSION:
+                return 2
+            case PsciCall.MIGRATE_INFO_TYPE:
+                return PSCI_TRUSTED_OS_NOT_PRESENT_MP
+            case PsciCall.SYSTEM_OFF | PsciCall.SYSTEM_RESET as power:
+                self.platform.smc(power, 0, 0, 0)
+                raise AssertionError("the firmware returned from a power-off")
+            case PsciCall.CPU_OFF:
+                yield from sl_lock(cpu, cpu.lock)
+                cpu.is_on = False
+                yield from sl_unlock(cpu, cpu.lock)
+                raise CpuDown
+            case PsciCall.AFFINITY_INFO:
+                target = self.cpu_find(arg0)
+                if target is None:
+                    return PSCI_INVALID_PARAMETERS
+                if arg1 != 0:
+                    return PSCI_NOT_SUPPORTED
+                yield from sl_lock(cpu, target.lock)
+                is_on = target.is_on
+                yield from sl_unlock(cpu, target.lock)
+                return PSCI_AFFINITY_ON if is_on else PSCI_AFFINITY_OFF
+            case PsciCall.CPU_ON:
+                target = self.cpu_find(arg0)
+                if target is None:
+                    return PSCI_INVALID_PARAMETERS
+                if (yield from self.cpu_on(cpu, target, arg1, arg2)):
+                    return PSCI_ALREADY_ON
+                ret = self.platform.smc(PsciCall.CPU_ON, arg0, arg1, arg2)
+                if ret != PSCI_SUCCESS:
+                    self.dlog(f"Unexpected return from PSCI_CPU_ON: {ret & MASK32:#x}\n")
+                    return PSCI_INTERNAL_FAILURE
+                return PSCI_SUCCESS
+        return None

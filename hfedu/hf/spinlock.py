@@ -1,0 +1,51 @@
+"""Spin locks, and the `Step` in which all hypervisor code is cut (upstream: inc/hf/spinlock.h)."""
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from hfedu.hf.cpu import Cpu
+
+T = TypeVar("T")
+
+
+class Step(NamedTuple):
+    """The next atomic action on shared state, announced before it is done; resuming does it.
+
+    `kind` is one of the names below, `target` the object acted on.
+    acquire, release: a spin lock.  deliver: message bytes and mailbox.  wake, block: a vCPU.
+    read: a mailbox whose message its owner takes.  clear: a mailbox.  configure: a VM's pages.
+    save, restore: a vCPU's registers.  retval: a vCPU's x0.
+    """
+
+    kind: str
+    target: object
+
+
+Steps = Generator[Step, None, T]
+
+
+class SpinLock:
+    """A lock that one physical CPU holds at a time. `owner` is that CPU, or None."""
+
+    __slots__ = ("acquire", "name", "owner", "release")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.owner: Cpu | None = None
+        self.acquire = Step("acquire", self)
+        self.release = Step("release", self)
+
+
+def sl_lock(cpu: "Cpu", lock: SpinLock) -> Steps[None]:
+    """Take `lock` for `cpu`. Whoever drives the steps resumes this one only while the lock is free."""
+    yield lock.acquire
+    assert lock.owner is None, f"{lock.name} is already held"
+    lock.owner = cpu
+
+
+def sl_unlock(cpu: "Cpu", lock: SpinLock) -> Steps[None]:
+    """Drop `lock`, which `cpu` holds."""
+    yield lock.release
+    assert lock.owner is cpu, f"{lock.name} is not held by cpu {cpu.id}"
+    lock.owner = None

@@ -1,0 +1,1 @@
+"""Running machines: RAM disks, the machine itself, and the recording of what happened."""

@@ -1,0 +1,160 @@
+"""Building and reading RAM disks: binary cpio archives with `vmlinuz`, `initrd.img`, `vms.txt` and kernels."""
+
+import os
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hfedu.guest.scripted import Script, check_script
+
+CPIO_MAGIC = 0o070707
+CPIO_HEADER = struct.Struct("<13H")
+MAX_NAME = 255
+STUB = b"scripted guest\0\0"
+"""The image of a scripted guest: something for the loader to copy."""
+
+Image = bytes | str | os.PathLike[str] | Script
+"""A guest: raw AArch64 code, the path of a file that holds it, or a script."""
+
+
+class RamDiskError(ValueError):
+    """A RAM disk that could not boot; the text says what to change."""
+
+
+@dataclass(frozen=True)
+class Secondary:
+    """A secondary VM: its image, its memory (bytes, or text such as "1M"), its vCPUs and its kernel's file name."""
+
+    image: Image
+    memory: int | str = "512K"
+    vcpus: int = 1
+    name: str | None = None
+
+
+def parse_size(text: int | str) -> int:
+    """Bytes of "16M", "512K", "1G" or a number. `ValueError` with a sentence otherwise."""
+    if isinstance(text, int):
+        return text
+    digits, unit = text[:-1], text[-1:].upper()
+    if unit.isdigit():
+        digits, unit = text, ""
+    if unit not in ("", "K", "M", "G") or not digits.isascii() or not digits.isdigit():
+        raise ValueError(f"{text!r} is no memory size: write a number with K, M or G behind it, for example 16M")
+    return int(digits) << {"": 0, "K": 10, "M": 20, "G": 30}[unit]
+
+
+def cpio_entry(name: str, content: bytes) -> bytes:
+    """One entry of a binary cpio archive."""
+    encoded = name.encode() + b"\0"
+    size = len(content)
+    header = CPIO_HEADER.pack(CPIO_MAGIC, 0, 1, 0o100644, 0, 0, 1, 0, 0, 0, len(encoded), size >> 16, size & 0xFFFF)
+    return header + encoded + bytes(len(encoded) & 1) + content + bytes(size & 1)
+
+
+def cpio_names(archive: bytes) -> list[str]:
+    """The names of the entries that can be parsed, as the hypervisor's loader parses them (no magic needed)."""
+    names, at = [], 0
+    while at + CPIO_HEADER.size <= len(archive):
+        fields = CPIO_HEADER.unpack_from(archive, at)
+        begin = at + CPIO_HEADER.size
+        at = begin + (fields[10] + 1 & -2) + ((fields[11] << 16 | fields[12]) + 1 & -2)
+        if at > len(archive):
+            break
+        names.append(archive[begin : begin + MAX_NAME].split(b"\0", 1)[0].decode("latin-1"))
+    return names
+
+
+class RamDisk:
+    """A RAM disk: `image` is the archive, `scripts` the scripted guests by kernel file name.
+
+    `RamDisk(primary=..., secondaries=[...])` builds one. Each guest is raw AArch64 code (bytes), the path of such
+    a file, or a script; a secondary may also be a `Secondary`. `RamDiskError` says what could never boot.
+    """
+
+    def __init__(self, primary: Image, secondaries: Sequence[Image | Secondary] = (), initrd: bytes = b"") -> None:
+        self.scripts: dict[str, Script] = {}
+        files = {"vmlinuz": self._content(primary, "vmlinuz", "the primary")}
+        files |= {"initrd.img": initrd, "vms.txt": b""}
+        lines = []
+        for number, item in enumerate(secondaries, 1):
+            secondary = item if isinstance(item, Secondary) else Secondary(item)
+            name = self._name(secondary, number, files)
+            files[name] = content = self._content(secondary.image, name, f"secondary {number}")
+            memory = self._memory(secondary, number, content)
+            lines.append(f"{memory} {secondary.vcpus} {name}\n")
+        files["vms.txt"] = "".join(lines).encode()
+        entries = b"".join(cpio_entry(*file) for file in files.items()) + cpio_entry("TRAILER!!!", b"")
+        self.image = entries + bytes(-len(entries) % 512)
+
+    @classmethod
+    def from_bytes(cls, image: bytes, what: str = "the RAM disk") -> "RamDisk":
+        """An archive as it is. `RamDiskError` if it is empty or holds not one entry that can be parsed."""
+        if not image:
+            raise RamDiskError(f"{what} is empty: give a binary cpio archive with vmlinuz, initrd.img and vms.txt")
+        if image[:6] in (b"070701", b"070702", b"070707"):
+            raise RamDiskError(
+                f"{what} is an ASCII cpio archive, Hafnium reads the binary format: pack it with cpio -H bin"
+            )
+        if not cpio_names(image):
+            raise RamDiskError(
+                f"{what} is no binary cpio archive (not one entry can be parsed): pack it with cpio -H bin"
+            )
+        disk = cls.__new__(cls)
+        disk.scripts, disk.image = {}, image
+        return disk
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> "RamDisk":
+        """Read an archive from a file. `RamDiskError` if that is impossible."""
+        try:
+            image = Path(path).read_bytes()
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise RamDiskError(f"cannot read {os.fspath(path)}: {reason}") from None
+        return cls.from_bytes(image, os.fspath(path))
+
+    def _content(self, image: Image, name: str, who: str) -> bytes:
+        if isinstance(image, bytes | bytearray):
+            content = bytes(image)
+        elif isinstance(image, str | os.PathLike):
+            try:
+                content = Path(image).read_bytes()
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or str(error)
+                raise RamDiskError(f"cannot read the image of {who}, {os.fspath(image)}: {reason}") from None
+        else:
+            check_script(image)
+            self.scripts[name] = image
+            return STUB
+        if not content:
+            raise RamDiskError(f"the image of {who} is empty: give AArch64 code")
+        return content
+
+    def _name(self, secondary: Secondary, number: int, taken: dict[str, bytes]) -> str:
+        default = getattr(secondary.image, "__name__", None)
+        name = secondary.name or (default if default and default.isidentifier() else f"vm{number}")
+        if name.split() != [name] or not name.isascii() or len(name) > MAX_NAME:
+            raise RamDiskError(f"{name!r} cannot name a kernel in vms.txt: use one word of letters and digits")
+        if name in taken and secondary.name:
+            raise RamDiskError(
+                f"two files of the RAM disk would be called {name!r}: give secondary {number} another name"
+            )
+        return name if name not in taken else f"{name}_{number}"
+
+    def _memory(self, secondary: Secondary, number: int, content: bytes) -> int:
+        try:
+            memory = parse_size(secondary.memory)
+        except ValueError as error:
+            raise RamDiskError(f"secondary {number}: {error}") from None
+        if memory < len(content):
+            raise RamDiskError(
+                f"secondary {number} has {memory} bytes of memory and an image of {len(content)}: give it more"
+            )
+        if secondary.image in self.scripts.values() and memory < 0x6000:
+            raise RamDiskError(
+                f"secondary {number} is scripted and needs 24K of memory for its pages, it has {memory} bytes"
+            )
+        if not isinstance(secondary.vcpus, int) or secondary.vcpus < 0:
+            raise RamDiskError(f"secondary {number} cannot have {secondary.vcpus!r} vCPUs: give a number from 1 to 8")
+        return memory

@@ -1,0 +1,338 @@
+"""What happened: events, and the recording that holds them.
+
+The recorder watches the hypervisor from outside: it sees every trap, every `Step`, and every assignment to a
+vCPU, a mailbox or a physical CPU. It groups the changes into events. An event is a fact with a number: nothing in a
+recording ever changes, and the state at any event is a fold over the changes before it.
+"""
+
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, NamedTuple
+
+from hfedu.hf import arch, call
+from hfedu.hf.cpu import Cpu, Vcpu
+from hfedu.hf.handler import Trap
+from hfedu.hf.hypervisor import Hypervisor
+from hfedu.hf.spinlock import Step
+from hfedu.hf.vm import Mailbox, Vm
+
+REGISTER_DELTA = struct.Struct("<BQ")
+WATCHED_VCPU = frozenset(("state", "mailbox_next"))
+WATCHED_MAILBOX = frozenset(("state", "send", "recv", "recv_bytes", "recv_from_id", "recv_waiter"))
+WATCHED_CPU = frozenset(("current", "is_on"))
+NO_RESULT_YET = frozenset((call.HF_VCPU_RUN, call.HF_MAILBOX_RECEIVE))
+
+
+class Kind(Enum):
+    """What an event is about."""
+
+    BOOT = "boot"
+    LOAD = "load"
+    HYPERCALL = "hypercall"
+    SMC = "smc"
+    WFI = "wfi"
+    IRQ = "irq"
+    FAULT = "fault"
+    DELIVER = "deliver"
+    WAKE = "wake"
+    SWITCH = "switch"
+    LOG = "log"
+    END = "end"
+
+
+class Change(NamedTuple):
+    """One value that an event changed: a path such as "vm1.mailbox.state", and the value before and after."""
+
+    what: str
+    old: Any
+    new: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened.
+
+    `seq` counts from 0. `cause` is the event that led to this one. `actor` is who did it ("vm1.vcpu0" or
+    "hypervisor") on physical CPU `cpu`, `target` whom it was done to. Calls have `function`, `args` (x1-x3) and
+    `result` (x0, None while the caller is switched out without one). `changes` are old -> new; `registers` hold
+    the new values of registers that differ, packed per vCPU. `message` are a delivery's bytes; `uart` is how many
+    bytes the serial line had printed; `text` is a log line or how the run ended.
+    """
+
+    seq: int
+    cause: int | None
+    cpu: int
+    actor: str
+    kind: Kind
+    target: str | None = None
+    function: int | None = None
+    args: tuple[int, ...] = ()
+    result: int | None = None
+    changes: tuple[Change, ...] = ()
+    registers: tuple[tuple[str, bytes], ...] = ()
+    message: bytes | None = None
+    uart: int = 0
+    text: str = ""
+
+    def change(self, what: str) -> Change | None:
+        """The change of one path, if this event made one."""
+        return next((change for change in self.changes if change.what == what), None)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: a word, a sentence, and the exit status that `hfedu boot` gives it.
+
+    "power off" and "reset" 0; "budget" and "stuck" 3 (a guest's doing); "hang" and "panic" 4 (the hypervisor's).
+    """
+
+    kind: str
+    sentence: str
+    status: int
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+@dataclass(frozen=True)
+class Lifeline:
+    """Who may act in a recording: a vCPU's name ("vm1.vcpu0"), its VM id and index, and its kernel's name."""
+
+    name: str
+    vm: int
+    vcpu: int
+    label: str
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A run: its events, its serial output (CR removed) and its outcome. Immutable."""
+
+    events: tuple[Event, ...]
+    uart: str
+    outcome: Outcome
+    lifelines: tuple[Lifeline, ...] = ()
+    title: str = "run"
+
+    def at(self, seq: int) -> dict[str, Any]:
+        """The state right after event `seq`, as a dict from path to value: "vm1.mailbox.state", "cpu0.current", ...
+
+        Registers are "vm1.vcpu0.x0" and so on. `IndexError` with a sentence if there is no such event.
+        """
+        if not isinstance(seq, int) or not 0 <= seq < len(self.events):
+            raise IndexError(f"there is no event {seq!r}: this recording has events 0 to {len(self.events) - 1}")
+        state: dict[str, Any] = {}
+        for event in self.events[: seq + 1]:
+            for change in event.changes:
+                state[change.what] = change.new
+            for vcpu, packed in event.registers:
+                for index, value in REGISTER_DELTA.iter_unpack(packed):
+                    state[f"{vcpu}.{arch.REGISTER_NAMES[index]}"] = value
+        return state
+
+    def __repr__(self) -> str:
+        return f"<Recording of {self.title}: {len(self.events)} events, {self.outcome.kind}>"
+
+
+@dataclass
+class _Open:
+    """An event that is not finished yet."""
+
+    seq: int
+    kind: Kind
+    actor: str
+    cause: int | None
+    cpu: int = 0
+    target: str | None = None
+    function: int | None = None
+    args: tuple[int, ...] = ()
+    result: int | None = None
+    changes: list[Change] = field(default_factory=list)
+    registers: list[tuple[str, bytes]] = field(default_factory=list)
+    message: bytes | None = None
+    uart: int = 0
+    text: str = ""
+
+    def close(self) -> Event:
+        return Event(
+            self.seq, self.cause, self.cpu, self.actor, self.kind, self.target, self.function, self.args, self.result,
+            tuple(self.changes), tuple(self.registers), self.message, self.uart, self.text,
+        )  # fmt: skip
+
+
+def readable(value: Any) -> Any:
+    """A value as recordings keep it: enum members and hypervisor objects become their names."""
+    if isinstance(value, Enum):
+        return value.name
+    return value.name if isinstance(value, Vcpu) else value
+
+
+def watched_types(sink: Callable[[str, Any, Any], None]) -> tuple[type[Vm], type[Cpu]]:
+    """Types of VM and CPU that report every change of what a recording keeps: sink(path, old, new)."""
+
+    def setter(cls: type, fields: frozenset[str]) -> Callable[[Any, str, Any], None]:
+        descriptors = {name: getattr(cls, name) for name in fields}
+        plain: Any = cls.__setattr__
+
+        def watch(self: Any, name: str, value: Any) -> None:
+            if name in descriptors:
+                try:
+                    old = descriptors[name].__get__(self)
+                except AttributeError:
+                    old = None
+                if old != value:
+                    sink(f"{self.name}.{name}", readable(old), readable(value))
+            plain(self, name, value)
+
+        return watch
+
+    class WatchedRegs(arch.ArchRegs):
+        name = ""
+
+        def set_retval(self, value: int) -> None:
+            if self[0] != value:
+                sink(f"{self.name}.x0", self[0], value)
+            super().set_retval(value)
+
+    class WatchedVcpu(Vcpu):
+        __setattr__ = setter(Vcpu, WATCHED_VCPU)
+
+        def new_regs(self) -> arch.ArchRegs:
+            regs = WatchedRegs()
+            regs.name = self.name
+            return regs
+
+    class WatchedMailbox(Mailbox):
+        __setattr__ = setter(Mailbox, WATCHED_MAILBOX)
+
+    class WatchedVm(Vm):
+        def new_mailbox(self, name: str) -> Mailbox:
+            return WatchedMailbox(name)
+
+        def new_vcpu(self, index: int) -> Vcpu:
+            return WatchedVcpu(self, index)
+
+    class WatchedCpu(Cpu):
+        __setattr__ = setter(Cpu, WATCHED_CPU)
+
+    return WatchedVm, WatchedCpu
+
+
+class Recorder:
+    """Collects the events of one machine while it runs."""
+
+    def __init__(self, uart_length: Callable[[], int]) -> None:
+        self.events: list[Event] = []
+        self.uart_length = uart_length
+        self.vm_type, self.cpu_type = watched_types(self.changed)
+        self.current: _Open | None = None
+        self.finished: list[_Open] = []
+        self.known: dict[str, arch.ArchRegs] = {}
+        self.switched_in_by: dict[str, int] = {}
+        self.count = 0
+
+    def changed(self, what: str, old: Any, new: Any) -> None:
+        """A watched value is about to change."""
+        if self.current is not None:
+            self.current.changes.append(Change(what, old, new))
+
+    def open(self, kind: Kind, actor: str, cause: int | None, **fields: Any) -> _Open:
+        """Begin an event; what changes from now on belongs to it."""
+        self.current = opened = _Open(self.count, kind, actor, cause, **fields)
+        self.finished.append(opened)
+        self.count += 1
+        return opened
+
+    def flush(self) -> None:
+        """Close every open event."""
+        length = self.uart_length()
+        for opened in self.finished:
+            opened.uart = length
+            self.events.append(opened.close())
+        self.finished, self.current = [], None
+
+    def note(self, kind: Kind, actor: str, cause: int | None = None, **fields: Any) -> None:
+        """An event without steps: booting, loading, a log line, the end."""
+        self.open(kind, actor, cause, **fields)
+        self.flush()
+
+    def serve(self, hypervisor: Hypervisor, cpu: Cpu, trap: Trap) -> None:
+        """Drive the hypervisor through one trap and record what it does. Exceptions leave the events complete."""
+        vcpu = cpu.current
+        assert vcpu is not None
+        event = self.begin(cpu, vcpu, trap)
+        try:
+            for step in hypervisor.trap(cpu, trap):
+                self.step(hypervisor, event, cpu, step)
+            self.end(event, cpu, vcpu)
+        finally:
+            self.flush()
+
+    def begin(self, cpu: Cpu, vcpu: Vcpu, trap: Trap) -> _Open:
+        """The event of the trap itself."""
+        cause = self.switched_in_by.get(cpu.name)
+        x0, *args = cpu.regs[:4]
+        if trap.esr is None:
+            return self.open(Kind.IRQ, vcpu.name, cause, cpu=cpu.id)
+        ec = trap.esr >> 26
+        if ec == arch.EC_HVC:
+            return self.open(Kind.HYPERCALL, vcpu.name, cause, cpu=cpu.id, function=x0, args=tuple(args))
+        if ec == arch.EC_SMC:
+            return self.open(Kind.SMC, vcpu.name, cause, cpu=cpu.id, function=x0, args=tuple(args))
+        if ec == arch.EC_WFI_WFE:
+            return self.open(Kind.WFI, vcpu.name, cause, cpu=cpu.id)
+        return self.open(Kind.FAULT, vcpu.name, cause, cpu=cpu.id, function=trap.esr, args=(trap.far, trap.hpfar))
+
+    def step(self, hypervisor: Hypervisor, event: _Open, cpu: Cpu, step: Step) -> None:
+        """A step is about to be taken: some begin an event of their own."""
+        kind, target, current = step.kind, step.target, self.current
+        assert current is not None
+        if current.kind is Kind.DELIVER and current.message is None:
+            mailbox = hypervisor.vms[int(current.target[2:])].mailbox if current.target else None
+            assert mailbox is not None
+            current.message = hypervisor.mm_load(mailbox.recv, mailbox.recv_bytes)
+        if kind == "deliver":
+            assert isinstance(target, Mailbox)
+            name = target.name.partition(".")[0]
+            self.open(Kind.DELIVER, event.actor, event.seq, cpu=cpu.id, target=name)
+        elif kind == "wake":
+            assert isinstance(target, Vcpu)
+            self.open(Kind.WAKE, "hypervisor", current.seq, cpu=cpu.id, target=target.name)
+        elif kind in ("retval", "save", "restore"):
+            if current.kind is not Kind.SWITCH:
+                current = self.open(Kind.SWITCH, "hypervisor", event.seq, cpu=cpu.id)
+            if kind == "restore":
+                assert isinstance(target, Vcpu)
+                current.target = target.name
+                self.switched_in_by[cpu.name] = current.seq
+
+    def end(self, event: _Open, cpu: Cpu, vcpu: Vcpu) -> None:
+        """The trap is served: note results and what the registers hold now."""
+        now = cpu.current
+        assert now is not None
+        if now is vcpu:
+            if event.kind in (Kind.HYPERCALL, Kind.SMC):
+                event.result = cpu.regs[0]
+            event.registers = [*self.delta(vcpu, cpu.regs)]
+            return
+        number = (event.function or 0) & call.MASK32 & ~(1 << 30)
+        if event.kind is Kind.HYPERCALL and number not in NO_RESULT_YET:
+            event.result = vcpu.regs[0]
+        event.registers = [*self.delta(vcpu, vcpu.regs)]
+        switch = self.finished[-1]
+        switch.result = now.regs[0]
+        switch.registers = [*self.delta(now, now.regs)]
+
+    def delta(self, vcpu: Vcpu, regs: arch.ArchRegs) -> Iterator[tuple[str, bytes]]:
+        """The registers of a vCPU that differ from what the recording knows, packed."""
+        known = self.known.get(vcpu.name)
+        if known is None:
+            known = self.known[vcpu.name] = arch.ArchRegs()
+        if known != regs:
+            pack = REGISTER_DELTA.pack
+            pairs: Iterable[tuple[int, tuple[int, int]]] = enumerate(zip(known, regs, strict=True))
+            packed = b"".join([pack(i, new) for i, (old, new) in pairs if old != new])
+            known[:] = regs
+            yield vcpu.name, packed
