@@ -13,9 +13,10 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "hfedu.run.machine": ("Machine", "boot"),
+    "hfedu.notebook": ("Machine", "Run", "asset", "boot"),
+    "hfedu.widgets.slider": ("step_through",),
     "hfedu.run.ramdisk": ("RamDisk", "Secondary"),
-    "hfedu.run.trace": ("Recording", "Event", "Kind", "Outcome"),
+    "hfedu.run.trace": ("Event", "Kind", "Outcome"),
     "hfedu.guest.scripted": (
         "clear", "configure", "hvc", "load", "Message", "power_off", "print_line", "receive", "send", "smc", "store",
         "vcpu_count", "vcpu_run", "vm_count", "wait_for_interrupt",

@@ -9,6 +9,15 @@ from hfedu.hf.psci import PSCI_INVALID_PARAMETERS, PsciCall
 MIB = 1 << 20
 MAX_INITRD_OFFSET = 128 * MIB
 FDT_ALIGN = 2 * MIB
+FDT_ROOM = 64 << 10
+MAX_ADDRESS = 1 << 40
+
+
+def layout(initrd_size: int, ram_size: int) -> tuple[int, int, Pa]:
+    """Where the boot loader puts things: begin and end of the RAM disk, and the device tree."""
+    begin = RAM_BASE + min(ram_size // 2, MAX_INITRD_OFFSET) & -PAGE_SIZE
+    end = begin + initrd_size
+    return begin, end, Pa(align_up(end, FDT_ALIGN))
 
 
 class BoardError(ValueError):
@@ -22,17 +31,23 @@ class Board:
     """
 
     def __init__(self, initrd: bytes, bootargs: str = "", ram_size: int = 16 * MIB) -> None:
-        begin = RAM_BASE + min(ram_size // 2, MAX_INITRD_OFFSET) & -PAGE_SIZE
-        end = begin + len(initrd)
-        self.fdt_begin = Pa(align_up(end, FDT_ALIGN))
+        if ram_size % PAGE_SIZE or RAM_BASE + ram_size > MAX_ADDRESS:
+            raise BoardError(f"the machine cannot have {ram_size} bytes of RAM: give it whole pages of 4K, below 1023G")
+        begin, end, self.fdt_begin = layout(len(initrd), ram_size)
         fdt = devicetree.virt(RAM_BASE, ram_size, (begin, end), bootargs, cpus=1)
-        if begin < LAYOUT_BIN_END or self.fdt_begin + len(fdt) + PAGE_SIZE > RAM_BASE + ram_size:
-            needed = max(2, (2 * (len(initrd) + 2 * FDT_ALIGN) + MIB - 1) // MIB)
+        if begin < LAYOUT_BIN_END or self.fdt_begin + FDT_ROOM > RAM_BASE + ram_size:
+            sizes = (mib * MIB for mib in range(1, 1 << 20))
+            enough = next(size for size in sizes if layout(len(initrd), size)[2] + FDT_ROOM <= RAM_BASE + size)
             raise BoardError(
                 f"the RAM disk ({len(initrd)} bytes) and the device tree do not fit into {ram_size} bytes of RAM: "
-                f"give the machine more, for example --memory {needed}M"
+                f"give the machine at least {enough // MIB}M"
             )
-        self.memory = PhysicalMemory(ram_size)
+        if len(fdt) > FDT_ROOM - PAGE_SIZE:
+            raise BoardError(f"the boot arguments are too long for the device tree ({len(bootargs)} characters)")
+        try:
+            self.memory = PhysicalMemory(ram_size)
+        except OSError:
+            raise BoardError(f"this computer has no {ram_size} bytes to lend: give the machine less") from None
         self.memory.write(Pa(begin), initrd)
         self.memory.write(self.fdt_begin, fdt)
 

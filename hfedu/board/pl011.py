@@ -1,7 +1,5 @@
 """The PL011 UART: what is written to its data register is the serial line."""
 
-from collections.abc import Callable
-
 DR, FR = 0x000, 0x018
 FR_IDLE = 0x90
 """Flag register of a UART with nothing to send or read: TXFE and RXFE set, BUSY and TXFF clear."""
@@ -14,7 +12,6 @@ class Pl011:
     def __init__(self) -> None:
         self.output = bytearray()
         self.registers: dict[int, int] = {}
-        self.on_output: Callable[[], None] | None = None
 
     def read(self, offset: int) -> int:
         """A 32-bit register. Nothing ever arrives, so the data register reads 0."""

@@ -1,6 +1,7 @@
 """How long guests may run, and how a run ends that no hypervisor ended."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
@@ -25,6 +26,8 @@ class Budget:
     executed: int = 0
     trapped: int = 0
     deadline: float | None = field(default=None, init=False)
+    on_check: Callable[[], None] | None = field(default=None, init=False)
+    """Called whenever the budget is checked: at every trap, and every few milliseconds of a guest that never traps."""
 
     def start(self) -> None:
         """Start the clock."""
@@ -33,6 +36,8 @@ class Budget:
 
     def check(self) -> None:
         """`OutOfBudget` if the run has used up one of its limits."""
+        if self.on_check is not None:
+            self.on_check()
         if self.instructions is not None and self.executed >= self.instructions:
             raise OutOfBudget(f"The guests used up their {self.instructions:,} instructions.")
         if self.traps is not None and self.trapped >= self.traps:

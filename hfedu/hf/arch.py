@@ -7,31 +7,11 @@ did not save them at this commit.
 
 from array import array
 
-SYSTEM_REGISTERS = [
-    "VMPIDR_EL2",
-    "CSSELR_EL1",
-    "SCTLR_EL1",
-    "ACTLR_EL1",
-    "CPACR_EL1",
-    "TTBR0_EL1",
-    "TTBR1_EL1",
-    "TCR_EL1",
-    "ESR_EL1",
-    "AFSR0_EL1",
-    "AFSR1_EL1",
-    "FAR_EL1",
-    "MAIR_EL1",
-    "VBAR_EL1",
-    "CONTEXTIDR_EL1",
-    "TPIDR_EL0",
-    "TPIDRRO_EL0",
-    "TPIDR_EL1",
-    "AMAIR_EL1",
-    "CNTKCTL_EL1",
-    "SP_EL0",
-    "SP_EL1",
-    "PAR_EL1",
-]
+SYSTEM_REGISTERS = (
+    "VMPIDR_EL2 CSSELR_EL1 SCTLR_EL1 ACTLR_EL1 CPACR_EL1 TTBR0_EL1 TTBR1_EL1 TCR_EL1 ESR_EL1 AFSR0_EL1 AFSR1_EL1 "
+    "FAR_EL1 MAIR_EL1 VBAR_EL1 CONTEXTIDR_EL1 TPIDR_EL0 TPIDRRO_EL0 TPIDR_EL1 AMAIR_EL1 CNTKCTL_EL1 SP_EL0 SP_EL1 "
+    "PAR_EL1"
+).split()
 PC, SPSR, SYSTEM = 31, 32, 33
 REGISTER_NAMES = (*(f"x{n}" for n in range(31)), "pc", "spsr", *SYSTEM_REGISTERS)
 VMPIDR_EL2 = SYSTEM + SYSTEM_REGISTERS.index("VMPIDR_EL2")

@@ -22,9 +22,6 @@ from hfedu.run.trace import Kind, Lifeline, Outcome, Recorder, Recording
 if TYPE_CHECKING:
     from hfedu.guest.unicorn_cpu import UnicornCpu
 
-NOTEBOOK_SECONDS = 10.0
-"""How long `hfedu.boot` lets guests run unless told otherwise."""
-
 
 class _LoadedHypervisor(Hypervisor):
     """The hypervisor, with a note of which kernel each VM runs."""
@@ -57,6 +54,8 @@ class Machine:
     `append` the boot arguments. Limits (None for none): `max_seconds`, `max_instructions` of all guests together,
     `max_traps`. Without `record` no events are kept. `ValueError` with a sentence if it cannot be switched on.
     """
+
+    recording_type: type[Recording] = Recording
 
     def __init__(
         self,
@@ -140,7 +139,7 @@ class Machine:
         """What has happened so far."""
         outcome = self.outcome or Outcome("running", "The run is not over.", 3)
         events = tuple(self.recorder.events) if self.recorder is not None else ()
-        return Recording(events, self.uart.decode("latin-1"), outcome, self._lifelines(), self.title)
+        return self.recording_type(events, self.uart.decode("latin-1"), outcome, self._lifelines(), self.title)
 
     def _trap(self) -> None:
         """One guest's way to its next trap, and the hypervisor's answer."""
@@ -240,28 +239,3 @@ class Machine:
             yield
         finally:
             signal.signal(signal.SIGINT, previous)
-
-
-def boot(
-    ramdisk: RamDisk | bytes | str | os.PathLike[str],
-    append: str = "",
-    memory: int | str = "16M",
-    *,
-    max_seconds: float | None = NOTEBOOK_SECONDS,
-    max_instructions: int | None = None,
-    max_traps: int | None = 100_000,
-    title: str | None = None,
-) -> Recording:
-    """Boot a RAM disk, run it to the end and return the recording.
-
-    Arguments as for `Machine`; guests that never end are stopped after ten seconds or 100,000 traps.
-    """
-    return Machine(
-        ramdisk,
-        append,
-        memory,
-        max_seconds=max_seconds,
-        max_instructions=max_instructions,
-        max_traps=max_traps,
-        title=title,
-    ).run()

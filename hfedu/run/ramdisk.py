@@ -132,7 +132,8 @@ class RamDisk:
         return content
 
     def _name(self, secondary: Secondary, number: int, taken: dict[str, bytes]) -> str:
-        default = getattr(secondary.image, "__name__", None)
+        image = secondary.image
+        default = Path(image).stem if isinstance(image, str | os.PathLike) else getattr(image, "__name__", None)
         name = secondary.name or (default if default and default.isidentifier() else f"vm{number}")
         if name.split() != [name] or not name.isascii() or len(name) > MAX_NAME:
             raise RamDiskError(f"{name!r} cannot name a kernel in vms.txt: use one word of letters and digits")

@@ -15,6 +15,7 @@ from hfedu.hf import arch, call
 from hfedu.hf.cpu import Cpu, Vcpu
 from hfedu.hf.handler import Trap
 from hfedu.hf.hypervisor import Hypervisor
+from hfedu.hf.psci import PSCI_CONVENTION_MASK
 from hfedu.hf.spinlock import Step
 from hfedu.hf.vm import Mailbox, Vm
 
@@ -56,9 +57,10 @@ class Event:
 
     `seq` counts from 0. `cause` is the event that led to this one. `actor` is who did it ("vm1.vcpu0" or
     "hypervisor") on physical CPU `cpu`, `target` whom it was done to. Calls have `function`, `args` (x1-x3) and
-    `result` (x0, None while the caller is switched out without one). `changes` are old -> new; `registers` hold
-    the new values of registers that differ, packed per vCPU. `message` are a delivery's bytes; `uart` is how many
-    bytes the serial line had printed; `text` is a log line or how the run ended.
+    `result` (x0, None while the caller is switched out without one); a switch has the `function` that now returns
+    `result` to its target, None if the target starts or goes on without a call. `changes` are old -> new; `registers`
+    hold the new values of registers that differ, packed per vCPU. `message` are a delivery's bytes; `uart` is how
+    many bytes the serial line had printed; `text` is a log line or how the run ended.
     """
 
     seq: int
@@ -79,6 +81,11 @@ class Event:
     def change(self, what: str) -> Change | None:
         """The change of one path, if this event made one."""
         return next((change for change in self.changes if change.what == what), None)
+
+
+def call_number(x0: int) -> int:
+    """The hypercall that x0 asks for: 32 bits, without the bit that says SMC64. Example: 0x4000ff01 -> 0xff01."""
+    return x0 & call.MASK32 & ~PSCI_CONVENTION_MASK
 
 
 @dataclass(frozen=True)
@@ -231,6 +238,7 @@ class Recorder:
         self.finished: list[_Open] = []
         self.known: dict[str, arch.ArchRegs] = {}
         self.switched_in_by: dict[str, int] = {}
+        self.pending: dict[str, int] = {}
         self.count = 0
 
     def changed(self, what: str, old: Any, new: Any) -> None:
@@ -278,6 +286,7 @@ class Recorder:
             return self.open(Kind.IRQ, vcpu.name, cause, cpu=cpu.id)
         ec = trap.esr >> 26
         if ec == arch.EC_HVC:
+            self.pending[vcpu.name] = call_number(x0)
             return self.open(Kind.HYPERCALL, vcpu.name, cause, cpu=cpu.id, function=x0, args=tuple(args))
         if ec == arch.EC_SMC:
             return self.open(Kind.SMC, vcpu.name, cause, cpu=cpu.id, function=x0, args=tuple(args))
@@ -317,12 +326,11 @@ class Recorder:
                 event.result = cpu.regs[0]
             event.registers = [*self.delta(vcpu, cpu.regs)]
             return
-        number = (event.function or 0) & call.MASK32 & ~(1 << 30)
-        if event.kind is Kind.HYPERCALL and number not in NO_RESULT_YET:
+        if event.kind is Kind.HYPERCALL and call_number(event.function or 0) not in NO_RESULT_YET:
             event.result = vcpu.regs[0]
         event.registers = [*self.delta(vcpu, vcpu.regs)]
         switch = self.finished[-1]
-        switch.result = now.regs[0]
+        switch.function, switch.result = self.pending.get(now.name), now.regs[0]
         switch.registers = [*self.delta(now, now.regs)]
 
     def delta(self, vcpu: Vcpu, regs: arch.ArchRegs) -> Iterator[tuple[str, bytes]]:

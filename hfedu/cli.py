@@ -1,0 +1,208 @@
+"""The command line: hfedu boot | draw | lab | bench.
+
+stdout is the serial line and nothing else; what hfedu itself has to say goes to stderr. Exit status: 0 powered off,
+2 bad input, 3 a guest ran out of its budget or waits for ever, 4 the hypervisor hung or panicked.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import hfedu
+from hfedu.board.board import BoardError
+from hfedu.run.ramdisk import RamDisk, RamDiskError, cpio_names, parse_size
+from hfedu.run.trace import Outcome
+
+BAD_INPUT, INTERRUPTED = 2, 130
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command. The exit status."""
+    options = parser().parse_args(argv)
+    try:
+        return int(options.command(options))
+    except (RamDiskError, BoardError, ValueError) as error:
+        return complain(str(error))
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def complain(sentence: str) -> int:
+    """One line to stderr. The exit status for bad input."""
+    print(f"hfedu: {sentence}", file=sys.stderr)
+    return BAD_INPUT
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with status 2."""
+        self.exit(BAD_INPUT, f"hfedu: {message} ({self.prog} --help lists what there is)\n")
+
+
+def limit(number: Callable[[str], float]) -> Callable[[str], float]:
+    """A reader for a number above 0: `number` is int or float."""
+
+    def read(text: str) -> float:
+        try:
+            value = number(text)
+        except ValueError:
+            value = 0
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"{text!r} is no limit: write a number above 0")
+        return value
+
+    return read
+
+
+def memory_size(text: str) -> int:
+    """RAM in bytes."""
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def event_range(text: str) -> tuple[int, int | None]:
+    """FIRST:LAST, either end may be missing. Example: "10:" -> (10, None)."""
+    first, colon, last = text.partition(":")
+    try:
+        if not colon:
+            raise ValueError
+        begin, end = int(first or 0), int(last) if last else None
+        if begin < 0 or (end is not None and end < begin):
+            raise ValueError
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no range of events: write FIRST:LAST, such as 0:40") from None
+    return begin, end
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    top = Parser(prog="hfedu", description="Run a small real hypervisor and look at what it does.")
+    top.add_argument("--version", action="version", version=f"hfedu {hfedu.__version__}")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    machine = Parser(add_help=False)
+    machine.add_argument("initrd", metavar="INITRD", help="a RAM disk: binary cpio with vmlinuz, initrd.img, vms.txt")
+    machine.add_argument("--append", default="", metavar="ARGS", help="boot arguments (chosen/bootargs)")
+    machine.add_argument("--memory", type=memory_size, default="16M", metavar="SIZE", help="RAM, such as 16M or 1G")
+    machine.add_argument("--max-seconds", type=limit(float), metavar="N", help="stop after N seconds")
+    machine.add_argument("--max-instructions", type=limit(int), metavar="N", help="stop after N guest instructions")
+
+    boot = commands.add_parser("boot", parents=[machine], help="boot a RAM disk and print its serial line")
+    boot.set_defaults(command=command_boot)
+
+    draw = commands.add_parser("draw", parents=[machine], help="boot a RAM disk and draw its sequence diagram")
+    draw.add_argument("-o", "--output", required=True, metavar="FILE", help="FILE.svg, .png, .pdf, .mmd or .txt")
+    draw.add_argument("--events", type=event_range, default=(0, None), metavar="A:B", help="only events A to B")
+    draw.add_argument("--theme", choices=("light", "dark"), default="light", help="colours of the picture")
+    draw.set_defaults(command=command_draw)
+
+    lab = commands.add_parser("lab", help="open the lessons in JupyterLab")
+    lab.add_argument("folder", nargs="?", metavar="DIR", help="where your copies of the lessons live")
+    lab.set_defaults(command=command_lab)
+
+    bench = commands.add_parser("bench", help="measure how fast hfedu is here")
+    bench.add_argument("initrd", nargs="?", metavar="INITRD", help="a RAM disk to boot instead of the relay")
+    bench.add_argument("--json", action="store_true", help="print one JSON object")
+    bench.set_defaults(command=command_bench)
+    return top
+
+
+def command_boot(options: argparse.Namespace) -> int:
+    """hfedu boot: the serial line to stdout as it comes."""
+    disk = RamDisk.from_file(options.initrd)
+    limits = {"max_seconds": options.max_seconds, "max_instructions": options.max_instructions}
+    machine = hfedu.Machine(disk, options.append, options.memory, record=False, **limits)
+    written = 0
+
+    def flush() -> None:
+        nonlocal written
+        output = machine.board.memory.uart.output
+        if len(output) > written:
+            sys.stdout.buffer.write(bytes(output[written:]).replace(b"\r", b""))
+            sys.stdout.buffer.flush()
+            written = len(output)
+
+    machine.budget.on_check = flush
+    try:
+        outcome = machine.run().outcome
+    finally:
+        flush()
+    report(outcome, disk)
+    return outcome.status
+
+
+def report(outcome: Outcome, disk: RamDisk) -> None:
+    """What hfedu has to say about how a run ended."""
+    if outcome.status:
+        complain(outcome.sentence)
+    names = cpio_names(disk.image)
+    for name, purpose in (
+        ("vmlinuz", "the primary's kernel"),
+        ("initrd.img", "the primary's own RAM disk, may be empty"),
+    ):
+        if name not in names:
+            complain(f"the RAM disk has no {name} ({purpose}); it has {', '.join(filter(None, names)) or 'no files'}")
+
+
+def command_draw(options: argparse.Namespace) -> int:
+    """hfedu draw: the sequence diagram into a file."""
+    from hfedu.notebook import FORMATS
+
+    output = Path(options.output)
+    if output.suffix[1:].lower() not in FORMATS:
+        choices = ", ".join(f".{name}" for name in FORMATS)
+        return complain(f"cannot tell the output format of {options.output!r}: end it in one of {choices}")
+    if output.is_dir() or not output.parent.is_dir():
+        return complain(
+            f"cannot write {options.output}: {'it is a directory' if output.is_dir() else 'no such folder'}"
+        )
+    limits = {"max_instructions": options.max_instructions}
+    if options.max_seconds is not None:
+        limits["max_seconds"] = options.max_seconds
+    run = hfedu.boot(options.initrd, options.append, options.memory, **limits)
+    if not run.events:
+        return complain(f"there is nothing to draw: {run.outcome.sentence}")
+    first, last = options.events
+    if first >= len(run.events):
+        return complain(f"there is no event {first}: the run has events 0 to {len(run.events) - 1}")
+    try:
+        run.draw(output, first, last, options.theme)
+    except OSError as error:
+        return complain(f"cannot write {options.output}: {error.strerror}")
+    print(f"hfedu: {len(run.events)} events, {run.outcome.sentence} Written to {output}.", file=sys.stderr)
+    return 0
+
+
+def command_lab(options: argparse.Namespace) -> int:
+    """hfedu lab: JupyterLab on copies of the lessons."""
+    from hfedu.lessons import open_lab
+
+    return open_lab(Path(options.folder) if options.folder else None)
+
+
+def command_bench(options: argparse.Namespace) -> int:
+    """hfedu bench: numbers."""
+    from hfedu.bench import bench
+
+    figures = bench(options.initrd)
+    if options.json:
+        print(json.dumps(figures))
+    else:
+        for name, value in figures.items():
+            print(f"{name.replace('_', ' '):28} {value:8.2f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

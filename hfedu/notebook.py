@@ -1,0 +1,101 @@
+"""What a notebook uses: machines whose recordings show themselves, and `boot` with a notebook's limits."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hfedu.run import machine
+from hfedu.run.ramdisk import RamDisk
+from hfedu.run.trace import Recording
+from hfedu.view.sequence import MAX_ROWS, sequence
+from hfedu.view.text import mermaid, transcript
+
+MAX_SECONDS = 10.0
+MAX_TRAPS = 100_000
+FORMATS = ("svg", "png", "pdf", "mmd", "txt")
+
+
+@dataclass(frozen=True, repr=False)
+class Run(Recording):
+    """A recording that can be looked at. As the last line of a cell it shows its sequence diagram."""
+
+    def transcript(self, first: int = 0, last: int | None = None) -> str:
+        """The events from `first` to `last` as text, one line each."""
+        return transcript(self, first, last)
+
+    def draw(self, path: str | os.PathLike[str], first: int = 0, last: int | None = None, theme: str = "light") -> Path:
+        """Write the sequence diagram: the ending of `path` says whether as SVG, PNG, PDF, Mermaid or text.
+
+        `first` and `last` choose events, `theme` is "light" or "dark". `ValueError` with a sentence for an ending
+        or a theme that does not exist, `OSError` if the file cannot be written.
+        """
+        path = Path(path)
+        fmt = path.suffix[1:].lower()
+        path.write_bytes(self.render(fmt, first, last, theme))
+        return path
+
+    def render(self, fmt: str, first: int = 0, last: int | None = None, theme: str = "light") -> bytes:
+        """The sequence diagram as bytes of a file; arguments as for `draw`."""
+        from hfedu.view.theme import THEMES
+
+        if fmt not in FORMATS:
+            raise ValueError(f"{fmt or 'no ending'!r} is no output format: choose one of {', '.join(FORMATS)}")
+        if theme not in THEMES:
+            raise ValueError(f"there is no theme {theme!r}: choose one of {', '.join(THEMES)}")
+        if fmt == "txt":
+            return transcript(self, first, last).encode()
+        if fmt == "mmd":
+            return mermaid(self, first, last).encode()
+        from hfedu.view import paint
+
+        return paint.render(sequence(self, first, last), fmt, theme)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The picture for a notebook, with the transcript as its text."""
+        if not self.events:
+            return {"text/plain": repr(self)}, {}
+        from hfedu.view import paint
+
+        scene = sequence(self)
+        size = {"width": round(scene.width), "height": round(scene.height), "alt": scene.alt}
+        data = {"image/png": paint.render(scene, "png"), "text/plain": transcript(self, last=MAX_ROWS)}
+        return data, {"image/png": size}
+
+
+class Machine(machine.Machine):
+    """A `hfedu.run.machine.Machine` whose recording shows itself."""
+
+    __doc__ = machine.Machine.__doc__
+    recording_type = Run
+
+
+def boot(
+    ramdisk: RamDisk | bytes | str | os.PathLike[str],
+    append: str = "",
+    memory: int | str = "16M",
+    *,
+    max_seconds: float | None = MAX_SECONDS,
+    max_instructions: int | None = None,
+    max_traps: int | None = MAX_TRAPS,
+    title: str | None = None,
+) -> Run:
+    """Boot a RAM disk, run it to its end and return the recording.
+
+    `ramdisk` is a `RamDisk`, the bytes of an archive, or its path; `append` the boot arguments; `memory` the RAM.
+    Guests that never end are stopped after ten seconds or 100,000 traps, and the outcome says so.
+    """
+    options = {"max_seconds": max_seconds, "max_instructions": max_instructions, "max_traps": max_traps}
+    run = Machine(ramdisk, append, memory, title=title, **options).run()  # type: ignore[arg-type]
+    assert isinstance(run, Run)
+    return run
+
+
+def asset(name: str) -> Path:
+    """The path of a file that comes with hfedu: a guest image, a picture. `ValueError` names what there is."""
+    for folder in (Path(__file__).parent / "assets", Path(__file__).parent.parent / "assets"):
+        if (folder / name).is_file():
+            return folder / name
+        if folder.is_dir():
+            there = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.bin"))
+    raise ValueError(f"there is no asset {name!r}: there are {', '.join(there)}")

@@ -1,0 +1,169 @@
+"""Painting a scene with matplotlib: PNG, SVG, PDF, or a Figure. The only module that imports matplotlib."""
+
+import io
+from typing import Any
+
+from hfedu.view.scene import FONT_SIZES, Line, Mark, Rect, Scene, Shape, Text
+from hfedu.view.theme import THEMES, Style, styles
+
+PIXELS_PER_INCH = 100
+SHARPNESS = 2
+"""Device pixels per pixel of a PNG."""
+MONOSPACE = ("label", "number", "state", "fold", "note", "end")
+
+
+def figure(scene: Scene, theme: str = "light", now: int | None = None) -> Any:
+    """A matplotlib Figure of a scene. With `now` only what had happened by then is drawn, and that event is lit."""
+    from matplotlib.figure import Figure
+
+    colours = THEMES[theme]
+    table = styles(colours)
+    fig = Figure((scene.width / PIXELS_PER_INCH, scene.height / PIXELS_PER_INCH), dpi=PIXELS_PER_INCH)
+    fig.patch.set_facecolor(colours.paper)
+    fig.patch.set_edgecolor(colours.border)
+    fig.patch.set_linewidth(1)
+    axes = fig.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    axes.set_xlim(0, scene.width)
+    axes.set_ylim(scene.height, 0)
+    limit = scene.rows.get(now, (0, scene.height))[1] if now is not None else scene.height
+    if now is not None and now in scene.rows:
+        top, bottom = scene.rows[now]
+        highlight(axes, scene.width, top, bottom, table["label-wake"])
+    for shape in scene.shapes:
+        visible = cut(shape, limit) if now is not None else shape
+        if visible is not None:
+            style = table[shape.role]
+            {Line: line, Rect: rect, Text: text, Mark: mark}[type(shape)](axes, visible, style)  # type: ignore[operator]
+    return fig
+
+
+def cut(shape: Shape, limit: float) -> Shape | None:
+    """What of a shape lies above y = limit. Shapes without a number (title, heads, legend) stay whole."""
+    if shape.seq is None and not (isinstance(shape, Line) and shape.role == "hypervisor-line"):
+        return shape
+    if isinstance(shape, Line):
+        if shape.y1 > limit:
+            return None
+        return Line(shape.x1, shape.y1, shape.x2, min(shape.y2, limit), shape.role, shape.seq, shape.arrow)
+    if isinstance(shape, Rect):
+        if shape.y >= limit:
+            return None
+        return Rect(shape.x, shape.y, shape.width, min(shape.height, limit - shape.y), shape.role, shape.seq)
+    return shape if shape.y <= limit + 8 else None
+
+
+def highlight(axes: Any, width: float, top: float, bottom: float, style: Style) -> None:
+    """The row of the present event."""
+    from matplotlib.patches import Rectangle
+
+    axes.add_patch(Rectangle((6, top), width - 12, bottom - top, facecolor=style.fill, alpha=0.14, zorder=0))
+    axes.add_patch(Rectangle((6, top), 3, bottom - top, facecolor=style.fill, zorder=0))
+
+
+def line(axes: Any, shape: Line, style: Style) -> None:
+    """A line or an arrow."""
+    if style.stroke is None:
+        return
+    points = 72 / PIXELS_PER_INCH
+    dashes = (0, style.dash) if style.dash else "solid"
+    length = abs(shape.x2 - shape.x1)
+    head = min(8.0, length) if shape.arrow else 0.0
+    sign = 1 if shape.x2 > shape.x1 else -1
+    end = shape.x2 - sign * head * 0.8
+    axes.plot(
+        (shape.x1, end if shape.arrow else shape.x2),
+        (shape.y1, shape.y2),
+        color=style.stroke,
+        linewidth=style.width * points,
+        linestyle=dashes,
+        solid_capstyle="butt",
+        dash_capstyle="butt",
+    )
+    if shape.arrow:
+        back, half = shape.x2 - sign * head, head * 0.45
+        axes.fill(
+            (shape.x2, back, back), (shape.y2, shape.y2 - half, shape.y2 + half), color=style.stroke, linewidth=0
+        )  # fmt: skip
+
+
+def rect(axes: Any, shape: Rect, style: Style) -> None:
+    """A rectangle; head boxes have round corners."""
+    from matplotlib.patches import FancyBboxPatch, Rectangle
+
+    points = 72 / PIXELS_PER_INCH
+    look: dict[str, Any] = {"facecolor": style.fill or "none", "edgecolor": style.stroke or "none"}
+    look["linewidth"] = style.width * points
+    if shape.role in ("vm", "hypervisor"):
+        patch: Any = FancyBboxPatch(
+            (shape.x + 4, shape.y + 4),
+            shape.width - 8,
+            shape.height - 8,
+            boxstyle="round,pad=4,rounding_size=5",
+            **look,
+        )
+    else:
+        patch = Rectangle((shape.x, shape.y), shape.width, shape.height, hatch=style.hatch or None, **look)
+    axes.add_patch(patch)
+
+
+def text(axes: Any, shape: Text, style: Style) -> None:
+    """A line of text."""
+    kind = shape.role.partition("-")[0]
+    axes.text(
+        shape.x,
+        shape.y,
+        shape.text.replace("$", r"\$"),
+        color=style.fill,
+        fontsize=FONT_SIZES.get(kind, FONT_SIZES["label"]) * 72 / PIXELS_PER_INCH,
+        family="DejaVu Sans Mono" if kind in MONOSPACE else "DejaVu Sans",
+        weight="bold" if style.bold else "normal",
+        style="italic" if style.italic else "normal",
+        ha={"start": "left", "middle": "center", "end": "right"}[shape.anchor],
+        va="baseline",
+    )
+
+
+def mark(axes: Any, shape: Mark, style: Style) -> None:
+    """A sign: an empty set for clear, a pause sign for WFI, a cross for a fault, a square for the end."""
+    from matplotlib.patches import Circle, Rectangle
+
+    x, y, points = shape.x, shape.y, 72 / PIXELS_PER_INCH
+    stroke = {"color": style.stroke, "linewidth": style.width * points, "zorder": 5}
+    if shape.role in ("clear", "wfi"):
+        look = {"facecolor": style.fill, "edgecolor": style.stroke, "linewidth": style.width * points, "zorder": 4}
+        axes.add_patch(Circle((x, y), 6, **look))
+    if shape.role == "clear":
+        axes.plot((x - 5.5, x + 5.5), (y + 5.5, y - 5.5), **stroke)
+    elif shape.role == "wfi":
+        axes.plot((x - 2, x - 2), (y - 3, y + 3), **stroke)
+        axes.plot((x + 2, x + 2), (y - 3, y + 3), **stroke)
+    elif shape.role == "fault":
+        axes.plot((x - 6, x + 6), (y - 6, y + 6), **stroke)
+        axes.plot((x - 6, x + 6), (y + 6, y - 6), **stroke)
+    else:
+        axes.add_patch(Rectangle((x - 5, y - 5), 10, 10, facecolor=style.fill, zorder=5))
+
+
+def render(scene: Scene, fmt: str, theme: str = "light", now: int | None = None) -> bytes:
+    """A picture as bytes: fmt is "png", "svg" or "pdf". The same scene always gives the same bytes."""
+    import matplotlib
+
+    metadata: dict[str, dict[str, Any]] = {
+        "png": {"Software": None, "Description": scene.alt},
+        "svg": {"Date": None, "Creator": "hfedu", "Title": scene.alt},
+        "pdf": {"CreationDate": None, "Creator": "hfedu", "Title": scene.alt[:200]},
+    }
+    out = io.BytesIO()
+    options: Any = {"svg.hashsalt": "hfedu", "hatch.linewidth": 0.8}
+    with matplotlib.rc_context(options):
+        fig = figure(scene, theme, now)
+        fig.savefig(
+            out,
+            format=fmt,
+            dpi=PIXELS_PER_INCH * (SHARPNESS if fmt == "png" else 1),
+            metadata=metadata[fmt],
+            facecolor=fig.get_facecolor(),
+            edgecolor=fig.get_edgecolor(),
+        )
+    return out.getvalue()

@@ -1,0 +1,89 @@
+"""A picture before it has colours: plain shapes with roles. Layouts make scenes, painters paint them.
+
+Coordinates are pixels, x to the right and y down. A `role` says what a shape means ("call", "running", ...);
+painters decide how that looks. `seq` is the event a shape belongs to, None for what is always there.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A straight line; with `arrow` it has a head at its end."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    role: str
+    seq: int | None = None
+    arrow: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rect:
+    """An upright rectangle; (x, y) is its upper left corner."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    role: str
+    seq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A line of text; (x, y) is on its baseline, at its `anchor`: "start", "middle" or "end"."""
+
+    x: float
+    y: float
+    text: str
+    role: str
+    seq: int | None = None
+    anchor: str = "start"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A small sign centred at (x, y): role "clear", "wfi", "fault" or "end"."""
+
+    x: float
+    y: float
+    role: str
+    seq: int | None = None
+
+
+Shape = Line | Rect | Text | Mark
+
+MONO_WIDTH = 0.602
+SANS_WIDTH = 0.60
+"""Advance per character in units of the font size: exact for DejaVu Sans Mono, an upper mean for DejaVu Sans."""
+FONT_SIZES = {
+    "title": 14, "subtitle": 10.5, "head": 11, "subhead": 9.5, "number": 9.5, "label": 10, "state": 9,
+    "legend": 9.5, "end": 10,
+}  # fmt: skip
+
+
+def text_width(text: str, role: str) -> float:
+    """Pixels that a text takes."""
+    sans = role in ("title", "subtitle", "head", "subhead", "legend")
+    return len(text) * FONT_SIZES[role] * (SANS_WIDTH if sans else MONO_WIDTH)
+
+
+@dataclass
+class Scene:
+    """Shapes on a canvas of `width` x `height` pixels.
+
+    `rows` gives each event's vertical extent; `alt` describes the picture in words.
+    """
+
+    width: float = 0
+    height: float = 0
+    shapes: list[Shape] = field(default_factory=list)
+    rows: dict[int, tuple[float, float]] = field(default_factory=dict)
+    alt: str = ""
+
+    def add(self, *shapes: Shape) -> None:
+        """Put shapes on top."""
+        self.shapes.extend(shapes)

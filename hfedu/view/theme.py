@@ -1,0 +1,87 @@
+"""Colours and strokes for the roles of a scene, light and dark. Every text has a contrast of at least 4.5:1."""
+
+from typing import NamedTuple
+
+
+class Style(NamedTuple):
+    """How a shape looks: stroke and fill colours (None for none), stroke width in pixels, dash pattern, hatching."""
+
+    stroke: str | None = None
+    fill: str | None = None
+    width: float = 1.0
+    dash: tuple[float, ...] = ()
+    hatch: str = ""
+    bold: bool = False
+    italic: bool = False
+
+
+class Theme(NamedTuple):
+    """The colours that styles are made of."""
+
+    paper: str
+    border: str
+    ink: str
+    soft: str
+    box: str
+    line: str
+    call: str
+    deliver: str
+    wake: str
+    switch: str
+    refused: str
+
+
+LIGHT = Theme(
+    paper="#ffffff", border="#d0d7de", ink="#1f2328", soft="#57606a", box="#f3f5f8", line="#8c959f",
+    call="#0b5cad", deliver="#0a6e4a", wake="#8f4a00", switch="#57606a", refused="#b3202c",
+)  # fmt: skip
+DARK = Theme(
+    paper="#14181d", border="#3a424c", ink="#e8edf2", soft="#a9b4c0", box="#222932", line="#76818d",
+    call="#7db7f2", deliver="#58c99a", wake="#eea863", switch="#a9b4c0", refused="#ff8e8e",
+)  # fmt: skip
+THEMES = {"light": LIGHT, "dark": DARK}
+
+
+def styles(theme: Theme) -> dict[str, Style]:
+    """A style for every role."""
+    ink, soft = theme.ink, theme.soft
+    table = {
+        "title": Style(fill=ink, bold=True),
+        "subtitle": Style(fill=soft),
+        "hypervisor": Style(fill=ink),
+        "vm": Style(theme.line, theme.box),
+        "head": Style(fill=ink, bold=True),
+        "subhead": Style(fill=soft),
+        "head-inverse": Style(fill=theme.paper, bold=True),
+        "subhead-inverse": Style(fill=theme.paper),
+        "hypervisor-line": Style(ink, width=2.2),
+        "running": Style(ink, ink),
+        "ready": Style(theme.line, width=1.4),
+        "blocked": Style(soft, width=1.8, dash=(1, 2.2)),
+        "off": Style(None),
+        "number": Style(fill=soft),
+        "note": Style(fill=soft, italic=True),
+        "fold": Style(fill=soft, italic=True),
+        "legend": Style(fill=soft),
+        "end": Style(ink, ink, bold=True),
+        "mailbox-EMPTY": Style(theme.line, theme.paper),
+        "mailbox-RECEIVED": Style(theme.deliver, theme.paper, hatch="////"),
+        "mailbox-READ": Style(theme.deliver, theme.deliver),
+        "state-EMPTY": Style(fill=soft),
+        "state-RECEIVED": Style(fill=theme.deliver, bold=True),
+        "state-READ": Style(fill=theme.deliver, bold=True),
+        "clear": Style(theme.call, theme.paper, width=1.6),
+        "wfi": Style(soft, theme.paper, width=1.4),
+        "fault": Style(theme.refused, theme.refused, width=2),
+    }
+    for role, colour, width, dash in (
+        ("call", theme.call, 1.4, ()),
+        ("switch", theme.switch, 1.2, ()),
+        ("deliver", theme.deliver, 2.0, ()),
+        ("wake", theme.wake, 1.6, (4, 2.4)),
+        ("refused", theme.refused, 1.4, (6, 1.6, 1.4, 1.6)),
+        ("fault", theme.refused, 1.6, ()),
+    ):
+        table.setdefault(role, Style(colour, colour, width, dash))
+        table[f"label-{role}"] = Style(fill=colour, bold=role in ("deliver", "wake"))
+    return table

@@ -1,0 +1,1 @@
+"""Interactive views: a trait is state, what shows is a function of it."""

@@ -1,0 +1,47 @@
+"""The recorded runs of the real hypervisor, unpacked once per test process."""
+
+import io
+import json
+import tarfile
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+ARCHIVE = Path(__file__).parent / "recordings.tar.xz"
+
+
+class Recorded(NamedTuple):
+    """One run of the real thing: its RAM disk, its serial output, and what index.json or faults.json says of it."""
+
+    name: str
+    initrd: bytes
+    uart: bytes
+    about: dict
+
+    @property
+    def memory(self) -> int:
+        return self.about.get("mem_mb", 16) << 20
+
+
+@cache
+def archive() -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(ARCHIVE.read_bytes()), mode="r:xz") as tar:
+        return {m.name.removeprefix("./"): tar.extractfile(m).read() for m in tar.getmembers() if m.isfile()}
+
+
+@cache
+def recorded(kind: str) -> tuple[Recorded, ...]:
+    """kind: "runs" or "faults"."""
+    files = archive()
+    index = json.loads(files["index.json" if kind == "runs" else "faults/faults.json"])
+    return tuple(
+        Recorded(
+            about["name"], files[f"{kind}/{about['name']}/initrd.img"], files[f"{kind}/{about['name']}/uart.txt"], about
+        )
+        for about in index
+    )
+
+
+def one(name: str) -> Recorded:
+    """The recorded run of that name."""
+    return next(run for kind in ("runs", "faults") for run in recorded(kind) if run.name == name)

@@ -1,0 +1,33 @@
+"""Execute every lesson and store its outputs: no widget state, no timestamps, nothing of this computer.
+
+python tests/refresh_notebooks.py [NOTEBOOK ...]
+"""
+
+import sys
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+LESSONS = Path(__file__).parent.parent / "notebooks"
+
+
+def refresh(path: Path) -> None:
+    """Run one notebook from top to bottom in a fresh kernel and write it back."""
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(
+        notebook, timeout=120, store_widget_state=False, resources={"metadata": {"path": path.parent}}
+    ).execute()
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    nbformat.write(notebook, path)
+    print(f"{path.name}: {path.stat().st_size // 1024} KiB")
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or sorted(LESSONS.glob("*.ipynb")):
+        refresh(Path(name))

@@ -1,0 +1,115 @@
+"""The rules of the house: layers, who imports what, and how large it may grow."""
+
+import ast
+import io
+import sys
+import tokenize
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "hfedu"
+LAYERS = ["hf", "board", "guest", "run", "view", "notebook", "widgets", "lessons", "bench", "cli"]
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def layer(module: str) -> int | None:
+    parts = module.split(".")
+    return LAYERS.index(parts[1]) if parts[0] == "hfedu" and len(parts) > 1 else None
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module or "")
+            if node.module == "hfedu":
+                found |= {f"hfedu.{alias.name}" for alias in node.names}
+    return found
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_go_downward_only(path):
+    mine = layer(name_of(path))
+    if mine is None:
+        return
+    for module in imports(path):
+        theirs = layer(module)
+        assert theirs is None or theirs <= mine, f"{name_of(path)} imports {module}, which is above it"
+
+
+def importers(module: str) -> set[str]:
+    return {name_of(path) for path in MODULES if any(name.split(".")[0] == module for name in imports(path))}
+
+
+def test_one_module_knows_unicorn_and_one_knows_matplotlib():
+    assert importers("unicorn") == {"hfedu.guest.unicorn_cpu"}
+    assert importers("matplotlib") == {"hfedu.view.paint"}
+
+
+def test_hypervisor_uses_the_standard_library_only_and_does_no_io():
+    for path in (PACKAGE / "hf").glob("*.py"):
+        for module in imports(path):
+            top = module.split(".")[0]
+            assert module.startswith("hfedu.hf") or top in sys.stdlib_module_names, f"{path.name} imports {module}"
+            assert top not in {"os", "sys", "io", "logging", "pathlib", "socket", "subprocess"}
+        calls = {
+            n.func.id
+            for n in ast.walk(ast.parse(path.read_text()))
+            if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
+        }
+        assert not calls & {"print", "open", "input"}
+
+
+def test_no_loop_in_the_hypervisor_spans_a_yield():
+    """Iterator state would hide from a key of the machine's state."""
+    for path in (PACKAGE / "hf").glob("*.py"):
+        for function in ast.walk(ast.parse(path.read_text())):
+            if isinstance(function, ast.FunctionDef) and "Steps" in ast.unparse(function.returns or ast.Constant("")):
+                for node in ast.walk(function):
+                    if isinstance(node, ast.For | ast.While | ast.Try) and node.lineno:
+                        inside = any(isinstance(n, ast.Yield | ast.YieldFrom) for n in ast.walk(node))
+                        assert not inside, f"{path.name}:{node.lineno}"
+
+
+def lines_of_code(path: Path) -> int:
+    """Lines that hold code: no blank lines, comments or docstrings."""
+    source = path.read_text()
+    skip = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+    lines: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in skip:
+            lines.update(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            lines -= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    return len(lines)
+
+
+def test_size_budget():
+    hypervisor = sum(lines_of_code(path) for path in (PACKAGE / "hf").rglob("*.py"))
+    package = sum(lines_of_code(path) for path in MODULES)
+    print(f"hfedu/hf: {hypervisor} of 1500 lines, hfedu: {package} of 5000")
+    assert hypervisor <= 1500
+    assert package <= 5000
+
+
+def test_public_names_are_documented():
+    import hfedu
+
+    for name in hfedu.__all__:
+        assert getattr(hfedu, name).__doc__, f"hfedu.{name} has no docstring"
+
+
+def test_importing_hfedu_loads_neither_unicorn_nor_matplotlib():
+    import subprocess
+
+    code = "import sys, hfedu; hfedu.boot; hfedu.RamDisk; assert not {'unicorn', 'matplotlib'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

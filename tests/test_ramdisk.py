@@ -1,0 +1,76 @@
+"""Building RAM disks: what could never boot is refused with a sentence, what the real loader takes is left to it."""
+
+import pytest
+
+import hfedu
+from hfedu import RamDisk, Secondary
+from hfedu.run.ramdisk import RamDiskError, cpio_entry
+
+CODE = b"\x00\x00\x00\x14"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((b"",), "the image of the primary is empty"),
+        (("/no/such/file",), "cannot read the image of the primary, /no/such/file: No such file"),
+        ((CODE, [b""]), "the image of secondary 1 is empty"),
+        ((CODE, [Secondary(CODE * 2000, memory="4K")]), "has 4096 bytes of memory and an image of 8000"),
+        ((CODE, [Secondary(CODE, memory="lots")]), "secondary 1: 'lots' is no memory size"),
+        ((CODE, [Secondary(CODE, name="two words")]), "cannot name a kernel"),
+        (
+            (CODE, [Secondary(CODE, name="a"), Secondary(CODE, name="a")]),
+            "two files of the RAM disk would be called 'a'",
+        ),
+        ((CODE, [Secondary(CODE, vcpus=-1)]), "cannot have -1 vCPUs"),
+    ],
+)
+def test_refused_with_a_sentence(arguments, says):
+    with pytest.raises(RamDiskError, match=says):
+        RamDisk(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("image", "says"),
+    [(b"", "is empty"), (b"070701" + b"0" * 200, "ASCII cpio"), (b"short", "not one entry can be parsed")],
+)
+def test_what_is_no_archive(image, says):
+    with pytest.raises(RamDiskError, match=says):
+        hfedu.boot(image)
+
+
+def boot(*files, append=()):
+    archive = b"".join(cpio_entry(name, content) for name, content in files)
+    return hfedu.boot(archive + b"".join(append), max_instructions=1000)
+
+
+KERNEL, INITRD = ("vmlinuz", CODE), ("initrd.img", b"")
+
+
+@pytest.mark.parametrize(
+    ("files", "line", "status"),
+    [
+        ([INITRD], "Unable to find vmlinuz\nPanic: unable to load primary VM\n", 4),
+        ([KERNEL], "Unable to find initrd.img\nPanic: unable to load primary VM\n", 4),
+        ([KERNEL, INITRD], "vms.txt is missing\n", 3),
+        ([KERNEL, INITRD, ("vms.txt", b"4096 1 none")], "Loading none\nUnable to load kernel\n", 3),
+        (
+            [KERNEL, INITRD, ("vms.txt", b"4096 1 big"), ("big", bytes(5000))],
+            "Kernel is larger than available memory\n",
+            3,
+        ),
+        ([KERNEL, INITRD, ("vms.txt", b"99999999 1 x"), ("x", CODE)], "Not enough memory (100003840 bytes)\n", 3),
+    ],
+)
+def test_the_loader_answers_as_the_real_one(files, line, status):
+    run = boot(*files)
+    assert line in run.uart
+    assert run.outcome.status == status
+
+
+def test_an_oversized_kernel_overwrites_the_ram_disk_and_hangs_the_hypervisor():
+    """8 MiB from 0x40080000 reach the RAM disk; the loader then unmaps the pages it is about to read."""
+    run = hfedu.boot(RamDisk(CODE * (2 << 20)), memory="32M", max_instructions=1000)
+    assert run.outcome.status == 3
+    run = hfedu.boot(RamDisk(bytes(9 << 20)), memory="24M", max_instructions=1000)
+    assert run.outcome.status != 0
