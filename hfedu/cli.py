@@ -165,7 +165,7 @@ def command_draw(options: argparse.Namespace) -> int:
         return complain(f"cannot tell the output format of {options.output!r}: end it in one of {choices}")
     if output.is_dir() or not output.parent.is_dir():
         return complain(
-            f"cannot write {options.output}: {'it is a directory' if output.is_dir() else 'no such folder'}"
+            f"cannot write {options.output}: {'it is a directory' if output.is_dir() else 'there is no such folder'}"
         )
     limits = {"max_instructions": options.max_instructions}
     if options.max_seconds is not None:

@@ -15,8 +15,7 @@ WITHOUT_REGISTERS = (Kind.BOOT, Kind.LOAD, Kind.LOG)
 def facts(run):
     """What happened, without what only a real CPU has (registers, the serial line between calls)."""
     return [
-        (e.seq, e.cause, e.cpu, e.actor, e.kind, e.target, e.function, e.args, e.result, e.message, e.text)
-        + ([c for c in e.changes if "stage2" not in c.what],)
+        (e.seq, e.cause, e.cpu, e.actor, e.kind, e.target, e.function, e.args, e.result, e.message, e.text, e.changes)
         for e in run.events
         if e.kind not in WITHOUT_REGISTERS
     ]

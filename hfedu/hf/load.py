@@ -8,7 +8,7 @@ from hfedu.hf import platform as board
 from hfedu.hf.addr import PAGE_SIZE, Pa, Va, align_up, pa_add, va_from_pa
 from hfedu.hf.call import MASK32, MASK64
 from hfedu.hf.fdt import HEADER, Fdt
-from hfedu.hf.mm import MM_MODE_D, MM_MODE_NOINVALIDATE, MM_MODE_R, MM_MODE_W, MM_MODE_X, Mm
+from hfedu.hf.mm import MM_MODE_D, MM_MODE_NOINVALIDATE, MM_MODE_R, MM_MODE_W, MM_MODE_X, El2Abort, Mm
 from hfedu.hf.platform import MAX_CPUS, MAX_VMS, HypervisorHang
 from hfedu.hf.vm import Vm
 
@@ -86,7 +86,7 @@ class Load(Mm):
         """The entries of a binary cpio archive at [begin, end), up to the first that does not fit."""
         at = begin
         while at + CPIO_HEADER_SIZE <= end:
-            header = self.mm_load(Va(at), CPIO_HEADER_SIZE)
+            header = self.read_archive(at, CPIO_HEADER_SIZE)
             name_size, size_high, size_low = struct.unpack_from("<3H", header, 20)
             size = size_high << 16 | size_low
             name_at = at + CPIO_HEADER_SIZE
@@ -94,8 +94,18 @@ class Load(Mm):
             at = contents + (size + 1 & -2)
             if at > end:
                 return
-            name = self.mm_load(Va(name_at), min(NAME_MAX, end - name_at))
+            name = self.read_archive(name_at, min(NAME_MAX, end - name_at))
             yield File(name.split(b"\0", 1)[0], Va(contents), size)
+
+    def read_archive(self, at: int, size: int) -> bytes:
+        """Read from the RAM disk. A kernel that was copied over it has also unmapped it."""
+        try:
+            return self.mm_load(Va(at), size)
+        except El2Abort:
+            raise HypervisorHang(
+                f"A kernel was copied over the RAM disk at {at:#x}, and its pages were unmapped with it. "
+                "When the loader next looks into the RAM disk, it faults."
+            ) from None
 
     def find_file(self, cpio: tuple[int, int], name: bytes) -> File | None:
         """The first entry of that name. Reads the archive anew, as upstream does: what overwrote it shows."""
@@ -111,9 +121,8 @@ class Load(Mm):
             self.mm_store(va_from_pa(pa_add(to, done)), chunk)
         self.mm_unmap(to, end)
         if to < board.LAYOUT_BIN_END and end > board.LAYOUT_TEXT_BEGIN:
-            raise HypervisorHang(
-                f"The loader copied {file.name.decode('latin-1')} over the hypervisor's own code and unmapped it."
-            )
+            name = file.name.decode("latin-1")
+            raise HypervisorHang(f"The loader copied {name} over the hypervisor's own code and unmapped it.")
         return True
 
     def vm_init(self, vcpu_count: int) -> Vm | None:

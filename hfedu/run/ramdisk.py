@@ -11,6 +11,8 @@ from hfedu.guest.scripted import Script, check_script
 CPIO_MAGIC = 0o070707
 CPIO_HEADER = struct.Struct("<13H")
 MAX_NAME = 255
+MAX_PRIMARY = 127 << 20
+"""The primary's kernel goes to 512 KiB above the RAM's base, the RAM disk to 128 MiB above it at most."""
 STUB = b"scripted guest\0\0"
 """The image of a scripted guest: something for the loader to copy."""
 
@@ -74,7 +76,7 @@ class RamDisk:
 
     def __init__(self, primary: Image, secondaries: Sequence[Image | Secondary] = (), initrd: bytes = b"") -> None:
         self.scripts: dict[str, Script] = {}
-        files = {"vmlinuz": self._content(primary, "vmlinuz", "the primary")}
+        files = {"vmlinuz": self._primary(primary)}
         files |= {"initrd.img": initrd, "vms.txt": b""}
         lines = []
         for number, item in enumerate(secondaries, 1):
@@ -113,6 +115,15 @@ class RamDisk:
             reason = getattr(error, "strerror", None) or str(error)
             raise RamDiskError(f"cannot read {os.fspath(path)}: {reason}") from None
         return cls.from_bytes(image, os.fspath(path))
+
+    def _primary(self, image: Image) -> bytes:
+        content = self._content(image, "vmlinuz", "the primary")
+        if len(content) > MAX_PRIMARY:
+            raise RamDiskError(
+                f"the image of the primary has {len(content)} bytes and would be copied over the RAM disk: "
+                f"keep it below {MAX_PRIMARY >> 20}M"
+            )
+        return content
 
     def _content(self, image: Image, name: str, who: str) -> bytes:
         if isinstance(image, bytes | bytearray):

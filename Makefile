@@ -1,0 +1,44 @@
+# make lab: open the lessons.  make test: everything that CI checks.  Both set up what they need in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+SHELL := /bin/bash
+
+.PHONY: lab test lint types unit notebooks-test browser refresh clean
+
+lab: $(READY)
+	$(BIN)/jupyter lab notebooks/00_tour.ipynb
+
+test: $(READY) lint types unit notebooks-test browser
+
+$(READY): pyproject.toml binder/requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "hfedu needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	grep -v '^\.' binder/requirements.txt > $(VENV)/constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]' -c $(VENV)/constraints.txt
+	@touch $@
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+unit: $(READY)
+	$(BIN)/pytest tests --ignore tests/browser -n 2 -q
+	@$(BIN)/pytest tests/test_house.py -q -s -k size_budget | grep lines
+
+notebooks-test: $(READY)
+	$(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout=60 notebooks -q
+
+browser: $(READY)
+	$(BIN)/pytest tests/browser -q -rs
+
+refresh: $(READY)
+	$(BIN)/python tests/refresh_notebooks.py
+
+clean:
+	rm -rf $(VENV) test-output

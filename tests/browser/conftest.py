@@ -1,0 +1,139 @@
+"""A real JupyterLab and a real Chromium for the browser tests. Without Chromium they are skipped, except in CI."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+PICTURES = ROOT / "test-output"
+TOKEN = "hfedu"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --disable-dev-shm-usage"
+).split()
+
+
+def pytest_collection_modifyitems(items):
+    if CHROMIUM is None and not os.environ.get("CI"):
+        reason = "LEFT OUT: the browser tests need Chromium on the PATH (Debian and Ubuntu: apt-get install chromium)"
+        for item in items:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """JupyterLab on a copy of the lessons: (address, folder)."""
+    home = tmp_path_factory.mktemp("lab")
+    lessons = Path(shutil.copytree(ROOT / "notebooks", home / "notebooks"))
+    for path in lessons.glob("*.ipynb"):
+        content = json.loads(path.read_text())
+        for cell in content["cells"]:
+            if cell["cell_type"] == "code":
+                cell["outputs"], cell["execution_count"] = [], None
+        path.write_text(json.dumps(content))
+    settings = home / "settings"
+    quiet = settings / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    quiet.parent.mkdir(parents=True)
+    quiet.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    places = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR", "JUPYTERLAB_WORKSPACES_DIR")
+    environment = os.environ | {name: str(home / name.lower()) for name in places}
+    environment["JUPYTERLAB_SETTINGS_DIR"] = str(settings)
+    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
+    command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}", "--allow-root"]
+    command += [f"--ServerApp.root_dir={home}"]
+    log = (home / "lab.log").open("wb")
+    server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    address = f"http://127.0.0.1:{port}"
+    for _ in range(120):
+        try:
+            urllib.request.urlopen(f"{address}/api/status?token={TOKEN}")
+            break
+        except OSError:
+            assert server.poll() is None, (home / "lab.log").read_text()
+            time.sleep(0.5)
+    yield address, lessons
+    server.terminate()
+    server.wait(20)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium, headless."""
+    from playwright.sync_api import sync_playwright
+
+    assert CHROMIUM is not None, "CI runs the browser tests: put Chromium on the PATH"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, headless=True)
+        yield chromium
+        chromium.close()
+
+
+class Notebook:
+    """A notebook open in JupyterLab."""
+
+    def __init__(self, page, address, name):
+        self.page = page
+        self.errors = []
+        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.goto(f"{address}/lab/tree/notebooks/{name}?token={TOKEN}&reset")
+        page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=60_000)
+
+    def run_all(self):
+        """Run > Run All Cells, and wait until the kernel is idle again."""
+        started = self.page.locator(".jp-CodeCell .jp-InputPrompt").filter(has_text=re.compile(r"[*\d]"))
+        for _ in range(5):
+            self.page.click('.lm-MenuBar-itemLabel:text-is("Run")')
+            self.page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
+            self.page.wait_for_timeout(3000)
+            if started.count():
+                break
+        self.page.wait_for_function(
+            "[...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].every(p => /\\d/.test(p.innerText))",
+            timeout=120_000,
+        )
+
+    def dark(self):
+        """Switch JupyterLab to its dark theme."""
+        self.page.click('.lm-MenuBar-itemLabel:text-is("Settings")')
+        self.page.hover('.lm-Menu-itemLabel:text-is("Theme")')
+        self.page.click('.lm-Menu-itemLabel:text-is("JupyterLab Dark")')
+        self.page.wait_for_timeout(1500)
+
+    def picture(self, name):
+        """A screenshot for people to look at."""
+        PICTURES.mkdir(exist_ok=True)
+        self.page.screenshot(path=PICTURES / f"{name}.png")
+
+    def no_errors(self):
+        """Nothing of ours may complain in the console."""
+        ours = [text for text in self.errors if "favicon" not in text and "api/me" not in text]
+        assert not ours, ours
+
+
+@pytest.fixture
+def notebook(lab, browser):
+    """Opens a lesson by name; `dark=True` in JupyterLab's dark theme."""
+    contexts = []
+
+    def open_notebook(name, **size):
+        context = browser.new_context(viewport={"width": size.get("width", 1400), "height": size.get("height", 1500)})
+        contexts.append(context)
+        return Notebook(context.new_page(), lab[0], name)
+
+    yield open_notebook
+    for context in contexts:
+        context.close()

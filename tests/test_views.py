@@ -1,0 +1,256 @@
+"""Pictures and text: nothing overlaps, nothing is cut, and they hold the same facts."""
+
+import itertools
+import re
+
+import pytest
+from conftest import one
+
+import hfedu
+from hfedu import Kind, RamDisk, asset
+from hfedu.notebook import Run
+from hfedu.run.trace import Change, Event, Lifeline, Outcome
+from hfedu.view import paint, words
+from hfedu.view.scene import FONT_SIZES, Line, Rect, Text, text_width
+from hfedu.view.sequence import MAX_ROWS, sequence
+from hfedu.view.theme import DARK, LIGHT, styles
+
+NAMES = ["broadcast_3", "chain_relay_4", "wfi_never_resumes", "rand_0001", "sec_read_unmapped", "boot_zero_vcpus"]
+
+
+def run_of(name: str) -> Run:
+    return hfedu.boot(one(name).initrd, max_instructions=10_000_000, title=name)
+
+
+def crowd(vms: int, rounds: int) -> Run:
+    """A recording of many VMs that pass a message on in a circle, made by hand: the pool has no room for so many."""
+    lines = tuple(Lifeline(f"vm{i}.vcpu0", i, 0, f"guest_number_{i}" if i else "vmlinuz") for i in range(vms))
+    events = [Event(0, None, 0, "hypervisor", Kind.BOOT)]
+
+    def add(**fields):
+        events.append(Event(len(events), len(events) - 1, 0, **fields))
+
+    for i in range(vms):
+        loaded = (Change(f"vm{i}.mailbox.state", None, "EMPTY"), Change(f"vm{i}.vcpu0.state", None, "READY"))
+        add(actor="hypervisor", kind=Kind.LOAD, target=f"vm{i}", changes=loaded)
+    for number in range(rounds):
+        sender, to = number % vms, (number + 1) % vms
+        current = (Change("cpu0.current", None, f"vm{sender}.vcpu0"),)
+        add(
+            actor="hypervisor",
+            kind=Kind.SWITCH,
+            target=f"vm{sender}.vcpu0",
+            function=0xFF05,
+            result=16 << 32,
+            changes=current,
+        )
+        cleared = (Change(f"vm{sender}.mailbox.state", "READ", "EMPTY"),) if number >= vms else ()
+        add(actor=f"vm{sender}.vcpu0", kind=Kind.HYPERCALL, function=0xFF06, args=(0, 0, 0), result=0, changes=cleared)
+        add(actor=f"vm{sender}.vcpu0", kind=Kind.HYPERCALL, function=0xFF04, args=(to, 4096, 0), result=0)
+        full = (Change(f"vm{to}.mailbox.state", "EMPTY", "READ"),)
+        add(
+            actor=f"vm{sender}.vcpu0",
+            kind=Kind.DELIVER,
+            target=f"vm{to}",
+            message=b"sixteen letters!" * 256,
+            changes=full,
+        )
+        add(actor="hypervisor", kind=Kind.WAKE, target=f"vm{to}.vcpu0")
+    return Run(tuple(events), "", Outcome("budget", "The guests used up their budget.", 3), lines, f"{vms} VMs")
+
+
+def box(text: Text) -> tuple[float, float, float, float]:
+    """left, top, right, bottom of a text's ink."""
+    kind = text.role.partition("-")[0]
+    width, height = text_width(text.text, kind if kind in FONT_SIZES else "label"), FONT_SIZES.get(kind, 10)
+    left = text.x - {"start": 0, "middle": width / 2, "end": width}[text.anchor]
+    return left, text.y - height * 0.75, left + width, text.y + height * 0.2
+
+
+def overlaps(a, b) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+RUNS = {name: lambda name=name: run_of(name) for name in NAMES} | {
+    "2 VMs": lambda: crowd(2, 4),
+    "12 VMs": lambda: crowd(12, 30),
+    "5000 events": lambda: crowd(5, 1000),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_no_text_overlaps_another_or_leaves_the_picture(name):
+    scene = sequence(RUNS[name]())
+    texts = [(shape, box(shape)) for shape in scene.shapes if isinstance(shape, Text)]
+    for text, (left, top, right, bottom) in texts:
+        assert left >= 0, text
+        assert top >= 0, text
+        assert right <= scene.width, text
+        assert bottom <= scene.height, text
+    for (a, box_a), (b, box_b) in itertools.combinations(texts, 2):
+        assert not overlaps(box_a, box_b), f"{a} overlaps {b}"
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_no_text_lies_on_a_lifeline_or_a_mailbox(name):
+    scene = sequence(RUNS[name]())
+    upright = [
+        s
+        for s in scene.shapes
+        if isinstance(s, Rect) and s.role.startswith(("running", "mailbox")) and s.seq is not None
+    ]
+    lines = [s for s in scene.shapes if isinstance(s, Line) and s.x1 == s.x2 and s.seq is not None]
+    for text in (
+        s for s in scene.shapes if isinstance(s, Text) and s.seq is not None and s.role not in ("end", "fold")
+    ):
+        left, top, right, bottom = box(text)
+        for rect in upright:
+            assert not overlaps(
+                (left, top, right, bottom), (rect.x, rect.y, rect.x + rect.width, rect.y + rect.height)
+            ), text
+        for line in lines:
+            assert not (left < line.x1 < right and line.y1 < bottom and top < line.y2), text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_event_has_a_row_and_every_call_an_arrow_with_words(name):
+    run = run_of(name)
+    scene = sequence(run, 0, MAX_ROWS - 1)
+    shown = run.events[:MAX_ROWS]
+    assert set(scene.rows) == {event.seq for event in shown}
+    for event in shown:
+        if event.kind in (Kind.HYPERCALL, Kind.DELIVER, Kind.WAKE, Kind.SWITCH, Kind.WFI, Kind.SMC, Kind.FAULT):
+            assert any(isinstance(s, Line) and s.arrow and s.seq == event.seq for s in scene.shapes), event
+            assert any(
+                isinstance(s, Text) and s.seq == event.seq and s.text == words.label(event) for s in scene.shapes
+            )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_in_the_transcript_every_hypercall_is_one_line(name):
+    """The guests print a line for each call they made and came back from: the transcript has them all, with results."""
+    run = run_of(name)
+    lines = run.transcript().splitlines()[1:]
+    assert len(lines) == len(run.events)
+    for event, line in zip(run.events, lines, strict=True):
+        assert re.match(rf" *{event.seq} ", line)
+    calls = [line for line in lines if " calls HF_" in line or " calls hvc" in line or " calls PSCI_" in line]
+    assert len(calls) == sum(event.kind is Kind.HYPERCALL for event in run.events)
+    printed = re.findall(r"^V\d #\d+ hvc", run.uart, re.M)
+    assert 0 < len(printed) <= len(calls)
+
+
+def test_transcript_decodes_arguments_and_results():
+    text = run_of("broadcast_3").transcript()
+    assert "VM 0 vCPU 0 calls HF_MAILBOX_SEND(VM 1, 20 bytes) = 0" in text
+    assert "VM 2 vCPU 0 calls HF_MAILBOX_SEND(VM 0, 21 bytes) = -1" in text
+    assert "CPU 0 switches to VM 0 vCPU 0: run = MESSAGE(22 bytes)" in text
+    assert "CPU 0 switches to VM 1 vCPU 0: receive = VM 0, 20 bytes" in text
+    assert "VM 3 mailbox state: READ -> EMPTY" in text
+
+
+@pytest.mark.parametrize(
+    ("fmt", "head"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF"), ("mmd", b"sequenceDiagram")]
+)
+def test_formats(fmt, head):
+    run = run_of("broadcast_3")
+    picture = run.render(fmt)
+    assert picture.startswith(head)
+    assert picture == run.render(fmt), "the same run must give the same bytes"
+
+
+def test_mermaid_names_everyone_and_leaves_nothing_out():
+    run = run_of("chain_relay_4")
+    lines = run.render("mmd").decode().splitlines()
+    participants = [line.split()[1] for line in lines if line.strip().startswith("participant")]
+    assert participants == ["H", "V0_0", "V1_0", "V2_0", "V3_0", "V4_0"]
+    arrows = [line for line in lines if "->>" in line]
+    drawn = [e for e in run.events if e.kind in (Kind.HYPERCALL, Kind.DELIVER, Kind.WAKE, Kind.SWITCH)]
+    assert len(arrows) == len(drawn)
+    assert all(re.match(r" {4}\w+-?->>\w+: \S", line) for line in arrows)
+
+
+def test_long_runs_are_folded_and_say_so():
+    run = crowd(5, 1000)
+    scene = sequence(run)
+    assert len(scene.rows) <= MAX_ROWS
+    assert scene.height < 5000
+    assert any(
+        isinstance(s, Text) and re.search(r"events \d+ to \d+ are not shown \([\d,]+ events\)", s.text)
+        for s in scene.shapes
+    )
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(a: str, b: str) -> float:
+    high, low = sorted((luminance(a), luminance(b)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+def test_all_text_has_a_contrast_of_4_5(theme):
+    table = styles(theme)
+    for role, style in table.items():
+        if role.partition("-")[0] in FONT_SIZES and style.fill and not role.endswith("inverse"):
+            assert contrast(style.fill, theme.paper) >= 4.5, role
+    assert contrast(table["subhead"].fill, theme.box) >= 4.5
+    assert contrast(table["head-inverse"].fill, table["hypervisor"].fill) >= 4.5
+
+
+def test_states_differ_without_colour():
+    table = styles(LIGHT)
+    looks = {role: (s.width, s.dash, s.hatch, s.fill is None, s.fill == LIGHT.paper) for role, s in table.items()}
+    assert len({looks[f"mailbox-{state}"] for state in ("EMPTY", "RECEIVED", "READ")}) == 3
+    assert len({looks[role] for role in ("call", "deliver", "wake", "switch", "refused")}) == 5
+    assert len({looks[role] for role in ("ready", "blocked", "running")}) == 3
+
+
+def test_a_picture_up_to_an_event_shows_nothing_later():
+    scene = sequence(run_of("broadcast_3"))
+    limit = scene.rows[20][1]
+    for shape in scene.shapes:
+        visible = paint.cut(shape, limit)
+        if shape.seq is not None and shape.seq > 20:
+            assert visible is None or shape.seq <= 21, shape
+
+
+def test_notebook_shows_picture_and_text():
+    run = run_of("broadcast_3")
+    data, metadata = run._repr_mimebundle_()
+    assert data["image/png"].startswith(b"\x89PNG")
+    assert "HF_MAILBOX_SEND" in data["text/plain"]
+    assert (
+        "3 messages delivered" in metadata["image/png"]["alt"] or "messages delivered" in metadata["image/png"]["alt"]
+    )
+
+
+def test_slider_steps_and_stops_at_the_ends():
+    run = hfedu.boot(RamDisk(asset("relay_primary.bin"), [asset("relay.bin")]))
+    view = hfedu.step_through(run)
+    assert view.position == 0
+    assert view.back.disabled
+    first = view.image.value
+    view.forward.click()
+    assert view.position == 1
+    view.slider.value = len(run.events) - 1
+    assert view.forward.disabled
+    assert view.image.value != first
+    assert "powered the machine off" in view.sentence.value
+    with pytest.raises(ValueError, match="this run has events 0 to"):
+        hfedu.step_through(run, 5, 10_000)
+
+
+def test_state_at_an_event():
+    run = run_of("broadcast_3")
+    deliver = next(event for event in run.events if event.kind is Kind.DELIVER)
+    before, after = run.at(deliver.seq - 1), run.at(deliver.seq)
+    assert (before["vm1.mailbox.state"], after["vm1.mailbox.state"]) == ("EMPTY", "READ")
+    assert after["cpu0.current"] == "vm0.vcpu0"
+    assert run.at(4)["vm1.vcpu0.pc"] == 0x40F0_0000
+    with pytest.raises(IndexError, match="there is no event 9999: this recording has events 0 to"):
+        run.at(9999)
