@@ -108,7 +108,8 @@ def rect(axes: Any, shape: Rect, style: Style) -> None:
 
 
 def text(axes: Any, shape: Text, style: Style) -> None:
-    """A line of text."""
+    """A line of text. Labels of arrows have a ground of their own: they may run across lifelines."""
+    ground = axes.figure.get_facecolor()
     kind = shape.role.partition("-")[0]
     axes.text(
         shape.x,
@@ -119,6 +120,7 @@ def text(axes: Any, shape: Text, style: Style) -> None:
         family="DejaVu Sans Mono" if kind in MONOSPACE else "DejaVu Sans",
         weight="bold" if style.bold else "normal",
         style="italic" if style.italic else "normal",
+        bbox={"facecolor": ground, "edgecolor": "none", "pad": 0.8} if kind == "label" else None,
         ha={"start": "left", "middle": "center", "end": "right"}[shape.anchor],
         va="baseline",
     )

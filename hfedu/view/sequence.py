@@ -1,8 +1,8 @@
 """The layout of the sequence diagram: from a recording to a scene.
 
 One lifeline for the hypervisor and one for each vCPU that ever acted. Time runs down, one row per event. Every
-label stands to the left of the lifeline it belongs to, and every column is as wide as its labels need, so nothing
-overlaps however many lifelines there are.
+label stands to the left of the lifeline it belongs to. Up to six lifelines each column is as wide as its labels
+need; with more, the columns close up and labels run, on a ground of their own, across the lifelines to their left.
 """
 
 import textwrap
@@ -25,6 +25,9 @@ BAR = 9
 BAND_OFFSET, BAND_WIDTH, BAND_LABEL = 24, 9, 58
 LEGEND_HEIGHT = 44
 CROWDED = 6
+CROWDED_COLUMN = 92
+CROWDED_BAND = 16
+CROWDED_NAME = 9
 MAX_ROWS = 120
 """Events drawn at most: beyond, the middle of a run is folded away, and the picture says so."""
 
@@ -74,7 +77,7 @@ def sequence(recording: Recording, first: int = 0, last: int | None = None) -> S
     title = recording.title
     scene.width = max(right + MARGIN, text_width(title, "title") + 2 * MARGIN, 560)
     scene.add(Text(MARGIN, 26, title, "title"), Text(MARGIN, 44, subtitle(recording), "subtitle"))
-    heads(scene, columns.values(), hypervisor)
+    heads(scene, columns.values(), hypervisor, short)
     y = body(scene, recording, rows, columns, hypervisor, short)
     scene.height = legend(scene, y + 22)
     return scene
@@ -104,7 +107,7 @@ def alt_text(recording: Recording) -> str:
 
 def place(lines: list[Lifeline], rows: list[Event | _Fold], short: bool) -> dict[str, Column]:
     """The column of each lifeline, wide enough for every label that stands in it."""
-    needed = {line.name: text_width(f"vCPU {line.vcpu} · {line.label}", "subhead") / 2 + 14 for line in lines}
+    needed = {line.name: text_width(detail(line, short), "subhead") / 2 + 14 for line in lines}
     for event in rows:
         if isinstance(event, Event):
             name = home(event, needed)
@@ -112,12 +115,25 @@ def place(lines: list[Lifeline], rows: list[Event | _Fold], short: bool) -> dict
                 needed[name] = max(needed[name], text_width(words.label(event, short), "label") + 26)
     columns: dict[str, Column] = {}
     x = MARGIN + GUTTER + 52.0 + 8
+    if short:
+        x += max(needed[line.name] - i * CROWDED_COLUMN for i, line in enumerate(lines))
     for line, after in zip(lines, [*lines[1:], None], strict=True):
-        x += needed[line.name]
-        band = x + BAND_OFFSET if after is None or after.vm != line.vm else None
+        if not short:
+            x += needed[line.name]
+        last = after is None or after.vm != line.vm
+        band = x + (CROWDED_BAND if short else BAND_OFFSET) if last else None
         columns[line.name] = Column(x, band, line)
-        x = band + BAND_WIDTH + BAND_LABEL if band is not None else x + 20
+        x += CROWDED_COLUMN if short else BAND_OFFSET + BAND_WIDTH + BAND_LABEL if last else 20
     return columns
+
+
+def detail(line: Lifeline, short: bool) -> str:
+    """The second line of a head."""
+    if not line.label or not line.vm:
+        return f"vCPU {line.vcpu}"
+    if not short:
+        return f"vCPU {line.vcpu} · {line.label}"
+    return line.label if len(line.label) <= CROWDED_NAME else line.label[: CROWDED_NAME - 1] + "…"
 
 
 def home(event: Event, names: Iterable[str]) -> str | None:
@@ -128,7 +144,7 @@ def home(event: Event, names: Iterable[str]) -> str | None:
     return name if name is not None and name in names else None
 
 
-def heads(scene: Scene, columns: Iterable[Column], hypervisor: float) -> None:
+def heads(scene: Scene, columns: Iterable[Column], hypervisor: float, short: bool) -> None:
     """The boxes above the lifelines."""
     scene.add(
         Rect(hypervisor - 46, HEAD_TOP, 92, HEAD_HEIGHT, "hypervisor"),
@@ -137,14 +153,14 @@ def heads(scene: Scene, columns: Iterable[Column], hypervisor: float) -> None:
     )
     for column in columns:
         line = column.line
-        name = f"VM {line.vm}" + (" primary" if line.vm == 0 else "")
-        detail = f"vCPU {line.vcpu}" + (f" · {line.label}" if line.label and line.vm else "")
-        width = max(text_width(name, "head"), text_width(detail, "subhead")) + 16
+        name = f"VM {line.vm}" + (" primary" if line.vm == 0 and not short else "")
+        below = detail(line, short)
+        width = max(text_width(name, "head"), text_width(below, "subhead")) + 16
         left = min(column.x - width / 2, column.x - 24)
         scene.add(
             Rect(left, HEAD_TOP, max(width, 48), HEAD_HEIGHT, "vm"),
             Text(column.x, HEAD_TOP + 17, name, "head", anchor="middle"),
-            Text(column.x, HEAD_TOP + 31, detail, "subhead", anchor="middle"),
+            Text(column.x, HEAD_TOP + 31, below, "subhead", anchor="middle"),
         )
 
 
@@ -175,7 +191,7 @@ def body(
             if boot_row is None:
                 boot_row, y = y, y + 30
             scene.rows[item.seq] = boot_row, y
-            load_row(scene, item, columns, hypervisor, boot_row + 18)
+            load_row(scene, item, columns, hypervisor, boot_row + 18, short)
             state.apply(scene, item, boot_row + 20)
             continue
         height = ROW.get(item.kind, ROW_DEFAULT)
@@ -191,14 +207,14 @@ def body(
     return ending(scene, rows, hypervisor, y)
 
 
-def load_row(scene: Scene, event: Event, columns: dict[str, Column], hypervisor: float, at: float) -> None:
+def load_row(scene: Scene, event: Event, columns: dict[str, Column], hypervisor: float, at: float, short: bool) -> None:
     """Booting and loading: one row for all."""
     if event.kind is Kind.BOOT:
         scene.add(Text(hypervisor - 6, at, "boots", "note", event.seq, "end"))
         return
     name = home(event, columns)
     first = next((column for column in columns.values() if column.line.vm == int((event.target or "vm0")[2:])), None)
-    if name is not None and first is not None:
+    if name is not None and first is not None and not short:
         scene.add(Text(first.x - 10, at, "loaded", "note", event.seq, "end"))
 
 
@@ -292,7 +308,7 @@ class _State:
         column = self.band(vm)
         if column is not None and column.band is not None:
             self.mailboxes[vm] = state, y, seq
-            scene.add(Text(column.band + BAND_WIDTH + 5, y + 9, state, f"state-{state}", seq))
+            scene.add(Text(column.band + BAND_WIDTH + 6, y + 5, state, f"state-{state}", seq))
 
     def band(self, vm: str) -> Column | None:
         """The column that carries a VM's mailbox."""
