@@ -30,8 +30,8 @@ def booted(name: str) -> Machine:
 
 
 def test_stage_2_keeps_vms_apart():
-    hypervisor = booted("broadcast_3").hypervisor
-    maps = {vm.id: [(m.begin, m.end) for m in hypervisor.mm_mappings(vm.ptable)] for vm in hypervisor.vms}
+    state = booted("broadcast_3").recording().at(4)
+    maps = {vm: [(m.begin, m.end) for m in state[f"vm{vm}.stage2"].mappings()] for vm in range(4)}
     uart = (0x0900_0000, 0x0900_1000)
     assert maps[1] == [uart, (0x40F0_0000, 0x4100_0000)]
     assert maps[2] == [uart, (0x40E0_0000, 0x40F0_0000)]

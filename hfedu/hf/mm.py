@@ -8,7 +8,6 @@ Pages for tables come from a pool that never takes any back.
 """
 
 import struct
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from hfedu.hf import platform as board
@@ -42,14 +41,6 @@ class Ptable(NamedTuple):
 
     root: Pa
     id: int
-
-
-class Mapping(NamedTuple):
-    """A run of addresses with one set of attributes: [begin, end), `attrs` as in the descriptor."""
-
-    begin: int
-    end: int
-    attrs: int
 
 
 class El2Abort(Exception):
@@ -310,24 +301,15 @@ class Mm:
         pte, level = self.mm_walk(ptable, addr, MAX_LEVEL_STAGE2)
         return pa_from_ipa(ipa) if arch_mm_pte_is_block(pte, level) else None
 
-    def mm_mappings(self, ptable: Ptable, level: int = MAX_LEVEL_STAGE2) -> list[Mapping]:
-        """Everything a table maps, in order of address, neighbours with equal attributes joined."""
-        runs: list[Mapping] = []
-        for addr, size, attrs in self._blocks(ptable.root, 0, level):
-            if runs and runs[-1].end == addr and runs[-1].attrs == attrs:
-                runs[-1] = runs[-1]._replace(end=addr + size)
-            else:
-                runs.append(Mapping(addr, addr + size, attrs))
-        return runs
-
-    def _blocks(self, table: Pa, base: int, level: int) -> Iterator[tuple[int, int, int]]:
-        """The valid blocks and pages below a table: (address, size, attributes)."""
-        size = mm_entry_size(level)
-        for i, pte in enumerate(struct.unpack(f"<{ENTRIES}Q", self.memory.read(table, PAGE_SIZE))):
-            if arch_mm_pte_is_table(pte, level):
-                yield from self._blocks(Pa(pte & ADDRESS_MASK), base + i * size, level - 1)
-            elif arch_mm_pte_is_block(pte, level):
-                yield base + i * size, size, arch_mm_pte_attrs(pte)
+    def mm_tables(self, ptable: Ptable) -> dict[int, tuple[int, ...]]:
+        """A copy of a VM's tables: the 512 descriptors of each, by the table's physical address."""
+        tables: dict[int, tuple[int, ...]] = {}
+        waiting = [(ptable.root, MAX_LEVEL_STAGE2)]
+        while waiting:
+            table, level = waiting.pop()
+            tables[table] = entries = struct.unpack(f"<{ENTRIES}Q", self.memory.read(table, PAGE_SIZE))
+            waiting += [(Pa(pte & ADDRESS_MASK), level - 1) for pte in entries if arch_mm_pte_is_table(pte, level)]
+        return tables
 
     # The hypervisor's own loads and stores.
 

@@ -17,7 +17,7 @@ from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.load import BootParams
 from hfedu.hf.platform import CpuDown, HypervisorHang, HypervisorPanic, PowerDown
 from hfedu.run.ramdisk import RamDisk, parse_size
-from hfedu.run.trace import Kind, Lifeline, Outcome, Recorder, Recording
+from hfedu.run.trace import Kind, Lifeline, Outcome, Recorder, Recording, Stage2
 
 if TYPE_CHECKING:
     from hfedu.guest.unicorn_cpu import UnicornCpu
@@ -90,7 +90,7 @@ class Machine:
         self.outcome: Outcome | None = None
         self.booted = False
         if record:
-            self.recorder = Recorder(lambda: len(self.board.memory.uart.output))
+            self.recorder = Recorder(lambda: self.board.memory.uart.printed)
             self.hypervisor.vm_type = self.recorder.vm_type
             self.hypervisor.cpus = [self.recorder.cpu_type(cpu.id) for cpu in self.hypervisor.cpus]
             self.hypervisor.on_log = self._log
@@ -201,7 +201,7 @@ class Machine:
         for vm in self.hypervisor.vms:
             event = recorder.open(Kind.LOAD, "hypervisor", 0, target=vm.name, text=self.hypervisor.kernels[vm.id])
             changed = recorder.changed
-            changed(f"{vm.name}.stage2", None, tuple(self.hypervisor.mm_mappings(vm.ptable)))
+            changed(f"{vm.name}.stage2", None, Stage2(vm.ptable.root, self.hypervisor.mm_tables(vm.ptable)))
             changed(f"{vm.name}.mailbox.state", None, vm.mailbox.state.name)
             for vcpu in vm.vcpus:
                 changed(f"{vcpu.name}.state", None, vcpu.state.name)

@@ -15,6 +15,15 @@ from hfedu.hf import arch, call
 from hfedu.hf.cpu import Cpu, Vcpu
 from hfedu.hf.handler import Trap
 from hfedu.hf.hypervisor import Hypervisor
+from hfedu.hf.mm import (
+    ADDRESS_MASK,
+    MAX_LEVEL_STAGE2,
+    arch_mm_pte_attrs,
+    arch_mm_pte_is_block,
+    arch_mm_pte_is_table,
+    mm_entry_size,
+    mm_index,
+)
 from hfedu.hf.psci import PSCI_CONVENTION_MASK
 from hfedu.hf.spinlock import Step
 from hfedu.hf.vm import Mailbox, Vm
@@ -49,6 +58,77 @@ class Change(NamedTuple):
     what: str
     old: Any
     new: Any
+
+
+class Mapping(NamedTuple):
+    """A run of addresses with one set of attributes: [begin, end), `attrs` as in the descriptor."""
+
+    begin: int
+    end: int
+    attrs: int
+
+
+class WalkStep(NamedTuple):
+    """One level of a walk: upstream's level (3 root to 0 page), where the descriptor lies, and the descriptor."""
+
+    level: int
+    entry: int
+    descriptor: int
+
+
+@dataclass(frozen=True)
+class Stage2:
+    """A VM's stage-2 tables as they were: the root's physical address and the descriptors of every table."""
+
+    root: int
+    tables: dict[int, tuple[int, ...]]
+
+    def walk(self, ipa: int) -> list[WalkStep]:
+        """The descriptors that the MMU reads to translate `ipa`, from the root to the one that decides."""
+        table, level, steps = self.root, MAX_LEVEL_STAGE2, []
+        while True:
+            index = mm_index(ipa, level)
+            descriptor = self.tables[table][index]
+            steps.append(WalkStep(level, table + 8 * index, descriptor))
+            if not arch_mm_pte_is_table(descriptor, level):
+                return steps
+            table, level = descriptor & ADDRESS_MASK, level - 1
+
+    def mappings(self) -> list[Mapping]:
+        """Everything that is mapped, in order of address, neighbours with equal attributes joined."""
+        runs: list[Mapping] = []
+        for begin, size, attrs in self._blocks(self.root, 0, MAX_LEVEL_STAGE2):
+            if runs and runs[-1].end == begin and runs[-1].attrs == attrs:
+                runs[-1] = runs[-1]._replace(end=begin + size)
+            else:
+                runs.append(Mapping(begin, begin + size, attrs))
+        return runs
+
+    def _blocks(self, table: int, base: int, level: int) -> Iterator[tuple[int, int, int]]:
+        size = mm_entry_size(level)
+        for i, pte in enumerate(self.tables[table]):
+            if arch_mm_pte_is_table(pte, level):
+                yield from self._blocks(pte & ADDRESS_MASK, base + i * size, level - 1)
+            elif arch_mm_pte_is_block(pte, level):
+                yield base + i * size, size, arch_mm_pte_attrs(pte)
+
+    def __repr__(self) -> str:
+        return f"<stage 2 at {self.root:#x}: {len(self.tables)} tables>"
+
+
+class State(dict[str, Any]):
+    """The state after an event, by path: "vm1.mailbox.state", "vm1.mailbox.message" (bytes), "vm1.vcpu0.state",
+    "vm1.vcpu0.x0" and the other registers, "vm1.stage2" (a `Stage2`), "cpu0.current".
+    """
+
+    def waiters(self, vm: int) -> list[str]:
+        """The vCPUs that wait for a message to a VM, newest first: the order in which messages wake them."""
+        names: list[str] = []
+        name = self.get(f"vm{vm}.mailbox.recv_waiter")
+        while name is not None and name not in names:
+            names.append(name)
+            name = self.get(f"{name}.mailbox_next")
+        return names
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,17 +203,16 @@ class Recording:
     lifelines: tuple[Lifeline, ...] = ()
     title: str = "run"
 
-    def at(self, seq: int) -> dict[str, Any]:
-        """The state right after event `seq`, as a dict from path to value: "vm1.mailbox.state", "cpu0.current", ...
-
-        Registers are "vm1.vcpu0.x0" and so on. `IndexError` with a sentence if there is no such event.
-        """
+    def at(self, seq: int) -> State:
+        """The state right after event `seq`: see `State`. `IndexError` with a sentence if there is no such event."""
         if not isinstance(seq, int) or not 0 <= seq < len(self.events):
             raise IndexError(f"there is no event {seq!r}: this recording has events 0 to {len(self.events) - 1}")
-        state: dict[str, Any] = {}
+        state = State()
         for event in self.events[: seq + 1]:
             for change in event.changes:
                 state[change.what] = change.new
+            if event.kind is Kind.DELIVER:
+                state[f"{event.target}.mailbox.message"] = event.message
             for vcpu, packed in event.registers:
                 for index, value in REGISTER_DELTA.iter_unpack(packed):
                     state[f"{vcpu}.{arch.REGISTER_NAMES[index]}"] = value

@@ -176,7 +176,7 @@ def changes(event: Event) -> list[str]:
     """What an event changed beyond what its sentence says, in words: "VM 1 mailbox state: EMPTY -> READ"."""
     words = []
     for what, old, new in event.changes:
-        if isinstance(new, tuple) or what.endswith((".is_on", ".x0", ".current")) or event.kind is Kind.LOAD:
+        if what.endswith((".is_on", ".x0", ".current")) or event.kind is Kind.LOAD:
             continue
         path = who(what).replace(".", " ").replace("_", " ")
         words.append(f"{path}: {_value(what, old)} -> {_value(what, new)}")
