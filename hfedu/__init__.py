@@ -13,8 +13,9 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "hfedu.notebook": ("Machine", "Run", "asset", "boot"),
-    "hfedu.widgets.slider": ("step_through",),
+    "hfedu.files": ("asset",),
+    "hfedu.notebook": ("Machine", "Run", "boot"),
+    "hfedu.widgets.player": ("Player",),
     "hfedu.run.ramdisk": ("RamDisk", "Secondary"),
     "hfedu.run.trace": ("Event", "Kind", "Outcome"),
     "hfedu.guest.scripted": (

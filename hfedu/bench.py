@@ -7,7 +7,8 @@ import sys
 import time
 from collections.abc import Callable
 
-from hfedu.notebook import Machine, asset, boot
+from hfedu.files import asset
+from hfedu.notebook import Machine, boot
 from hfedu.run.ramdisk import RamDisk
 from hfedu.view.sequence import sequence
 

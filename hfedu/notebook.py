@@ -3,13 +3,17 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hfedu.run import machine
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.trace import Recording
+from hfedu.view.player import EVENTS_AT_MOST
 from hfedu.view.sequence import MAX_ROWS, sequence
 from hfedu.view.text import mermaid, transcript
+
+if TYPE_CHECKING:
+    from hfedu.widgets.player import Player
 
 MAX_SECONDS = 10.0
 MAX_TRAPS = 100_000
@@ -51,15 +55,26 @@ class Run(Recording):
 
         return paint.render(sequence(self, first, last), fmt, theme)
 
+    def player(self, position: int = 0) -> "Player":
+        """The player, at an event of your choice. `ValueError` if there is no such event."""
+        from hfedu.widgets.player import Player
+
+        if not 0 <= position < len(self.events):
+            raise ValueError(f"there is no event {position!r}: this recording has events 0 to {len(self.events) - 1}")
+        return Player(self, position)
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The picture for a notebook, with the transcript as its text."""
+        """The player; for pages without a kernel the picture and the transcript."""
         if not self.events:
             return {"text/plain": repr(self)}, {}
         from hfedu.view import paint
 
         scene = sequence(self)
         size = {"width": round(scene.width), "height": round(scene.height), "alt": scene.alt}
-        data = {"image/png": paint.render(scene, "png"), "text/plain": transcript(self, last=MAX_ROWS)}
+        data: dict[str, Any] = {"image/png": paint.render(scene, "png"), "text/plain": transcript(self, last=MAX_ROWS)}
+        if len(self.events) <= EVENTS_AT_MOST:
+            widget = self.player()._repr_mimebundle_()
+            data |= {kind: value for kind, value in widget[0].items() if kind not in data}
         return data, {"image/png": size}
 
 
@@ -89,13 +104,3 @@ def boot(
     run = Machine(ramdisk, append, memory, title=title, **options).run()  # type: ignore[arg-type]
     assert isinstance(run, Run)
     return run
-
-
-def asset(name: str) -> Path:
-    """The path of a file that comes with hfedu: a guest image, a picture. `ValueError` names what there is."""
-    for folder in (Path(__file__).parent / "assets", Path(__file__).parent.parent / "assets"):
-        if (folder / name).is_file():
-            return folder / name
-        if folder.is_dir():
-            there = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.bin"))
-    raise ValueError(f"there is no asset {name!r}: there are {', '.join(there)}")

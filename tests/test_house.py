@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "hfedu"
-LAYERS = ["hf", "board", "guest", "run", "view", "notebook", "widgets", "lessons", "bench", "cli"]
+LAYERS = ["hf", "board", "guest", "run", "view", "files", "widgets", "notebook", "lessons", "bench", "cli"]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

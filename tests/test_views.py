@@ -7,7 +7,7 @@ import pytest
 from conftest import one
 
 import hfedu
-from hfedu import Kind, RamDisk, asset
+from hfedu import Kind
 from hfedu.notebook import Run
 from hfedu.run.trace import Change, Event, Lifeline, Outcome
 from hfedu.view import paint, words
@@ -227,22 +227,6 @@ def test_notebook_shows_picture_and_text():
     assert (
         "3 messages delivered" in metadata["image/png"]["alt"] or "messages delivered" in metadata["image/png"]["alt"]
     )
-
-
-def test_slider_steps_and_stops_at_the_ends():
-    run = hfedu.boot(RamDisk(asset("relay_primary.bin"), [asset("relay.bin")]))
-    view = hfedu.step_through(run)
-    assert view.position == 0
-    assert view.back.disabled
-    first = view.image.value
-    view.forward.click()
-    assert view.position == 1
-    view.slider.value = len(run.events) - 1
-    assert view.forward.disabled
-    assert view.image.value != first
-    assert "powered the machine off" in view.sentence.value
-    with pytest.raises(ValueError, match="this run has events 0 to"):
-        hfedu.step_through(run, 5, 10_000)
 
 
 def test_state_at_an_event():

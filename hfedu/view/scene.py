@@ -75,13 +75,14 @@ def text_width(text: str, role: str) -> float:
 class Scene:
     """Shapes on a canvas of `width` x `height` pixels.
 
-    `rows` gives each event's vertical extent; `alt` describes the picture in words.
+    `rows` gives each event's vertical extent, `body_end` the y below the last; `alt` describes the picture in words.
     """
 
     width: float = 0
     height: float = 0
     shapes: list[Shape] = field(default_factory=list)
     rows: dict[int, tuple[float, float]] = field(default_factory=dict)
+    body_end: float = 0
     alt: str = ""
 
     def add(self, *shapes: Shape) -> None:

@@ -53,7 +53,7 @@ def actors(recording: Recording) -> list[Lifeline]:
     return [line for line in recording.lifelines if line.vcpu == 0 or line.name in named]
 
 
-def window(events: tuple[Event, ...], first: int, last: int | None, limit: int = MAX_ROWS) -> list[Event | _Fold]:
+def window(events: tuple[Event, ...], first: int, last: int | None, limit: int) -> list[Event | _Fold]:
     """Which events get a row: those from `first` to `last`, the middle folded if there are more than `limit`."""
     chosen: list[Event | _Fold] = list(events[first : len(events) if last is None else last + 1])
     if len(chosen) <= limit:
@@ -63,10 +63,10 @@ def window(events: tuple[Event, ...], first: int, last: int | None, limit: int =
     return [*chosen[:head], folded, *chosen[-tail:]]
 
 
-def sequence(recording: Recording, first: int = 0, last: int | None = None) -> Scene:
-    """The sequence diagram of a recording, of events `first` to `last` (both included) only if given."""
+def sequence(recording: Recording, first: int = 0, last: int | None = None, limit: int = MAX_ROWS) -> Scene:
+    """The sequence diagram of a recording, or of its events `first` to `last`; beyond `limit` rows it folds."""
     lines = actors(recording)
-    rows = window(recording.events, first, last)
+    rows = window(recording.events, first, last, limit)
     scene = Scene(alt=alt_text(recording))
     short = len(lines) > CROWDED
     columns = place(lines, rows, short)
@@ -79,6 +79,7 @@ def sequence(recording: Recording, first: int = 0, last: int | None = None) -> S
     scene.add(Text(MARGIN, 26, title, "title"), Text(MARGIN, 44, subtitle(recording), "subtitle"))
     heads(scene, columns.values(), hypervisor, short)
     y = body(scene, recording, rows, columns, hypervisor, short)
+    scene.body_end = y
     scene.height = legend(scene, y + 22)
     return scene
 

@@ -2,7 +2,7 @@
 
 from hfedu.hf import call
 from hfedu.hf.psci import PsciCall
-from hfedu.run.trace import Event, Kind, call_number
+from hfedu.run.trace import Event, Kind, Stage2, call_number
 
 CALLS: dict[int, tuple[str, str]] = {
     call.HF_VCPU_RUN: ("run", "HF_VCPU_RUN"),
@@ -172,6 +172,19 @@ def sentence(event: Event) -> str:
     return text
 
 
+def change_rows(event: Event) -> list[list[str]]:
+    """What an event changed, for a table: what, old value, new value. Packed results are decoded."""
+    rows = []
+    for what, old, new in event.changes:
+        before, after = _value(what, old), _value(what, new)
+        if what.endswith(".x0") and isinstance(new, int):
+            function = call.HF_MAILBOX_RECEIVE if event.kind is Kind.WAKE else event.function
+            if event.kind is Kind.WAKE or what == f"{event.target}.x0":
+                after = f"{new:#x}: {result(function, new)}"
+        rows.append([who(what).replace(".", " ").replace("_", " "), before, after])
+    return rows
+
+
 def changes(event: Event) -> list[str]:
     """What an event changed beyond what its sentence says, in words: "VM 1 mailbox state: EMPTY -> READ"."""
     words = []
@@ -186,6 +199,8 @@ def changes(event: Event) -> list[str]:
 def _value(what: str, value: object) -> str:
     if value is None:
         return "-"
+    if isinstance(value, Stage2):
+        return f"{len(value.mappings())} ranges"
     if isinstance(value, int) and not what.endswith(("recv_bytes", "from_id")):
         return hex(value)
     return who(value) if isinstance(value, str) and "." in value else str(value)

@@ -1,0 +1,72 @@
+"""Stage 2 in words and tables: what a VM may touch, and the walk of one address."""
+
+from hfedu.hf.mm import (
+    ADDRESS_MASK,
+    MAX_LEVEL_STAGE2,
+    STAGE2_MEMATTR_NORMAL,
+    STAGE2_S2AP_R,
+    STAGE2_S2AP_W,
+    STAGE2_XN,
+    arch_mm_pte_is_block,
+    arch_mm_pte_is_table,
+    mm_entry_size,
+    mm_index,
+)
+from hfedu.run.trace import Recording, Stage2
+from hfedu.view import words
+
+
+def describe_attrs(attrs: int) -> str:
+    """The rights of a stage-2 descriptor. Example: "RWX normal", "RW- device"."""
+    rights = ("R" if attrs & STAGE2_S2AP_R else "-") + ("W" if attrs & STAGE2_S2AP_W else "-")
+    rights += "-" if attrs & STAGE2_XN else "X"
+    normal = attrs & STAGE2_MEMATTR_NORMAL == STAGE2_MEMATTR_NORMAL
+    return f"{rights} {'normal' if normal else 'device'}"
+
+
+def stage2_of(recording: Recording, vm: int, seq: int | None = None) -> Stage2:
+    """A VM's stage-2 tables as of event `seq`, the last by default. `ValueError` if there is no such VM then."""
+    state = recording.at(len(recording.events) - 1 if seq is None else seq)
+    found = state.get(f"vm{vm}.stage2")
+    if not isinstance(found, Stage2):
+        vms = sorted(int(path[2:-7]) for path in state if path.endswith(".stage2"))
+        raise ValueError(f"there is no VM {vm!r} at this event: there are {', '.join(map(str, vms)) or 'none'}")
+    return found
+
+
+def stage2_map(recording: Recording, vm: int, seq: int | None = None) -> str:
+    """A table of what a VM may touch, one line per range of addresses."""
+    lines = [f"Stage 2 of VM {vm}", f"{'from':>14} {'to':>14} {'size':>10}  rights"]
+    for begin, end, attrs in stage2_of(recording, vm, seq).mappings():
+        lines.append(f"{begin:#14x} {end - 1:#14x} {words.size(end - begin):>10}  {describe_attrs(attrs)}")
+    return "\n".join(lines)
+
+
+def describe_descriptor(descriptor: int, level: int) -> str:
+    """What a descriptor says. Levels are upstream's: 3 the root, 0 a page."""
+    if arch_mm_pte_is_table(descriptor, level):
+        return f"table at {descriptor & ADDRESS_MASK:#x}"
+    if arch_mm_pte_is_block(descriptor, level):
+        size = mm_entry_size(level)
+        what = "page" if level == 0 else f"block of {words.size(size)}"
+        return f"{what} at {descriptor & ADDRESS_MASK & -size:#x}, {describe_attrs(descriptor)}"
+    return "not valid: the access faults"
+
+
+def walk(recording: Recording, vm: int, ipa: int, seq: int | None = None) -> str:
+    """The walk of one intermediate physical address, level by level, each descriptor decoded."""
+    if not 0 <= ipa < 1 << 48:
+        raise ValueError(f"{ipa!r} is no address of a VM: give one from 0 to {(1 << 48) - 1:#x}")
+    steps = stage2_of(recording, vm, seq).walk(ipa)
+    lines = [f"VM {vm} touches {ipa:#x}"]
+    for level, entry, descriptor in steps:
+        arm = MAX_LEVEL_STAGE2 - level
+        lines.append(
+            f"  level {arm} (upstream's {level}): entry {mm_index(ipa, level):3} at {entry:#x}: {descriptor:#018x}: "
+            f"{describe_descriptor(descriptor, level)}"
+        )
+    level, _, descriptor = steps[-1]
+    if arch_mm_pte_is_block(descriptor, level):
+        size = mm_entry_size(level)
+        lines.append(f"  physical address {descriptor & ADDRESS_MASK & -size | ipa & size - 1:#x}")
+    return "\n".join(lines)
