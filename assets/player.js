@@ -12,6 +12,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const BUCKET = 240;
 const LIST_ROW = 26;
 const CHECKPOINT = 256;
+const SMALLEST = 0.72;
 const SANS = ["title", "subtitle", "head", "subhead", "legend"];
 const MAILBOX = ["EMPTY", "RECEIVED", "READ"];
 const VCPU = ["OFF", "READY", "RUNNING", "BLOCKED_MAILBOX", "BLOCKED_INTERRUPT"];
@@ -77,12 +78,15 @@ class Player {
     this.position = this.clamp(model.get("position"));
     this.build();
     this.load();
-    const theme = () => { this.theme(); this.refresh(); };
+    const theme = () => { this.theme(); this.refresh(); setTimeout(() => this.later(), 100); };
     this.watcher = new MutationObserver(theme);
     this.watcher.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "class"] });
     this.media = matchMedia("(prefers-color-scheme: dark)");
     this.media.addEventListener("change", theme);
-    this.forget = () => { this.watcher.disconnect(); this.media.removeEventListener("change", theme); this.pause(); };
+    this.sizes = new ResizeObserver(() => { this.fit(); this.refresh(true); this.later(); });
+    this.sizes.observe(this.picture);
+    this.sizes.observe(this.panel);
+    this.forget = () => { this.sizes.disconnect(); this.watcher.disconnect(); this.media.removeEventListener("change", theme); this.pause(); };
   }
 
   clamp(n) { return Math.max(0, Math.min(this.data.events.length - 1, Math.round(n) || 0)); }
@@ -90,13 +94,14 @@ class Player {
   /** The parts that never change. */
   build() {
     const button = (label, title, action) => h("button", { type: "button", title, "aria-label": title, onclick: action }, label);
+    this.scale = 1;
     this.title = h("h2");
     this.outcome = h("span", { class: "keys" });
-    this.first = button("⏮", "first event (Home)", () => this.go(0));
+    this.first = button("|◀", "first event (Home)", () => this.go(0));
     this.back = button("◀", "one event back (left arrow)", () => this.go(this.position - 1));
     this.play = button("▶ play", "play or pause (space)", () => (this.timer ? this.pause() : this.start()));
     this.forward = button("▶", "one event on (right arrow)", () => this.go(this.position + 1));
-    this.last = button("⏭", "last event (End)", () => this.go(Infinity));
+    this.last = button("▶|", "last event (End)", () => this.go(Infinity));
     this.slider = h("input", { type: "range", min: 0, step: 1, "aria-label": "event", oninput: () => this.go(+this.slider.value) });
     this.number = h("input", { type: "number", min: 0, "aria-label": "jump to event number", onchange: () => this.go(+this.number.value) });
     this.total = h("span", { class: "keys" });
@@ -127,16 +132,7 @@ class Player {
     this.data = this.model.get("data");
     this.checkpoints = [];
     this.buckets = new Buckets(this.data.body);
-    const [width, head, end, height] = this.data.size;
-    const top = this.data.headTop;
-    const size = (svg, y0, y1) => {
-      svg.setAttribute("width", width);
-      svg.setAttribute("height", y1 - y0);
-      svg.setAttribute("viewBox", `0 ${y0} ${width} ${y1 - y0}`);
-    };
-    size(this.headSvg, top, head + 1);
-    size(this.bodySvg, head, end + 6);
-    size(this.legend, end, height);
+    this.fit();
     this.bodySvg.setAttribute("aria-label", this.data.alt);
     this.title.textContent = this.data.title;
     this.outcome.textContent = this.data.outcome;
@@ -146,6 +142,20 @@ class Player {
     this.position = this.clamp(this.model.get("position"));
     this.theme();
     this.refresh(true);
+  }
+
+  /** Make the diagram as wide as there is room for, within what stays readable. */
+  fit() {
+    const [width, head, end, height] = this.data.size;
+    this.scale = Math.max(SMALLEST, Math.min(1, ((this.picture.clientWidth || width) - 2) / width));
+    const size = (svg, y0, y1, scale) => {
+      svg.setAttribute("width", width * scale);
+      svg.setAttribute("height", (y1 - y0) * scale);
+      svg.setAttribute("viewBox", `0 ${y0} ${width} ${y1 - y0}`);
+    };
+    size(this.headSvg, this.data.headTop, head + 1, this.scale);
+    size(this.bodySvg, head, end + 6, this.scale);
+    size(this.legend, end, height, 1);
   }
 
   /** Colours: JupyterLab's theme where there is one, else the system's. */
@@ -215,8 +225,8 @@ class Player {
     const cause = event.cause === null ? null : h("span", { class: "keys" }, ` (because of event ${event.cause})`);
     this.now.replaceChildren(h("b", {}, String(this.position)), event.text, ...(cause ? [cause] : []));
     if (follow) {
-      const [top, bottom] = rows[this.position].map((y) => y - size[1]);
-      const view = this.picture.clientHeight - (size[1] - this.data.headTop);
+      const [top, bottom] = rows[this.position].map((y) => (y - size[1]) * this.scale);
+      const view = this.picture.clientHeight - (size[1] - this.data.headTop) * this.scale;
       if (top < this.picture.scrollTop || bottom > this.picture.scrollTop + view)
         this.picture.scrollTop = Math.max(0, bottom - view * 0.6);
     }
@@ -229,8 +239,8 @@ class Player {
   draw() {
     const { rows, size } = this.data;
     const offset = size[1];
-    const top = this.picture.scrollTop + offset - 60;
-    const bottom = top + (this.picture.clientHeight || 560) + 120;
+    const top = this.picture.scrollTop / this.scale + offset - 60;
+    const bottom = top + (this.picture.clientHeight || 560) / this.scale + 120;
     const [rowTop, limit] = rows[this.position];
     const nodes = [s("rect", { x: 4, y: rowTop, width: size[0] - 8, height: limit - rowTop, fill: this.colours.wake, "fill-opacity": 0.16 }),
       s("rect", { x: 4, y: rowTop, width: 4, height: limit - rowTop, fill: this.colours.wake })];

@@ -146,7 +146,7 @@ def test_transcript_decodes_arguments_and_results():
     assert "VM 2 vCPU 0 calls HF_MAILBOX_SEND(VM 0, 21 bytes) = -1" in text
     assert "CPU 0 switches to VM 0 vCPU 0: run = MESSAGE(22 bytes)" in text
     assert "CPU 0 switches to VM 1 vCPU 0: receive = VM 0, 20 bytes" in text
-    assert "VM 3 mailbox state: READ -> EMPTY" in text
+    assert "VM 3 mailbox: READ -> EMPTY" in text
 
 
 @pytest.mark.parametrize(

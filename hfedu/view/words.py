@@ -186,12 +186,12 @@ def change_rows(event: Event) -> list[list[str]]:
 
 
 def changes(event: Event) -> list[str]:
-    """What an event changed beyond what its sentence says, in words: "VM 1 mailbox state: EMPTY -> READ"."""
+    """What an event changed beyond what its sentence says, in words: "VM 1 mailbox: EMPTY -> READ"."""
     words = []
     for what, old, new in event.changes:
-        if what.endswith((".is_on", ".x0", ".current")) or event.kind is Kind.LOAD:
+        if not what.endswith(".state") or event.kind in (Kind.LOAD, Kind.DELIVER):
             continue
-        path = who(what).replace(".", " ").replace("_", " ")
+        path = who(what).replace(".", " ").removesuffix(" state")
         words.append(f"{path}: {_value(what, old)} -> {_value(what, new)}")
     return words
 

@@ -73,7 +73,9 @@ def test_every_tab_shows_the_present_event(notebook):
     assert panel.locator('[aria-current="true"]').inner_text().startswith("24")
     panel.locator("button", has_text="wakes up").first.click()
     assert now(player).startswith("19")
+    book.picture("player-events")
     book.dark()
+    assert panel.locator('[aria-current="true"]').inner_text().startswith("19")
     book.picture("tour-dark")
     book.no_errors()
 
