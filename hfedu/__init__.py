@@ -16,6 +16,9 @@ _PUBLIC = {
     "hfedu.files": ("asset",),
     "hfedu.notebook": ("Machine", "Run", "boot"),
     "hfedu.widgets.player": ("Player",),
+    "hfedu.widgets.playground": ("playground",),
+    "hfedu.course.exercises": ("check", "hint", "solution"),
+    "hfedu.course.predictions": ("predict",),
     "hfedu.run.ramdisk": ("RamDisk", "Secondary"),
     "hfedu.run.trace": ("Event", "Kind", "Outcome"),
     "hfedu.guest.scripted": (

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from hfedu.run import machine
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.trace import Recording
+from hfedu.view import pagetable, states
 from hfedu.view.player import EVENTS_AT_MOST
+from hfedu.view.scene import Scene
 from hfedu.view.sequence import MAX_ROWS, sequence
 from hfedu.view.text import mermaid, transcript
 
@@ -18,6 +20,22 @@ if TYPE_CHECKING:
 MAX_SECONDS = 10.0
 MAX_TRAPS = 100_000
 FORMATS = ("svg", "png", "pdf", "mmd", "txt")
+
+
+class Picture:
+    """A scene that shows itself in a notebook."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+
+    def __repr__(self) -> str:
+        return self.scene.alt
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        from hfedu.view import paint
+
+        size = {"width": round(self.scene.width), "height": round(self.scene.height), "alt": self.scene.alt}
+        return {"image/png": paint.render(self.scene, "png"), "text/plain": repr(self)}, {"image/png": size}
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,6 +73,26 @@ class Run(Recording):
 
         return paint.render(sequence(self, first, last), fmt, theme)
 
+    def mailbox(self, vm: int, seq: int) -> "Picture":
+        """The state machine of a VM's mailbox, with its state after event `seq` marked."""
+        return Picture(states.mailbox_machine(self, vm, seq))
+
+    def vcpu(self, vm: int, seq: int, vcpu: int = 0) -> "Picture":
+        """The state machine of a vCPU, with its state after event `seq` marked."""
+        return Picture(states.vcpu_machine(self, vm, seq, vcpu))
+
+    def registers(self, vm: int, seq: int, vcpu: int = 0) -> str:
+        """The registers of a vCPU after event `seq` as text, those that the event changed first."""
+        return states.registers(self, vm, seq, vcpu)
+
+    def stage2(self, vm: int, seq: int | None = None) -> str:
+        """What a VM may touch, as a table in text."""
+        return pagetable.stage2_map(self, vm, seq)
+
+    def walk(self, vm: int, ipa: int, seq: int | None = None) -> str:
+        """How the MMU translates an address of a VM: the descriptor at each level, decoded."""
+        return pagetable.walk(self, vm, ipa, seq)
+
     def player(self, position: int = 0) -> "Player":
         """The player, at an event of your choice. `ValueError` if there is no such event."""
         from hfedu.widgets.player import Player
@@ -67,15 +105,12 @@ class Run(Recording):
         """The player; for pages without a kernel the picture and the transcript."""
         if not self.events:
             return {"text/plain": repr(self)}, {}
-        from hfedu.view import paint
-
-        scene = sequence(self)
-        size = {"width": round(scene.width), "height": round(scene.height), "alt": scene.alt}
-        data: dict[str, Any] = {"image/png": paint.render(scene, "png"), "text/plain": transcript(self, last=MAX_ROWS)}
+        data, metadata = Picture(sequence(self))._repr_mimebundle_()
+        data["text/plain"] = transcript(self, last=MAX_ROWS)
         if len(self.events) <= EVENTS_AT_MOST:
             widget = self.player()._repr_mimebundle_()
             data |= {kind: value for kind, value in widget[0].items() if kind not in data}
-        return data, {"image/png": size}
+        return data, metadata
 
 
 class Machine(machine.Machine):

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "hfedu"
-LAYERS = ["hf", "board", "guest", "run", "view", "files", "widgets", "notebook", "lessons", "bench", "cli"]
+LAYERS = ["hf", "board", "guest", "run", "view", "files", "widgets", "notebook", "course", "lessons", "bench", "cli"]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -95,8 +95,9 @@ def lines_of_code(path: Path) -> int:
 
 def test_size_budget():
     hypervisor = sum(lines_of_code(path) for path in (PACKAGE / "hf").rglob("*.py"))
-    package = sum(lines_of_code(path) for path in MODULES)
-    print(f"hfedu/hf: {hypervisor} of 1500 lines, hfedu: {package} of 5000")
+    lessons = [path for path in MODULES if path.name.startswith("lesson0")]
+    package = sum(lines_of_code(path) for path in MODULES if path not in lessons)
+    print(f"hfedu/hf: {hypervisor} of 1500 lines of code, hfedu without lessons: {package} of 5000")
     assert hypervisor <= 1500
     assert package <= 5000
 

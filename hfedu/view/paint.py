@@ -1,6 +1,7 @@
 """Painting a scene with matplotlib: PNG, SVG, PDF, or a Figure. The only module that imports matplotlib."""
 
 import io
+import math
 from typing import Any
 
 from hfedu.view.scene import FONT_SIZES, Line, Mark, Rect, Scene, Shape, Text
@@ -67,13 +68,12 @@ def line(axes: Any, shape: Line, style: Style) -> None:
         return
     points = 72 / PIXELS_PER_INCH
     dashes = (0, style.dash) if style.dash else "solid"
-    length = abs(shape.x2 - shape.x1)
+    length = math.hypot(shape.x2 - shape.x1, shape.y2 - shape.y1) or 1.0
     head = min(8.0, length) if shape.arrow else 0.0
-    sign = 1 if shape.x2 > shape.x1 else -1
-    end = shape.x2 - sign * head * 0.8
+    along, down = (shape.x2 - shape.x1) / length, (shape.y2 - shape.y1) / length
     axes.plot(
-        (shape.x1, end if shape.arrow else shape.x2),
-        (shape.y1, shape.y2),
+        (shape.x1, shape.x2 - along * head * 0.8),
+        (shape.y1, shape.y2 - down * head * 0.8),
         color=style.stroke,
         linewidth=style.width * points,
         linestyle=dashes,
@@ -81,10 +81,9 @@ def line(axes: Any, shape: Line, style: Style) -> None:
         dash_capstyle="butt",
     )
     if shape.arrow:
-        back, half = shape.x2 - sign * head, head * 0.45
-        axes.fill(
-            (shape.x2, back, back), (shape.y2, shape.y2 - half, shape.y2 + half), color=style.stroke, linewidth=0
-        )  # fmt: skip
+        x, y, half = shape.x2 - along * head, shape.y2 - down * head, head * 0.45
+        corners = ((shape.x2, shape.y2), (x - down * half, y + along * half), (x + down * half, y - along * half))
+        axes.fill(*zip(*corners, strict=True), color=style.stroke, linewidth=0)
 
 
 def rect(axes: Any, shape: Rect, style: Style) -> None:

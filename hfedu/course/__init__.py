@@ -1,0 +1,1 @@
+"""Predictions and exercises: what a lesson asks, and how it judges."""

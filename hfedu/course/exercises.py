@@ -1,0 +1,114 @@
+"""Exercises: `check("07-second-send", answer)` judges an answer by what it does, `hint` and `solution` help.
+
+An exercise is keyed by an id in code. Its solution and its wrong answers are kept as source text, so that tests can
+show that the one passes and each of the others fails for its reason.
+"""
+
+import html
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from hfedu.notebook import Run
+
+LESSONS = ("lesson05", "lesson06", "lesson07")
+
+
+class Wrong(Exception):
+    """An answer does the wrong thing: a sentence that says what, and the run that shows it."""
+
+    def __init__(self, sentence: str, run: Run | None = None) -> None:
+        super().__init__(sentence)
+        self.run = run
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise. `judge` raises `Wrong` or returns the run that shows the right behaviour (None if there is none).
+
+    `wants` says what kind of answer it takes. `solution` is source text that defines `answer`; `wrong` maps a
+    misconception to source text of such an answer and a piece of the sentence it earns.
+    """
+
+    id: str
+    task: str
+    wants: str
+    accepts: Callable[[Any], bool]
+    judge: Callable[[Any], Run | None]
+    hints: tuple[str, str, str]
+    solution: str
+    wrong: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What `check` found: "not attempted", "wrong", "crashed" or "right", in a sentence; `run` shows the behaviour."""
+
+    exercise: str
+    state: str
+    sentence: str
+    run: Run | None = None
+
+    def __repr__(self) -> str:
+        return f"{self.exercise}: {self.state}. {self.sentence}"
+
+    def _repr_html_(self) -> str:
+        sign = {"right": "✓", "wrong": "✗", "crashed": "!", "not attempted": "…"}[self.state]
+        text = html.escape(self.sentence)
+        return f'<p role="status"><b>{sign} {self.exercise}: {self.state}.</b> {text}</p>'
+
+
+@cache
+def exercises() -> dict[str, Exercise]:
+    """All exercises by id."""
+    found: dict[str, Exercise] = {}
+    for name in LESSONS:
+        for exercise in import_module(f"hfedu.course.{name}").EXERCISES:
+            found[exercise.id] = exercise
+    return found
+
+
+def find(exercise_id: str) -> Exercise:
+    """The exercise of that id. `ValueError` names those there are."""
+    if exercise_id not in exercises():
+        raise ValueError(f"there is no exercise {exercise_id!r}: there are {', '.join(exercises())}")
+    return exercises()[exercise_id]
+
+
+def check(exercise_id: str, answer: Any = None) -> Verdict:
+    """Judge an answer by what it does. Never raises for an answer, whatever it is; `ValueError` for an unknown id."""
+    exercise = find(exercise_id)
+    if answer is None or answer is ...:
+        return Verdict(exercise.id, "not attempted", f"Write your answer first: {exercise.task}")
+    if not exercise.accepts(answer):
+        what = type(answer).__name__
+        return Verdict(
+            exercise.id,
+            "wrong",
+            f"This exercise wants {exercise.wants}, not {'an' if what[0] in 'aeiou' else 'a'} {what}.",
+        )
+    try:
+        run = exercise.judge(answer)
+    except Wrong as wrong:
+        return Verdict(exercise.id, "wrong", str(wrong), wrong.run)
+    except Exception as error:
+        return Verdict(exercise.id, "crashed", f"Your answer raised {type(error).__name__}: {error}")
+    return Verdict(exercise.id, "right", "It does what was asked.", run)
+
+
+def hint(exercise_id: str, number: int = 1) -> str:
+    """A hint: 1, 2 and 3 say more and more."""
+    hints = find(exercise_id).hints
+    if number not in range(1, len(hints) + 1):
+        raise ValueError(f"there is no hint {number!r} for {exercise_id}: ask for 1 to {len(hints)}")
+    return f"Hint {number} of {len(hints)}: {hints[number - 1]}"
+
+
+def solution(exercise_id: str, show: bool = False) -> str:
+    """A solution, if you say that you want it."""
+    exercise = find(exercise_id)
+    if not show:
+        return f'Try the three hints first. To see a solution all the same: print(solution("{exercise_id}", show=True))'
+    return exercise.solution

@@ -1,0 +1,286 @@
+"""Lesson 05, send and receive: its predictions and exercises."""
+
+from collections.abc import Callable
+from typing import Any
+
+from hfedu.course.exercises import Exercise, Wrong
+from hfedu.course.predictions import Prediction, Question
+from hfedu.course.scenes import boot, call_of, calls, delivered, is_guest, state_after
+from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
+from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_VM_CONFIGURE
+from hfedu.notebook import Run
+from hfedu.run.trace import Event
+from hfedu.view import words
+
+
+def waiting() -> Run:
+    """VM 1 waits for a message; VM 0 sends one."""
+
+    def primary() -> Any:
+        yield configure()
+        yield vcpu_run(1)
+        yield send(1, "hello")
+        yield vcpu_run(1)
+
+    def receiver() -> Any:
+        yield configure()
+        yield receive(block=True)
+
+    return boot(primary, [receiver], "VM 1 waits, VM 0 sends")
+
+
+def nobody_waits() -> Run:
+    """VM 1 is ready but does not wait when VM 0 sends to it."""
+
+    def primary() -> Any:
+        yield configure()
+        yield vcpu_run(1)
+        yield clear()
+        yield send(1, "hello")
+        yield vcpu_run(1)
+
+    def receiver() -> Any:
+        yield configure()
+        yield send(0, "I am here")
+        yield receive(block=True)
+
+    return boot(primary, [receiver], "VM 1 is busy, VM 0 sends")
+
+
+def result_of(run: Run, event: Event) -> str:
+    """The result of a call, as the questions offer it."""
+    return words.result(None, event.result or 0)
+
+
+def who_runs(run: Run, event: Event) -> str:
+    """Who holds the CPU after an event."""
+    return words.vm_of(run.at(event.seq)["cpu0.current"])
+
+
+SENDS = call_of(0, HF_MAILBOX_SEND, 0)
+PREDICTIONS = (
+    Prediction(
+        "05-first-send",
+        "VM 1 waits in receive(). VM 0 calls send(1, “hello”).",
+        waiting,
+        (
+            Question(
+                "What does VM 0's send return?",
+                ("0", "-1", "0xffff"),
+                SENDS,
+                result_of,
+                "The primary gets the index of the vCPU that was waiting: VM 1's vCPU 0, so 0. -1 would mean that the "
+                "send failed, 0xffff that nobody was waiting.",
+            ),
+            Question(
+                "In which state is VM 1's mailbox after the send?",
+                ("EMPTY", "RECEIVED", "READ"),
+                SENDS,
+                state_after("vm1.mailbox.state"),
+                "A vCPU was waiting, so the message counts as received at once: READ. RECEIVED is for a message that "
+                "still waits for a receive.",
+            ),
+            Question(
+                "Who runs right after the send?",
+                ("VM 0", "VM 1"),
+                SENDS,
+                who_runs,
+                "Sending makes VM 1 ready, it does not run it. The primary goes on, and runs VM 1 when it chooses.",
+            ),
+        ),
+    ),
+    Prediction(
+        "05-nobody-waits",
+        "VM 1 has configured its pages but does not wait. VM 0 calls send(1, “hello”).",
+        nobody_waits,
+        (
+            Question(
+                "What does VM 0's send return?",
+                ("0", "-1", "0xffff"),
+                SENDS,
+                result_of,
+                "The message was delivered, but no vCPU waited for it: the primary gets 0xffff, no vCPU's index.",
+            ),
+            Question(
+                "In which state is VM 1's mailbox after the send?",
+                ("EMPTY", "RECEIVED", "READ"),
+                SENDS,
+                state_after("vm1.mailbox.state"),
+                "The message lies in the mailbox and nobody has asked for it yet: RECEIVED.",
+            ),
+            Question(
+                "Later VM 1 runs and calls receive(block=True). What happens?",
+                ("it blocks", "it gets the message at once"),
+                call_of(1, HF_MAILBOX_RECEIVE, 0),
+                lambda run, event: "it blocks" if event.result is None else "it gets the message at once",
+                "A message is waiting, so receive returns it without blocking and the mailbox becomes READ.",
+            ),
+        ),
+    ),
+)
+
+
+def echo_scene(answer: Script) -> Run:
+    """VM 0 sends two messages to the answer and VM 2 one."""
+
+    def primary() -> Any:
+        yield configure()
+        yield vcpu_run(1)
+        for text in ("one", "two"):
+            yield send(1, text)
+            yield vcpu_run(1)
+            yield clear()
+            yield vcpu_run(1)
+        yield vcpu_run(2)
+        yield vcpu_run(1)
+        yield vcpu_run(2)
+
+    def client() -> Any:
+        yield configure()
+        yield send(1, "three")
+        yield receive(block=True)
+
+    return boot(primary, [answer, client], "An echo, tried by VM 0 and VM 2")
+
+
+def judge_echo(answer: Script) -> Run:
+    """Every message must come back to whoever sent it."""
+    run = echo_scene(answer)
+    came_back, to_client = delivered(run, 0), delivered(run, 2)
+    if not any(event.result == 0 for event in calls(run, 1, HF_VM_CONFIGURE)):
+        raise Wrong("Your guest has not configured its pages, so nothing can be sent to it.", run)
+    if not calls(run, 1, HF_MAILBOX_RECEIVE):
+        raise Wrong("Your guest never asks for a message: it must call receive().", run)
+    if not came_back:
+        raise Wrong("VM 0 sent “one” and nothing came back.", run)
+    if came_back[:1] != [b"one"]:
+        raise Wrong(f"VM 0 sent “one” and got {came_back[0]!r} back.", run)
+    if came_back[:2] != [b"one", b"two"]:
+        cleared = calls(run, 1, HF_MAILBOX_CLEAR)
+        why = "it answers only once" if cleared else "it never cleared its mailbox, so the second message had no room"
+        raise Wrong(f"The first message came back, the second did not: {why}.", run)
+    if to_client != [b"three"]:
+        raise Wrong("VM 2 sent “three” and it did not come back to VM 2: answer the sender, whoever it is.", run)
+    return run
+
+
+def judge_guard(answer: Script) -> Run:
+    """Only VM 0's messages come back; VM 2's is dropped, and the guest stays usable."""
+
+    def primary() -> Any:
+        yield configure()
+        yield vcpu_run(1)
+        yield vcpu_run(2)
+        yield vcpu_run(1)
+        yield clear()
+        yield send(1, "open")
+        yield vcpu_run(1)
+        yield clear()
+        yield vcpu_run(2)
+
+    def stranger() -> Any:
+        yield configure()
+        yield send(1, "let me in")
+        yield receive(block=True)
+
+    run = boot(primary, [answer, stranger], "A guard, tried by a stranger first")
+    if delivered(run, 2):
+        raise Wrong("VM 2 got an answer, and it should have been ignored: look at message.sender.", run)
+    if b"let me in" in delivered(run, 0):
+        raise Wrong("VM 2's message was passed on to VM 0: drop it.", run)
+    if b"open" not in delivered(run, 1):
+        raise Wrong(
+            "After the stranger's message VM 0 could not send any more: an ignored message must be cleared too.", run
+        )
+    if b"open" not in delivered(run, 0):
+        raise Wrong("VM 0 sent “open” and it did not come back.", run)
+    return run
+
+
+def judge_decode(answer: Callable[[int], Any]) -> None:
+    """Taking apart what HF_MAILBOX_RECEIVE returns."""
+    for sender, size in ((0, 5), (3, 4096), (0xFFFF, 0), (2, 0x1_0001)):
+        value = sender | size << 32
+        got = answer(value)
+        if got != (sender, size):
+            raise Wrong(f"For {value:#x} your function gave {got!r}: the sender is {sender}, the size {size} bytes.")
+
+
+GUEST = "a scripted guest (a generator function: def guest(): yield configure() ...)"
+EXERCISES = (
+    Exercise(
+        "05-decode",
+        "a function that takes the result of HF_MAILBOX_RECEIVE apart into (sender, size).",
+        "a function of one number",
+        callable,
+        judge_decode,
+        (
+            "The sender is in bits 0 to 15, the size in bits 32 to 63.",
+            "`value & 0xffff` keeps the lowest 16 bits, `value >> 32` throws the lowest 32 bits away.",
+            "Return a tuple: (value & 0xffff, value >> 32).",
+        ),
+        "def answer(value):\n    return value & 0xffff, value >> 32\n",
+        {
+            "the two swapped": ("def answer(value):\n    return value >> 32, value & 0xffff\n", "the sender is 0"),
+            "size in 16 bits": ("def answer(value):\n    return value & 0xffff, value >> 32 & 0xffff\n", "65537 bytes"),
+        },
+    ),
+    Exercise(
+        "05-echo",
+        "a guest that sends every message back to whoever sent it, for ever.",
+        GUEST,
+        is_guest,
+        judge_echo,
+        (
+            "Before the loop: configure(). In the loop: receive, then clear, then send.",
+            "`message = yield receive(block=True)` gives message.sender and message.data.",
+            "The loop's last line: yield send(message.sender, message.data).",
+        ),
+        "def answer():\n    yield configure()\n    while True:\n        message = yield receive(block=True)\n"
+        "        yield clear()\n        yield send(message.sender, message.data)\n",
+        {
+            "never clears": (
+                "def answer():\n    yield configure()\n    while True:\n        message = yield receive(block=True)\n"
+                "        yield send(message.sender, message.data)\n",
+                "never cleared its mailbox",
+            ),
+            "answers the primary only": (
+                "def answer():\n    yield configure()\n    while True:\n        message = yield receive(block=True)\n"
+                "        yield clear()\n        yield send(0, message.data)\n",
+                "VM 2 sent",
+            ),
+            "answers once": (
+                "def answer():\n    yield configure()\n    message = yield receive(block=True)\n    yield clear()\n"
+                "    yield send(message.sender, message.data)\n",
+                "answers only once",
+            ),
+            "does not configure": ("def answer():\n    yield receive(block=True)\n", "has not configured"),
+        },
+    ),
+    Exercise(
+        "05-guard",
+        "an echo that answers VM 0 only and silently drops what others send.",
+        GUEST,
+        is_guest,
+        judge_guard,
+        (
+            "The hypervisor names the sender, and no guest can forge that: message.sender.",
+            "Clear every message, also one that you ignore: else the mailbox stays full.",
+            "After the clear: if message.sender == 0: yield send(0, message.data).",
+        ),
+        "def answer():\n    yield configure()\n    while True:\n        message = yield receive(block=True)\n"
+        "        yield clear()\n        if message.sender == 0:\n            yield send(0, message.data)\n",
+        {
+            "answers everybody": (
+                "def answer():\n    yield configure()\n    while True:\n        message = yield receive(block=True)\n"
+                "        yield clear()\n        yield send(message.sender, message.data)\n",
+                "VM 2 got an answer",
+            ),
+            "does not clear what it ignores": (
+                "def answer():\n    yield configure()\n    while True:\n        message = yield receive(block=True)\n"
+                "        if message.sender == 0:\n            yield clear()\n            yield send(0, message.data)\n",
+                "must be cleared too",
+            ),
+        },
+    ),
+)

@@ -1,0 +1,283 @@
+"""Lesson 07, clear and back-pressure: its predictions and exercises."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hfedu.course.exercises import Exercise, Wrong
+from hfedu.course.lesson05 import GUEST, result_of
+from hfedu.course.lesson06 import run_result
+from hfedu.course.predictions import Prediction, Question
+from hfedu.course.scenes import boot, call_of, calls, delivered, is_guest, state_after, switch_to
+from hfedu.guest.scripted import Script, clear, configure, load, receive, send, vcpu_run
+from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_SEND, HF_VCPU_RUN
+from hfedu.notebook import Run
+
+VM1_RECV_PAGE = 0x40F8_5000
+STEPS = ("receive", "copy", "clear")
+
+
+def reader() -> Any:
+    """Receives and clears, for ever."""
+    yield configure()
+    while True:
+        yield receive(block=True)
+        yield clear()
+
+
+def three_sends() -> Run:
+    """Two sends in a row, then a third after VM 1 has run."""
+
+    def primary() -> Any:
+        yield configure()
+        yield vcpu_run(1)
+        yield send(1, "one")
+        yield send(1, "two")
+        yield vcpu_run(1)
+        yield send(1, "two")
+
+    return boot(primary, [reader], "Three sends to one mailbox")
+
+
+def read_twice() -> Run:
+    """VM 1 receives a message and receives again without a clear."""
+
+    def primary() -> Any:
+        yield configure()
+        yield vcpu_run(1)
+        yield send(1, "one")
+        yield vcpu_run(1)
+        yield send(1, "two")
+        yield vcpu_run(1)
+
+    def forgetful() -> Any:
+        yield configure()
+        while True:
+            yield receive(block=True)
+
+    return boot(primary, [forgetful], "VM 1 forgets to clear")
+
+
+def sends(number: int) -> Any:
+    """The `number`th send of VM 0."""
+    return call_of(0, HF_MAILBOX_SEND, number)
+
+
+PREDICTIONS = (
+    Prediction(
+        "07-three-sends",
+        "VM 1 waits. VM 0 sends “one”, then “two” at once; runs VM 1, which reads and clears; then sends “two” again.",
+        three_sends,
+        (
+            Question("What does the first send return?", ("0", "-1", "0xffff"), sends(0), result_of,
+                     "VM 1's vCPU 0 was waiting, its index is the result: 0."),
+            Question("And the second?", ("0", "-1", "0xffff"), sends(1), result_of,
+                     "The mailbox still holds “one”. There is room for one message only, so the send fails: -1."),
+            Question("In which state is VM 1's mailbox after the second send?", ("EMPTY", "RECEIVED", "READ"), sends(1),
+                     state_after("vm1.mailbox.state"),
+                     "A failed send changes nothing. The mailbox is READ since the first send: VM 1 was waiting."),
+            Question("And the third send?", ("0", "-1", "0xffff"), sends(2), result_of,
+                     "VM 1 has cleared its mailbox and waits again, so this send succeeds and wakes vCPU 0."),
+        ),
+    ),
+    Prediction(
+        "07-read-twice",
+        "VM 1 receives “one”, does not clear, and receives again. Then VM 0 sends “two” and runs VM 1.",
+        read_twice,
+        (
+            Question("VM 1's second receive: what does VM 0's vcpu_run(1) return?",
+                     ("YIELD", "WAIT_FOR_INTERRUPT", "MESSAGE(3 bytes)"), switch_to(0, 2), run_result,
+                     "The message was read already, so there is nothing new to receive: VM 1 blocks."),
+            Question("What does VM 0's second send return?", ("0", "-1", "0xffff"), sends(1), result_of,
+                     "VM 1 waits, but its mailbox is still READ: no room, -1. It waits for what nobody can send."),
+            Question("And the last vcpu_run(1)?", ("YIELD", "WAIT_FOR_INTERRUPT", "MESSAGE(3 bytes)"),
+                     call_of(0, HF_VCPU_RUN, 2), run_result,
+                     "VM 1 is blocked and nothing can wake it: it has locked itself out for good."),
+        ),
+    ),
+)  # fmt: skip
+
+
+def judge_second_send(answer: Script) -> Run:
+    """The answer is the primary; VM 1 reads and clears."""
+    run = boot(answer, [reader], "Two messages to one mailbox")
+    got = delivered(run, 1)
+    refused = [event for event in calls(run, 0, HF_MAILBOX_SEND) if event.result and event.result >> 63]
+    if not got:
+        raise Wrong("VM 1 got no message: configure your pages, and run VM 1 once so that it configures its own.", run)
+    if got == [b"one"] and refused:
+        raise Wrong(
+            f"“one” arrived, “two” was refused (event {refused[0].seq}): VM 1's mailbox is READ until VM 1 clears it, "
+            "and VM 1 clears it only when it runs.",
+            run,
+        )
+    if got != [b"one", b"two"]:
+        raise Wrong(f"VM 1 should get “one” and then “two”, it got {', '.join(map(repr, got))}.", run)
+    return run
+
+
+def judge_collector(answer: Script) -> Run:
+    """The answer is the primary; VM 1 and VM 2 each try to send their name until it is taken."""
+
+    def insistent(name: str) -> Script:
+        def guest() -> Any:
+            yield configure()
+            result = -1
+            while result == -1:
+                result = yield send(0, name)
+
+        return guest
+
+    run = boot(answer, [insistent("Ada"), insistent("Bob")], "Two VMs that insist")
+    got = delivered(run, 0)
+    if not got:
+        raise Wrong("No message arrived: configure your pages, then run VM 1 and VM 2.", run)
+    if len(got) == 1:
+        tries = sum(1 for event in calls(run, 2, HF_MAILBOX_SEND) if event.result and event.result >> 63)
+        if tries:
+            raise Wrong(
+                f"VM 2 tried to send {tries} times and was refused every time: your mailbox is full. A send that fails "
+                "does not give the CPU back, so VM 2 spins for ever. Clear before you run it.",
+                run,
+            )
+        raise Wrong("VM 1's message arrived. VM 2 did not run.", run)
+    if not any(event.result == 0 for event in calls(run, 0, HF_MAILBOX_CLEAR)[1:]):
+        raise Wrong("Both messages arrived; clear the second one too.", run)
+    return run
+
+
+def is_order(answer: Any) -> bool:
+    """Whether an answer is a list of texts."""
+    return isinstance(answer, list | tuple) and all(isinstance(step, str) for step in answer)
+
+
+def judge_order(answer: Sequence[str]) -> Run:
+    """Do the steps in the order given, while VM 0 sends the next message as soon as there is room."""
+    if sorted(answer) != sorted(STEPS):
+        raise Wrong(f"Use each of the steps once: {', '.join(STEPS)}. You gave {', '.join(answer) or 'nothing'}.")
+    copied: list[bytes] = []
+
+    def primary() -> Any:
+        yield configure()
+        yield vcpu_run(1)
+        yield clear()
+        waiting = ["first", "second"]
+        for _ in range(2 * len(STEPS) + 2):
+            if waiting and (yield send(1, waiting[0])) != -1:
+                waiting.pop(0)
+            yield vcpu_run(1)
+            yield clear()
+
+    def receiver() -> Any:
+        yield configure()
+        yield send(0, "ready")
+        for step in answer:
+            if step == "receive":
+                yield receive(block=True)
+            elif step == "clear":
+                yield clear()
+            else:
+                copied.append((yield load(VM1_RECV_PAGE, 5)).to_bytes(5, "little"))
+            yield send(0, f"done: {step}")
+
+    run = boot(primary, [receiver], " then ".join(answer))
+    if copied[:1] != [b"first"]:
+        what = copied[0].rstrip(b"\0").decode("latin-1") if copied else "nothing"
+        raise Wrong(
+            f"The receiver copied “{what}”, not “first”: between your steps VM 0 sends as soon as there is room.",
+            run,
+        )
+    if not any(event.result == 0 for event in calls(run, 1, HF_MAILBOX_CLEAR)):
+        raise Wrong("The clear was refused: only a message that was received can be cleared.", run)
+    if answer[0] != "receive":
+        raise Wrong("It worked by luck: before receive returns, nobody has said that there is a message to copy.", run)
+    return run
+
+
+TWO = """def answer():
+    yield configure()
+    yield vcpu_run(1)
+    yield send(1, "one")
+    yield vcpu_run(1)
+    yield send(1, "two")
+    yield vcpu_run(1)
+"""
+COLLECT = """def answer():
+    yield configure()
+    for vm in (1, 2):
+        yield vcpu_run(vm)
+        yield clear()
+"""
+EXERCISES = (
+    Exercise(
+        "07-second-send",
+        "a primary that delivers “one” and then “two” to VM 1, which reads and clears when it runs.",
+        GUEST,
+        is_guest,
+        judge_second_send,
+        (
+            "The second send fails as long as VM 1's mailbox is not EMPTY. Who can empty it?",
+            "Only VM 1 clears its mailbox, and only when it runs. Who decides that it runs?",
+            "Between the two sends: yield vcpu_run(1).",
+        ),
+        TWO,
+        {
+            "sends twice in a row": (
+                TWO.replace('    yield send(1, "one")\n    yield vcpu_run(1)\n', '    yield send(1, "one")\n'),
+                "“two” was refused",
+            ),
+            "clears its own mailbox": (
+                TWO.replace('"one")\n    yield vcpu_run(1)\n', '"one")\n    yield clear()\n'),
+                "only when it runs",
+            ),
+            "never lets VM 1 start": (
+                'def answer():\n    yield configure()\n    yield send(1, "one")\n    yield send(1, "two")\n',
+                "VM 1 got no message",
+            ),
+        },
+    ),
+    Exercise(
+        "07-collector",
+        "a primary that collects one message each from VM 1 and VM 2.",
+        GUEST,
+        is_guest,
+        judge_collector,
+        (
+            "Your own mailbox has room for one message too.",
+            "A send that fails returns -1 at once and keeps the CPU: whoever tries again and again never yields it.",
+            "After each vcpu_run: yield clear().",
+        ),
+        COLLECT,
+        {
+            "clears at the end only": (
+                COLLECT.replace("        yield clear()\n", "    yield clear()\n"),
+                "spins for ever",
+            ),
+            "runs VM 1 only": (
+                "def answer():\n    yield configure()\n    yield vcpu_run(1)\n    yield clear()\n",
+                "did not run",
+            ),
+            "forgets the last clear": (
+                COLLECT.replace("yield clear()", "if vm == 1:\n            yield clear()"),
+                "clear the second one too",
+            ),
+        },
+    ),
+    Exercise(
+        "07-order",
+        'the steps of a receiver in the right order, as a list: ["copy", "clear", "receive"] is a wrong one.',
+        "a list of the three steps as texts",
+        is_order,
+        judge_order,
+        (
+            "Clearing says: the hypervisor may overwrite my page now.",
+            "So everything that you want to keep must be copied before the clear.",
+            'Receive, then copy, then clear: ["receive", "copy", "clear"].',
+        ),
+        'answer = ["receive", "copy", "clear"]\n',
+        {
+            "clears before it copies": ('answer = ["receive", "clear", "copy"]\n', "not “first”"),
+            "copies before it receives": ('answer = ["copy", "receive", "clear"]\n', "by luck"),
+            "leaves one out": ('answer = ["receive", "clear"]\n', "Use each of the steps once"),
+        },
+    ),
+)

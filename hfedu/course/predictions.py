@@ -1,0 +1,141 @@
+"""Predictions: commit to an answer, then see what the machine does, and why the first miss is one.
+
+`predict("05-first-send")` shows the questions. Nothing runs, and nothing blocks, until the learner commits.
+"""
+
+import html
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import ipywidgets
+
+from hfedu.course.exercises import LESSONS
+from hfedu.notebook import Run
+from hfedu.run.trace import Event
+from hfedu.widgets.player import Player
+
+
+@dataclass(frozen=True)
+class Question:
+    """One thing to predict: `truth` takes the right option from the event that `where` finds; `why` explains it."""
+
+    text: str
+    options: tuple[str, ...]
+    where: Callable[[Run], Event]
+    truth: Callable[[Run, Event], str]
+    why: str
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Some questions about one run."""
+
+    id: str
+    title: str
+    run: Callable[[], Run]
+    questions: tuple[Question, ...]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A question after the run: what was predicted, what the machine did, at which event."""
+
+    question: Question
+    predicted: str
+    actual: str
+    event: int
+
+    @property
+    def right(self) -> bool:
+        """Whether the prediction held."""
+        return self.predicted == self.actual
+
+
+@cache
+def predictions() -> dict[str, Prediction]:
+    """All predictions by id."""
+    modules = (import_module(f"hfedu.course.{name}") for name in LESSONS)
+    return {prediction.id: prediction for module in modules for prediction in module.PREDICTIONS}
+
+
+def judge(prediction: Prediction, answers: list[str]) -> tuple[Run, list[Mark]]:
+    """Run the machine and mark each answer against the recording."""
+    run = prediction.run()
+    marks = []
+    for question, answer in zip(prediction.questions, answers, strict=True):
+        event = question.where(run)
+        marks.append(Mark(question, answer, question.truth(run, event), event.seq))
+    return run, marks
+
+
+class Predict(ipywidgets.VBox):
+    """The questions as a form; `commit` judges. Answers can also be set from code: `answer(["0", "READ"])`."""
+
+    def __init__(self, prediction: Prediction) -> None:
+        self.prediction = prediction
+        wide = ipywidgets.Layout(width="auto")
+        self.choices = [
+            ipywidgets.RadioButtons(options=q.options, value=None, layout=wide) for q in prediction.questions
+        ]  # fmt: skip
+        self.button = ipywidgets.Button(description="Commit", icon="check", tooltip="commit to these predictions")
+        self.button.on_click(lambda _: self.commit())
+        self.said = ipywidgets.HTML()
+        parts: list[Any] = [ipywidgets.HTML(f"<b>Predict: {html.escape(prediction.title)}</b>")]
+        for number, (question, choice) in enumerate(zip(prediction.questions, self.choices, strict=True), 1):
+            parts += [ipywidgets.HTML(f"{number}. {html.escape(question.text)}"), choice]
+        super().__init__([*parts, self.button, self.said])
+
+    def answer(self, answers: list[str]) -> None:
+        """Choose and commit. `ValueError` if an answer is none of the options."""
+        if len(answers) != len(self.choices):
+            raise ValueError(f"{self.prediction.id} has {len(self.choices)} questions, you gave {len(answers)} answers")
+        for choice, text in zip(self.choices, answers, strict=True):
+            if text not in choice.options:
+                raise ValueError(f"{text!r} is none of the options: {', '.join(choice.options)}")
+            choice.value = text
+        self.commit()
+
+    def commit(self) -> None:
+        """Judge what is chosen; a question without a choice is asked for."""
+        open_questions = [number for number, choice in enumerate(self.choices, 1) if choice.value is None]
+        if open_questions:
+            numbers = ", ".join(map(str, open_questions))
+            self.said.value = f'<p role="status">Choose an answer to question {numbers} first. A guess is fine.</p>'
+            return
+        run, marks = judge(self.prediction, [choice.value for choice in self.choices])
+        for choice in self.choices:
+            choice.disabled = True
+        self.button.disabled = True
+        miss = next((mark for mark in marks if not mark.right), None)
+        self.said.value = report(marks, miss)
+        position = miss.event if miss is not None else marks[-1].event
+        self.children = [*self.children, Player(run, position)]
+
+    def __repr__(self) -> str:
+        lines = [f"Predict: {self.prediction.title}"]
+        for number, question in enumerate(self.prediction.questions, 1):
+            lines.append(f"{number}. {question.text}  [ {' | '.join(question.options)} ]")
+        return "\n".join(lines)
+
+
+def report(marks: list[Mark], miss: Mark | None) -> str:
+    """The marks, and the explanation of the first miss."""
+    rows = "".join(
+        f"<li>{'✓' if mark.right else '✗'} you said <b>{html.escape(mark.predicted)}</b>"
+        + ("" if mark.right else f", the machine says <b>{html.escape(mark.actual)}</b>")
+        + f" (event {mark.event})</li>"
+        for mark in marks
+    )
+    right = sum(mark.right for mark in marks)
+    why = f"<p><b>Event {miss.event}:</b> {html.escape(miss.question.why)}</p>" if miss else "<p>All as predicted.</p>"
+    return f'<div role="status"><p>{right} of {len(marks)} right.</p><ol>{rows}</ol>{why}</div>'
+
+
+def predict(prediction_id: str) -> Predict:
+    """Show a prediction. `ValueError` names those there are."""
+    if prediction_id not in predictions():
+        raise ValueError(f"there is no prediction {prediction_id!r}: there are {', '.join(predictions())}")
+    return Predict(predictions()[prediction_id])

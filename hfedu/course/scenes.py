@@ -1,0 +1,67 @@
+"""What the lessons' predictions and exercises share: machines of scripted guests, and questions about their runs."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hfedu import notebook
+from hfedu.guest.scripted import Script
+from hfedu.notebook import Run
+from hfedu.run.ramdisk import RamDisk
+from hfedu.run.trace import Event, Kind, call_number
+
+MAX_TRAPS = 400
+"""Enough for every exercise; an answer that never ends is stopped here."""
+
+
+def boot(primary: Script, secondaries: Sequence[Script], title: str) -> Run:
+    """Run scripted guests, few traps at most."""
+    return notebook.boot(RamDisk(primary, list(secondaries)), max_traps=MAX_TRAPS, title=title)
+
+
+def is_guest(answer: Any) -> bool:
+    """Whether an answer is a scripted guest."""
+    return inspect.isgeneratorfunction(answer)
+
+
+def calls(run: Run, vm: int, function: int) -> list[Event]:
+    """The calls of one hypercall that a VM made."""
+    return [
+        event
+        for event in run.events
+        if event.kind is Kind.HYPERCALL
+        and event.actor.startswith(f"vm{vm}.")
+        and call_number(event.function or 0) == function
+    ]
+
+
+def delivered(run: Run, vm: int) -> list[bytes]:
+    """The messages that reached a VM's mailbox, in order."""
+    return [event.message or b"" for event in run.events if event.kind is Kind.DELIVER and event.target == f"vm{vm}"]
+
+
+def call_of(vm: int, function: int, number: int) -> Callable[[Run], Event]:
+    """Finds the `number`th call (from 0) of a hypercall by a VM."""
+    return lambda run: calls(run, vm, function)[number]
+
+
+def switch_to(vm: int, number: int) -> Callable[[Run], Event]:
+    """Finds the `number`th switch (from 0) to a VM."""
+    return lambda run: [e for e in run.events if e.kind is Kind.SWITCH and e.target == f"vm{vm}.vcpu0"][number]
+
+
+def switch_after(find: Callable[[Run], Event]) -> Callable[[Run], Event]:
+    """Finds the first switch after an event."""
+    return lambda run: next(e for e in run.events[find(run).seq :] if e.kind is Kind.SWITCH)
+
+
+def state_after(path: str) -> Callable[[Run, Event], str]:
+    """Reads a state once everything that the event's hypercall did is done."""
+
+    def read(run: Run, event: Event) -> str:
+        last = event.seq
+        while last + 1 < len(run.events) and run.events[last + 1].kind in (Kind.DELIVER, Kind.WAKE, Kind.SWITCH):
+            last += 1
+        return str(run.at(last)[path])
+
+    return read

@@ -1,0 +1,108 @@
+"""State machines with the present state marked (a VM's mailbox, a vCPU), and the registers of a vCPU."""
+
+from typing import NamedTuple
+
+from hfedu.hf.arch import REGISTER_NAMES
+from hfedu.run.trace import Recording
+from hfedu.view import words
+from hfedu.view.scene import Line, Rect, Scene, Text, text_width
+
+BOX_HEIGHT, GAP, LANE = 30, 118, 26
+TOP = 60
+
+
+class Edge(NamedTuple):
+    """A transition: from and to (indices of states), its words, its lane: above (> 0), below (< 0) or straight."""
+
+    start: int
+    end: int
+    words: str
+    lane: int = 0
+
+
+MAILBOX = ("EMPTY", "RECEIVED", "READ")
+MAILBOX_EDGES = (
+    Edge(0, 1, "message"),
+    Edge(1, 2, "receive"),
+    Edge(0, 2, "message, a vCPU waits (or to the primary)", 1),
+    Edge(2, 0, "clear", -1),
+)
+VCPU = ("OFF", "READY", "RUNNING", "BLOCKED")
+VCPU_EDGES = (
+    Edge(0, 1, "loaded"),
+    Edge(1, 2, "run"),
+    Edge(2, 3, "waits"),
+    Edge(2, 1, "sent, interrupted", 1),
+    Edge(3, 1, "message wakes it", -1),
+)
+
+
+def machine(title: str, states: tuple[str, ...], edges: tuple[Edge, ...], present: str | None) -> Scene:
+    """A picture of a state machine."""
+    scene = Scene(alt=f"{title}: {present or 'not there yet'}")
+    lanes = max(edge.lane for edge in edges)
+    y = TOP + lanes * LANE
+    scene.add(Text(16, 26, title, "title"))
+    boxes: list[tuple[float, float]] = []
+    x = 20.0
+    for name in states:
+        width = text_width(name, "head") + 32
+        on = present is not None and present.startswith(name)
+        scene.add(Rect(x, y, width, BOX_HEIGHT, "hypervisor" if on else "vm"))
+        scene.add(Text(x + width / 2, y + 19, name, "head-inverse" if on else "head", anchor="middle"))
+        if on:
+            word = "now" if name == present else f"now: {present}"
+            scene.add(Text(x + width / 2 - 8, y + BOX_HEIGHT + 13, word, "label-wake", anchor="start"))
+        boxes.append((x, x + width))
+        x += width + GAP
+    for edge in edges:
+        connect(scene, boxes, edge, y)
+    scene.width = x - GAP + 90
+    scene.height = y + BOX_HEIGHT + 2 * LANE
+    return scene
+
+
+def connect(scene: Scene, boxes: list[tuple[float, float]], edge: Edge, y: float) -> None:
+    """One transition: a straight arrow between neighbours, or three sides of a rectangle."""
+    middle = y + BOX_HEIGHT / 2
+    if not edge.lane:
+        left, right = boxes[edge.start][1], boxes[edge.end][0]
+        scene.add(Line(left, middle, right, middle, "call", arrow=True))
+        scene.add(Text((left + right) / 2, middle - 6, edge.words, "label-call", anchor="middle"))
+        return
+    above = edge.lane > 0
+    edge_y = y if above else y + BOX_HEIGHT
+    lane_y = edge_y + (-LANE if above else LANE)
+    shift = 14
+    start = sum(boxes[edge.start]) / 2 + (shift if edge.end > edge.start else -shift)
+    end = sum(boxes[edge.end]) / 2 + (-shift if edge.end > edge.start else shift)
+    scene.add(Line(start, edge_y, start, lane_y, "call"), Line(start, lane_y, end, lane_y, "call"))
+    scene.add(Line(end, lane_y, end, edge_y, "call", arrow=True))
+    scene.add(Text((start + end) / 2, lane_y - 5, edge.words, "label-call", anchor="middle"))
+
+
+def mailbox_machine(recording: Recording, vm: int, seq: int) -> Scene:
+    """The mailbox of a VM after event `seq`."""
+    present = recording.at(seq).get(f"vm{vm}.mailbox.state")
+    return machine(f"VM {vm}'s mailbox after event {seq}", MAILBOX, MAILBOX_EDGES, present)
+
+
+def vcpu_machine(recording: Recording, vm: int, seq: int, vcpu: int = 0) -> Scene:
+    """A vCPU after event `seq`."""
+    present = recording.at(seq).get(f"vm{vm}.vcpu{vcpu}.state")
+    return machine(f"VM {vm} vCPU {vcpu} after event {seq}", VCPU, VCPU_EDGES, present)
+
+
+def registers(recording: Recording, vm: int, seq: int, vcpu: int = 0) -> str:
+    """The registers of a vCPU after event `seq`: what this event changed first, then those that are not zero."""
+    name = f"vm{vm}.vcpu{vcpu}"
+    after, before = recording.at(seq), recording.at(seq - 1) if seq else {}
+    changed, same = [], []
+    for register in REGISTER_NAMES:
+        old, new = before.get(f"{name}.{register}", 0), after.get(f"{name}.{register}", 0)
+        if old != new:
+            changed.append(f"{register:>15} {old:#x} -> {new:#x}")
+        elif new:
+            same.append(f"{register:>15} {new:#x}")
+    lines = [f"Registers of {words.who(name)} after event {seq}", "changed:", *(changed or ["  none"])]
+    return "\n".join([*lines, "others that are not 0:", *(same or ["  none"])])

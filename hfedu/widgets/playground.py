@@ -1,0 +1,135 @@
+"""The mailbox playground: the learner makes every hypercall by hand, on a live machine."""
+
+import html
+from collections import deque
+from collections.abc import Generator
+from typing import Any
+
+import ipywidgets
+
+from hfedu.guest import scripted
+from hfedu.guest.scripted import Action, Script
+from hfedu.hf.call import HF_PRIMARY_VM_ID
+from hfedu.run.machine import Machine
+from hfedu.run.ramdisk import RamDisk, Secondary
+from hfedu.run.trace import Kind
+from hfedu.view import words
+from hfedu.view.refusal import refusal
+from hfedu.view.text import transcript
+from hfedu.widgets.player import Player
+
+MOST_VMS = 4
+
+
+class Playground(ipywidgets.VBox):
+    """VMs as columns, a button for each hypercall; only the VM that runs can press. `press` does it from code."""
+
+    def __init__(self, vms: int = 3) -> None:
+        if not isinstance(vms, int) or not 2 <= vms <= MOST_VMS:
+            raise ValueError(f"a playground has 2 to {MOST_VMS} VMs, not {vms!r}")
+        self.vms = vms
+        self.said = ipywidgets.HTML(layout=ipywidgets.Layout(min_height="3.2em"))
+        self.text = ipywidgets.Text(value="hello", description="message", layout=ipywidgets.Layout(width="260px"))
+        again = ipywidgets.Button(description="start again", icon="refresh")
+        again.on_click(lambda _: self.restart())
+        self.buttons: dict[tuple[int, str], ipywidgets.Button] = {}
+        columns = [self._column(vm) for vm in range(vms)]
+        row = ipywidgets.Layout(flex_flow="row wrap")
+        self._start()
+        self.player = Player(self.machine.recording())
+        top = ipywidgets.HBox([self.text, again], layout=row)
+        super().__init__([top, ipywidgets.HBox(columns, layout=row), self.said, self.player])
+        self._show("The primary, VM 0, runs. Let every VM configure its mailbox first.")
+
+    def _column(self, vm: int) -> ipywidgets.VBox:
+        """The buttons of one VM."""
+        names = ["configure", *(f"send to VM {to}" for to in range(self.vms) if to != vm), "clear"]
+        if vm == HF_PRIMARY_VM_ID:
+            names += [f"run VM {to}" for to in range(1, self.vms)]
+        else:
+            names += ["receive, block", "receive, no block", "wait for interrupt"]
+        for name in names:
+            button = ipywidgets.Button(description=name, layout=ipywidgets.Layout(width="160px"))
+            button.on_click(lambda _, vm=vm, name=name: self.press(vm, name))
+            self.buttons[vm, name] = button
+        title = ipywidgets.HTML(f"<b>VM {vm}{' (primary)' if vm == 0 else ''}</b>")
+        return ipywidgets.VBox([title, *(self.buttons[vm, name] for name in names)])
+
+    def _start(self) -> None:
+        self.commands: dict[int, deque[Action]] = {vm: deque() for vm in range(self.vms)}
+        secondaries = [Secondary(self._script(vm), name=f"vm{vm}") for vm in range(1, self.vms)]
+        self.machine = Machine(RamDisk(self._script(0), secondaries), title="Playground")
+        self.machine.boot()
+
+    def _script(self, vm: int) -> Script:
+        """A guest that does what it is told, one hypercall at a time."""
+
+        def guest() -> Generator[Action, Any, None]:
+            while True:
+                yield self.commands[vm].popleft()
+
+        return guest
+
+    @property
+    def running(self) -> int:
+        """The VM that holds the CPU."""
+        current = self.machine.cpu.current
+        assert current is not None
+        return current.vm.id
+
+    def action(self, name: str) -> Action:
+        """What a button does."""
+        verb, _, rest = name.partition(" ")
+        if verb == "send":
+            return scripted.send(int(rest.split()[-1]), self.text.value)
+        if verb == "run":
+            return scripted.vcpu_run(int(rest.split()[-1]))
+        actions = {
+            "configure": scripted.configure,
+            "clear": scripted.clear,
+            "receive, block": scripted.receive,
+            "receive, no block": lambda: scripted.receive(block=False),
+            "wait for interrupt": scripted.wait_for_interrupt,
+        }
+        return actions[name]()
+
+    def press(self, vm: int, name: str) -> None:
+        """Let VM `vm` make a hypercall, named as on its button. Says why if it cannot or if it is refused."""
+        if (vm, name) not in self.buttons:
+            there = ", ".join(button for owner, button in self.buttons if owner == vm)
+            raise ValueError(f"VM {vm} has no button {name!r}: it has {there or 'none'}")
+        if vm != self.running:
+            self._show(f"VM {vm} does not run: VM {self.running} has the CPU. Only the primary can run another VM.")
+            return
+        try:
+            action = self.action(name)
+        except ValueError as error:
+            self._show(str(error))
+            return
+        self.commands[vm].append(action)
+        before = len(self.machine.recording().events)
+        self.machine.step()
+        recording = self.machine.recording()
+        self.player.show(recording)
+        made = [event for event in recording.events[before:] if event.kind in (Kind.HYPERCALL, Kind.WFI)]
+        self._show(" ".join(f"{words.sentence(event)}. {refusal(recording, event.seq) or ''}" for event in made))
+
+    def restart(self) -> None:
+        """Begin again with a fresh machine."""
+        self._start()
+        self.player.show(self.machine.recording())
+        self._show("A fresh machine. The primary, VM 0, runs.")
+
+    def _show(self, sentence: str) -> None:
+        """Say what happened, and light up the buttons of the VM that runs."""
+        self.said.value = f'<div role="status">{html.escape(sentence)}</div>'
+        for (vm, _), button in self.buttons.items():
+            button.disabled = vm != self.running or self.machine.outcome is not None
+
+    def __repr__(self) -> str:
+        return f"Playground of {self.vms} VMs\n{transcript(self.machine.recording())}"
+
+
+def playground(vms: int = 3) -> Playground:
+    """A playground with 2 to 4 VMs."""
+    return Playground(vms)

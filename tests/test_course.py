@@ -1,0 +1,132 @@
+"""Exercises and predictions: every solution passes, every misconception fails for its reason, nothing ever raises."""
+
+import pytest
+
+import hfedu
+from hfedu.course.exercises import check, exercises, hint, solution
+from hfedu.course.predictions import judge, predict, predictions
+
+NAMES = {name: getattr(hfedu, name) for name in hfedu.__all__}
+WRONG = [(e.id, name) for e in exercises().values() for name in e.wrong]
+
+
+def answer_of(source: str):
+    names = dict(NAMES)
+    exec(source, names)
+    return names["answer"]
+
+
+@pytest.mark.parametrize("exercise_id", exercises())
+def test_solution_is_right(exercise_id):
+    verdict = check(exercise_id, answer_of(solution(exercise_id, show=True)))
+    assert verdict.state == "right", verdict
+
+
+@pytest.mark.parametrize(("exercise_id", "name"), WRONG)
+def test_wrong_answer_fails_for_its_reason(exercise_id, name):
+    source, reason = exercises()[exercise_id].wrong[name]
+    verdict = check(exercise_id, answer_of(source))
+    assert verdict.state == "wrong", verdict
+    assert reason in verdict.sentence
+
+
+@pytest.mark.parametrize("exercise_id", exercises())
+def test_states_of_an_answer_are_told_apart(exercise_id):
+    assert check(exercise_id).state == "not attempted"
+    assert check(exercise_id, ...).state == "not attempted"
+    verdict = check(exercise_id, 3)
+    assert verdict.state == "wrong"
+    assert "This exercise wants" in verdict.sentence
+    assert "not an int" in verdict.sentence
+
+    def crashes():
+        yield hfedu.configure()
+        raise ZeroDivisionError("division by zero")
+
+    verdict = check(exercise_id, crashes if exercises()[exercise_id].accepts(crashes) else ["receive", "copy", "clear"])
+    assert verdict.state in ("crashed", "wrong", "right")
+    if exercises()[exercise_id].accepts(crashes) and "decode" not in exercise_id:
+        assert verdict.sentence == "Your answer raised ZeroDivisionError: division by zero"
+
+
+def test_an_answer_that_never_ends_is_stopped_and_judged():
+    def stubborn():
+        while True:
+            yield hfedu.clear()
+
+    assert check("07-second-send", stubborn).state == "wrong"
+
+
+@pytest.mark.parametrize("exercise_id", exercises())
+def test_hints_are_reachable_and_the_solution_is_behind_a_step(exercise_id):
+    assert [hint(exercise_id, n)[:11] for n in (1, 2, 3)] == ["Hint 1 of 3", "Hint 2 of 3", "Hint 3 of 3"]
+    with pytest.raises(ValueError, match="there is no hint 4"):
+        hint(exercise_id, 4)
+    assert "show=True" in solution(exercise_id)
+    assert "answer" not in solution(exercise_id)
+
+
+def test_unknown_ids_are_told_what_there_is():
+    with pytest.raises(ValueError, match="there is no exercise '99-none': there are 05-decode"):
+        check("99-none", 1)
+    with pytest.raises(ValueError, match="there is no prediction '99-none': there are 05-first-send"):
+        predict("99-none")
+
+
+@pytest.mark.parametrize("prediction", predictions().values(), ids=lambda p: p.id)
+def test_the_truth_of_a_prediction_is_one_of_its_options(prediction):
+    run, marks = judge(prediction, [question.options[0] for question in prediction.questions])
+    for mark in marks:
+        assert mark.actual in mark.question.options
+        assert 0 <= mark.event < len(run.events)
+    assert any(not mark.right for mark in marks), "a prediction whose first options are all right teaches little"
+
+
+def test_prediction_widget_asks_judges_and_explains_the_first_miss():
+    form = predict("07-three-sends")
+    form.button.click()
+    assert "Choose an answer to question 1, 2, 3, 4 first" in form.said.value
+    form.answer(["0", "0", "READ", "0"])
+    assert "3 of 4 right" in form.said.value
+    assert "There is room for one message only" in form.said.value
+    player = form.children[-1]
+    assert "= -1" in player.data["events"][player.position]["text"]
+    assert form.button.disabled
+    with pytest.raises(ValueError, match="is none of the options"):
+        predict("07-three-sends").answer(["1", "0", "READ", "0"])
+    with pytest.raises(ValueError, match="has 4 questions, you gave 1"):
+        predict("07-three-sends").answer(["0"])
+
+
+def test_verdict_shows_itself():
+    verdict = check("07-order", ["receive", "clear", "copy"])
+    assert repr(verdict).startswith("07-order: wrong. The receiver copied")
+    assert "✗ 07-order: wrong." in verdict._repr_html_()
+    assert verdict.run is not None
+    assert verdict.run.events
+
+
+PRESSES = [(0, "configure"), (0, "run VM 1"), (1, "configure"), (1, "receive, block"), (0, "send to VM 1")]
+
+
+def test_playground_makes_the_calls_and_says_why_one_is_refused():
+    ground = hfedu.playground(3)
+    for vm, name in PRESSES:
+        ground.press(vm, name)
+    assert "= 0" in ground.said.value
+    ground.press(0, "send to VM 1")
+    assert "it has not cleared the last message" in ground.said.value
+    assert "= -1" in ground.said.value
+    ground.press(1, "clear")
+    assert "VM 1 does not run: VM 0 has the CPU" in ground.said.value
+    assert ground.buttons[1, "clear"].disabled
+    assert not ground.buttons[0, "clear"].disabled
+    ground.buttons[0, "run VM 1"].click()
+    assert ground.running == 1
+    assert ground.player.position == len(ground.player.data["events"]) - 1
+    ground.restart()
+    assert ground.running == 0
+    with pytest.raises(ValueError, match="VM 1 has no button 'fly'"):
+        ground.press(1, "fly")
+    with pytest.raises(ValueError, match="a playground has 2 to 4 VMs, not 9"):
+        hfedu.playground(9)
