@@ -114,6 +114,11 @@ class Predict(ipywidgets.VBox):
         position = miss.event if miss is not None else marks[-1].event
         self.children = [*self.children, Player(run, position)]
 
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        """The widget; for pages without a kernel the same in words."""
+        data = super()._repr_mimebundle_(**kwargs)
+        return {**data, "text/plain": repr(self)}
+
     def __repr__(self) -> str:
         lines = [f"Predict: {self.prediction.title}"]
         for number, question in enumerate(self.prediction.questions, 1):

@@ -126,6 +126,11 @@ class Playground(ipywidgets.VBox):
         for (vm, _), button in self.buttons.items():
             button.disabled = vm != self.running or self.machine.outcome is not None
 
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        """The widget; for pages without a kernel the same in words."""
+        data = super()._repr_mimebundle_(**kwargs)
+        return {**data, "text/plain": repr(self)}
+
     def __repr__(self) -> str:
         return f"Playground of {self.vms} VMs\n{transcript(self.machine.recording())}"
 

@@ -1,0 +1,53 @@
+"""Every lesson runs from top to bottom in a real JupyterLab; predictions and playgrounds answer to clicks."""
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("name", "players"),
+    [
+        ("05_send_and_receive", 2),
+        ("06_wake_up_and_wait_for_interrupt", 3),
+        ("07_clear_and_back_pressure", 2),
+    ],
+)
+def test_lesson_runs_and_judges_a_prediction(notebook, name, players):
+    book = notebook(f"{name}.ipynb")
+    book.run_all()
+    page = book.page
+    form = page.locator(".widget-vbox", has=page.locator('button:has-text("Commit")')).first
+    form.scroll_into_view_if_needed()
+    for group in form.locator(".widget-radio").all():
+        group.locator("input").first.check()
+    form.locator('button:has-text("Commit")').click()
+    form.locator("text=right.").first.wait_for()
+    form.locator(".hfedu").wait_for()
+    book.picture(f"{name}-prediction")
+    assert page.locator(".hfedu").count() == players + 1
+    assert "Traceback" not in page.locator(".jp-Notebook").inner_text()
+    book.no_errors()
+
+
+def test_playground_buttons_make_hypercalls(notebook):
+    book = notebook("07_clear_and_back_pressure.ipynb")
+    book.run_all()
+    page = book.page
+    ground = page.locator(".widget-vbox", has=page.locator('button:has-text("start again")')).first
+    ground.scroll_into_view_if_needed()
+    columns = ground.locator(".widget-vbox")
+    status = ground.locator('[role="status"]').first
+
+    def press(vm, name, says):
+        columns.nth(vm).locator(f'button:text-is("{name}")').click()
+        status.locator(f"text={says}").wait_for()
+
+    press(0, "configure", "HF_VM_CONFIGURE")
+    press(0, "run VM 1", "HF_VCPU_RUN")
+    assert columns.nth(0).locator('button:text-is("clear")').is_disabled()
+    press(1, "configure", "HF_VM_CONFIGURE")
+    press(1, "receive, block", "HF_MAILBOX_RECEIVE")
+    press(0, "send to VM 1", "= 0")
+    press(0, "send to VM 1", "has not cleared the last message")
+    ground.locator(".hfedu .now", has_text="= -1").wait_for()
+    book.picture("playground")
+    book.no_errors()
