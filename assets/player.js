@@ -441,7 +441,10 @@ function clip(shape, top, bottom) {
 function render({ model, el }) {
   const player = new Player(model, el);
   const data = () => player.load();
-  const position = () => { if (model.get("position") !== player.position) player.go(model.get("position")); };
+  const position = () => {
+    if (model.get("data") !== player.data) return; // new data is coming with it, and load() takes the position
+    if (model.get("position") !== player.position) player.go(model.get("position"));
+  };
   model.on("change:data", data);
   model.on("change:position", position);
   return () => { model.off("change:data", data); model.off("change:position", position); player.forget(); };
