@@ -13,6 +13,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "hfedu.errors": ("Mistake",),
     "hfedu.files": ("asset",),
     "hfedu.notebook": ("Machine", "Run", "boot"),
     "hfedu.widgets.player": ("Player",),

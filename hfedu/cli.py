@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import NoReturn
 
 import hfedu
-from hfedu.board.board import BoardError
-from hfedu.run.ramdisk import RamDisk, RamDiskError, cpio_names, parse_size
+from hfedu.errors import Mistake
+from hfedu.run.ramdisk import RamDisk, cpio_names, parse_size
 from hfedu.run.trace import Outcome
 
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parser().parse_args(argv)
     try:
         return int(options.command(options))
-    except (RamDiskError, BoardError, ValueError) as error:
+    except Mistake as error:
         return complain(str(error))
     except KeyboardInterrupt:
         complain("interrupted")

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from hfedu.errors import Mistake
+
 FIRST = "00_tour.ipynb"
 COPIES = Path("hfedu-notebooks")
 
@@ -35,5 +37,5 @@ def open_lab(folder: Path | None) -> int:
         try:
             copy_lessons(lessons)
         except OSError as error:
-            raise ValueError(f"cannot put the lessons into {lessons}: {error.strerror}") from None
+            raise Mistake(f"cannot put the lessons into {lessons}: {error.strerror}") from None
     return subprocess.run([sys.executable, "-m", "jupyter", "lab", str(lessons / FIRST)]).returncode

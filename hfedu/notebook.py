@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hfedu.errors import Mistake
 from hfedu.run import machine
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.trace import Recording
@@ -49,7 +50,7 @@ class Run(Recording):
     def draw(self, path: str | os.PathLike[str], first: int = 0, last: int | None = None, theme: str = "light") -> Path:
         """Write the sequence diagram: the ending of `path` says whether as SVG, PNG, PDF, Mermaid or text.
 
-        `first` and `last` choose events, `theme` is "light" or "dark". `ValueError` with a sentence for an ending
+        `first` and `last` choose events, `theme` is "light" or "dark". `Mistake` with a sentence for an ending
         or a theme that does not exist, `OSError` if the file cannot be written.
         """
         path = Path(path)
@@ -62,9 +63,9 @@ class Run(Recording):
         from hfedu.view.theme import THEMES
 
         if fmt not in FORMATS:
-            raise ValueError(f"{fmt or 'no ending'!r} is no output format: choose one of {', '.join(FORMATS)}")
+            raise Mistake(f"{fmt or 'no ending'!r} is no output format: choose one of {', '.join(FORMATS)}")
         if theme not in THEMES:
-            raise ValueError(f"there is no theme {theme!r}: choose one of {', '.join(THEMES)}")
+            raise Mistake(f"there is no theme {theme!r}: choose one of {', '.join(THEMES)}")
         if fmt == "txt":
             return transcript(self, first, last).encode()
         if fmt == "mmd":
@@ -94,11 +95,11 @@ class Run(Recording):
         return pagetable.walk(self, vm, ipa, seq)
 
     def player(self, position: int = 0) -> "Player":
-        """The player, at an event of your choice. `ValueError` if there is no such event."""
+        """The player, at an event of your choice. `Mistake` if there is no such event."""
         from hfedu.widgets.player import Player
 
         if not 0 <= position < len(self.events):
-            raise ValueError(f"there is no event {position!r}: this recording has events 0 to {len(self.events) - 1}")
+            raise Mistake(f"there is no event {position!r}: this recording has events 0 to {len(self.events) - 1}")
         return Player(self, position)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:

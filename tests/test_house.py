@@ -10,7 +10,21 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "hfedu"
-LAYERS = ["hf", "board", "guest", "run", "view", "files", "widgets", "notebook", "course", "lessons", "bench", "cli"]
+LAYERS = [
+    "errors",
+    "hf",
+    "board",
+    "guest",
+    "run",
+    "view",
+    "files",
+    "widgets",
+    "notebook",
+    "course",
+    "lessons",
+    "bench",
+    "cli",
+]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

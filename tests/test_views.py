@@ -236,5 +236,5 @@ def test_state_at_an_event():
     assert (before["vm1.mailbox.state"], after["vm1.mailbox.state"]) == ("EMPTY", "READ")
     assert after["cpu0.current"] == "vm0.vcpu0"
     assert run.at(4)["vm1.vcpu0.pc"] == 0x40F0_0000
-    with pytest.raises(IndexError, match="there is no event 9999: this recording has events 0 to"):
+    with pytest.raises(hfedu.Mistake, match="there is no event 9999: this recording has events 0 to"):
         run.at(9999)

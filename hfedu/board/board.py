@@ -2,6 +2,7 @@
 
 from hfedu.board import devicetree
 from hfedu.board.memory import RAM_BASE, PhysicalMemory
+from hfedu.errors import Mistake
 from hfedu.hf.addr import PAGE_SIZE, Pa, align_up
 from hfedu.hf.platform import LAYOUT_BIN_END, PowerDown
 from hfedu.hf.psci import PSCI_INVALID_PARAMETERS, PsciCall
@@ -20,7 +21,7 @@ def layout(initrd_size: int, ram_size: int) -> tuple[int, int, Pa]:
     return begin, end, Pa(align_up(end, FDT_ALIGN))
 
 
-class BoardError(ValueError):
+class BoardError(Mistake):
     """The machine could not even be switched on; the text says what to change."""
 
 

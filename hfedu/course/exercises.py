@@ -5,13 +5,18 @@ show that the one passes and each of the others fails for its reason.
 """
 
 import html
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from typing import Any
 
+from hfedu.errors import Mistake, explain_missing_names
 from hfedu.notebook import Run
+
+if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()) is not None:
+    explain_missing_names(shell)
 
 LESSONS = ("lesson05", "lesson06", "lesson07")
 
@@ -71,14 +76,14 @@ def exercises() -> dict[str, Exercise]:
 
 
 def find(exercise_id: str) -> Exercise:
-    """The exercise of that id. `ValueError` names those there are."""
+    """The exercise of that id. `Mistake` names those there are."""
     if exercise_id not in exercises():
-        raise ValueError(f"there is no exercise {exercise_id!r}: there are {', '.join(exercises())}")
+        raise Mistake(f"there is no exercise {exercise_id!r}: there are {', '.join(exercises())}")
     return exercises()[exercise_id]
 
 
 def check(exercise_id: str, answer: Any = None) -> Verdict:
-    """Judge an answer by what it does. Never raises for an answer, whatever it is; `ValueError` for an unknown id."""
+    """Judge an answer by what it does. Never raises for an answer, whatever it is; `Mistake` for an unknown id."""
     exercise = find(exercise_id)
     if answer is None or answer is ...:
         return Verdict(exercise.id, "not attempted", f"Write your answer first: {exercise.task}")
@@ -102,7 +107,7 @@ def hint(exercise_id: str, number: int = 1) -> str:
     """A hint: 1, 2 and 3 say more and more."""
     hints = find(exercise_id).hints
     if number not in range(1, len(hints) + 1):
-        raise ValueError(f"there is no hint {number!r} for {exercise_id}: ask for 1 to {len(hints)}")
+        raise Mistake(f"there is no hint {number!r} for {exercise_id}: ask for 1 to {len(hints)}")
     return f"Hint {number} of {len(hints)}: {hints[number - 1]}"
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import ipywidgets
 
 from hfedu.course.exercises import LESSONS
+from hfedu.errors import Mistake
 from hfedu.notebook import Run
 from hfedu.run.trace import Event
 from hfedu.widgets.player import Player
@@ -89,12 +90,12 @@ class Predict(ipywidgets.VBox):
         super().__init__([*parts, self.button, self.said])
 
     def answer(self, answers: list[str]) -> None:
-        """Choose and commit. `ValueError` if an answer is none of the options."""
+        """Choose and commit. `Mistake` if an answer is none of the options."""
         if len(answers) != len(self.choices):
-            raise ValueError(f"{self.prediction.id} has {len(self.choices)} questions, you gave {len(answers)} answers")
+            raise Mistake(f"{self.prediction.id} has {len(self.choices)} questions, you gave {len(answers)} answers")
         for choice, text in zip(self.choices, answers, strict=True):
             if text not in choice.options:
-                raise ValueError(f"{text!r} is none of the options: {', '.join(choice.options)}")
+                raise Mistake(f"{text!r} is none of the options: {', '.join(choice.options)}")
             choice.value = text
         self.commit()
 
@@ -140,7 +141,7 @@ def report(marks: list[Mark], miss: Mark | None) -> str:
 
 
 def predict(prediction_id: str) -> Predict:
-    """Show a prediction. `ValueError` names those there are."""
+    """Show a prediction. `Mistake` names those there are."""
     if prediction_id not in predictions():
-        raise ValueError(f"there is no prediction {prediction_id!r}: there are {', '.join(predictions())}")
+        raise Mistake(f"there is no prediction {prediction_id!r}: there are {', '.join(predictions())}")
     return Predict(predictions()[prediction_id])

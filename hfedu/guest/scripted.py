@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from hfedu.board.memory import PhysicalMemory
+from hfedu.errors import Mistake
 from hfedu.guest.budget import Budget
 from hfedu.guest.syndrome import Access, Fault, Walker
 from hfedu.hf import arch, call
@@ -38,7 +39,7 @@ Script = Callable[[], Generator["Action", Any, None]]
 """A scripted guest: a generator function without arguments."""
 
 
-class ScriptError(ValueError):
+class ScriptError(Mistake):
     """A script did something no guest can do; the text says what to write instead."""
 
 

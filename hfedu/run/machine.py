@@ -10,6 +10,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from hfedu.board.board import Board
+from hfedu.errors import Mistake
 from hfedu.guest.budget import Budget, OutOfBudget, StuckForever
 from hfedu.guest.scripted import Script, ScriptedCpu
 from hfedu.hf.cpu import Cpu
@@ -52,7 +53,7 @@ class Machine:
 
     `ramdisk` is a `RamDisk`, the archive's bytes, or its path. `memory` is RAM in bytes or text such as "16M",
     `append` the boot arguments. Limits (None for none): `max_seconds`, `max_instructions` of all guests together,
-    `max_traps`. Without `record` no events are kept. `ValueError` with a sentence if it cannot be switched on.
+    `max_traps`. Without `record` no events are kept. `Mistake` with a sentence if it cannot be switched on.
     """
 
     recording_type: type[Recording] = Recording
@@ -80,7 +81,7 @@ class Machine:
             ("max_traps", max_traps),
         ):
             if limit is not None and not limit > 0:
-                raise ValueError(f"{name} must be more than 0, not {limit!r}")
+                raise Mistake(f"{name} must be more than 0, not {limit!r}")
         self.ramdisk = ramdisk
         self.title = title or "RAM disk"
         self.budget = Budget(max_instructions, max_seconds, max_traps)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hfedu.errors import Mistake
 from hfedu.guest.scripted import Script, check_script
 
 CPIO_MAGIC = 0o070707
@@ -20,7 +21,7 @@ Image = bytes | str | os.PathLike[str] | Script
 """A guest: raw AArch64 code, the path of a file that holds it, or a script."""
 
 
-class RamDiskError(ValueError):
+class RamDiskError(Mistake):
     """A RAM disk that could not boot; the text says what to change."""
 
 
@@ -35,14 +36,14 @@ class Secondary:
 
 
 def parse_size(text: int | str) -> int:
-    """Bytes of "16M", "512K", "1G" or a number. `ValueError` with a sentence otherwise."""
+    """Bytes of "16M", "512K", "1G" or a number. `Mistake` otherwise."""
     if isinstance(text, int):
         return text
     digits, unit = text[:-1], text[-1:].upper()
     if unit.isdigit():
         digits, unit = text, ""
     if unit not in ("", "K", "M", "G") or not digits.isascii() or not digits.isdigit():
-        raise ValueError(f"{text!r} is no memory size: write a number with K, M or G behind it, for example 16M")
+        raise Mistake(f"{text!r} is no memory size: write a number with K, M or G behind it, for example 16M")
     return int(digits) << {"": 0, "K": 10, "M": 20, "G": 30}[unit]
 
 

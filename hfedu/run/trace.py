@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
 
+from hfedu.errors import Mistake
 from hfedu.hf import arch, call
 from hfedu.hf.cpu import Cpu, Vcpu
 from hfedu.hf.handler import Trap
@@ -204,9 +205,9 @@ class Recording:
     title: str = "run"
 
     def at(self, seq: int) -> State:
-        """The state right after event `seq`: see `State`. `IndexError` with a sentence if there is no such event."""
+        """The state right after event `seq`: see `State`. `Mistake` if there is no such event."""
         if not isinstance(seq, int) or not 0 <= seq < len(self.events):
-            raise IndexError(f"there is no event {seq!r}: this recording has events 0 to {len(self.events) - 1}")
+            raise Mistake(f"there is no event {seq!r}: this recording has events 0 to {len(self.events) - 1}")
         state = State()
         for event in self.events[: seq + 1]:
             for change in event.changes:

@@ -1,5 +1,6 @@
 """Stage 2 in words and tables: what a VM may touch, and the walk of one address."""
 
+from hfedu.errors import Mistake
 from hfedu.hf.mm import (
     ADDRESS_MASK,
     MAX_LEVEL_STAGE2,
@@ -25,12 +26,12 @@ def describe_attrs(attrs: int) -> str:
 
 
 def stage2_of(recording: Recording, vm: int, seq: int | None = None) -> Stage2:
-    """A VM's stage-2 tables as of event `seq`, the last by default. `ValueError` if there is no such VM then."""
+    """A VM's stage-2 tables as of event `seq`, the last by default. `Mistake` if there is no such VM then."""
     state = recording.at(len(recording.events) - 1 if seq is None else seq)
     found = state.get(f"vm{vm}.stage2")
     if not isinstance(found, Stage2):
         vms = sorted(int(path[2:-7]) for path in state if path.endswith(".stage2"))
-        raise ValueError(f"there is no VM {vm!r} at this event: there are {', '.join(map(str, vms)) or 'none'}")
+        raise Mistake(f"there is no VM {vm!r} at this event: there are {', '.join(map(str, vms)) or 'none'}")
     return found
 
 
@@ -56,7 +57,7 @@ def describe_descriptor(descriptor: int, level: int) -> str:
 def walk(recording: Recording, vm: int, ipa: int, seq: int | None = None) -> str:
     """The walk of one intermediate physical address, level by level, each descriptor decoded."""
     if not 0 <= ipa < 1 << 48:
-        raise ValueError(f"{ipa!r} is no address of a VM: give one from 0 to {(1 << 48) - 1:#x}")
+        raise Mistake(f"{ipa!r} is no address of a VM: give one from 0 to {(1 << 48) - 1:#x}")
     steps = stage2_of(recording, vm, seq).walk(ipa)
     lines = [f"VM {vm} touches {ipa:#x}"]
     for level, entry, descriptor in steps:

@@ -5,6 +5,7 @@ The layout stays here: the front end only paints the shapes that are in view, in
 
 from typing import Any
 
+from hfedu.errors import Mistake
 from hfedu.hf.arch import REGISTER_NAMES
 from hfedu.run.trace import REGISTER_DELTA, Change, Event, Kind, Recording, Stage2
 from hfedu.view import words
@@ -17,12 +18,10 @@ EVENTS_AT_MOST = 20_000
 
 
 def player_data(recording: Recording) -> dict[str, Any]:
-    """The scene, the events, the changes and the themes. `ValueError` if the run is too long for a page."""
+    """The scene, the events, the changes and the themes. `Mistake` if the run is too long for a page."""
     count = len(recording.events)
     if count > EVENTS_AT_MOST:
-        raise ValueError(
-            f"this run has {count:,} events, and a page holds {EVENTS_AT_MOST:,}: record fewer (max_traps=)"
-        )
+        raise Mistake(f"this run has {count:,} events, and a page holds {EVENTS_AT_MOST:,}: record fewer (max_traps=)")
     scene = sequence(recording, limit=EVENTS_AT_MOST)
     paths: dict[str, int] = {}
     events = [event_data(event, paths) for event in recording.events]

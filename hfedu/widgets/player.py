@@ -5,6 +5,7 @@ from typing import Any
 import anywidget
 import traitlets
 
+from hfedu.errors import Mistake
 from hfedu.files import asset
 from hfedu.run.trace import Recording
 from hfedu.view.player import player_data
@@ -26,7 +27,7 @@ class Player(anywidget.AnyWidget):
     def _inside(self, proposal: Any) -> int:
         last = len(self.recording.events) - 1
         if not 0 <= proposal["value"] <= last:
-            raise ValueError(f"there is no event {proposal['value']}: this recording has events 0 to {last}")
+            raise Mistake(f"there is no event {proposal['value']}: this recording has events 0 to {last}")
         return int(proposal["value"])
 
     def show(self, recording: Recording) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import ipywidgets
 
+from hfedu.errors import Mistake
 from hfedu.guest import scripted
 from hfedu.guest.scripted import Action, Script
 from hfedu.hf.call import HF_PRIMARY_VM_ID
@@ -26,7 +27,7 @@ class Playground(ipywidgets.VBox):
 
     def __init__(self, vms: int = 3) -> None:
         if not isinstance(vms, int) or not 2 <= vms <= MOST_VMS:
-            raise ValueError(f"a playground has 2 to {MOST_VMS} VMs, not {vms!r}")
+            raise Mistake(f"a playground has 2 to {MOST_VMS} VMs, not {vms!r}")
         self.vms = vms
         self.said = ipywidgets.HTML(layout=ipywidgets.Layout(min_height="3.2em"))
         self.text = ipywidgets.Text(value="hello", description="message", layout=ipywidgets.Layout(width="260px"))
@@ -97,7 +98,7 @@ class Playground(ipywidgets.VBox):
         """Let VM `vm` make a hypercall, named as on its button. Says why if it cannot or if it is refused."""
         if (vm, name) not in self.buttons:
             there = ", ".join(button for owner, button in self.buttons if owner == vm)
-            raise ValueError(f"VM {vm} has no button {name!r}: it has {there or 'none'}")
+            raise Mistake(f"VM {vm} has no button {name!r}: it has {there or 'none'}")
         if vm != self.running:
             self._show(f"VM {vm} does not run: VM {self.running} has the CPU. Only the primary can run another VM.")
             return
