@@ -95,6 +95,7 @@ class Player {
   build() {
     const button = (label, title, action) => h("button", { type: "button", title, "aria-label": title, onclick: action }, label);
     this.scale = 1;
+    this.addresses = new Map();
     this.title = h("h2");
     this.outcome = h("span", { class: "keys" });
     this.first = button("|◀", "first event (Home)", () => this.go(0));
@@ -174,10 +175,10 @@ class Player {
   key(event) {
     event.stopPropagation();
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const typing = event.target === this.number;
+    const typing = event.target === this.number || event.target.type === "text";
     const moves = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity };
     if (event.key in moves && !typing) this.go(this.position + moves[event.key]);
-    else if (event.key === " " && event.target.tagName !== "BUTTON") this.timer ? this.pause() : this.start();
+    else if (event.key === " " && !typing && event.target.tagName !== "BUTTON" && event.target.tagName !== "SUMMARY") this.timer ? this.pause() : this.start();
     else return;
     event.preventDefault();
   }
@@ -408,15 +409,48 @@ class Player {
 
   stage2() {
     const state = this.state(this.position);
-    return [...state.keys()].filter((path) => path.endsWith(".stage2")).flatMap((path) => [
-      h("h3", {}, `VM ${path.slice(2, -7)} may touch`),
-      h("table", {}, h("tr", {}, ...["from", "to", "size", "rights"].map((text) => h("th", { scope: "col" }, text))),
-        ...state.get(path).map((row) => h("tr", {}, ...row.map((text) => h("td", {}, text))))),
-    ]);
+    return [...state.keys()].filter((path) => path.endsWith(".stage2")).flatMap((path) => {
+      const vm = path.slice(2, -7);
+      const stage2 = state.get(path);
+      const steps = h("pre", { role: "status" });
+      const address = h("input", { type: "text", "aria-label": `address of VM ${vm} to walk`, value: this.addresses.get(vm) ?? stage2.rows.at(-1)?.[0] ?? "0x0" });
+      const walk = () => { this.addresses.set(vm, address.value); steps.textContent = walkLines(stage2, address.value).join("\n"); };
+      address.addEventListener("change", walk);
+      walk();
+      return [
+        h("h3", {}, `VM ${vm} may touch`),
+        h("table", {}, h("tr", {}, ...["from", "to", "size", "rights"].map((text) => h("th", { scope: "col" }, text))),
+          ...stage2.rows.map((row) => h("tr", {}, ...row.map((text) => h("td", {}, text))))),
+        h("details", {}, h("summary", {}, `walk an address of VM ${vm}`), address, steps),
+      ];
+    });
   }
 
   serial() {
     return [h("pre", {}, this.data.uart.slice(0, this.data.events[this.position].uart) || "(nothing printed yet)")];
+  }
+}
+
+/** The descriptors that the MMU reads to translate an address, from the root table to the one that decides. */
+function walkLines(stage2, text) {
+  let ipa;
+  try { ipa = BigInt(text.trim()); } catch { return [`${text} is no number: write an address such as 0x40080000`]; }
+  if (ipa < 0n || ipa >> 48n) return [`${text} is no address of a VM: it has at most 48 bits`];
+  const lines = [];
+  let table = stage2.root;
+  for (let level = 3n; ; level--) {
+    const shift = 12n + 9n * level;
+    const index = (ipa >> shift) & 511n;
+    const pte = BigInt("0x" + (stage2.tables[table][index] ?? "0"));
+    const base = pte & 0xfffffffff000n;
+    const isTable = level > 0n && (pte & 3n) === 3n;
+    const isBlock = level < 3n && (pte & 3n) === (level === 0n ? 3n : 1n);
+    const rights = (pte & 0x40n ? "R" : "-") + (pte & 0x80n ? "W" : "-") + (pte & (2n << 53n) ? "-" : "X");
+    const what = isTable ? `table at 0x${base.toString(16)}` : isBlock ? `${level ? "block" : "page"} at 0x${base.toString(16)}, ${rights}` : "not valid: the access faults";
+    lines.push(`level ${3n - level}, entry ${index}: 0x${pte.toString(16)}`, `  ${what}`);
+    if (isBlock) lines.push(`physical address 0x${((base & -(1n << shift)) | (ipa & ((1n << shift) - 1n))).toString(16)}`);
+    if (!isTable) return lines;
+    table = base.toString(16);
   }
 }
 

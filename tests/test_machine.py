@@ -4,6 +4,7 @@ import os
 import signal
 import struct
 import threading
+import tracemalloc
 
 import pytest
 from conftest import one
@@ -179,3 +180,31 @@ def test_the_suggested_memory_is_enough():
 def test_limits_must_be_positive():
     with pytest.raises(ValueError, match="max_seconds must be more than 0"):
         Machine(RamDisk(LOOP), max_seconds=0)
+
+
+def test_a_recording_is_small_and_a_machine_without_one_keeps_no_events():
+    """100,000 events must fit into 100 MB: less than 1,000 bytes each."""
+
+    def primary():
+        yield hfedu.configure()
+        yield hfedu.vcpu_run(1)
+        while True:
+            yield hfedu.send(1, b"x" * 32)
+            yield hfedu.vcpu_run(1)
+            yield hfedu.clear()
+
+    def echo():
+        yield hfedu.configure()
+        while True:
+            message = yield hfedu.receive()
+            yield hfedu.clear()
+            yield hfedu.send(message.sender, message.data)
+
+    disk = RamDisk(primary, [echo])
+    tracemalloc.start()
+    run = hfedu.boot(disk, max_traps=6000)
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(run.events) > 9000
+    assert used / len(run.events) < 1000
+    assert Machine(disk, max_traps=100, record=False).run().events == ()

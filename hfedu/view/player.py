@@ -96,14 +96,10 @@ def unpack(packed: bytes) -> list[tuple[int, str]]:
 def folded_value(value: object) -> object:
     """A value as the front end shows it."""
     if isinstance(value, Stage2):
-        return [
-            [f"{m.begin:#x}", f"{m.end:#x}", words.size(m.end - m.begin), describe_attrs(m.attrs)]
-            for m in value.mappings()
-        ]
-    return (
-        value
-        if isinstance(value, str | bool) or value is None
-        else f"{value:#x}"
-        if isinstance(value, int)
-        else str(value)
-    )
+        size = words.size
+        rows = [(f"{a:#x}", f"{b - 1:#x}", size(b - a), describe_attrs(attrs)) for a, b, attrs in value.mappings()]
+        tables = {f"{pa:x}": {i: f"{pte:x}" for i, pte in enumerate(t) if pte} for pa, t in value.tables.items()}
+        return {"rows": rows, "root": f"{value.root:x}", "tables": tables}
+    if value is None or isinstance(value, str | bool):
+        return value
+    return f"{value:#x}" if isinstance(value, int) else str(value)

@@ -1,5 +1,7 @@
 """The player in a real JupyterLab: keyboard, clicks, colours, and work bounded by what is visible."""
 
+import nbformat
+
 
 def opened(notebook, name="00_tour.ipynb", **size):
     book = notebook(name, **size)
@@ -63,6 +65,15 @@ def test_every_tab_shows_the_present_event(notebook):
     assert panel.locator("span[data-on=true]").count() == 6
     book.picture("player-states")
     assert "0x40f80000" in tab("Stage 2")
+    walk = panel.locator("details", has_text="walk an address of VM 1")
+    walk.locator("summary").click()
+    walk.locator("input").fill("0x40f85008")
+    book.page.keyboard.press("Enter")
+    assert "page at 0x40f85000, RWX" in walk.locator("pre").inner_text()
+    walk.locator("input").fill("0x40080000")
+    book.page.keyboard.press("Enter")
+    assert "not valid: the access faults" in walk.locator("pre").inner_text()
+    book.picture("player-stage2")
     assert "I pass it on to VM 2" in tab("Serial line")
     assert "I got" not in panel.inner_text()
     player.locator("input[type=number]").fill("24")
@@ -90,4 +101,49 @@ def test_play_pauses_and_stops_at_the_end(notebook):
     play.click()
     book.page.wait_for_function("document.querySelector('.hfedu .now').innerText.includes('powered the machine off')")
     book.page.wait_for_function("document.querySelector('.hfedu button[aria-label^=play]').innerText === '▶ play'")
+    book.no_errors()
+
+
+LONG = """
+import hfedu
+from hfedu import RamDisk, clear, configure, receive, send, vcpu_run
+
+def primary():
+    yield configure()
+    yield vcpu_run(1)
+    while True:
+        yield send(1, "ping")
+        yield vcpu_run(1)
+        yield clear()
+
+def echo():
+    yield configure()
+    while True:
+        message = yield receive()
+        yield clear()
+        yield send(message.sender, message.data)
+
+hfedu.boot(RamDisk(primary, [echo]), max_traps=3000, title="5,000 events")
+"""
+
+
+def test_work_per_step_depends_on_what_is_visible_not_on_the_length(notebook, lab):
+    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    notebook_file = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(LONG)], metadata=kernel)
+    nbformat.write(notebook_file, lab[1] / "long.ipynb")
+    _, short = opened(notebook)
+    book, player = opened(notebook, "long.ipynb")
+    few = int(short.get_attribute("data-nodes"))
+    player.focus()
+    for key in ("Home", "PageDown", "End", "ArrowLeft", "ArrowUp"):
+        book.page.keyboard.press(key)
+        assert 20 < int(player.get_attribute("data-nodes")) < 3 * few
+    player.locator("input[type=number]").fill("2500")
+    book.page.keyboard.press("Enter")
+    assert now(player).startswith("2500")
+    assert int(player.get_attribute("data-nodes")) < 3 * few
+    player.locator('.tabs button:text-is("Events")').click()
+    assert player.locator(".list button").count() < 60
+    assert player.locator('.list [aria-current="true"]').inner_text().startswith("2500")
+    book.picture("player-long")
     book.no_errors()
