@@ -122,6 +122,11 @@ class Notebook:
         PICTURES.mkdir(exist_ok=True)
         self.page.screenshot(path=PICTURES / f"{name}.png")
 
+    def picture_of(self, element, name):
+        """A screenshot of one element."""
+        PICTURES.mkdir(exist_ok=True)
+        element.screenshot(path=PICTURES / f"{name}.png")
+
     def no_errors(self):
         """Nothing of ours may complain in the console."""
         ours = [text for text in self.errors if "favicon" not in text and "api/me" not in text]

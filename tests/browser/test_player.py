@@ -16,7 +16,7 @@ def now(player):
 
 
 def test_tour_steps_by_keyboard_and_by_click(notebook):
-    book, player = opened(notebook)
+    book, player = opened(notebook, width=1560)
     keys = book.page.keyboard
     assert now(player).startswith("0")
     player.focus()
@@ -26,6 +26,7 @@ def test_tour_steps_by_keyboard_and_by_click(notebook):
     assert "5 bytes from VM 1 to VM 2's mailbox" in now(player)
     assert player.locator("input[type=range]").input_value() == "25"
     book.picture("tour-light")
+    book.picture_of(player, "player-light")
     keys.press("ArrowLeft")
     assert "VM 1 vCPU 0 calls HF_MAILBOX_SEND(VM 2, 5 bytes)" in now(player)
     keys.press("End")
@@ -48,7 +49,7 @@ def test_tour_steps_by_keyboard_and_by_click(notebook):
 
 
 def test_every_tab_shows_the_present_event(notebook):
-    book, player = opened(notebook)
+    book, player = opened(notebook, width=1560)
     player.focus()
     panel = player.locator(".panel")
 
@@ -86,6 +87,7 @@ def test_every_tab_shows_the_present_event(notebook):
     assert now(player).startswith("19")
     book.picture("player-events")
     book.dark()
+    book.picture_of(player, "player-dark")
     assert panel.locator('[aria-current="true"]').inner_text().startswith("19")
     book.picture("tour-dark")
     book.no_errors()
