@@ -2,6 +2,8 @@
 
 import ast
 import io
+import json
+import re
 import sys
 import tokenize
 from pathlib import Path
@@ -128,3 +130,29 @@ def test_importing_hfedu_loads_neither_unicorn_nor_matplotlib():
 
     code = "import sys, hfedu; hfedu.boot; hfedu.RamDisk; assert not {'unicorn', 'matplotlib'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_lessons_are_stored_executed_and_show_without_a_kernel(path):
+    notebook = json.loads(path.read_text())
+    assert "widgets" not in notebook["metadata"]
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert all(cell["execution_count"] for cell in code)
+    outputs = [output for cell in code for output in cell["outputs"]]
+    assert not any(output["output_type"] == "error" for output in outputs)
+    pictures = [output for output in outputs if "image/png" in output.get("data", {})]
+    assert pictures
+    assert all(output["metadata"]["image/png"]["alt"] for output in pictures), (
+        "every picture has a text for who cannot see it"
+    )
+    assert not any("application/vnd.jupyter.widget-view+json" in output.get("data", {}) for output in outputs)
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "README.md", *sorted((ROOT / "notebooks").glob("*.ipynb"))], ids=lambda p: p.name
+)
+def test_links_inside_the_project_lead_somewhere(path):
+    text = path.read_text()
+    targets = re.findall(r"\]\((?!http|#)([^)]+)\)|(?:src|srcset)=\"([^\"]+)\"", text)
+    for target in (a or b for a, b in targets):
+        assert (path.parent / target).exists(), f"{path.name} links to {target}"
