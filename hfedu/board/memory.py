@@ -15,15 +15,15 @@ QUAD = struct.Struct("<Q")
 class PhysicalMemory:
     """RAM from 0x4000_0000, flash full of zeroes from 0, and a PL011; anything else is a `BusError`.
 
-    `ram` is shared with the emulated CPUs. `dirty` is set when somebody other than a guest writes to RAM
-    outside page tables: a CPU may then hold translations of code that is no longer there.
+    `ram` is shared with the emulated CPUs. `dirty` holds the pages (physical addresses) that somebody other than a
+    guest has written: a CPU may hold translations of code that is no longer there.
     """
 
     def __init__(self, ram_size: int) -> None:
         self.ram_size = ram_size
         self.ram = mmap.mmap(-1, ram_size)
         self.uart = Pl011()
-        self.dirty = False
+        self.dirty: set[int] = set()
 
     def read(self, pa: Pa, size: int) -> bytes:
         """`size` bytes, which must not cross from one device into the next."""
@@ -42,7 +42,7 @@ class PhysicalMemory:
         at = pa - RAM_BASE
         if at >= 0 and at + len(data) <= self.ram_size:
             self.ram[at : at + len(data)] = data
-            self.dirty = True
+            self.dirty.update(range(pa & -PAGE_SIZE, pa + len(data), PAGE_SIZE))
         elif pa >= PL011_BASE and pa + len(data) <= PL011_BASE + PAGE_SIZE:
             for i, byte in enumerate(data):
                 self.uart.write(pa - PL011_BASE + i, byte)

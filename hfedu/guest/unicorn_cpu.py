@@ -15,7 +15,7 @@ from typing import Any
 
 from unicorn import UC_ARCH_ARM64, UC_HOOK_BLOCK, UC_HOOK_INTR, UC_MODE_ARM, UC_PROT_ALL
 from unicorn import arm64_const as reg
-from unicorn.unicorn_const import UC_CTL_IO_WRITE, UC_CTL_TLB_FLUSH
+from unicorn.unicorn_const import UC_CTL_IO_WRITE, UC_CTL_TB_REMOVE_CACHE, UC_CTL_TLB_FLUSH
 from unicorn.unicorn_py3.unicorn import Uc, uclib
 
 from hfedu.board.memory import FLASH_SIZE, RAM_BASE, PhysicalMemory
@@ -61,6 +61,7 @@ HVC_TRAP = Trap(arch.EC_HVC << 26 | arch.ESR_IL)
 
 _HOOK_INTR = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p)
 _HOOK_BLOCK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p)
+_TB_REMOVE = ctypes.c_int(UC_CTL_IO_WRITE << 30 | 2 << 26 | UC_CTL_TB_REMOVE_CACHE)
 _TLB_FLUSH = ctypes.c_int(UC_CTL_IO_WRITE << 30 | UC_CTL_TLB_FLUSH)
 
 
@@ -191,8 +192,23 @@ class UnicornCpu:
         else:
             self.general.write(self.x0_to_x30)
         if self.memory.dirty:
+            self.forget_translations()
+
+    def forget_translations(self) -> None:
+        """Drop translated code of pages that were written behind the emulator's back, if this guest can run it.
+
+        The emulator finds a page through the guest's own MMU, so a guest that has turned its stage 1 on costs
+        everything that was ever translated; pages of other VMs wait until those run.
+        """
+        dirty = self.memory.dirty
+        if self.cpu.regs[syndrome.SCTLR_EL1] & 1:
             self.uc.ctl_flush_tb()
-            self.memory.dirty = False
+            dirty.clear()
+            return
+        for page in list(dirty):
+            if self.walker.stage2(self.root, page, False, True) is None:
+                uclib.uc_ctl(self.handle, _TB_REMOVE, ctypes.c_uint64(page), ctypes.c_uint64(page + PAGE_SIZE))
+                dirty.discard(page)
 
     # Running.
 

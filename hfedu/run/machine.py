@@ -113,6 +113,7 @@ class Machine:
             self.hypervisor.one_time_init()
             self._record_boot()
             self.hypervisor.cpu_main(self.cpu)
+            self.board.memory.dirty.clear()  # nothing has run yet
             if self.recorder is not None:
                 self.recorder.flush()
 
