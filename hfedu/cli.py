@@ -33,6 +33,8 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        return complain(f"cannot write: {error.strerror}")
 
 
 def complain(sentence: str) -> int:
@@ -120,6 +122,8 @@ def parser() -> argparse.ArgumentParser:
 
 def command_boot(options: argparse.Namespace) -> int:
     """hfedu boot: the serial line to stdout as it comes."""
+    if sys.stdout is None:
+        return complain("there is no standard output to print the serial line on")
     disk = RamDisk.from_file(options.initrd)
     limits = {"max_seconds": options.max_seconds, "max_instructions": options.max_instructions}
     machine = hfedu.Machine(disk, options.append, options.memory, record=False, **limits)
@@ -136,8 +140,10 @@ def command_boot(options: argparse.Namespace) -> int:
     machine.budget.on_check = flush
     try:
         outcome = machine.run().outcome
-    finally:
+    except KeyboardInterrupt:
         flush()
+        raise
+    flush()
     report(outcome, disk)
     return outcome.status
 
@@ -163,10 +169,12 @@ def command_draw(options: argparse.Namespace) -> int:
     if output.suffix[1:].lower() not in FORMATS:
         choices = ", ".join(f".{name}" for name in FORMATS)
         return complain(f"cannot tell the output format of {options.output!r}: end it in one of {choices}")
-    if output.is_dir() or not output.parent.is_dir():
-        return complain(
-            f"cannot write {options.output}: {'it is a directory' if output.is_dir() else 'there is no such folder'}"
-        )
+    try:
+        why = "it is a directory" if output.is_dir() else None if output.parent.is_dir() else "there is no such folder"
+    except OSError as error:
+        why = error.strerror
+    if why is not None:
+        return complain(f"cannot write {options.output}: {why}")
     limits = {"max_instructions": options.max_instructions}
     if options.max_seconds is not None:
         limits["max_seconds"] = options.max_seconds

@@ -44,6 +44,8 @@ def initrd(tmp_path):
         (["draw", "{initrd}", "-o", "{tmp}/folder.svg"], "cannot write .*: it is a directory"),
         (["draw", "{initrd}", "-o", "{tmp}/run.svg", "--events", "9-3"], "no range of events"),
         (["draw", "{initrd}", "-o", "{tmp}/run.svg", "--events", "999:"], "there is no event 999"),
+        (["draw", "{initrd}", "-o", "a" * 300 + ".svg"], "cannot write .*: File name too long"),
+        (["boot", "{initrd}", "--memory", "9" * 5000], "is no memory size"),
         (["nonsense"], "invalid choice: 'nonsense'"),
         ([], "required"),
     ],
@@ -98,3 +100,22 @@ def test_bench_prints_one_json_object():
     figures = json.loads(hfedu("bench", "--json").stdout)
     assert {"boot_ms", "recorded_over_plain", "figure_of_50_events_ms", "import_ms"} <= set(figures)
     assert all(value > 0 for value in figures.values())
+
+
+def test_a_run_without_vms_can_be_drawn(tmp_path):
+    path = tmp_path / "initrd.img"
+    path.write_bytes(cpio_entry("initrd.img", b""))
+    for ending in ("svg", "png", "mmd", "txt"):
+        assert hfedu("draw", path, "-o", tmp_path / f"run.{ending}").returncode == 0
+
+
+def test_a_full_disk_is_one_line(initrd):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([*HFEDU, "boot", initrd], stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0].startswith(b"hfedu: cannot write: No space left")
+    assert b"Traceback" not in done.stderr
+
+
+def test_boot_arguments_may_hold_any_byte(initrd):
+    assert hfedu("boot", initrd, "--append", "caf\udce9 \udcff").returncode == 0

@@ -162,7 +162,10 @@ def test_a_trap_at_a_time_gives_the_same_run():
         (4097, "whole pages"),
         ("2000G", "whole pages"),
         ("x", "is no memory size"),
-        (0, "do not"),
+        (0, "cannot have 0 bytes"),
+        (-4096, "cannot have"),
+        (1.5, "no memory size"),
+        (None, "no memory size"),
     ],
 )
 def test_memory_that_makes_no_sense(memory, says):
@@ -178,7 +181,7 @@ def test_the_suggested_memory_is_enough():
 
 
 def test_limits_must_be_positive():
-    with pytest.raises(ValueError, match="max_seconds must be more than 0"):
+    with pytest.raises(ValueError, match="max_seconds must be a number above 0"):
         Machine(RamDisk(LOOP), max_seconds=0)
 
 

@@ -1,5 +1,7 @@
 """Building RAM disks: what could never boot is refused with a sentence, what the real loader takes is left to it."""
 
+import xml.etree.ElementTree
+
 import pytest
 
 import hfedu
@@ -78,3 +80,31 @@ def test_an_oversized_kernel_overwrites_the_ram_disk_and_hangs_the_hypervisor():
     assert run.outcome.status == 4
     assert run.uart.endswith("copying to 0000000040080000\n")
     assert "copied over the RAM disk" in run.outcome.sentence
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        b"\xd0\r\xfe\xed" + b"\xff" * 60,
+        b"\xd0\r\xfe\xed" + bytes(60),
+        b"\xd0\r\xfe\xed" + (4096).to_bytes(4, "big") + b"\xff\xff\xff\x00" * 10,
+        b"no tree",
+    ],
+)
+def test_a_kernel_over_the_device_tree_ends_in_a_sentence(tree):
+    """6 MiB carved off 16 MiB begin exactly where the device tree lies."""
+    run = boot(KERNEL, INITRD, ("vms.txt", b"6291456 1 x"), ("x", tree))
+    assert run.outcome.status == 4
+    assert run.outcome.sentence.endswith(".")
+
+
+def test_a_number_of_any_length_is_cut_to_64_bits():
+    listing = str((1 << 64) + 4096).encode() + b" 1 x"
+    assert "Loaded with 1 vcpus" in boot(KERNEL, INITRD, ("vms.txt", listing), ("x", CODE)).uart
+    assert "Loading x" in boot(KERNEL, INITRD, ("vms.txt", b"9" * 5000 + b" 1 x"), ("x", CODE)).uart
+
+
+def test_names_that_no_page_can_show_are_replaced_in_pictures():
+    run = boot(KERNEL, INITRD, ("vms.txt", b"4096 1 a\x01b"), ("a\x01b", CODE))
+    assert [line.label for line in run.lifelines if line.vm == 1] == ["a?b"]
+    xml.etree.ElementTree.fromstring(run.render("svg"))

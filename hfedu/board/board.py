@@ -32,12 +32,12 @@ class Board:
     """
 
     def __init__(self, initrd: bytes, bootargs: str = "", ram_size: int = 16 * MIB) -> None:
-        if ram_size % PAGE_SIZE or RAM_BASE + ram_size > MAX_ADDRESS:
+        if ram_size <= 0 or ram_size % PAGE_SIZE or RAM_BASE + ram_size > MAX_ADDRESS:
             raise BoardError(f"the machine cannot have {ram_size} bytes of RAM: give it whole pages of 4K, below 1023G")
         begin, end, self.fdt_begin = layout(len(initrd), ram_size)
         fdt = devicetree.virt(RAM_BASE, ram_size, (begin, end), bootargs, cpus=1)
         if begin < LAYOUT_BIN_END or self.fdt_begin + FDT_ROOM > RAM_BASE + ram_size:
-            sizes = (mib * MIB for mib in range(1, 1 << 20))
+            sizes = (mib * MIB for mib in range(ram_size // MIB + 1, 1 << 20))
             enough = next(size for size in sizes if layout(len(initrd), size)[2] + FDT_ROOM <= RAM_BASE + size)
             raise BoardError(
                 f"the RAM disk ({len(initrd)} bytes) and the device tree do not fit into {ram_size} bytes of RAM: "

@@ -65,6 +65,26 @@ class Action:
     meaning: Callable[["ScriptedVcpu", int], Any] | None = None
     prepare: "Callable[[ScriptedVcpu], tuple[int, ...]] | None" = None
 
+    def __post_init__(self) -> None:
+        if self.instruction not in ("hvc", "smc", "wfi", "load", "store"):
+            raise ScriptError(f"a guest has no instruction {self.instruction!r}: it has hvc, smc, wfi, load and store")
+        for number in (*self.registers, self.address, self.size):
+            if not isinstance(number, int):
+                raise ScriptError(f"a guest's registers and addresses are whole numbers, not {number!r}")
+        if not isinstance(self.data, bytes):
+            raise ScriptError(f"a guest's data are bytes, not {self.data!r}")
+        if self.instruction == "load" and not 1 <= self.size <= 8:
+            raise ScriptError(f"a load reads 1 to 8 bytes, not {self.size}")
+
+
+def as_bytes(data: object, what: str) -> bytes:
+    """Data for a guest's memory, from bytes or text. `ScriptError` for anything else."""
+    if isinstance(data, str):
+        return data.encode(errors="replace")
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(data)
+    raise ScriptError(f"{what} takes bytes or text, not {data!r}")
+
 
 def hvc(x0: int, x1: int = 0, x2: int = 0, x3: int = 0) -> Action:
     """Any HVC #0. Gives x0 as a signed 64-bit number."""
@@ -94,6 +114,9 @@ def vcpu_run(vm: int, vcpu: int = 0) -> Action:
 def configure(send: int | None = None, recv: int | None = None) -> Action:
     """Name the send and receive pages (addresses; by default the VM's fifth and sixth page). Gives 0 or -1."""
 
+    if not isinstance(send, int | None) or not isinstance(recv, int | None):
+        raise ScriptError(f"configure() takes two addresses, not {send!r} and {recv!r}")
+
     def prepare(guest: "ScriptedVcpu") -> tuple[int, ...]:
         pages = (guest.base + SEND_PAGE if send is None else send, guest.base + RECV_PAGE if recv is None else recv)
         guest.asked = pages
@@ -112,7 +135,7 @@ def send(vm: int, data: bytes | str, size: int | None = None) -> Action:
 
     Gives 0 or -1; to the primary, the index of the vCPU that waited, or 0xffff.
     """
-    data = data.encode() if isinstance(data, str) else bytes(data)
+    data = as_bytes(data, "send()")
     if len(data) > PAGE_SIZE:
         raise ScriptError(
             f"send() got {len(data)} bytes, and a send page holds {PAGE_SIZE}: send less, or pass size= to lie"
@@ -124,7 +147,7 @@ def send(vm: int, data: bytes | str, size: int | None = None) -> Action:
             guest.store(guest.pages[0], data)
         return registers
 
-    return Action("hvc", prepare=prepare)
+    return Action("hvc", registers, prepare=prepare)
 
 
 def receive(block: bool = True) -> Action:
@@ -136,7 +159,7 @@ def receive(block: bool = True) -> Action:
         sender, size = call.hf_mailbox_receive_return(x0)
         return Message(sender, guest.received(size))
 
-    return Action("hvc", (call.HF_MAILBOX_RECEIVE, int(block), 0, 0), meaning=meaning)
+    return Action("hvc", (call.HF_MAILBOX_RECEIVE, int(bool(block)), 0, 0), meaning=meaning)
 
 
 def clear() -> Action:
@@ -156,12 +179,14 @@ def load(address: int, size: int = 8) -> Action:
 
 def store(address: int, data: bytes | int) -> Action:
     """Write memory: bytes, or one 64-bit number. A store that stage 2 refuses takes the hypervisor down."""
-    return Action("store", address=address, data=data if isinstance(data, bytes) else data.to_bytes(8, "little"))
+    if isinstance(data, int):
+        data = (data & call.MASK64).to_bytes(8, "little")
+    return Action("store", address=address, data=as_bytes(data, "store()"))
 
 
 def print_line(text: str) -> Action:
     """Print a line on the UART."""
-    return Action("store", address=PL011_BASE, data=text.encode() + b"\n")
+    return Action("store", address=PL011_BASE, data=as_bytes(text, "print_line()") + b"\n")
 
 
 def power_off() -> Action:

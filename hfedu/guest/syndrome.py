@@ -22,6 +22,8 @@ from hfedu.hf.mm import (
 from hfedu.hf.platform import BusError, Memory
 
 FSC_ADDRESS_SIZE, FSC_TRANSLATION, FSC_ACCESS, FSC_PERMISSION, FSC_EXTERNAL = 0x00, 0x04, 0x08, 0x0C, 0x10
+FSC_ALIGNMENT = 0x21
+STRUCTURE_REGISTERS = {0: 4, 2: 4, 4: 3, 6: 3, 7: 1, 8: 2, 10: 2}
 WFI = 0xD503_207F
 
 
@@ -42,6 +44,16 @@ class Fault(NamedTuple):
     va: int
     ipa: int
     s1ptw: bool = False
+
+
+def unexplained(access: Access, fetch: bool) -> Fault:
+    """The best guess where our walk allows what the emulator refused: what `Walker` does not model.
+
+    A misaligned exclusive access, a fetch from a device, or stage-1 rights that come from WXN, PXN or a table.
+    """
+    if fetch:
+        return Fault(1, FSC_EXTERNAL, access.va, 0)
+    return Fault(1, FSC_ALIGNMENT if access.va % access.size else FSC_PERMISSION + 3, access.va, 0)
 
 
 def signed(value: int, bits: int) -> int:
@@ -92,10 +104,14 @@ def access_of(insn: int, pc: int, x: list[int], sp: int) -> Access | None:
         wide = opc == 2 if sign_extend else size_field == 3
         iss = 0 if vector or writeback else _iss(size_field, sign_extend, rt, wide)
         return Access(base + offset & MASK64, 1 << scale, write, iss)
-    if insn & 0xBE00_0000 == 0x0C00_0000:  # vector structures
-        return Access(base, 1, not insn >> 22 & 1, 0)
+    if insn & 0xBE00_0000 == 0x0C00_0000:  # vector structures: of several registers, or one lane of up to four
+        registers = STRUCTURE_REGISTERS.get(insn >> 12 & 15, 1)
+        size = 32 if insn >> 24 & 1 else registers * (16 if insn >> 30 & 1 else 8)
+        return Access(base, size, not insn >> 22 & 1, 0)
     if insn & 0xFFFF_F000 == 0xD50B_7000:  # DC and IC by address
         return Access(x[rt] if rt < 31 else 0, 1, True, 0)
+    if insn & 0xFFFF_FF00 == 0xD508_7800:  # AT: the walk itself may abort
+        return Access(x[rt] if rt < 31 else 0, 1, False, 0)
     return None
 
 
@@ -165,7 +181,7 @@ class Walker:
     def _stage1(self, regs: arch.ArchRegs, root: Pa, va: int, write: bool, fetch: bool) -> int | Fault:
         """A guest's own table, 4 KiB granule: the IPA of `va`, or the fault."""
         tcr, upper = regs[TCR_EL1], va >> 55 & 1
-        size = 64 - (tcr >> 16 & 63 if upper else tcr & 63)
+        size = 64 - min(39, max(16, tcr >> 16 & 63 if upper else tcr & 63))
         top = va >> size
         if top != (MASK64 >> size if upper else 0) and not tcr >> (38 if upper else 37) & 1:
             return Fault(1, FSC_TRANSLATION, va, 0)

@@ -13,9 +13,16 @@ from array import array
 from collections.abc import Callable
 from typing import Any
 
-from unicorn import UC_ARCH_ARM64, UC_HOOK_BLOCK, UC_HOOK_INTR, UC_MODE_ARM, UC_PROT_ALL
+from unicorn import UC_ARCH_ARM64, UC_HOOK_BLOCK, UC_HOOK_INTR, UC_MODE_ARM, UC_PROT_ALL, UC_PROT_EXEC, UC_PROT_READ
 from unicorn import arm64_const as reg
-from unicorn.unicorn_const import UC_CTL_IO_WRITE, UC_CTL_TB_REMOVE_CACHE, UC_CTL_TLB_FLUSH
+from unicorn.unicorn_const import (
+    UC_CTL_IO_WRITE,
+    UC_CTL_TB_REMOVE_CACHE,
+    UC_CTL_TLB_FLUSH,
+    UC_ERR_FETCH_PROT,
+    UC_ERR_FETCH_UNMAPPED,
+    UC_ERR_WRITE_PROT,
+)
 from unicorn.unicorn_py3.unicorn import Uc, uclib
 
 from hfedu.board.memory import FLASH_SIZE, RAM_BASE, PhysicalMemory
@@ -102,7 +109,7 @@ class UnicornCpu:
         uc.ctl_set_tcg_buffer_size(TCG_BUFFER)
         self.handle = uc._uch
         uc.mem_map_ptr(RAM_BASE, memory.ram_size, UC_PROT_ALL, ctypes.addressof(ctypes.c_char.from_buffer(memory.ram)))
-        uc.mem_map(0, FLASH_SIZE, UC_PROT_ALL)
+        uc.mem_map(0, FLASH_SIZE, UC_PROT_READ | UC_PROT_EXEC)
         uart = memory.uart
         uc.mmio_map(
             PL011_BASE, PAGE_SIZE, lambda _, offset, size, data: uart.read(offset), None,
@@ -112,7 +119,7 @@ class UnicornCpu:
         self.write_cp(HCR_EL2, arch.HCR_RW)
         self.write_cp(VTCR_EL2, VTCR_44_BITS)
         self.exception: int | None = None
-        self.block_end = self.executed = 0
+        self.block_begin = self.block_end = self.executed = 0
         self.emulating = False
         self.interrupt: Callable[[], object] | None = None
         self.loaded: Vcpu | None = None
@@ -153,7 +160,7 @@ class UnicornCpu:
 
     def _on_block(self, _uc: int, address: int, size: int, _data: int) -> None:
         self.executed += size >> 2
-        self.block_end = address + size
+        self.block_begin, self.block_end = address, address + size
 
     # Registers.
 
@@ -221,7 +228,7 @@ class UnicornCpu:
             if self.exception is not None:
                 trap = self.explain(self.exception)
             elif error:
-                trap = self.external_abort()
+                trap = self.external_abort(error)
             else:
                 continue
             if trap is not None:
@@ -233,7 +240,7 @@ class UnicornCpu:
         count = SLICE
         if budget.instructions is not None:
             count = min(SLICE, budget.instructions - budget.executed)
-            self.executed = 0
+            self.executed = self.block_begin = self.block_end = 0
         self.exception = None
         self.emulating = True  # from here to False the stop button only leaves a note in self.interrupt
         error = uclib.uc_emu_start(self.handle, regs[PC], NO_STOP_ADDRESS, 0, count)
@@ -243,8 +250,9 @@ class UnicornCpu:
             interrupt, self.interrupt = self.interrupt, None
             interrupt()
         if budget.instructions is not None:
-            stopped = self.exception is not None or error
-            budget.executed += self.executed - (self.block_end - regs[PC] >> 2) if stopped else count
+            inside = self.block_begin <= regs[PC] < self.block_end  # stopped before the end of a block
+            done = self.executed - (self.block_end - regs[PC] >> 2 if inside else 0)
+            budget.executed += max(1, done) if self.exception is not None or error else count
         return int(error)
 
     def explain(self, exception: int) -> Trap | None:
@@ -260,8 +268,15 @@ class UnicornCpu:
             return Trap(arch.EC_SMC << 26 | arch.ESR_IL | insn >> 5 & 0xFFFF)
         if exception == EXCP_DATA_ABORT:
             self.read_system_registers()
-            access = syndrome.access_of(insn, pc, list(regs[:31]), regs[_active_sp(regs[SPSR])])
-            assert access is not None, f"instruction {insn:#010x} at {pc:#x} took a data abort but is no load or store"
+            x, sp = list(regs[:31]), regs[_active_sp(regs[SPSR])]
+            access = syndrome.access_of(insn, pc, x, sp)
+            if access is None:  # after DC ZVA the emulator's PC is one instruction on
+                access = syndrome.access_of(self.instruction(pc - 4), pc - 4, x, sp)
+                regs[PC] = pc - 4
+            if access is None:
+                raise StuckForever(
+                    f"The instruction {insn:#010x} at {pc:#x} aborts, and hfedu cannot tell at which address."
+                )
             return self.abort(access)
         if exception == EXCP_UDEF and insn == syndrome.WFI:
             return self.wait_for_interrupt()
@@ -296,7 +311,8 @@ class UnicornCpu:
         self.read_system_registers()
         regs = self.cpu.regs
         fault = self.walker.translate(regs, self.root, access, fetch)
-        assert isinstance(fault, syndrome.Fault), f"the emulator refused {access}, the tables allow it"
+        if not isinstance(fault, syndrome.Fault):
+            fault = syndrome.unexplained(access, fetch)
         iss = fault.s1ptw << 7 | (access.write and not fetch) << 6 | fault.fsc
         if fault.stage == 1:
             ec = 0x21 if fetch else 0x25
@@ -306,13 +322,13 @@ class UnicornCpu:
         ec = arch.EC_INSTRUCTION_ABORT if fetch else arch.EC_DATA_ABORT
         return Trap(ec << 26 | arch.ESR_IL | iss, fault.va, fault.ipa >> 12 << 4)
 
-    def external_abort(self) -> Trap | None:
-        """The emulator found no device behind an address that both stages allow."""
-        pc = self.cpu.regs[PC]
-        insn = self.instruction(pc)
-        if insn == 0:
-            return self.explain(EXCP_PREFETCH_ABORT)
-        return self.explain(EXCP_DATA_ABORT)
+    def external_abort(self, error: int) -> Trap | None:
+        """The emulator found no device behind an address that both stages allow. Flash ignores what is written."""
+        if error == UC_ERR_WRITE_PROT:
+            self.cpu.regs[PC] += 4
+            return None
+        fetch = error in (UC_ERR_FETCH_UNMAPPED, UC_ERR_FETCH_PROT)
+        return self.explain(EXCP_PREFETCH_ABORT if fetch else EXCP_DATA_ABORT)
 
     def vector(self, esr: int, far: int | None) -> Trap | None:
         """Take an exception to EL1, as the hardware does on entry. Never a trap to EL2."""

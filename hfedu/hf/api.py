@@ -172,7 +172,7 @@ class Api(Mm):
             return ERROR, None
 
         yield mailbox.deliver
-        self.mm_store(mailbox.recv, self.mm_load(from_buf, size))
+        self.mm_memcpy(mailbox.recv, from_buf, size)
         mailbox.recv_bytes = size
         mailbox.recv_from_id = sender.id
         waiter = mailbox.recv_waiter

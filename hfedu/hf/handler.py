@@ -139,13 +139,3 @@ class Handler(Api, Psci):
             f"VM {vcpu.vm.id} made {what}. This hypervisor cannot stop one VM alone: it reports the exception "
             f"and spins for ever, and physical CPU {cpu.id} is lost to everyone."
         )
-
-    def sync_current_exception(self, pc: int, far: int, dfsc: int, write: bool) -> NoReturn:
-        """An abort of the hypervisor's own byte-by-byte copy: it reports itself and spins."""
-        iss = 1 << 24 | 0x10 << 16 | write << 6 | dfsc
-        esr = arch.EC_DATA_ABORT_SAME_EL << 26 | ESR_IL | iss
-        self.dlog(f"Data abort: pc={pc:#x}, esr={esr:#x}, ec={esr >> 26:#x}, far={far:#x}, hpfar=0x0\n")
-        raise HypervisorHang(
-            f"The hypervisor's own copy of a message faulted at {far:#x}: a page was accepted by "
-            "HF_VM_CONFIGURE although the hypervisor cannot reach it. It reports the abort and spins for ever."
-        )

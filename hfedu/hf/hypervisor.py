@@ -1,23 +1,21 @@
 """The whole hypervisor, from power-on to the first guest (upstream: src/main.c)."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import NoReturn
 
-from hfedu.hf import platform as board
 from hfedu.hf.addr import Pa
 from hfedu.hf.call import HF_PRIMARY_VM_ID
 from hfedu.hf.cpu import Cpu
-from hfedu.hf.handler import Handler, Trap
+from hfedu.hf.handler import Handler
 from hfedu.hf.load import Load
 from hfedu.hf.mm import MM_MODE_R, El2Abort
-from hfedu.hf.platform import MAX_CPUS, HypervisorPanic, Platform
-from hfedu.hf.spinlock import Step
+from hfedu.hf.platform import MAX_CPUS, HypervisorHang, HypervisorPanic, Platform
 
 
 class Hypervisor(Load, Handler):
     """Hafnium as of 2018-10-04. Its state is `vms`, `cpus`, and the tables in the platform's memory.
 
-    `one_time_init` boots it, `cpu_main` enters the primary, `trap` serves a guest's trap. What the real one
+    `one_time_init` boots it, `cpu_main` enters the primary, `handle` serves a guest's trap. What the real one
     does not survive raises `HypervisorHang`; power-off raises `PowerDown`.
     """
 
@@ -40,7 +38,7 @@ class Hypervisor(Load, Handler):
         try:
             self.load_vms()
         except El2Abort as abort:
-            self.el2_abort(abort)
+            raise HypervisorHang(f"While it loaded the VMs, {abort}: a kernel lies where it should not.") from None
         self.dlog("Hafnium initialisation completed\n")
 
     def load_vms(self) -> None:
@@ -71,15 +69,3 @@ class Hypervisor(Load, Handler):
         self.vm_set_current(cpu, primary)
         cpu.current = primary.vcpus[cpu.id]
         cpu.regs[:] = cpu.current.regs
-
-    def trap(self, cpu: Cpu, trap: Trap) -> Generator[Step, None, None]:
-        """The steps that serve one trap; an abort of the hypervisor's own ends them as it ends the real one."""
-        try:
-            yield from self.handle(cpu, trap)
-        except El2Abort as abort:
-            self.el2_abort(abort)
-
-    def el2_abort(self, abort: El2Abort) -> NoReturn:
-        """Report an abort in the hypervisor itself."""
-        pc = board.MEMCPY_STORE_PC if abort.write else board.MEMCPY_LOAD_PC
-        self.sync_current_exception(pc, abort.va, abort.dfsc, abort.write)

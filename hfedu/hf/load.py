@@ -50,10 +50,11 @@ class Memiter:
     def parse_uint(self) -> int | None:
         """The decimal digits that come next, modulo 2^64, or None if the next token does not begin with one."""
         self.skip_space()
-        begin = self.next
+        begin, value = self.next, 0
         while self.text[self.next : self.next + 1].isdigit():
+            value = value * 10 + self.text[self.next] - ord("0") & MASK64
             self.next += 1
-        return int(self.text[begin : self.next]) & MASK64 if self.next > begin else None
+        return value if self.next > begin else None
 
     def parse_str(self) -> bytes | None:
         """The next token up to white space, or None at the end."""
@@ -116,9 +117,7 @@ class Load(Mm):
         end = pa_add(to, file.size)
         if not self.mm_identity_map(to, end, MM_MODE_W):
             return False
-        for done in range(0, file.size, PAGE_SIZE):
-            chunk = self.mm_load(Va(file.begin + done), min(PAGE_SIZE, file.size - done))
-            self.mm_store(va_from_pa(pa_add(to, done)), chunk)
+        self.mm_memcpy(va_from_pa(to), file.begin, file.size)
         self.mm_unmap(to, end)
         if to < board.LAYOUT_BIN_END and end > board.LAYOUT_TEXT_BEGIN:
             name = file.name.decode("latin-1")
@@ -241,9 +240,12 @@ class Load(Mm):
         if fdt is None:
             return False
         size = fdt.totalsize
-        if not fdt.write_number("/chosen", "linux,initrd-start", initrd.begin):
+        try:
+            written = fdt.write_number("/chosen", "linux,initrd-start", initrd.begin)
+            written &= fdt.write_number("/chosen", "linux,initrd-end", initrd.begin + initrd.size)
+        except (struct.error, IndexError, ValueError):  # a VM was loaded over it
             return False
-        if not fdt.write_number("/chosen", "linux,initrd-end", initrd.begin + initrd.size):
+        if not written:
             return False
         for begin, length in (*reserved, (0x4000_0000, 0x8_0000)):
             fdt.add_mem_reservation(begin, length)

@@ -8,8 +8,9 @@ Pages for tables come from a pool that never takes any back.
 """
 
 import struct
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
+from hfedu.hf import arch
 from hfedu.hf import platform as board
 from hfedu.hf.addr import NULL, PAGE_BITS, PAGE_SIZE, Ipa, Pa, Va, align_up, pa_add, pa_from_ipa, pa_from_va, va_from_pa
 from hfedu.hf.call import MASK64
@@ -326,6 +327,25 @@ class Mm:
             raise El2Abort(va, 0x0C + 3 - level, write)
         size = mm_entry_size(level)
         return Pa(pte & ADDRESS_MASK & -size | va & size - 1)
+
+    def mm_memcpy(self, to: Va, source: Va, size: int) -> None:
+        """Copy as upstream's memcpy does, first byte first; where it faults it reports itself and spins."""
+        try:
+            for done in range(0, size, PAGE_SIZE):
+                self.mm_store(Va(to + done), self.mm_load(Va(source + done), min(PAGE_SIZE, size - done)))
+        except El2Abort as abort:
+            self.sync_current_exception(abort)
+
+    def sync_current_exception(self, abort: El2Abort) -> NoReturn:
+        """An abort of the hypervisor's own copy (upstream: handler.c)."""
+        pc = board.MEMCPY_STORE_PC if abort.write else board.MEMCPY_LOAD_PC
+        iss = 1 << 24 | 0x10 << 16 | abort.write << 6 | abort.dfsc
+        esr = arch.EC_DATA_ABORT_SAME_EL << 26 | arch.ESR_IL | iss
+        self.dlog(f"Data abort: pc={pc:#x}, esr={esr:#x}, ec={esr >> 26:#x}, far={abort.va:#x}, hpfar=0x0\n")
+        raise HypervisorHang(
+            f"The hypervisor's own copy faulted at {abort.va:#x}: it was given an address that it cannot reach. It "
+            "reports the abort and spins for ever."
+        )
 
     def mm_load(self, va: Va, size: int) -> bytes:
         """Read `size` bytes through stage 1, in order; `El2Abort` at the first byte that faults."""

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hfedu.board.board import Board
 from hfedu.errors import Mistake
@@ -22,6 +22,11 @@ from hfedu.run.trace import Kind, Lifeline, Outcome, Recorder, Recording, Stage2
 
 if TYPE_CHECKING:
     from hfedu.guest.unicorn_cpu import UnicornCpu
+
+
+def printable(text: str) -> str:
+    """A text that every picture and page can show."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 class _LoadedHypervisor(Hypervisor):
@@ -75,15 +80,18 @@ class Machine:
         elif not isinstance(ramdisk, RamDisk):
             title = title or os.path.basename(os.fspath(ramdisk))
             ramdisk = RamDisk.from_file(ramdisk)
-        for name, limit in (
-            ("max_seconds", max_seconds),
-            ("max_instructions", max_instructions),
-            ("max_traps", max_traps),
-        ):
-            if limit is not None and not limit > 0:
-                raise Mistake(f"{name} must be more than 0, not {limit!r}")
+        if not isinstance(append, str):
+            raise Mistake(f"the boot arguments must be a text, not {append!r}")
+        limits: dict[str, tuple[Any, Any]] = {
+            "max_seconds": (max_seconds, int | float),
+            "max_instructions": (max_instructions, int),
+            "max_traps": (max_traps, int),
+        }
+        for name, (limit, kind) in limits.items():
+            if limit is not None and (isinstance(limit, bool) or not isinstance(limit, kind) or not limit > 0):
+                raise Mistake(f"{name} must be a number above 0, not {limit!r}")
         self.ramdisk = ramdisk
-        self.title = title or "RAM disk"
+        self.title = printable(title or "RAM disk")
         self.budget = Budget(max_instructions, max_seconds, max_traps)
         self.board = Board(ramdisk.image, append, parse_size(memory))
         self.hypervisor = _LoadedHypervisor(self.board)
@@ -159,7 +167,7 @@ class Machine:
         if self.recorder is not None:
             self.recorder.serve(self.hypervisor, self.cpu, trap)
         else:
-            deque(self.hypervisor.trap(self.cpu, trap), maxlen=0)
+            deque(self.hypervisor.handle(self.cpu, trap), maxlen=0)
 
     def _script(self, vm_id: int) -> Script | None:
         return self.ramdisk.scripts.get(self.hypervisor.kernels[vm_id]) if self.ramdisk.scripts else None
@@ -201,7 +209,9 @@ class Machine:
         recorder = self.recorder
         recorder.note(Kind.BOOT, "hypervisor", text="the hypervisor started and loaded the VMs")
         for vm in self.hypervisor.vms:
-            event = recorder.open(Kind.LOAD, "hypervisor", 0, target=vm.name, text=self.hypervisor.kernels[vm.id])
+            event = recorder.open(
+                Kind.LOAD, "hypervisor", 0, target=vm.name, text=printable(self.hypervisor.kernels[vm.id])
+            )
             changed = recorder.changed
             changed(f"{vm.name}.stage2", None, Stage2(vm.ptable.root, self.hypervisor.mm_tables(vm.ptable)))
             changed(f"{vm.name}.mailbox.state", None, vm.mailbox.state.name)
@@ -214,7 +224,7 @@ class Machine:
 
     def _lifelines(self) -> tuple[Lifeline, ...]:
         return tuple(
-            Lifeline(vcpu.name, vm.id, vcpu.index, self.hypervisor.kernels.get(vm.id, ""))
+            Lifeline(vcpu.name, vm.id, vcpu.index, printable(self.hypervisor.kernels.get(vm.id, "")))
             for vm in self.hypervisor.vms
             for vcpu in vm.vcpus
         )

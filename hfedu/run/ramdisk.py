@@ -37,12 +37,14 @@ class Secondary:
 
 def parse_size(text: int | str) -> int:
     """Bytes of "16M", "512K", "1G" or a number. `Mistake` otherwise."""
-    if isinstance(text, int):
+    if isinstance(text, int) and not isinstance(text, bool):
         return text
+    if not isinstance(text, str):
+        raise Mistake(f"{text!r} is no memory size: write bytes as a whole number, or a text such as 16M")
     digits, unit = text[:-1], text[-1:].upper()
     if unit.isdigit():
         digits, unit = text, ""
-    if unit not in ("", "K", "M", "G") or not digits.isascii() or not digits.isdigit():
+    if unit not in ("", "K", "M", "G") or not digits.isascii() or not digits.isdigit() or len(digits) > 15:
         raise Mistake(f"{text!r} is no memory size: write a number with K, M or G behind it, for example 16M")
     return int(digits) << {"": 0, "K": 10, "M": 20, "G": 30}[unit]
 
@@ -147,7 +149,13 @@ class RamDisk:
         image = secondary.image
         default = Path(image).stem if isinstance(image, str | os.PathLike) else getattr(image, "__name__", None)
         name = secondary.name or (default if default and default.isidentifier() else f"vm{number}")
-        if name.split() != [name] or not name.isascii() or len(name) > MAX_NAME:
+        if (
+            not isinstance(name, str)
+            or name.split() != [name]
+            or not name.isascii()
+            or not name.isprintable()
+            or len(name) > MAX_NAME
+        ):
             raise RamDiskError(f"{name!r} cannot name a kernel in vms.txt: use one word of letters and digits")
         if name in taken and secondary.name:
             raise RamDiskError(
@@ -168,6 +176,6 @@ class RamDisk:
             raise RamDiskError(
                 f"secondary {number} is scripted and needs 24K of memory for its pages, it has {memory} bytes"
             )
-        if not isinstance(secondary.vcpus, int) or secondary.vcpus < 0:
+        if not isinstance(secondary.vcpus, int) or not 0 <= secondary.vcpus < 1 << 32:
             raise RamDiskError(f"secondary {number} cannot have {secondary.vcpus!r} vCPUs: give a number from 1 to 8")
         return memory

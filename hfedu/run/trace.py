@@ -352,7 +352,7 @@ class Recorder:
         assert vcpu is not None
         event = self.begin(cpu, vcpu, trap)
         try:
-            for step in hypervisor.trap(cpu, trap):
+            for step in hypervisor.handle(cpu, trap):
                 self.step(hypervisor, event, cpu, step)
             self.end(event, cpu, vcpu)
         finally:

@@ -71,9 +71,8 @@ def sequence(recording: Recording, first: int = 0, last: int | None = None, limi
     short = len(lines) > CROWDED
     columns = place(lines, rows, short)
     hypervisor = MARGIN + GUTTER + 52
-    right = max(
-        (column.band + BAND_WIDTH + BAND_LABEL if column.band else column.x + 40) for column in columns.values()
-    )
+    edges = [c.x + 40 if c.band is None else c.band + BAND_WIDTH + BAND_LABEL for c in columns.values()]
+    right = max(edges, default=0.0)
     title = recording.title
     scene.width = max(right + MARGIN, text_width(title, "title") + 2 * MARGIN, 560)
     scene.add(Text(MARGIN, 26, title, "title"), Text(MARGIN, 44, subtitle(recording), "subtitle"))
@@ -118,7 +117,7 @@ def place(lines: list[Lifeline], rows: list[Event | _Fold], short: bool) -> dict
     x = MARGIN + GUTTER + 52.0 + 8
     if short:
         x += max(needed[line.name] - i * CROWDED_COLUMN for i, line in enumerate(lines))
-    for line, after in zip(lines, [*lines[1:], None], strict=True):
+    for line, after in zip(lines, [*lines[1:], None], strict=False):
         if not short:
             x += needed[line.name]
         last = after is None or after.vm != line.vm
