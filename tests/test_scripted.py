@@ -9,7 +9,7 @@ from hfedu.guest.scripted import ScriptError
 from hfedu.hf.call import HfVcpuRun
 
 PRIMARY, RELAY = asset("relay_primary.bin"), asset("relay.bin")
-WITHOUT_REGISTERS = (Kind.BOOT, Kind.LOAD, Kind.LOG)
+WITHOUT_REGISTERS = (Kind.BOOT, Kind.LOAD)
 
 
 def facts(run):

@@ -10,7 +10,7 @@ import hfedu
 from hfedu import Kind
 from hfedu.notebook import Run
 from hfedu.run.trace import Change, Event, Lifeline, Outcome
-from hfedu.view import paint, words
+from hfedu.view import words
 from hfedu.view.scene import FONT_SIZES, Line, Rect, Text, text_width
 from hfedu.view.sequence import MAX_ROWS, sequence
 from hfedu.view.theme import DARK, LIGHT, styles
@@ -208,15 +208,6 @@ def test_states_differ_without_colour():
     assert len({looks[f"mailbox-{state}"] for state in ("EMPTY", "RECEIVED", "READ")}) == 3
     assert len({looks[role] for role in ("call", "deliver", "wake", "switch", "refused")}) == 5
     assert len({looks[role] for role in ("ready", "blocked", "running")}) == 3
-
-
-def test_a_picture_up_to_an_event_shows_nothing_later():
-    scene = sequence(run_of("broadcast_3"))
-    limit = scene.rows[20][1]
-    for shape in scene.shapes:
-        visible = paint.cut(shape, limit)
-        if shape.seq is not None and shape.seq > 20:
-            assert visible is None or shape.seq <= 21, shape
 
 
 def test_notebook_shows_picture_and_text():

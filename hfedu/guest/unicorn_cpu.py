@@ -50,7 +50,7 @@ CP: dict[str, CpRegister] = {
     "SP_EL1": (3, 4, 4, 1, 0), "PAR_EL1": (3, 0, 7, 4, 0),
 }  # fmt: skip
 SCR_EL3, HCR_EL2, VTTBR_EL2 = (3, 6, 1, 1, 0), (3, 4, 1, 1, 0), (3, 4, 2, 1, 0)
-VTCR_EL2, CNTHCTL_EL2, HPFAR_EL2 = (3, 4, 2, 1, 2), (3, 4, 14, 1, 0), (3, 4, 6, 0, 4)
+VTCR_EL2, CNTHCTL_EL2 = (3, 4, 2, 1, 2), (3, 4, 14, 1, 0)
 ELR_EL1, SPSR_EL1 = (3, 0, 4, 0, 1), (3, 0, 4, 0, 0)
 SCR_NS_HCE_RW = 0x501
 VTCR_44_BITS = 1 << 31 | 4 << 16 | 2 << 6 | 20
@@ -167,10 +167,6 @@ class UnicornCpu:
     def write_cp(self, register: CpRegister, value: int) -> None:
         """Write one system register, named by (op0, op1, crn, crm, op2)."""
         self.uc.cpr_write(*register, value)
-
-    def read_cp(self, register: CpRegister) -> int:
-        """Read one system register."""
-        return int(self.uc.cpr_read(*register))
 
     def read_system_registers(self) -> None:
         """Copy the system registers into `cpu.regs`. The stack pointer in use is not yet in its SP_ELx."""

@@ -4,7 +4,6 @@ from enum import IntEnum
 from typing import NamedTuple
 
 HF_PRIMARY_VM_ID = 0
-HF_INVALID_VM_ID = 0xFFFF
 HF_INVALID_VCPU = 0xFFFF
 HF_MAILBOX_SIZE = 4096
 

@@ -106,7 +106,6 @@ class Machine:
         self.cpu: Cpu = self.hypervisor.cpus[0]
         self.scripted = ScriptedCpu(self.cpu, self.board.memory, self.hypervisor, self.budget)
         self.unicorn: UnicornCpu | None = None
-        self._interrupted = False
 
     @property
     def uart(self) -> bytes:

@@ -49,7 +49,6 @@ class Kind(Enum):
     DELIVER = "deliver"
     WAKE = "wake"
     SWITCH = "switch"
-    LOG = "log"
     END = "end"
 
 

@@ -4,7 +4,7 @@ import io
 import math
 from typing import Any
 
-from hfedu.view.scene import FONT_SIZES, Line, Mark, Rect, Scene, Shape, Text
+from hfedu.view.scene import FONT_SIZES, Line, Mark, Rect, Scene, Text
 from hfedu.view.theme import THEMES, Style, styles
 
 PIXELS_PER_INCH = 100
@@ -13,8 +13,8 @@ SHARPNESS = 2
 MONOSPACE = ("label", "number", "state", "fold", "note", "end")
 
 
-def figure(scene: Scene, theme: str = "light", now: int | None = None) -> Any:
-    """A matplotlib Figure of a scene. With `now` only what had happened by then is drawn, and that event is lit."""
+def figure(scene: Scene, theme: str = "light") -> Any:
+    """A matplotlib Figure of a scene."""
     from matplotlib.figure import Figure
 
     colours = THEMES[theme]
@@ -27,39 +27,9 @@ def figure(scene: Scene, theme: str = "light", now: int | None = None) -> Any:
     axes.set_axis_off()
     axes.set_xlim(0, scene.width)
     axes.set_ylim(scene.height, 0)
-    limit = scene.rows.get(now, (0, scene.height))[1] if now is not None else scene.height
-    if now is not None and now in scene.rows:
-        top, bottom = scene.rows[now]
-        highlight(axes, scene.width, top, bottom, table["label-wake"])
     for shape in scene.shapes:
-        visible = cut(shape, limit) if now is not None else shape
-        if visible is not None:
-            style = table[shape.role]
-            {Line: line, Rect: rect, Text: text, Mark: mark}[type(shape)](axes, visible, style)  # type: ignore[operator]
+        {Line: line, Rect: rect, Text: text, Mark: mark}[type(shape)](axes, shape, table[shape.role])  # type: ignore[operator]
     return fig
-
-
-def cut(shape: Shape, limit: float) -> Shape | None:
-    """What of a shape lies above y = limit. Shapes without a number (title, heads, legend) stay whole."""
-    if shape.seq is None and not (isinstance(shape, Line) and shape.role == "hypervisor-line"):
-        return shape
-    if isinstance(shape, Line):
-        if shape.y1 > limit:
-            return None
-        return Line(shape.x1, shape.y1, shape.x2, min(shape.y2, limit), shape.role, shape.seq, shape.arrow)
-    if isinstance(shape, Rect):
-        if shape.y >= limit:
-            return None
-        return Rect(shape.x, shape.y, shape.width, min(shape.height, limit - shape.y), shape.role, shape.seq)
-    return shape if shape.y <= limit + 8 else None
-
-
-def highlight(axes: Any, width: float, top: float, bottom: float, style: Style) -> None:
-    """The row of the present event."""
-    from matplotlib.patches import Rectangle
-
-    axes.add_patch(Rectangle((6, top), width - 12, bottom - top, facecolor=style.fill, alpha=0.14, zorder=0))
-    axes.add_patch(Rectangle((6, top), 3, bottom - top, facecolor=style.fill, zorder=0))
 
 
 def line(axes: Any, shape: Line, style: Style) -> None:
@@ -146,7 +116,7 @@ def mark(axes: Any, shape: Mark, style: Style) -> None:
         axes.add_patch(Rectangle((x - 5, y - 5), 10, 10, facecolor=style.fill, zorder=5))
 
 
-def render(scene: Scene, fmt: str, theme: str = "light", now: int | None = None) -> bytes:
+def render(scene: Scene, fmt: str, theme: str = "light") -> bytes:
     """A picture as bytes: fmt is "png", "svg" or "pdf". The same scene always gives the same bytes."""
     import matplotlib
 
@@ -158,7 +128,7 @@ def render(scene: Scene, fmt: str, theme: str = "light", now: int | None = None)
     out = io.BytesIO()
     options: Any = {"svg.hashsalt": "hfedu", "hatch.linewidth": 0.8}
     with matplotlib.rc_context(options):
-        fig = figure(scene, theme, now)
+        fig = figure(scene, theme)
         fig.savefig(
             out,
             format=fmt,

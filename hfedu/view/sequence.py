@@ -23,7 +23,6 @@ ROLES = {Kind.DELIVER: "deliver", Kind.WAKE: "wake", Kind.SWITCH: "switch", Kind
 FOLD_ROW = 30
 BAR = 9
 BAND_OFFSET, BAND_WIDTH, BAND_LABEL = 24, 9, 58
-LEGEND_HEIGHT = 44
 CROWDED = 6
 CROWDED_COLUMN = 92
 CROWDED_BAND = 16
@@ -227,11 +226,7 @@ def arrow(scene: Scene, event: Event, columns: dict[str, Column], hypervisor: fl
         return
     column = columns[name]
     text = words.label(event, short)
-    role = {Kind.DELIVER: "deliver", Kind.WAKE: "wake", Kind.SWITCH: "switch", Kind.FAULT: "fault"}.get(
-        event.kind, "call"
-    )
-    if words.failed(event):
-        role = "refused"
+    role = "refused" if words.failed(event) else ROLES.get(event.kind, "call")
     edge = BAR / 2 + 1
     if event.kind is Kind.DELIVER:
         target = column.band if column.band is not None else column.x - edge

@@ -49,7 +49,7 @@ def _arrows(event: Event, names: dict[str, str]) -> list[str]:
         return [f"H-->>{names.get(event.target or '', 'H')}: {text}"]
     if event.kind is Kind.SWITCH:
         return [f"H->>{names.get(event.target or '', 'H')}: {text}"]
-    if event.kind in (Kind.BOOT, Kind.LOAD, Kind.LOG, Kind.END):
+    if event.kind in (Kind.BOOT, Kind.LOAD, Kind.END):
         return [f"Note over H: {_safe(words.sentence(event))}"]
     if actor is None:
         return []
