@@ -347,7 +347,7 @@ class Player {
     const event = this.data.events[this.position];
     const rows = event.changed;
     const nodes = [h("h3", {}, `Event ${this.position}: what changed`)];
-    nodes.push(rows.length ? this.table(["", "old", "new"], rows) : h("p", { class: "old" }, "Nothing but registers."));
+    nodes.push(rows.length ? this.table(["", "old", "new"], rows) : h("p", { class: "old" }, event.regs.length ? "Nothing but registers." : "Nothing."));
     if (event.cause !== null)
       nodes.push(h("p", {}, h("button", { type: "button", onclick: () => this.go(event.cause) }, `Cause: event ${event.cause}`)));
     return nodes;

@@ -59,6 +59,12 @@ def crowd(vms: int, rounds: int) -> Run:
     return Run(tuple(events), "", Outcome("budget", "The guests used up their budget.", 3), lines, f"{vms} VMs")
 
 
+def just_booted() -> Run:
+    machine = hfedu.Machine(one("broadcast_3").initrd)
+    machine.boot()
+    return machine.recording()
+
+
 def box(text: Text) -> tuple[float, float, float, float]:
     """left, top, right, bottom of a text's ink."""
     kind = text.role.partition("-")[0]
@@ -75,6 +81,7 @@ RUNS = {name: lambda name=name: run_of(name) for name in NAMES} | {
     "2 VMs": lambda: crowd(2, 4),
     "12 VMs": lambda: crowd(12, 30),
     "5000 events": lambda: crowd(5, 1000),
+    "nothing yet": lambda: just_booted(),
 }
 
 
@@ -110,6 +117,15 @@ def test_no_text_lies_on_a_lifeline_or_a_mailbox(name):
             ), text
         for line in lines:
             assert not (left < line.x1 < right and line.y1 < bottom and top < line.y2), text
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_no_head_covers_another(name):
+    heads = [s for s in sequence(RUNS[name]()).shapes if isinstance(s, Rect) and s.role in ("vm", "hypervisor")]
+    boxes = [(head.x, head.y, head.x + head.width, head.y + head.height) for head in heads]
+    assert len(boxes) > 1
+    for a, b in itertools.combinations(boxes, 2):
+        assert not overlaps(a, b)
 
 
 @pytest.mark.parametrize("name", NAMES)

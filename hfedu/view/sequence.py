@@ -23,6 +23,8 @@ ROLES = {Kind.DELIVER: "deliver", Kind.WAKE: "wake", Kind.SWITCH: "switch", Kind
 FOLD_ROW = 30
 BAR = 9
 BAND_OFFSET, BAND_WIDTH, BAND_LABEL = 24, 9, 58
+LEAST, CROWDED_LEAST = 150, 90
+"""Room to the left of a lifeline that even an empty run gets, so that a run that grows does not jump about."""
 CROWDED = 6
 CROWDED_COLUMN = 92
 CROWDED_BAND = 16
@@ -106,7 +108,8 @@ def alt_text(recording: Recording) -> str:
 
 def place(lines: list[Lifeline], rows: list[Event | _Fold], short: bool) -> dict[str, Column]:
     """The column of each lifeline, wide enough for every label that stands in it."""
-    needed = {line.name: text_width(detail(line, short), "subhead") / 2 + 14 for line in lines}
+    least = CROWDED_LEAST if short else LEAST
+    needed = {line.name: max(least, text_width(detail(line, short), "subhead") / 2 + 14) for line in lines}
     for event in rows:
         if isinstance(event, Event):
             name = home(event, needed)

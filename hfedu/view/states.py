@@ -7,7 +7,7 @@ from hfedu.run.trace import Recording
 from hfedu.view import words
 from hfedu.view.scene import Line, Rect, Scene, Text, text_width
 
-BOX_HEIGHT, GAP, LANE = 30, 118, 26
+BOX_HEIGHT, GAP, LANE = 38, 118, 26
 TOP = 60
 
 
@@ -46,18 +46,19 @@ def machine(title: str, states: tuple[str, ...], edges: tuple[Edge, ...], presen
     boxes: list[tuple[float, float]] = []
     x = 20.0
     for name in states:
-        width = text_width(name, "head") + 32
         on = present is not None and present.startswith(name)
+        now = "" if not on else "now" if name == present else f"now: {present}"
+        width = max(text_width(name, "head"), text_width(now, "subhead")) + 32
         scene.add(Rect(x, y, width, BOX_HEIGHT, "hypervisor" if on else "vm"))
-        scene.add(Text(x + width / 2, y + 19, name, "head-inverse" if on else "head", anchor="middle"))
+        name_y = y + (17 if on else 23)
+        scene.add(Text(x + width / 2, name_y, name, "head-inverse" if on else "head", anchor="middle"))
         if on:
-            word = "now" if name == present else f"now: {present}"
-            scene.add(Text(x + width / 2 - 8, y + BOX_HEIGHT + 13, word, "label-wake", anchor="start"))
+            scene.add(Text(x + width / 2, y + 31, now, "subhead-inverse", anchor="middle"))
         boxes.append((x, x + width))
         x += width + GAP
     for edge in edges:
         connect(scene, boxes, edge, y)
-    scene.width = x - GAP + 90
+    scene.width = x - GAP + 20
     scene.height = y + BOX_HEIGHT + 2 * LANE
     return scene
 
