@@ -1,5 +1,6 @@
 """What a notebook uses: machines whose recordings show themselves, and `boot` with a notebook's limits."""
 
+import html
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,16 +103,21 @@ class Run(Recording):
             raise Mistake(f"there is no event {position!r}: this recording has events 0 to {len(self.events) - 1}")
         return Player(self, position)
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The player; for pages without a kernel the picture and the transcript."""
+    def _ipython_display_(self) -> None:
+        """The player, for pages without a kernel the picture instead, and below it the transcript, folded."""
+        from IPython.display import display
+
         if not self.events:
-            return {"text/plain": repr(self)}, {}
+            print(repr(self))
+            return
         data, metadata = Picture(sequence(self))._repr_mimebundle_()
-        data["text/plain"] = transcript(self, last=MAX_ROWS)
         if len(self.events) <= EVENTS_AT_MOST:
             widget = self.player()._repr_mimebundle_()
             data |= {kind: value for kind, value in widget[0].items() if kind not in data}
-        return data, metadata
+        display(data, metadata=metadata, raw=True)
+        text = transcript(self, last=MAX_ROWS)
+        folded = f"<details><summary>The same as text</summary><pre>{html.escape(text)}</pre></details>"
+        display({"text/html": folded, "text/plain": text}, raw=True)
 
 
 class Machine(machine.Machine):

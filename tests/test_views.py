@@ -5,6 +5,8 @@ import re
 
 import pytest
 from conftest import one
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
 
 import hfedu
 from hfedu import Kind
@@ -226,14 +228,18 @@ def test_states_differ_without_colour():
     assert len({looks[role] for role in ("ready", "blocked", "running")}) == 3
 
 
-def test_notebook_shows_picture_and_text():
-    run = run_of("broadcast_3")
-    data, metadata = run._repr_mimebundle_()
-    assert data["image/png"].startswith(b"\x89PNG")
-    assert "HF_MAILBOX_SEND" in data["text/plain"]
-    assert (
-        "3 messages delivered" in metadata["image/png"]["alt"] or "messages delivered" in metadata["image/png"]["alt"]
-    )
+def test_notebook_shows_player_picture_and_transcript():
+    InteractiveShell.instance()
+    with capture_output() as captured:
+        run_of("broadcast_3")._ipython_display_()
+    picture, text = captured.outputs
+    InteractiveShell.clear_instance()
+    assert picture.data["image/png"].startswith(b"\x89PNG")
+    assert "application/vnd.jupyter.widget-view+json" in picture.data
+    assert "messages delivered" in picture.metadata["image/png"]["alt"]
+    assert "HF_MAILBOX_SEND" in text.data["text/html"]
+    assert "<details>" in text.data["text/html"]
+    assert text.data["text/plain"] == run_of("broadcast_3").transcript(last=MAX_ROWS)
 
 
 def test_state_at_an_event():
