@@ -139,7 +139,7 @@ def command_boot(options: argparse.Namespace) -> int:
 
     machine.budget.on_check = flush
     try:
-        outcome = machine.run().outcome
+        outcome: Outcome = machine.run().outcome
     except KeyboardInterrupt:
         flush()
         raise

@@ -112,8 +112,8 @@ class Run(Recording):
             return
         data, metadata = Picture(sequence(self))._repr_mimebundle_()
         if len(self.events) <= EVENTS_AT_MOST:
-            widget = self.player()._repr_mimebundle_()
-            data |= {kind: value for kind, value in widget[0].items() if kind not in data}
+            widget, _ = self.player()._repr_mimebundle_() or ({}, {})
+            data = {**widget, **data}
         display(data, metadata=metadata, raw=True)
         text = transcript(self, last=MAX_ROWS)
         folded = f"<details><summary>The same as text</summary><pre>{html.escape(text)}</pre></details>"

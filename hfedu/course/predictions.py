@@ -87,7 +87,8 @@ class Predict(ipywidgets.VBox):
         parts: list[Any] = [ipywidgets.HTML(f"<b>Predict: {html.escape(prediction.title)}</b>")]
         for number, (question, choice) in enumerate(zip(prediction.questions, self.choices, strict=True), 1):
             parts += [ipywidgets.HTML(f"{number}. {html.escape(question.text)}"), choice]
-        super().__init__([*parts, self.button, self.said])
+        self.parts = (*parts, self.button, self.said)
+        super().__init__(self.parts)
 
     def answer(self, answers: list[str]) -> None:
         """Choose and commit. `Mistake` if an answer is none of the options."""
@@ -113,7 +114,7 @@ class Predict(ipywidgets.VBox):
         miss = next((mark for mark in marks if not mark.right), None)
         self.said.value = report(marks, miss)
         position = miss.event if miss is not None else marks[-1].event
-        self.children = [*self.children, Player(run, position)]
+        self.children = (*self.parts, Player(run, position))
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """The widget; for pages without a kernel the same in words."""
