@@ -8,9 +8,12 @@ import time
 from collections.abc import Callable
 
 from hfedu.files import asset
+from hfedu.guest.unicorn_cpu import bare_hypercalls
 from hfedu.notebook import Machine, boot
 from hfedu.run.ramdisk import RamDisk
 from hfedu.view.sequence import sequence
+
+ROUND_TRIPS = 2000
 
 
 def seconds(action: Callable[[], object], times: int = 7) -> float:
@@ -24,8 +27,20 @@ def seconds(action: Callable[[], object], times: int = 7) -> float:
     return statistics.median(samples)
 
 
+def round_trips(pingpong: RamDisk, record: bool, times: int) -> float:
+    """Seconds that ROUND_TRIPS messages to VM 1 and back take, six hypercalls each, booting not counted."""
+    few, many = (
+        seconds(lambda append=append: Machine(pingpong, append, record=record).run(), times)  # type: ignore[misc]
+        for append in ("0", str(ROUND_TRIPS))
+    )
+    return many - few
+
+
 def bench(initrd: str | os.PathLike[str] | None = None) -> dict[str, float]:
-    """Measure: milliseconds to boot a RAM disk to its end, recorded or not, to draw 50 events, and to import."""
+    """Measure: milliseconds to boot a RAM disk to its end, recorded or not, to draw 50 events, and to import.
+
+    `roundtrip_over_bare` is a round trip (six hypercalls of real guests) over six bare returns from Unicorn.
+    """
     relay = RamDisk(asset("relay_primary.bin"), [asset("relay.bin"), asset("relay.bin")])
     disk = RamDisk.from_file(initrd) if initrd is not None else relay
     run = boot(disk)
@@ -37,6 +52,9 @@ def bench(initrd: str | os.PathLike[str] | None = None) -> dict[str, float]:
 
     plain = seconds(lambda: Machine(disk, record=False).run())
     recorded = seconds(lambda: Machine(disk).run())
+    pingpong = RamDisk(asset("pingpong_primary.bin"), [asset("echo.bin")])
+    bare = seconds(lambda: bare_hypercalls(6 * ROUND_TRIPS), 3)
+    trips = [round_trips(pingpong, record, 3) for record in (False, True)]
     python = [sys.executable, "-c", "pass"]
     library = [sys.executable, "-c", "import hfedu; hfedu.boot"]
     start = seconds(lambda: subprocess.run(python, check=True), 3)
@@ -45,6 +63,8 @@ def bench(initrd: str | os.PathLike[str] | None = None) -> dict[str, float]:
         "boot_ms": plain * 1000,
         "boot_recorded_ms": recorded * 1000,
         "recorded_over_plain": recorded / plain,
+        "roundtrip_over_bare": trips[0] / bare,
+        "recorded_roundtrip_over_bare": trips[1] / bare,
         "figure_of_50_events_ms": seconds(draw, 3) * 1000,
         "import_ms": (imported - start) * 1000,
     }
