@@ -47,5 +47,5 @@ def test_a_sentence_and_no_traceback(shell, cell, says):
 
 def test_every_mistake_is_one_class():
     assert issubclass(hfedu.Mistake, ValueError)
-    with pytest.raises(hfedu.Mistake, match="there is no asset 'none': there are relay"):
+    with pytest.raises(hfedu.Mistake, match="there is no asset 'none': there are echo"):
         hfedu.asset("none")

@@ -122,6 +122,8 @@ class Mm:
         self.memory = platform.memory
         self.heap_next: Pa = board.HEAP_BEGIN
         self.ptable: Ptable | None = None
+        self.tlb: dict[tuple[int, bool], int] = {}
+        """Pages of the hypervisor's own stage 1 that it has walked to: (page of the VA, writing) -> physical page."""
 
     # The serial line.
 
@@ -217,6 +219,8 @@ class Mm:
         """
         begin, end = pa_begin & ADDRESS_MASK, align_up(pa_end, PAGE_SIZE)
         level = MAX_LEVEL_STAGE1 if mode & MM_MODE_STAGE1 else MAX_LEVEL_STAGE2
+        if mode & MM_MODE_STAGE1:
+            self.tlb.clear()
         for commit in (False, True):
             if not self.mm_map_level(begin, end, begin, attrs, ptable.root, level, commit):
                 return False
@@ -318,6 +322,9 @@ class Mm:
         """Translate one of the hypervisor's own addresses as its MMU would; `El2Abort` if it faults."""
         if self.ptable is None:
             return pa_from_va(va)
+        page = self.tlb.get((va >> PAGE_BITS, write))
+        if page is not None:
+            return Pa(page | va & PAGE_SIZE - 1)
         if va >> PAGE_BITS + (MAX_LEVEL_STAGE1 + 1) * LEVEL_BITS:
             raise El2Abort(va, 0x04, write)
         pte, level = self.mm_walk(self.ptable, va, MAX_LEVEL_STAGE1)
@@ -326,7 +333,9 @@ class Mm:
         if write and pte & STAGE1_READONLY:
             raise El2Abort(va, 0x0C + 3 - level, write)
         size = mm_entry_size(level)
-        return Pa(pte & ADDRESS_MASK & -size | va & size - 1)
+        pa = Pa(pte & ADDRESS_MASK & -size | va & size - 1)
+        self.tlb[va >> PAGE_BITS, write] = pa & -PAGE_SIZE
+        return pa
 
     def mm_memcpy(self, to: Va, source: Va, size: int) -> None:
         """Copy as upstream's memcpy does, first byte first; where it faults it reports itself and spins."""

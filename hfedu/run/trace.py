@@ -6,7 +6,7 @@ recording ever changes, and the state at any event is a fold over the changes be
 """
 
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
@@ -418,8 +418,10 @@ class Recorder:
         if known is None:
             known = self.known[vcpu.name] = arch.ArchRegs()
         if known != regs:
-            pack = REGISTER_DELTA.pack
-            pairs: Iterable[tuple[int, tuple[int, int]]] = enumerate(zip(known, regs, strict=True))
-            packed = b"".join([pack(i, new) for i, (old, new) in pairs if old != new])
+            pack, count = REGISTER_DELTA.pack, len(regs)
+            if known[arch.SYSTEM :] == regs[arch.SYSTEM :]:
+                count = arch.SYSTEM  # as nearly always
+            changed = zip(range(count), known, regs, strict=False)
+            packed = b"".join([pack(i, new) for i, old, new in changed if old != new])
             known[:] = regs
             yield vcpu.name, packed
