@@ -23,8 +23,8 @@ _PUBLIC = {
     "hfedu.run.ramdisk": ("RamDisk", "Secondary"),
     "hfedu.run.trace": ("Event", "Kind", "Outcome"),
     "hfedu.guest.scripted": (
-        "clear", "configure", "hvc", "load", "Message", "power_off", "print_line", "receive", "send", "smc", "store",
-        "vcpu_count", "vcpu_run", "vm_count", "wait_for_interrupt",
+        "clear", "configure", "cpu_on", "hvc", "load", "meet", "Message", "power_off", "print_line", "receive", "send",
+        "smc", "store", "vcpu_count", "vcpu_run", "vm_count", "wait_for_interrupt",
     ),
 }  # fmt: skip
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}

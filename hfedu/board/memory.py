@@ -15,15 +15,17 @@ QUAD = struct.Struct("<Q")
 class PhysicalMemory:
     """RAM from 0x4000_0000, flash full of zeroes from 0, and a PL011; anything else is a `BusError`.
 
-    `ram` is shared with the emulated CPUs. `dirty` holds the pages (physical addresses) that somebody other than a
-    guest has written: a CPU may hold translations of code that is no longer there.
+    `ram` is shared with the emulated CPUs. Each of them adds a set to `dirty`, which collects the pages (physical
+    addresses) that somebody other than a guest has written: the CPU may hold translations of code that is gone.
     """
 
     def __init__(self, ram_size: int) -> None:
         self.ram_size = ram_size
         self.ram = mmap.mmap(-1, ram_size)
         self.uart = Pl011()
-        self.dirty: set[int] = set()
+        self.dirty: list[set[int]] = []
+        self.ran_on: dict[int, int] = {}
+        """VM id -> the physical CPU that last ran its code, where there are several."""
 
     def read(self, pa: Pa, size: int) -> bytes:
         """`size` bytes, which must not cross from one device into the next."""
@@ -42,7 +44,8 @@ class PhysicalMemory:
         at = pa - RAM_BASE
         if at >= 0 and at + len(data) <= self.ram_size:
             self.ram[at : at + len(data)] = data
-            self.dirty.update(range(pa & -PAGE_SIZE, pa + len(data), PAGE_SIZE))
+            for pages in self.dirty:
+                pages.update(range(pa & -PAGE_SIZE, pa + len(data), PAGE_SIZE))
         elif pa >= PL011_BASE and pa + len(data) <= PL011_BASE + PAGE_SIZE:
             for i, byte in enumerate(data):
                 self.uart.write(pa - PL011_BASE + i, byte)

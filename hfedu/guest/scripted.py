@@ -16,11 +16,12 @@ the hypervisor has let the program counter pass it.
 import inspect
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from hfedu.board.memory import PhysicalMemory
+from hfedu.board.timer import Timer
 from hfedu.errors import Mistake
-from hfedu.guest.budget import Budget
+from hfedu.guest.budget import NO_INTERRUPT, Budget, StuckForever
 from hfedu.guest.syndrome import Access, Fault, Walker
 from hfedu.hf import arch, call
 from hfedu.hf.addr import PAGE_SIZE, Pa
@@ -37,6 +38,7 @@ SEND_PAGE, RECV_PAGE = 0x4000, 0x5000
 
 Script = Callable[[], Generator["Action", Any, None]]
 """A scripted guest: a generator function without arguments."""
+Instruction = Literal["hvc", "smc", "wfi", "load", "store", "meet"]
 
 
 class ScriptError(Mistake):
@@ -54,10 +56,10 @@ class Message(NamedTuple):
 class Action:
     """One thing a guest does. Make them with the functions below and yield them.
 
-    `instruction` is "hvc", "smc", "wfi", "load" or "store"; for a call `registers` are x0-x3.
+    `instruction` is "hvc", "smc", "wfi", "load", "store", or "meet" (see `meet`); for a call `registers` are x0-x3.
     """
 
-    instruction: str
+    instruction: Instruction
     registers: tuple[int, ...] = ()
     address: int = 0
     data: bytes = b""
@@ -66,7 +68,7 @@ class Action:
     prepare: "Callable[[ScriptedVcpu], tuple[int, ...]] | None" = None
 
     def __post_init__(self) -> None:
-        if self.instruction not in ("hvc", "smc", "wfi", "load", "store"):
+        if self.instruction not in get_args(Instruction):
             raise ScriptError(f"a guest has no instruction {self.instruction!r}: it has hvc, smc, wfi, load and store")
         for number in (*self.registers, self.address, self.size):
             if not isinstance(number, int):
@@ -124,7 +126,7 @@ def configure(send: int | None = None, recv: int | None = None) -> Action:
 
     def meaning(guest: "ScriptedVcpu", x0: int) -> int:
         if x0 == 0:
-            guest.pages = guest.asked
+            guest.of_vm["pages"] = guest.asked
         return signed(x0)
 
     return Action("hvc", prepare=prepare, meaning=meaning)
@@ -194,31 +196,52 @@ def power_off() -> Action:
     return hvc(PsciCall.SYSTEM_OFF)
 
 
+def cpu_on(cpu: int) -> Action:
+    """PSCI CPU_ON, for the primary: start another physical CPU, which runs the primary's script of that number."""
+    return Action("hvc", prepare=lambda guest: (PsciCall.CPU_ON, cpu, guest.base, 0))
+
+
+def meet() -> Action:
+    """Wait until the scripts of all physical CPUs that are on have come to a `meet()` of theirs, or have ended."""
+    return Action("meet")
+
+
 def signed(value: int) -> int:
     """A register as a signed 64-bit number."""
     return value - (1 << 64) if value >> 63 else value
 
 
 class ScriptedVcpu:
-    """A script while it runs on a vCPU: its generator, the action it waits for, and its pages."""
+    """A script while it runs on a vCPU: its generator, the action it waits for, and what its VM's vCPUs share.
 
-    def __init__(self, vcpu: Vcpu, script: Script, memory: PhysicalMemory, walker: Walker) -> None:
-        self.vcpu, self.memory, self.walker = vcpu, memory, walker
+    `shared_access` says whether the last turn touched memory that somebody outside this vCPU may touch too.
+    """
+
+    def __init__(
+        self, vcpu: Vcpu, script: Script, memory: PhysicalMemory, walker: Walker, of_vm: dict[str, Any]
+    ) -> None:
+        self.vcpu, self.memory, self.walker, self.of_vm = vcpu, memory, walker, of_vm
         self.base = vcpu.regs[PC]
         self.asked = (0, 0)
-        self.pages: tuple[int, int] | None = None
+        self.loaded: int | None = None
+        self.shared_access = False
         self.action: Action | None = None
         self.next_pc = self.base
         self.name = script.__name__
         self.generator = script()
         self.refused: Fault | None = None
 
-    def advance(self, value: Any) -> Action:
-        """The script's next action. A primary that is done powers off; a secondary waits for ever."""
+    @property
+    def pages(self) -> tuple[int, int] | None:
+        """The VM's send and receive pages, once it has configured them."""
+        return self.of_vm.get("pages")
+
+    def advance(self, value: Any) -> Action | None:
+        """The script's next action. At its end a secondary waits for ever, and the primary has none."""
         try:
             action = self.generator.send(value)
         except StopIteration:
-            return power_off() if self.vcpu.vm.id == call.HF_PRIMARY_VM_ID else wait_for_interrupt()
+            return None if self.vcpu.vm.id == call.HF_PRIMARY_VM_ID else wait_for_interrupt()
         if not isinstance(action, Action):
             raise ScriptError(
                 f"the script {self.name} yielded {action!r}: yield a call such as receive(), send(0, b'...') or clear()"
@@ -231,6 +254,8 @@ class ScriptedVcpu:
 
     def store(self, address: int, data: bytes) -> None:
         """Write through stage 2, page by page; where it is refused, note the fault and stop."""
+        if self.vcpu.vm.id == call.HF_PRIMARY_VM_ID or address >> 12 == PL011_BASE >> 12:
+            self.shared_access = True
         while data and self.refused is None:
             chunk = data[: PAGE_SIZE - (address & PAGE_SIZE - 1)]
             found = self.translate(address, len(chunk), True)
@@ -245,6 +270,7 @@ class ScriptedVcpu:
 
     def load(self, address: int, size: int) -> bytes:
         """Read through stage 2; where it is refused, note the fault."""
+        self.shared_access = True
         found = self.translate(address, size, False)
         if isinstance(found, Fault):
             self.refused = found
@@ -256,55 +282,89 @@ class ScriptedVcpu:
         return self.load(self.pages[1], size) if self.pages is not None else b""
 
 
+class ScriptDone(Exception):
+    """The primary's script on one physical CPU has come to its end."""
+
+
 class ScriptedCpu:
-    """Runs scripted guests on a physical CPU; the counterpart of `UnicornCpu`."""
+    """Runs scripted guests on a physical CPU; the counterpart of `UnicornCpu`. The CPUs share `guests`."""
 
-    def __init__(self, cpu: Cpu, memory: PhysicalMemory, mm: Mm, budget: Budget) -> None:
-        self.cpu, self.memory, self.budget = cpu, memory, budget
+    def __init__(
+        self,
+        cpu: Cpu,
+        memory: PhysicalMemory,
+        mm: Mm,
+        budget: Budget,
+        timer: Timer | None,
+        guests: dict[str, ScriptedVcpu],
+    ) -> None:
+        self.cpu, self.memory, self.budget, self.timer, self.guests = cpu, memory, budget, timer, guests
         self.walker = Walker(mm, memory)
-        self.guests: dict[str, ScriptedVcpu] = {}
+        self.meeting = False
 
-    def run(self, script: Script) -> Trap:
-        """Let the current vCPU's script go on until it traps to EL2."""
-        cpu, regs = self.cpu, self.cpu.regs
-        vcpu = running(cpu)
-        guest = self.guests.get(vcpu.name)
-        if guest is None:
-            guest = self.guests[vcpu.name] = ScriptedVcpu(vcpu, script, self.memory, self.walker)
-        value: Any = None
-        if guest.action is not None and regs[PC] == guest.next_pc:
-            value = self.result(guest, guest.action)
+    def guest(self, script: Script) -> ScriptedVcpu:
+        """The script on the current vCPU, started when it first runs."""
+        vcpu = running(self.cpu)
+        if vcpu.name not in self.guests:
+            peers = (guest.of_vm for guest in self.guests.values() if guest.vcpu.vm is vcpu.vm)
+            self.guests[vcpu.name] = ScriptedVcpu(vcpu, script, self.memory, self.walker, next(peers, {}))
+        return self.guests[vcpu.name]
+
+    def run(self, script: Script, limit: int | None = None) -> Trap | None:
+        """Let the current vCPU's script go on until it traps to EL2.
+
+        None when it comes to a `meet()`, or, with a `limit`, after one access to memory: other CPUs may look at it.
+        `ScriptDone` at the end of the primary's, `StuckForever` if it waits for what never comes.
+        """
+        cpu, regs, timer = self.cpu, self.cpu.regs, self.timer
+        guest = self.guest(script)
+        guest.shared_access = False
+        secondary = cpu.hcr_el2 & arch.HCR_TWI
         while True:
             self.budget.check()
+            if timer is not None and secondary and timer.interrupts_secondary():
+                return Trap(None)
             if guest.action is None or regs[PC] == guest.next_pc:
-                guest.action = guest.advance(value)
+                guest.action = guest.advance(self.result(guest))
                 guest.next_pc = regs[PC] + 4
             action = guest.action
+            if action is None:
+                raise ScriptDone
+            if timer is not None:
+                timer.elapse(1)
             registers = action.prepare(guest) if action.prepare else action.registers
-            value = None
             if action.instruction == "store":
                 guest.store(action.address, action.data)
             elif action.instruction == "load":
-                value = int.from_bytes(guest.load(action.address, action.size), "little")
+                guest.loaded = int.from_bytes(guest.load(action.address, action.size), "little")
             if guest.refused is not None:
                 return self.abort(guest, action.instruction != "load")
-            if action.instruction in ("load", "store"):
-                regs[PC] = guest.next_pc
-                continue
             for i, register in enumerate(registers):
                 regs[i] = register & call.MASK64
-            if action.instruction == "hvc":
-                regs[PC] = guest.next_pc
-                return Trap(arch.EC_HVC << 26 | arch.ESR_IL)
             if action.instruction == "smc":
                 return Trap(arch.EC_SMC << 26 | arch.ESR_IL)
-            return Trap(arch.EC_WFI_WFE << 26 | arch.ESR_IL | 1 << 24 | 0xE << 20)
+            if action.instruction == "wfi" and secondary:
+                return Trap(arch.EC_WFI_WFE << 26 | arch.ESR_IL | 1 << 24 | 0xE << 20)
+            if action.instruction == "wfi":
+                if timer is None:
+                    raise StuckForever(NO_INTERRUPT)
+                timer.wait()
+            regs[PC] = guest.next_pc
+            if action.instruction == "hvc":
+                return Trap(arch.EC_HVC << 26 | arch.ESR_IL)
+            self.meeting = action.instruction == "meet"
+            if self.meeting or limit is not None:
+                return None
 
-    def result(self, guest: ScriptedVcpu, action: Action) -> Any:
+    def result(self, guest: ScriptedVcpu) -> Any:
         """What the yield gives to the script."""
-        x0 = self.cpu.regs[0]
+        action, x0 = guest.action, self.cpu.regs[0]
+        if action is None:
+            return None
         if action.meaning is not None:
             return action.meaning(guest, x0)
+        if action.instruction == "load":
+            return guest.loaded
         return signed(x0) if action.instruction in ("hvc", "smc") else None
 
     def abort(self, guest: ScriptedVcpu, write: bool) -> Trap:

@@ -27,8 +27,9 @@ from unicorn.unicorn_const import (
 from unicorn.unicorn_py3.unicorn import Uc, uclib
 
 from hfedu.board.memory import FLASH_SIZE, RAM_BASE, PhysicalMemory
+from hfedu.board.timer import Timer
 from hfedu.guest import syndrome
-from hfedu.guest.budget import Budget, StuckForever
+from hfedu.guest.budget import NO_INTERRUPT, Budget, StuckForever
 from hfedu.hf import arch
 from hfedu.hf.addr import PAGE_SIZE, Pa
 from hfedu.hf.api import running
@@ -61,8 +62,10 @@ EXCP_UDEF, EXCP_SWI, EXCP_PREFETCH_ABORT, EXCP_DATA_ABORT, EXCP_BKPT, EXCP_HVC, 
 NO_STOP_ADDRESS = 0xFFFF_FFFF_FFFF_FFFF
 SLICE = 10_000_000
 """Instructions the emulator runs before Python looks at budgets and at the notebook's stop button."""
+GLANCE = 16
+"""Instructions between two looks whether the primary has unmasked a pending interrupt."""
 TCG_BUFFER = 8 << 20
-PSTATE_SP, PSTATE_EL = 1, 0xC
+PSTATE_SP, PSTATE_EL, PSTATE_I = 1, 0xC, 1 << 7
 
 HVC_TRAP = Trap(arch.EC_HVC << 26 | arch.ESR_IL)
 """Every HVC looks the same: the hypervisor ignores the immediate, so nobody fetches the instruction to see it."""
@@ -99,11 +102,15 @@ class Batch:
 class UnicornCpu:
     """Executes the guest whose registers are in `cpu.regs`, until it traps to EL2.
 
-    Shares RAM with `memory`; `mm` is asked to walk tables when a fault has to be explained. `budget` bounds it.
+    Shares RAM with `memory`; `mm` is asked to walk tables when a fault has to be explained. `budget` bounds it,
+    `timer` interrupts it.
     """
 
-    def __init__(self, cpu: Cpu, memory: PhysicalMemory, mm: Mm, budget: Budget) -> None:
-        self.cpu, self.memory, self.budget = cpu, memory, budget
+    def __init__(self, cpu: Cpu, memory: PhysicalMemory, mm: Mm, budget: Budget, timer: Timer | None = None) -> None:
+        self.cpu, self.memory, self.budget, self.timer = cpu, memory, budget, timer
+        self.counting = budget.instructions is not None or timer is not None
+        self.dirty: set[int] = set()
+        memory.dirty.append(self.dirty)
         self.walker = syndrome.Walker(mm, memory)
         self.uc: Any = Uc(UC_ARCH_ARM64, UC_MODE_ARM)
         uc = self.uc
@@ -126,7 +133,7 @@ class UnicornCpu:
         self.loaded: Vcpu | None = None
         self._hooks: list[Any] = []
         self._hook(UC_HOOK_INTR, _HOOK_INTR(self._on_exception))
-        if budget.instructions is not None:
+        if self.counting:
             self._hook(UC_HOOK_BLOCK, _HOOK_BLOCK(self._on_block))
         ids = [reg.UC_ARM64_REG_X0 + n for n in range(29)]
         ids += [reg.UC_ARM64_REG_X29, reg.UC_ARM64_REG_X30, reg.UC_ARM64_REG_PC, reg.UC_ARM64_REG_PSTATE]
@@ -195,7 +202,7 @@ class UnicornCpu:
             self.loaded = cpu.current
         else:
             self.general.write(self.x0_to_x30)
-        if self.memory.dirty:
+        if self.dirty:
             self.forget_translations()
 
     def forget_translations(self) -> None:
@@ -204,7 +211,7 @@ class UnicornCpu:
         The emulator finds a page through the guest's own MMU, so a guest that has turned its stage 1 on costs
         everything that was ever translated; pages of other VMs wait until those run.
         """
-        dirty = self.memory.dirty
+        dirty = self.dirty
         if self.cpu.regs[syndrome.SCTLR_EL1] & 1:
             self.uc.ctl_flush_tb()
             dirty.clear()
@@ -216,28 +223,56 @@ class UnicornCpu:
 
     # Running.
 
-    def run(self) -> Trap:
-        """Run the guest until it traps to EL2. `OutOfBudget` or `StuckForever` if it never will."""
+    def run(self, limit: int | None = None) -> Trap | None:
+        """Run the guest until it traps to EL2, or None after `limit` instructions without a trap.
+
+        `OutOfBudget` or `StuckForever` if it never will.
+        """
         self.enter()
+        if limit is not None:
+            self.see_other_cpus()
         while True:
             self.budget.check()
-            error = self.emulate()
+            if self.timer is not None and self.interrupted(self.timer):
+                return Trap(None)
+            error = self.emulate(limit or SLICE)
             if self.exception is not None:
                 trap = self.explain(self.exception)
             elif error:
                 trap = self.external_abort(error)
+            elif limit is not None:
+                return None
             else:
                 continue
             if trap is not None:
                 return trap
 
-    def emulate(self) -> int:
-        """One slice of native execution from the PC in `cpu.regs`; registers are back in `cpu.regs` afterwards."""
-        budget, regs = self.budget, self.cpu.regs
-        count = SLICE
-        if budget.instructions is not None:
-            count = min(SLICE, budget.instructions - budget.executed)
+    def see_other_cpus(self) -> None:
+        """Forget what other physical CPUs may have made stale: translations of addresses, and of a VM's code."""
+        uclib.uc_ctl(self.handle, _TLB_FLUSH)
+        vm, ran_on = running(self.cpu).vm.id, self.memory.ran_on
+        if ran_on.get(vm) != self.cpu.id:
+            self.uc.ctl_flush_tb()
+            ran_on[vm] = self.cpu.id
+
+    def interrupted(self, timer: Timer) -> bool:
+        """Whether the timer takes the CPU out of a secondary. In the primary, EL1 takes the interrupt itself."""
+        if self.cpu.hcr_el2 & arch.HCR_IMO:
+            return timer.interrupts_secondary()
+        if timer.pending and not self.cpu.regs[SPSR] & PSTATE_I:
+            timer.acknowledge()
+            self.vector(None, None)
+        return False
+
+    def emulate(self, count: int) -> int:
+        """At most `count` instructions from the PC in `cpu.regs`; registers are back in `cpu.regs` afterwards."""
+        budget, regs, timer = self.budget, self.cpu.regs, self.timer
+        if self.counting:
             self.executed = self.block_begin = self.block_end = 0
+        if budget.instructions is not None:
+            count = min(count, budget.instructions - budget.executed)
+        if timer is not None:
+            count = min(count, timer.left, GLANCE if timer.pending else count)
         self.exception = None
         self.emulating = True  # from here to False the stop button only leaves a note in self.interrupt
         error = uclib.uc_emu_start(self.handle, regs[PC], NO_STOP_ADDRESS, 0, count)
@@ -246,10 +281,13 @@ class UnicornCpu:
         if self.interrupt is not None:
             interrupt, self.interrupt = self.interrupt, None
             interrupt()
-        if budget.instructions is not None:
+        if self.counting:
             inside = self.block_begin <= regs[PC] < self.block_end  # stopped before the end of a block
             done = self.executed - (self.block_end - regs[PC] >> 2 if inside else 0)
-            budget.executed += max(1, done) if self.exception is not None or error else count
+            done = max(1, done) if self.exception is not None or error else count
+            budget.executed += done
+            if timer is not None:
+                timer.elapse(done)
         return int(error)
 
     def explain(self, exception: int) -> Trap | None:
@@ -298,10 +336,17 @@ class UnicornCpu:
         return Pa(self.cpu.vttbr_el2 & ADDRESS_MASK)
 
     def wait_for_interrupt(self) -> Trap | None:
-        """A WFI: it traps from a secondary; the primary really waits, and nothing here ever interrupts it."""
+        """A WFI: it traps from a secondary; the primary really waits, for the timer if there is one."""
         if self.cpu.hcr_el2 & arch.HCR_TWI:
             return Trap(arch.EC_WFI_WFE << 26 | arch.ESR_IL | 1 << 24 | 0xE << 20)
-        raise StuckForever("The primary waits for an interrupt, and no device of this board will ever raise one.")
+        if self.timer is None:
+            raise StuckForever(NO_INTERRUPT)
+        self.cpu.regs[PC] += 4
+        if self.cpu.regs[SPSR] & PSTATE_I:
+            self.timer.wait()
+        elif not self.timer.pending:
+            self.timer.elapse(self.timer.left)
+        return None
 
     def abort(self, access: syndrome.Access, fetch: bool = False) -> Trap | None:
         """A failed access: a trap if stage 2 refused it, else an exception of the guest's own."""
@@ -327,12 +372,13 @@ class UnicornCpu:
         fetch = error in (UC_ERR_FETCH_UNMAPPED, UC_ERR_FETCH_PROT)
         return self.explain(EXCP_PREFETCH_ABORT if fetch else EXCP_DATA_ABORT)
 
-    def vector(self, esr: int, far: int | None) -> Trap | None:
-        """Take an exception to EL1, as the hardware does on entry. Never a trap to EL2."""
+    def vector(self, esr: int | None, far: int | None) -> Trap | None:
+        """Take an exception, or an interrupt (`esr` None), to EL1, as the hardware does on entry: no trap to EL2."""
         self.read_system_registers()
         regs = self.cpu.regs
         pc, pstate = regs[PC], regs[SPSR]
         offset = 0x400 if not pstate & PSTATE_EL else 0x200 if pstate & PSTATE_SP else 0
+        offset += 0x80 if esr is None else 0
         new_pstate = pstate & 0xF000_0000 | arch.SPSR_EL1H_DAIF_MASKED
         target = regs[syndrome.VBAR_EL1] + offset
         if (pc, pstate) == (target, new_pstate):
@@ -342,7 +388,8 @@ class UnicornCpu:
             )
         self.write_cp(ELR_EL1, pc)
         self.write_cp(SPSR_EL1, pstate)
-        regs[syndrome.ESR_EL1] = esr
+        if esr is not None:
+            regs[syndrome.ESR_EL1] = esr
         if far is not None:
             regs[syndrome.FAR_EL1] = far
         regs[PC], regs[SPSR] = target, new_pstate

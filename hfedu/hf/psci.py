@@ -2,11 +2,12 @@
 
 from enum import IntEnum
 
-from hfedu.hf.call import MASK32
+from hfedu.hf.call import HF_PRIMARY_VM_ID, MASK32
 from hfedu.hf.cpu import Cpu
 from hfedu.hf.mm import Mm
 from hfedu.hf.platform import CpuDown
 from hfedu.hf.spinlock import Steps, sl_lock, sl_unlock
+from hfedu.hf.vm import Vm
 
 PSCI_CONVENTION_MASK = 1 << 30
 
@@ -33,17 +34,23 @@ class Psci(Mm):
     """Answers the primary's PSCI calls, with the firmware's help. Results are signed 32-bit numbers."""
 
     cpus: list[Cpu]
+    vms: list[Vm]
 
     def cpu_find(self, cpu_id: int) -> Cpu | None:
         """The physical CPU with this id (64 bits), if upstream's table has one."""
         return self.cpus[cpu_id] if cpu_id < len(self.cpus) else None
 
     def cpu_on(self, cpu: Cpu, target: Cpu, entry: int, arg: int) -> Steps[bool]:
-        """Mark `target` as on. True if it already was. Takes and drops target.lock (upstream: cpu_on in cpu.c)."""
+        """Mark `target` as on and make its vCPU of the primary start at `entry` with `arg` in x0.
+
+        True, and nothing else changed, if it already was on. Takes and drops target.lock (upstream: cpu_on in cpu.c).
+        """
         yield from sl_lock(cpu, target.lock)
         was_on = target.is_on
         target.is_on = True
         yield from sl_unlock(cpu, target.lock)
+        if not was_on:
+            self.vms[HF_PRIMARY_VM_ID].vcpus[target.id].on(entry, arg)
         return was_on
 
     def psci_handler(self, cpu: Cpu, function: int, arg0: int, arg1: int, arg2: int) -> Steps[int | None]:

@@ -3,10 +3,16 @@
 from collections.abc import Generator
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from hfedu.hf.platform import HypervisorHang
+
 if TYPE_CHECKING:
     from hfedu.hf.cpu import Cpu
 
 T = TypeVar("T")
+
+
+class SelfDeadlock(HypervisorHang):
+    """A physical CPU waits for a lock that it holds itself."""
 
 
 class Step(NamedTuple):
@@ -38,7 +44,14 @@ class SpinLock:
 
 
 def sl_lock(cpu: "Cpu", lock: SpinLock) -> Steps[None]:
-    """Take `lock` for `cpu`. Whoever drives the steps resumes this one only while the lock is free."""
+    """Take `lock` for `cpu`. Whoever drives the steps resumes this one only while the lock is free.
+
+    `SelfDeadlock` if `cpu` holds it: nobody else will ever drop it.
+    """
+    if lock.owner is cpu:
+        raise SelfDeadlock(
+            f"CPU {cpu.id} takes {lock.name}, which it holds already, and spins for ever: self-deadlock."
+        )
     yield lock.acquire
     assert lock.owner is None, f"{lock.name} is already held"
     lock.owner = cpu

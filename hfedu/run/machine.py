@@ -3,30 +3,36 @@
 import os
 import signal
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hfedu.board.board import Board
+from hfedu.board.timer import Timer
 from hfedu.errors import Mistake
 from hfedu.guest.budget import Budget, OutOfBudget, StuckForever
-from hfedu.guest.scripted import Script, ScriptedCpu
-from hfedu.hf.cpu import Cpu
+from hfedu.guest.scripted import Script, ScriptDone, ScriptedVcpu
+from hfedu.hf.cpu import Cpu, Vcpu
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.load import BootParams
 from hfedu.hf.platform import CpuDown, HypervisorHang, HypervisorPanic, PowerDown
+from hfedu.run.core import Core
 from hfedu.run.ramdisk import RamDisk, parse_size
+from hfedu.run.schedule import DEFAULT, Schedule, chooser
 from hfedu.run.trace import Kind, Lifeline, Outcome, Recorder, Recording, Stage2
-
-if TYPE_CHECKING:
-    from hfedu.guest.unicorn_cpu import UnicornCpu
 
 
 def printable(text: str) -> str:
     """A text that every picture and page can show."""
     return "".join(character if character.isprintable() else "?" for character in text)
+
+
+ALL_OFF = "The primary turned off the only physical CPU, so nothing can run any more."
+
+
+class Deadlock(Exception):
+    """Every physical CPU that could go on waits for a lock; the text says who waits for what."""
 
 
 class _LoadedHypervisor(Hypervisor):
@@ -57,8 +63,11 @@ class Machine:
     """A machine with one RAM disk, switched off until `boot` or `run`.
 
     `ramdisk` is a `RamDisk`, the archive's bytes, or its path. `memory` is RAM in bytes or text such as "16M",
-    `append` the boot arguments. Limits (None for none): `max_seconds`, `max_instructions` of all guests together,
-    `max_traps`. Without `record` no events are kept. `Mistake` with a sentence if it cannot be switched on.
+    `append` the boot arguments. `cpus` is the number of physical CPUs: the primary starts all but the first by PSCI.
+    `schedule` says whose atomic step comes next: a seed, "every K", or a list of CPU numbers, one for each step.
+    `timer` interrupts each CPU after that many instructions. Limits (None for none): `max_seconds`,
+    `max_instructions` of all guests together, `max_traps`. Without `record` no events are kept. `Mistake` with a
+    sentence if it cannot be switched on.
     """
 
     recording_type: type[Recording] = Recording
@@ -69,6 +78,9 @@ class Machine:
         append: str = "",
         memory: int | str = "16M",
         *,
+        cpus: int = 1,
+        schedule: Schedule = DEFAULT,
+        timer: int | None = None,
         max_seconds: float | None = None,
         max_instructions: int | None = None,
         max_traps: int | None = None,
@@ -86,6 +98,7 @@ class Machine:
             "max_seconds": (max_seconds, int | float),
             "max_instructions": (max_instructions, int),
             "max_traps": (max_traps, int),
+            "timer": (timer, int),
         }
         for name, (limit, kind) in limits.items():
             if limit is not None and (isinstance(limit, bool) or not isinstance(limit, kind) or not limit > 0):
@@ -93,7 +106,8 @@ class Machine:
         self.ramdisk = ramdisk
         self.title = printable(title or "RAM disk")
         self.budget = Budget(max_instructions, max_seconds, max_traps)
-        self.board = Board(ramdisk.image, append, parse_size(memory))
+        self.board = Board(ramdisk.image, append, parse_size(memory), cpus)
+        self.choose = chooser(schedule)
         self.hypervisor = _LoadedHypervisor(self.board)
         self.recorder: Recorder | None = None
         self.outcome: Outcome | None = None
@@ -103,9 +117,22 @@ class Machine:
             self.hypervisor.vm_type = self.recorder.vm_type
             self.hypervisor.cpus = [self.recorder.cpu_type(cpu.id) for cpu in self.hypervisor.cpus]
             self.hypervisor.on_log = self._log
+        self.guests: dict[str, ScriptedVcpu] = {}
+        self.cores = [
+            Core(
+                cpu,
+                self.board,
+                self.hypervisor,
+                self.budget,
+                Timer(timer) if timer else None,
+                self.guests,
+                self._script,
+            )
+            for cpu in self.hypervisor.cpus[:cpus]
+        ]
+        for core in self.cores:
+            core.recorder = self.recorder
         self.cpu: Cpu = self.hypervisor.cpus[0]
-        self.scripted = ScriptedCpu(self.cpu, self.board.memory, self.hypervisor, self.budget)
-        self.unicorn: UnicornCpu | None = None
 
     @property
     def uart(self) -> bytes:
@@ -119,18 +146,15 @@ class Machine:
         with self._outcome():
             self.hypervisor.one_time_init()
             self._record_boot()
-            self.hypervisor.cpu_main(self.cpu)
-            self.board.memory.dirty.clear()  # nothing has run yet
-            if self.recorder is not None:
-                self.recorder.flush()
+            self.cores[0].start()
 
     def step(self) -> bool:
-        """Run the guest until it traps, and serve the trap. False when the run is over."""
+        """One trap served whole, or on a machine of several CPUs one atomic step. False when the run is over."""
         if not self.booted:
             self.boot()
         if self.outcome is None:
             with self._outcome():
-                self._trap()
+                self._advance()
         return self.outcome is None
 
     def run(self) -> Recording:
@@ -141,7 +165,7 @@ class Machine:
             while self.outcome is None:
                 with self._outcome():
                     while True:
-                        self._trap()
+                        self._advance()
         return self.recording()
 
     def recording(self) -> Recording:
@@ -150,26 +174,52 @@ class Machine:
         events = tuple(self.recorder.events) if self.recorder is not None else ()
         return self.recording_type(events, self.uart.decode("latin-1"), outcome, self._lifelines(), self.title)
 
-    def _trap(self) -> None:
-        """One guest's way to its next trap, and the hypervisor's answer."""
-        assert self.cpu.current is not None
-        script = self._script(self.cpu.current.vm.id)
-        if script is not None:
-            trap = self.scripted.run(script)
-        else:
-            if self.unicorn is None:
-                from hfedu.guest.unicorn_cpu import UnicornCpu
+    def _advance(self) -> None:
+        """Let the CPU whose turn it is go on."""
+        if len(self.cores) == 1:
+            try:
+                self.cores[0].trap()
+            except ScriptDone:
+                self.cores[0].power_off()
+            return
+        able = self.able()
+        if not able:
+            raise self.standstill()
+        self.cores[self.choose(able)].advance()
 
-                self.unicorn = UnicornCpu(self.cpu, self.board.memory, self.hypervisor, self.budget)
-            trap = self.unicorn.run()
-        self.budget.trapped += 1
-        if self.recorder is not None:
-            self.recorder.serve(self.hypervisor, self.cpu, trap)
-        else:
-            deque(self.hypervisor.handle(self.cpu, trap), maxlen=0)
+    def able(self) -> list[int]:
+        """The physical CPUs that can take a step. Those that met go on when nobody else can."""
+        able = [core.cpu.id for core in self.cores if core.able]
+        if not able:
+            for core in self.cores:
+                core.scripted.meeting = False
+            able = [core.cpu.id for core in self.cores if core.able]
+        return able
 
-    def _script(self, vm_id: int) -> Script | None:
-        return self.ramdisk.scripts.get(self.hypervisor.kernels[vm_id]) if self.ramdisk.scripts else None
+    def standstill(self) -> Exception:
+        """Why no CPU can go on; it switches the machine off if all there was to do is done."""
+        spinning = {core.cpu.id: lock for core in self.cores if (lock := core.waits_for) is not None}
+        if spinning:
+            holds = [
+                f"CPU {cpu} waits for {lock.name}, which CPU {lock.owner.id} holds"
+                for cpu, lock in spinning.items()
+                if lock.owner is not None
+            ]
+            return Deadlock(f"Deadlock: {', and '.join(holds)}. They spin for ever.")
+        ends = [core.ended for core in self.cores if core.ended is not None]
+        done = next((core for core in self.cores if isinstance(core.ended, ScriptDone)), None)
+        if done is not None:
+            done.power_off()
+        worst = next((end for end in ends if isinstance(end, HypervisorHang)), None)
+        return worst or next(iter(ends), StuckForever(ALL_OFF))
+
+    def _script(self, vcpu: Vcpu) -> Script | None:
+        scripts = self.ramdisk.scripts.get(self.hypervisor.kernels[vcpu.vm.id]) if self.ramdisk.scripts else None
+        if scripts is not None and vcpu.index >= len(scripts):
+            raise Mistake(
+                f"VM {vcpu.vm.id} has no script for vCPU {vcpu.index}: give a list of {vcpu.index + 1} scripts"
+            )
+        return scripts[vcpu.index] if scripts is not None else None
 
     @contextmanager
     def _outcome(self) -> Iterator[None]:
@@ -180,7 +230,9 @@ class Machine:
             verb = "powered the machine off" if down.reason == "off" else "reset the machine"
             self._end(f"power {down.reason}" if down.reason == "off" else "reset", f"The primary {verb}.", 0)
         except CpuDown:
-            self._end("stuck", "The primary turned off the only physical CPU, so nothing can run any more.", 3)
+            self._end("stuck", ALL_OFF, 3)
+        except Deadlock as deadlock:
+            self._end("deadlock", str(deadlock), 4)
         except StuckForever as stuck:
             self._end("stuck", str(stuck), 3)
         except OutOfBudget as out:
@@ -218,8 +270,6 @@ class Machine:
                 changed(f"{vcpu.name}.state", None, vcpu.state.name)
                 event.registers += recorder.delta(vcpu, vcpu.regs)
             recorder.flush()
-        recorder.open(Kind.SWITCH, "hypervisor", 0, target="vm0.vcpu0", result=self.hypervisor.vms[0].vcpus[0].regs[0])
-        recorder.switched_in_by[self.cpu.name] = recorder.count - 1
 
     def _lifelines(self) -> tuple[Lifeline, ...]:
         return tuple(
@@ -240,8 +290,10 @@ class Machine:
             return
 
         def on_interrupt(number: int, frame: FrameType | None) -> None:
-            if self.unicorn is not None and self.unicorn.emulating:
-                self.unicorn.interrupt = lambda: previous(number, frame)
+            emulating = (core.unicorn for core in self.cores if core.unicorn is not None and core.unicorn.emulating)
+            unicorn = next(emulating, None)
+            if unicorn is not None:
+                unicorn.interrupt = lambda: previous(number, frame)
             else:
                 previous(number, frame)
 

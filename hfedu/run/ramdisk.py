@@ -17,8 +17,8 @@ MAX_PRIMARY = 127 << 20
 STUB = b"scripted guest\0\0"
 """The image of a scripted guest: something for the loader to copy."""
 
-Image = bytes | str | os.PathLike[str] | Script
-"""A guest: raw AArch64 code, the path of a file that holds it, or a script."""
+Image = bytes | str | os.PathLike[str] | Script | Sequence[Script]
+"""A guest: raw AArch64 code, the path of a file that holds it, a script, or a list of scripts, one for each vCPU."""
 
 
 class RamDiskError(Mistake):
@@ -78,7 +78,7 @@ class RamDisk:
     """
 
     def __init__(self, primary: Image, secondaries: Sequence[Image | Secondary] = (), initrd: bytes = b"") -> None:
-        self.scripts: dict[str, Script] = {}
+        self.scripts: dict[str, tuple[Script, ...]] = {}
         files = {"vmlinuz": self._primary(primary)}
         files |= {"initrd.img": initrd, "vms.txt": b""}
         lines = []
@@ -138,8 +138,10 @@ class RamDisk:
                 reason = getattr(error, "strerror", None) or str(error)
                 raise RamDiskError(f"cannot read the image of {who}, {os.fspath(image)}: {reason}") from None
         else:
-            check_script(image)
-            self.scripts[name] = image
+            scripts = tuple(image) if isinstance(image, list | tuple) else (image,)
+            for script in scripts or [image]:
+                check_script(script)
+            self.scripts[name] = scripts
             return STUB
         if not content:
             raise RamDiskError(f"the image of {who} is empty: give AArch64 code")
@@ -147,7 +149,8 @@ class RamDisk:
 
     def _name(self, secondary: Secondary, number: int, taken: dict[str, bytes]) -> str:
         image = secondary.image
-        default = Path(image).stem if isinstance(image, str | os.PathLike) else getattr(image, "__name__", None)
+        first = image[0] if isinstance(image, list | tuple) and image else image
+        default = Path(image).stem if isinstance(image, str | os.PathLike) else getattr(first, "__name__", None)
         name = secondary.name or (default if default and default.isidentifier() else f"vm{number}")
         if (
             not isinstance(name, str)
@@ -172,7 +175,7 @@ class RamDisk:
             raise RamDiskError(
                 f"secondary {number} has {memory} bytes of memory and an image of {len(content)}: give it more"
             )
-        if secondary.image in self.scripts.values() and memory < 0x6000:
+        if content is STUB and memory < 0x6000:
             raise RamDiskError(
                 f"secondary {number} is scripted and needs 24K of memory for its pages, it has {memory} bytes"
             )

@@ -6,6 +6,7 @@ recording ever changes, and the state at any event is a fold over the changes be
 """
 
 import struct
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -49,6 +50,7 @@ class Kind(Enum):
     DELIVER = "deliver"
     WAKE = "wake"
     SWITCH = "switch"
+    STEP = "step"
     END = "end"
 
 
@@ -240,6 +242,7 @@ class _Open:
     message: bytes | None = None
     uart: int = 0
     text: str = ""
+    done: bool = False
 
     def close(self) -> Event:
         return Event(
@@ -306,15 +309,30 @@ def watched_types(sink: Callable[[str, Any, Any], None]) -> tuple[type[Vm], type
     return WatchedVm, WatchedCpu
 
 
+@dataclass(slots=True)
+class _Serving:
+    """A trap that a physical CPU is serving: the vCPU that trapped, the trap's event, and the event that is open."""
+
+    vcpu: Vcpu
+    event: _Open
+    current: _Open
+    interleaved: bool = False
+
+
 class Recorder:
-    """Collects the events of one machine while it runs."""
+    """Collects the events of one machine while it runs.
+
+    Where the steps of several CPUs interleave, a trap's event ends when another CPU goes on, and what the trap does
+    later is a `STEP` event of its own: the changes of a recording are always in the order in which they happened.
+    """
 
     def __init__(self, uart_length: Callable[[], int]) -> None:
         self.events: list[Event] = []
         self.uart_length = uart_length
         self.vm_type, self.cpu_type = watched_types(self.changed)
         self.current: _Open | None = None
-        self.finished: list[_Open] = []
+        self.unfinished: deque[_Open] = deque()
+        self.serving: dict[str, _Serving] = {}
         self.known: dict[str, arch.ArchRegs] = {}
         self.switched_in_by: dict[str, int] = {}
         self.pending: dict[str, int] = {}
@@ -322,43 +340,60 @@ class Recorder:
 
     def changed(self, what: str, old: Any, new: Any) -> None:
         """A watched value is about to change."""
-        if self.current is not None:
-            self.current.changes.append(Change(what, old, new))
+        if self.current is None:
+            return
+        self.current.changes.append(Change(what, old, new))
+        owner, _, field = what.rpartition(".")
+        if field == "x0" and owner in self.known:
+            self.known[owner][0] = new
+        elif field == "is_on":
+            self.switched_in_by[owner] = self.current.seq
 
     def open(self, kind: Kind, actor: str, cause: int | None, **fields: Any) -> _Open:
         """Begin an event; what changes from now on belongs to it."""
+        if self.current is not None:
+            self.current.uart = self.uart_length()
         self.current = opened = _Open(self.count, kind, actor, cause, **fields)
-        self.finished.append(opened)
+        self.unfinished.append(opened)
         self.count += 1
         return opened
 
     def flush(self) -> None:
-        """Close every open event."""
-        length = self.uart_length()
-        for opened in self.finished:
-            opened.uart = length
-            self.events.append(opened.close())
-        self.finished, self.current = [], None
+        """Close every open event, as at the end of a run."""
+        for opened in self.unfinished:
+            opened.done = True
+        self.serving.clear()
+        self.close()
+
+    def close(self) -> None:
+        """Close the events that are finished, up to the first that is not."""
+        if self.current is not None:
+            self.current.uart = self.uart_length()
+            self.current = None
+        while self.unfinished and self.unfinished[0].done:
+            self.events.append(self.unfinished.popleft().close())
 
     def note(self, kind: Kind, actor: str, cause: int | None = None, **fields: Any) -> None:
         """An event without steps: booting, loading, a log line, the end."""
-        self.open(kind, actor, cause, **fields)
-        self.flush()
+        self.open(kind, actor, cause, **fields).done = True
+        self.close()
 
-    def serve(self, hypervisor: Hypervisor, cpu: Cpu, trap: Trap) -> None:
-        """Drive the hypervisor through one trap and record what it does. Exceptions leave the events complete."""
+    def start(self, cpu: Cpu, vcpu: Vcpu) -> None:
+        """A physical CPU is about to enter the primary for the first time."""
+        cause = self.switched_in_by.get(cpu.name, 0)
+        opened = self.open(Kind.SWITCH, "hypervisor", cause, cpu=cpu.id, target=vcpu.name, result=vcpu.regs[0])
+        opened.done = True
+        self.switched_in_by[cpu.name] = opened.seq
+
+    def begin(self, cpu: Cpu, trap: Trap) -> None:
+        """The event of a trap itself."""
         vcpu = cpu.current
         assert vcpu is not None
-        event = self.begin(cpu, vcpu, trap)
-        try:
-            for step in hypervisor.handle(cpu, trap):
-                self.step(hypervisor, event, cpu, step)
-            self.end(event, cpu, vcpu)
-        finally:
-            self.flush()
+        event = self.trap(cpu, vcpu, trap)
+        self.serving[cpu.name] = _Serving(vcpu, event, event)
 
-    def begin(self, cpu: Cpu, vcpu: Vcpu, trap: Trap) -> _Open:
-        """The event of the trap itself."""
+    def trap(self, cpu: Cpu, vcpu: Vcpu, trap: Trap) -> _Open:
+        """Open the event that says which trap it is."""
         cause = self.switched_in_by.get(cpu.name)
         x0, *args = cpu.regs[:4]
         if trap.esr is None:
@@ -373,44 +408,61 @@ class Recorder:
             return self.open(Kind.WFI, vcpu.name, cause, cpu=cpu.id)
         return self.open(Kind.FAULT, vcpu.name, cause, cpu=cpu.id, function=trap.esr, args=(trap.far, trap.hpfar))
 
-    def step(self, hypervisor: Hypervisor, event: _Open, cpu: Cpu, step: Step) -> None:
+    def step(self, hypervisor: Hypervisor, cpu: Cpu, step: Step) -> None:
         """A step is about to be taken: some begin an event of their own."""
-        kind, target, current = step.kind, step.target, self.current
-        assert current is not None
+        kind, target, serving = step.kind, step.target, self.serving[cpu.name]
+        event, current = serving.event, serving.current
         if current.kind is Kind.DELIVER and current.message is None:
             mailbox = hypervisor.vms[int(current.target[2:])].mailbox if current.target else None
             assert mailbox is not None
             current.message = hypervisor.mm_load(mailbox.recv, mailbox.recv_bytes)
+        interleaved = self.current is not current
+        serving.interleaved |= interleaved
+        if interleaved and current.kind is Kind.SWITCH and current.target is None:
+            current.kind, current.text = Kind.STEP, "begins to switch"
         if kind == "deliver":
             assert isinstance(target, Mailbox)
             name = target.name.partition(".")[0]
-            self.open(Kind.DELIVER, event.actor, event.seq, cpu=cpu.id, target=name)
+            serving.current = self.open(Kind.DELIVER, event.actor, event.seq, cpu=cpu.id, target=name)
         elif kind == "wake":
             assert isinstance(target, Vcpu)
-            self.open(Kind.WAKE, "hypervisor", current.seq, cpu=cpu.id, target=target.name)
+            serving.current = self.open(Kind.WAKE, "hypervisor", current.seq, cpu=cpu.id, target=target.name)
         elif kind in ("retval", "save", "restore"):
-            if current.kind is not Kind.SWITCH:
-                current = self.open(Kind.SWITCH, "hypervisor", event.seq, cpu=cpu.id)
+            if current.kind is not Kind.SWITCH or interleaved:
+                serving.current = self.open(Kind.SWITCH, "hypervisor", event.seq, cpu=cpu.id)
             if kind == "restore":
                 assert isinstance(target, Vcpu)
-                current.target = target.name
-                self.switched_in_by[cpu.name] = current.seq
+                serving.current.target = target.name
+                self.switched_in_by[cpu.name] = serving.current.seq
+        elif interleaved:
+            name = getattr(target, "name", "")
+            serving.current = self.open(Kind.STEP, event.actor, current.seq, cpu=cpu.id, text=f"{kind} {name}")
 
-    def end(self, event: _Open, cpu: Cpu, vcpu: Vcpu) -> None:
+    def end(self, cpu: Cpu) -> None:
         """The trap is served: note results and what the registers hold now."""
-        now = cpu.current
+        serving = self.serving[cpu.name]
+        vcpu, event, last, now = serving.vcpu, serving.event, serving.current, cpu.current
         assert now is not None
+        left = last if serving.interleaved else event
         if now is vcpu:
             if event.kind in (Kind.HYPERCALL, Kind.SMC):
                 event.result = cpu.regs[0]
-            event.registers = [*self.delta(vcpu, cpu.regs)]
-            return
-        if event.kind is Kind.HYPERCALL and call_number(event.function or 0) not in NO_RESULT_YET:
-            event.result = vcpu.regs[0]
-        event.registers = [*self.delta(vcpu, vcpu.regs)]
-        switch = self.finished[-1]
-        switch.function, switch.result = self.pending.get(now.name), now.regs[0]
-        switch.registers = [*self.delta(now, now.regs)]
+            left.registers += self.delta(vcpu, cpu.regs)
+        else:
+            if event.kind is Kind.HYPERCALL and call_number(event.function or 0) not in NO_RESULT_YET:
+                event.result = vcpu.regs[0]
+            left.registers += self.delta(vcpu, vcpu.regs)
+            last.function, last.result = self.pending.get(now.name), now.regs[0]
+            last.registers += self.delta(now, now.regs)
+        self.finish(cpu)
+
+    def finish(self, cpu: Cpu) -> None:
+        """What this CPU has open is over."""
+        self.serving.pop(cpu.name, None)
+        for opened in self.unfinished:
+            if opened.cpu == cpu.id:
+                opened.done = True
+        self.close()
 
     def delta(self, vcpu: Vcpu, regs: arch.ArchRegs) -> Iterator[tuple[str, bytes]]:
         """The registers of a vCPU that differ from what the recording knows, packed."""

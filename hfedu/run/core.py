@@ -1,0 +1,152 @@
+"""A physical CPU at work: it runs the guest it holds to the next trap, and serves the trap step by step."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from hfedu.board.board import Board
+from hfedu.board.timer import Timer
+from hfedu.guest.budget import Budget, StuckForever
+from hfedu.guest.scripted import Script, ScriptDone, ScriptedCpu, ScriptedVcpu
+from hfedu.hf import arch
+from hfedu.hf.api import running
+from hfedu.hf.arch import PC
+from hfedu.hf.cpu import Cpu, Vcpu
+from hfedu.hf.handler import Trap
+from hfedu.hf.hypervisor import Hypervisor
+from hfedu.hf.platform import CpuDown, HypervisorHang
+from hfedu.hf.psci import PsciCall
+from hfedu.hf.spinlock import SpinLock, Step, Steps
+from hfedu.run.trace import Recorder
+
+if TYPE_CHECKING:
+    from hfedu.guest.unicorn_cpu import UnicornCpu
+
+GUEST_STEP = 1000
+"""Instructions that a guest runs without a trap before another physical CPU may go on."""
+
+
+class Core:
+    """One physical CPU with the guests it executes.
+
+    `step` is what the hypervisor has announced and not yet done, None while a guest runs. `ended` is the exception
+    after which this CPU will never go on.
+    """
+
+    def __init__(
+        self,
+        cpu: Cpu,
+        board: Board,
+        hypervisor: Hypervisor,
+        budget: Budget,
+        timer: Timer | None,
+        guests: dict[str, ScriptedVcpu],
+        script_of: Callable[[Vcpu], Script | None],
+    ) -> None:
+        self.cpu, self.board, self.hypervisor, self.budget, self.timer = cpu, board, hypervisor, budget, timer
+        self.script_of = script_of
+        self.recorder: Recorder | None = None
+        self.scripted = ScriptedCpu(cpu, board.memory, hypervisor, budget, timer, guests)
+        self.unicorn: UnicornCpu | None = None
+        self.steps: Steps[None] | None = None
+        self.step: Step | None = None
+        self.ended: Exception | None = None
+
+    @property
+    def powered(self) -> bool:
+        """Whether the firmware has turned this CPU on."""
+        return self.board.powered[self.cpu.id]
+
+    @property
+    def waits_for(self) -> SpinLock | None:
+        """The lock that this CPU spins on."""
+        step = self.step
+        if step is None or step.kind != "acquire":
+            return None
+        lock = step.target
+        assert isinstance(lock, SpinLock)
+        return lock if lock.owner is not None else None
+
+    @property
+    def able(self) -> bool:
+        """Whether this CPU can take a step."""
+        return self.powered and self.ended is None and not self.scripted.meeting and self.waits_for is None
+
+    def start(self) -> None:
+        """Enter the hypervisor after power-on, and the primary from there."""
+        if self.recorder is not None:
+            self.recorder.start(self.cpu, self.hypervisor.vms[0].vcpus[self.cpu.id])
+        self.hypervisor.cpu_main(self.cpu)
+        if self.recorder is not None:
+            self.recorder.close()
+
+    def advance(self) -> None:
+        """Take one atomic step: enter the primary, run the guest to its next trap, or do what was announced."""
+        try:
+            if self.cpu.current is None:
+                self.start()
+                return
+            if self.steps is None:
+                trap = self.run_guest(GUEST_STEP)
+                if trap is None:
+                    return
+                self.steps = self.serve(trap)
+            elif self.recorder is not None and self.step is not None:
+                self.recorder.step(self.hypervisor, self.cpu, self.step)
+            self.step = next(self.steps, None)
+            if self.step is None:
+                self.steps = None
+                if self.recorder is not None:
+                    self.recorder.end(self.cpu)
+        except CpuDown:
+            self.power_down()
+        except (ScriptDone, StuckForever, HypervisorHang) as end:
+            self.ended = end
+
+    def trap(self) -> None:
+        """Run the guest to its next trap and serve it whole: all there is to do on a machine of one CPU."""
+        trap = self.run_guest()
+        while trap is None:
+            trap = self.run_guest()
+        steps = self.serve(trap)
+        if self.recorder is None:
+            deque(steps, maxlen=0)
+            return
+        for step in steps:
+            self.recorder.step(self.hypervisor, self.cpu, step)
+        self.recorder.end(self.cpu)
+
+    def serve(self, trap: Trap) -> Steps[None]:
+        """Begin to serve a trap."""
+        self.budget.trapped += 1
+        if self.recorder is not None:
+            self.recorder.begin(self.cpu, trap)
+        return self.hypervisor.handle(self.cpu, trap)
+
+    def run_guest(self, limit: int | None = None) -> Trap | None:
+        """Let the guest on this CPU go on to its next trap, or None if it is not that far yet."""
+        script = self.script_of(running(self.cpu))
+        if script is not None:
+            return self.scripted.run(script, limit)
+        if self.unicorn is None:
+            from hfedu.guest.unicorn_cpu import UnicornCpu
+
+            self.unicorn = UnicornCpu(self.cpu, self.board.memory, self.hypervisor, self.budget, self.timer)
+        return self.unicorn.run(limit)
+
+    def power_off(self) -> None:
+        """Switch the machine off, as the last script of the primary does when it has ended."""
+        self.cpu.regs[0] = PsciCall.SYSTEM_OFF
+        self.cpu.regs[PC] += 4
+        for _ in self.serve(Trap(arch.EC_HVC << 26 | arch.ESR_IL)):
+            raise AssertionError("power-off takes no steps")
+
+    def power_down(self) -> None:
+        """Turn this CPU off until the firmware is asked to turn it on again."""
+        self.steps = self.step = None
+        self.board.powered[self.cpu.id] = False
+        self.cpu.current = None
+        if self.unicorn is not None:
+            self.unicorn.loaded = None
+        if self.recorder is not None:
+            self.recorder.finish(self.cpu)
