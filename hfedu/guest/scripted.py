@@ -16,7 +16,7 @@ the hypervisor has let the program counter pass it.
 import inspect
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from hfedu.board.memory import PhysicalMemory
 from hfedu.board.timer import Timer
@@ -38,7 +38,7 @@ SEND_PAGE, RECV_PAGE = 0x4000, 0x5000
 
 Script = Callable[[], Generator["Action", Any, None]]
 """A scripted guest: a generator function without arguments."""
-Instruction = Literal["hvc", "smc", "wfi", "load", "store", "meet"]
+INSTRUCTIONS = frozenset(("hvc", "smc", "wfi", "load", "store", "meet"))
 
 
 class ScriptError(Mistake):
@@ -59,7 +59,7 @@ class Action:
     `instruction` is "hvc", "smc", "wfi", "load", "store", or "meet" (see `meet`); for a call `registers` are x0-x3.
     """
 
-    instruction: Instruction
+    instruction: str
     registers: tuple[int, ...] = ()
     address: int = 0
     data: bytes = b""
@@ -68,7 +68,7 @@ class Action:
     prepare: "Callable[[ScriptedVcpu], tuple[int, ...]] | None" = None
 
     def __post_init__(self) -> None:
-        if self.instruction not in get_args(Instruction):
+        if self.instruction not in INSTRUCTIONS:
             raise ScriptError(f"a guest has no instruction {self.instruction!r}: it has hvc, smc, wfi, load and store")
         for number in (*self.registers, self.address, self.size):
             if not isinstance(number, int):
@@ -227,7 +227,8 @@ class ScriptedVcpu:
         self.shared_access = False
         self.action: Action | None = None
         self.next_pc = self.base
-        self.name = script.__name__
+        self.places: dict[tuple[int, ...], int] = {}
+        self.script = script
         self.generator = script()
         self.refused: Fault | None = None
 
@@ -244,9 +245,19 @@ class ScriptedVcpu:
             return None if self.vcpu.vm.id == call.HF_PRIMARY_VM_ID else wait_for_interrupt()
         if not isinstance(action, Action):
             raise ScriptError(
-                f"the script {self.name} yielded {action!r}: yield a call such as receive(), send(0, b'...') or clear()"
+                f"the script {self.script.__name__} yielded {action!r}: yield a call such as receive(), "
+                "send(0, b'...') or clear()"
             )
         return action
+
+    def pc(self) -> int:
+        """Where the yield that the script is at would be: the places of a script count in the order of first visits."""
+        place, generator = [], self.generator
+        while inspect.isgenerator(generator) and generator.gi_frame is not None:
+            place.append(generator.gi_frame.f_lasti)
+            generator = generator.gi_yieldfrom  # type: ignore[assignment]
+        base: int = self.base
+        return base + 4 * self.places.setdefault(tuple(place), len(self.places))
 
     def translate(self, address: int, size: int, write: bool) -> "int | Fault":
         """Where an access of this VM goes, or how it fails."""
@@ -289,6 +300,8 @@ class ScriptDone(Exception):
 class ScriptedCpu:
     """Runs scripted guests on a physical CPU; the counterpart of `UnicornCpu`. The CPUs share `guests`."""
 
+    guest_type: type[ScriptedVcpu] = ScriptedVcpu
+
     def __init__(
         self,
         cpu: Cpu,
@@ -307,7 +320,7 @@ class ScriptedCpu:
         vcpu = running(self.cpu)
         if vcpu.name not in self.guests:
             peers = (guest.of_vm for guest in self.guests.values() if guest.vcpu.vm is vcpu.vm)
-            self.guests[vcpu.name] = ScriptedVcpu(vcpu, script, self.memory, self.walker, next(peers, {}))
+            self.guests[vcpu.name] = self.guest_type(vcpu, script, self.memory, self.walker, next(peers, {}))
         return self.guests[vcpu.name]
 
     def run(self, script: Script, limit: int | None = None) -> Trap | None:
@@ -326,6 +339,7 @@ class ScriptedCpu:
                 return Trap(None)
             if guest.action is None or regs[PC] == guest.next_pc:
                 guest.action = guest.advance(self.result(guest))
+                regs[PC] = guest.pc()
                 guest.next_pc = regs[PC] + 4
             action = guest.action
             if action is None:

@@ -29,8 +29,8 @@ GUEST_STEP = 1000
 class Core:
     """One physical CPU with the guests it executes.
 
-    `step` is what the hypervisor has announced and not yet done, None while a guest runs. `ended` is the exception
-    after which this CPU will never go on.
+    `step` is what the hypervisor has announced and not yet done, None while a guest runs. `is_hvc` says whether the
+    last trap was a hypercall. `ended` is the exception after which this CPU will never go on.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Core:
         self.unicorn: UnicornCpu | None = None
         self.steps: Steps[None] | None = None
         self.step: Step | None = None
+        self.is_hvc = False
         self.ended: Exception | None = None
 
     @property
@@ -119,6 +120,7 @@ class Core:
     def serve(self, trap: Trap) -> Steps[None]:
         """Begin to serve a trap."""
         self.budget.trapped += 1
+        self.is_hvc = trap.esr is not None and trap.esr >> 26 == arch.EC_HVC
         if self.recorder is not None:
             self.recorder.begin(self.cpu, trap)
         return self.hypervisor.handle(self.cpu, trap)

@@ -196,16 +196,21 @@ class Machine:
             able = [core.cpu.id for core in self.cores if core.able]
         return able
 
+    def deadlock(self) -> "Deadlock | None":
+        """Which CPUs wait for locks that are held, if any do."""
+        locks = [(core.cpu.id, core.waits_for) for core in self.cores]
+        holds = [
+            f"CPU {cpu} waits for {lock.name}, which CPU {lock.owner.id} holds"
+            for cpu, lock in locks
+            if lock is not None and lock.owner is not None
+        ]
+        return Deadlock(f"Deadlock: {', and '.join(holds)}. They spin for ever.") if holds else None
+
     def standstill(self) -> Exception:
         """Why no CPU can go on; it switches the machine off if all there was to do is done."""
-        spinning = {core.cpu.id: lock for core in self.cores if (lock := core.waits_for) is not None}
-        if spinning:
-            holds = [
-                f"CPU {cpu} waits for {lock.name}, which CPU {lock.owner.id} holds"
-                for cpu, lock in spinning.items()
-                if lock.owner is not None
-            ]
-            return Deadlock(f"Deadlock: {', and '.join(holds)}. They spin for ever.")
+        deadlock = self.deadlock()
+        if deadlock is not None:
+            return deadlock
         ends = [core.ended for core in self.cores if core.ended is not None]
         done = next((core for core in self.cores if isinstance(core.ended, ScriptDone)), None)
         if done is not None:
@@ -228,26 +233,27 @@ class Machine:
             yield
         except PowerDown as down:
             verb = "powered the machine off" if down.reason == "off" else "reset the machine"
-            self._end(f"power {down.reason}" if down.reason == "off" else "reset", f"The primary {verb}.", 0)
+            self.end(Outcome("power off" if down.reason == "off" else "reset", f"The primary {verb}.", 0))
         except CpuDown:
-            self._end("stuck", ALL_OFF, 3)
+            self.end(Outcome("stuck", ALL_OFF, 3))
         except Deadlock as deadlock:
-            self._end("deadlock", str(deadlock), 4)
+            self.end(Outcome("deadlock", str(deadlock), 4))
         except StuckForever as stuck:
-            self._end("stuck", str(stuck), 3)
+            self.end(Outcome("stuck", str(stuck), 3))
         except OutOfBudget as out:
-            self._end("budget", str(out), 3)
+            self.end(Outcome("budget", str(out), 3))
         except HypervisorPanic as panic:
-            self._end("panic", str(panic), 4)
+            self.end(Outcome("panic", str(panic), 4))
         except HypervisorHang as hang:
-            self._end("hang", str(hang), 4)
+            self.end(Outcome("hang", str(hang), 4))
 
-    def _end(self, kind: str, sentence: str, status: int) -> None:
-        self.outcome = Outcome(kind, sentence, status)
+    def end(self, outcome: Outcome) -> None:
+        """The run is over, and how."""
+        self.outcome = outcome
         if self.recorder is not None:
             self.recorder.flush()
             last = self.recorder.count - 1
-            self.recorder.note(Kind.END, "hypervisor", last if last >= 0 else None, text=sentence)
+            self.recorder.note(Kind.END, "hypervisor", last if last >= 0 else None, text=outcome.sentence)
 
     def _log(self, text: str) -> None:
         """A line of the hypervisor while guests run belongs to the event that is open."""
