@@ -373,7 +373,7 @@ SP_EL0, SP_EL1 = arch.REGISTER_NAMES.index("SP_EL0"), arch.REGISTER_NAMES.index(
 
 
 def bare_hypercalls(times: int) -> float:
-    """Seconds that `times` rounds of emu_start, HVC, hook, return take with Unicorn alone: what nobody can go below."""
+    """Seconds that `times` rounds of emu_start, HVC, hook, return take with Unicorn's own Python binding, as it is."""
     uc: Any = Uc(UC_ARCH_ARM64, UC_MODE_ARM)
     uc.mem_map(RAM_BASE, PAGE_SIZE, UC_PROT_ALL)
     uc.mem_write(RAM_BASE, b"\x02\x00\x00\xd4")
