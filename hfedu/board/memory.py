@@ -42,7 +42,9 @@ class PhysicalMemory:
         at = pa - RAM_BASE
         if at >= 0 and at + len(data) <= self.ram_size:
             self.ram[at : at + len(data)] = data
-            self.dirty.update(range(pa & -PAGE_SIZE, pa + len(data), PAGE_SIZE))
+            self.dirty.add(pa & -PAGE_SIZE)
+            if (pa & PAGE_SIZE - 1) + len(data) > PAGE_SIZE:
+                self.dirty.update(range(pa & -PAGE_SIZE, pa + len(data), PAGE_SIZE))
         elif pa >= PL011_BASE and pa + len(data) <= PL011_BASE + PAGE_SIZE:
             for i, byte in enumerate(data):
                 self.uart.write(pa - PL011_BASE + i, byte)
