@@ -2,18 +2,26 @@
 
 import os
 import statistics
+import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from itertools import cycle
+from typing import Any
+from unittest import mock
 
 from hfedu.files import asset
+from hfedu.guest.scripted import Action, clear, configure, send, vcpu_run, vm_count
 from hfedu.guest.unicorn_cpu import bare_hypercalls
+from hfedu.hf import platform
 from hfedu.notebook import Machine, boot
 from hfedu.run.ramdisk import RamDisk
 from hfedu.view.sequence import sequence
 
-ROUND_TRIPS = 2000
+TRAPS = 12_000
+COUNT_VMS = struct.pack("<3I", 0xD29F_E020, 0xD400_0002, 0x17FF_FFFE)
+"""A guest that asks for ever how many VMs there are: mov x0, #HF_VM_GET_COUNT; hvc #0; b .-8."""
 
 
 def seconds(action: Callable[[], object], times: int = 7) -> float:
@@ -27,19 +35,68 @@ def seconds(action: Callable[[], object], times: int = 7) -> float:
     return statistics.median(samples)
 
 
-def round_trips(pingpong: RamDisk, record: bool, times: int) -> float:
-    """Seconds that ROUND_TRIPS messages to VM 1 and back take, six hypercalls each, booting not counted."""
-    few, many = (
-        seconds(lambda append=append: Machine(pingpong, append, record=record).run(), times)  # type: ignore[misc]
-        for append in ("0", str(ROUND_TRIPS))
-    )
-    return many - few
+def trap(ramdisk: RamDisk, append: str = "", traps: int = TRAPS, record: bool = False) -> float:
+    """Seconds per trap of a run of so many, its beginning not counted."""
+    machine = Machine(ramdisk, append, "64M", max_traps=traps, record=record)
+    for _ in range(20):
+        machine.step()
+    begin = time.perf_counter()
+    machine.run()
+    return (time.perf_counter() - begin) / (machine.budget.trapped - 20)
+
+
+def ask_for_ever() -> Generator[Action, Any, None]:
+    """`COUNT_VMS` as a script."""
+    while True:
+        yield vm_count()
+
+
+def echoes(vms: int) -> RamDisk:
+    """A scripted primary that sends messages to all other VMs in turn, each of which sends them back."""
+
+    def primary() -> Generator[Action, Any, None]:
+        yield configure()
+        for vm in cycle(range(1, vms)):
+            yield vcpu_run(vm)
+            yield send(vm, bytes(32))
+            yield vcpu_run(vm)
+            yield clear()
+
+    return RamDisk(primary, [asset("echo.bin")] * (vms - 1))
+
+
+def costs() -> dict[str, float]:
+    """What traps cost, as ratios. Each number is the least of several, and those that are compared take turns."""
+    pingpong = RamDisk(asset("pingpong_primary.bin"), [asset("echo.bin")])  # 10 events every 6 traps
+    count, script, few, many = RamDisk(COUNT_VMS), RamDisk(ask_for_ever), echoes(2), echoes(15)
+    measures: dict[str, Callable[[], float]] = {
+        "bare": lambda: bare_hypercalls(TRAPS) / TRAPS,
+        "roundtrip": lambda: trap(pingpong, str(TRAPS)),
+        "recorded_roundtrip": lambda: trap(pingpong, str(TRAPS), record=True),
+        "hypercall": lambda: trap(count),
+        "recorded_hypercall": lambda: trap(count, record=True),
+        "scripted_hypercall": lambda: trap(script),
+        "2_vms": lambda: trap(few),
+        "15_vms": lambda: trap(many),
+        "1e3_events": lambda: trap(pingpong, str(TRAPS), 600, record=True),
+        "1e5_events": lambda: trap(pingpong, str(TRAPS), 60_000, record=True),
+    }
+    with mock.patch.object(platform, "HEAP_PAGES", 109):  # the real pool ends when five VMs have their tables
+        rounds = [{name: measure() for name, measure in measures.items()} for _ in range(3)]
+    least = {name: min(times[name] for times in rounds) for name in measures}
+    return {
+        **{f"{name}_over_bare": least[name] / least["bare"] for name in list(measures)[1:6]},
+        "15_vms_over_2": least["15_vms"] / least["2_vms"],
+        "1e5_events_over_1e3": least["1e5_events"] / least["1e3_events"],
+    }
 
 
 def bench(initrd: str | os.PathLike[str] | None = None) -> dict[str, float]:
     """Measure: milliseconds to boot a RAM disk to its end, recorded or not, to draw 50 events, and to import.
 
-    `roundtrip_over_bare` is a round trip (six hypercalls of real guests) over six bare returns from Unicorn.
+    And ratios. `_over_bare`: a round trip (six hypercalls of two real guests) over six bare returns from Unicorn, and
+    one hypercall over one. `15_vms_over_2`: a message that 15 VMs take turns to answer over one between two.
+    `1e5_events_over_1e3`: a recorded event in a run of so many over one in a short run.
     """
     relay = RamDisk(asset("relay_primary.bin"), [asset("relay.bin"), asset("relay.bin")])
     disk = RamDisk.from_file(initrd) if initrd is not None else relay
@@ -52,9 +109,6 @@ def bench(initrd: str | os.PathLike[str] | None = None) -> dict[str, float]:
 
     plain = seconds(lambda: Machine(disk, record=False).run())
     recorded = seconds(lambda: Machine(disk).run())
-    pingpong = RamDisk(asset("pingpong_primary.bin"), [asset("echo.bin")])
-    bare = seconds(lambda: bare_hypercalls(6 * ROUND_TRIPS), 3)
-    trips = [round_trips(pingpong, record, 3) for record in (False, True)]
     python = [sys.executable, "-c", "pass"]
     library = [sys.executable, "-c", "import hfedu; hfedu.boot"]
     start = seconds(lambda: subprocess.run(python, check=True), 3)
@@ -63,8 +117,7 @@ def bench(initrd: str | os.PathLike[str] | None = None) -> dict[str, float]:
         "boot_ms": plain * 1000,
         "boot_recorded_ms": recorded * 1000,
         "recorded_over_plain": recorded / plain,
-        "roundtrip_over_bare": trips[0] / bare,
-        "recorded_roundtrip_over_bare": trips[1] / bare,
+        **costs(),
         "figure_of_50_events_ms": seconds(draw, 3) * 1000,
         "import_ms": (imported - start) * 1000,
     }

@@ -45,7 +45,9 @@ class PhysicalMemory:
         if at >= 0 and at + len(data) <= self.ram_size:
             self.ram[at : at + len(data)] = data
             for pages in self.dirty:
-                pages.update(range(pa & -PAGE_SIZE, pa + len(data), PAGE_SIZE))
+                pages.add(pa & -PAGE_SIZE)
+                if (pa & PAGE_SIZE - 1) + len(data) > PAGE_SIZE:
+                    pages.update(range(pa & -PAGE_SIZE, pa + len(data), PAGE_SIZE))
         elif pa >= PL011_BASE and pa + len(data) <= PL011_BASE + PAGE_SIZE:
             for i, byte in enumerate(data):
                 self.uart.write(pa - PL011_BASE + i, byte)

@@ -21,10 +21,15 @@ from hfedu.hf.mm import MM_MODE_R, MM_MODE_W, Mm
 from hfedu.hf.spinlock import Step, Steps, sl_lock, sl_unlock
 from hfedu.hf.vm import MailboxState, Vm
 
+READY, RUNNING = VcpuState.READY, VcpuState.RUNNING
+BLOCKED_MAILBOX, BLOCKED_INTERRUPT = VcpuState.BLOCKED_MAILBOX, VcpuState.BLOCKED_INTERRUPT
+EMPTY, RECEIVED, READ = MailboxState
+YIELD, WAIT_FOR_INTERRUPT, WAKE_UP, MESSAGE = HfVcpuRun
+
 Result = tuple[int, Vcpu | None]
 """What a hypercall decided: the caller's x0, and the vCPU to run instead of the caller, if any."""
 
-RUN_FAILED = hf_vcpu_run_response(HfVcpuRun.WAIT_FOR_INTERRUPT, 0, 0)
+RUN_FAILED = hf_vcpu_run_response(WAIT_FOR_INTERRUPT, 0, 0)
 
 
 class Api(Mm):
@@ -61,13 +66,13 @@ class Api(Mm):
 
     def api_yield(self, cpu: Cpu) -> Steps[Vcpu]:
         """Back to the primary, which sees YIELD; the current vCPU stays ready."""
-        response = hf_vcpu_run_response(HfVcpuRun.YIELD, 0, 0)
-        return (yield from self.api_switch_to_primary(cpu, response, VcpuState.READY))
+        response = hf_vcpu_run_response(YIELD, 0, 0)
+        return (yield from self.api_switch_to_primary(cpu, response, READY))
 
     def api_wait_for_interrupt(self, cpu: Cpu) -> Steps[Vcpu]:
         """Back to the primary, which sees WAIT_FOR_INTERRUPT; the current vCPU blocks."""
-        response = hf_vcpu_run_response(HfVcpuRun.WAIT_FOR_INTERRUPT, 0, 0)
-        return (yield from self.api_switch_to_primary(cpu, response, VcpuState.BLOCKED_INTERRUPT))
+        response = hf_vcpu_run_response(WAIT_FOR_INTERRUPT, 0, 0)
+        return (yield from self.api_switch_to_primary(cpu, response, BLOCKED_INTERRUPT))
 
     def api_vm_get_count(self) -> int:
         """How many VMs there are, the primary included."""
@@ -98,10 +103,10 @@ class Api(Mm):
         vcpu = vm.vcpus[vcpu_idx & MASK32]
         ret: Result = RUN_FAILED, None
         yield from sl_lock(cpu, vcpu.lock)
-        if vcpu.state is VcpuState.READY:
-            vcpu.state = VcpuState.RUNNING
+        if vcpu.state is READY:
+            vcpu.state = RUNNING
             self.vm_set_current(cpu, vm)
-            ret = hf_vcpu_run_response(HfVcpuRun.YIELD, 0, 0), vcpu
+            ret = hf_vcpu_run_response(YIELD, 0, 0), vcpu
         yield from sl_unlock(cpu, vcpu.lock)
         return ret
 
@@ -167,7 +172,7 @@ class Api(Mm):
 
         yield from sl_lock(cpu, to.lock)
         mailbox = to.mailbox
-        if mailbox.state is not MailboxState.EMPTY or mailbox.recv == NULL:
+        if mailbox.state is not EMPTY or mailbox.recv == NULL:
             yield from sl_unlock(cpu, to.lock)
             return ERROR, None
 
@@ -178,24 +183,24 @@ class Api(Mm):
         waiter = mailbox.recv_waiter
         vcpu = HF_INVALID_VCPU
         if to.id == HF_PRIMARY_VM_ID:
-            mailbox.state = MailboxState.READ
-            primary_ret = hf_vcpu_run_response(HfVcpuRun.MESSAGE, 0, size)
+            mailbox.state = READ
+            primary_ret = hf_vcpu_run_response(MESSAGE, 0, size)
         else:
-            mailbox.state = MailboxState.RECEIVED if waiter is None else MailboxState.READ
+            mailbox.state = RECEIVED if waiter is None else READ
             if waiter is not None:
                 yield from sl_lock(cpu, waiter.lock)
                 yield Step("wake", waiter)
                 mailbox.recv_waiter = waiter.mailbox_next
-                waiter.state = VcpuState.READY
+                waiter.state = READY
                 waiter.regs.set_retval(hf_mailbox_receive_response(sender.id, size))
                 yield from sl_unlock(cpu, waiter.lock)
                 vcpu = waiter.index
-            primary_ret = hf_vcpu_run_response(HfVcpuRun.WAKE_UP, to.id, vcpu)
+            primary_ret = hf_vcpu_run_response(WAKE_UP, to.id, vcpu)
         yield from sl_unlock(cpu, to.lock)
 
         if sender.id == HF_PRIMARY_VM_ID:
             return vcpu, None
-        return 0, (yield from self.api_switch_to_primary(cpu, primary_ret, VcpuState.READY))
+        return 0, (yield from self.api_switch_to_primary(cpu, primary_ret, READY))
 
     def api_mailbox_receive(self, cpu: Cpu, block: int) -> Steps[Result]:
         """Take the message that waits: its sender and size. Without one, -1, or block until a send wakes the caller.
@@ -210,14 +215,14 @@ class Api(Mm):
         yield from sl_lock(cpu, vm.lock)
         mailbox = vm.mailbox
         ret, next_vcpu = ERROR, None
-        if mailbox.state is MailboxState.RECEIVED:
+        if mailbox.state is RECEIVED:
             yield mailbox.read
-            mailbox.state = MailboxState.READ
+            mailbox.state = READ
             ret = hf_mailbox_receive_response(mailbox.recv_from_id, mailbox.recv_bytes)
         elif block:
             yield from sl_lock(cpu, vcpu.lock)
             yield Step("block", vcpu)
-            vcpu.state = VcpuState.BLOCKED_MAILBOX
+            vcpu.state = BLOCKED_MAILBOX
             vcpu.mailbox_next = mailbox.recv_waiter
             mailbox.recv_waiter = vcpu
             yield from sl_unlock(cpu, vcpu.lock)
@@ -233,9 +238,9 @@ class Api(Mm):
         vm = running(cpu).vm
         yield from sl_lock(cpu, vm.lock)
         ret = ERROR
-        if vm.mailbox.state is MailboxState.READ:
+        if vm.mailbox.state is READ:
             yield vm.mailbox.clear
-            vm.mailbox.state = MailboxState.EMPTY
+            vm.mailbox.state = EMPTY
             ret = 0
         yield from sl_unlock(cpu, vm.lock)
         return ret

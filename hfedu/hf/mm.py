@@ -358,24 +358,23 @@ class Mm:
 
     def mm_load(self, va: Va, size: int) -> bytes:
         """Read `size` bytes through stage 1, in order; `El2Abort` at the first byte that faults."""
-        data = b""
-        while len(data) < size:
-            at = Va(va + len(data))
-            chunk = min(size - len(data), PAGE_SIZE - (at & PAGE_SIZE - 1))
+        data, end = b"", va + size
+        while va < end:
+            page_end = (va | PAGE_SIZE - 1) + 1
             try:
-                data += self.memory.read(self.mm_stage1(at, False), chunk)
+                data += self.memory.read(self.mm_stage1(va, False), (end if end < page_end else page_end) - va)
             except BusError:
-                raise El2Abort(at, 0x10, False) from None
+                raise El2Abort(va, 0x10, False) from None
+            va = Va(page_end)
         return data
 
     def mm_store(self, va: Va, data: bytes) -> None:
         """Write `data` through stage 1, in order; `El2Abort` at the first byte that faults."""
-        done = 0
-        while done < len(data):
-            at = Va(va + done)
-            chunk = min(len(data) - done, PAGE_SIZE - (at & PAGE_SIZE - 1))
+        begin, end = va, va + len(data)
+        while va < end:
+            page_end = (va | PAGE_SIZE - 1) + 1
             try:
-                self.memory.write(self.mm_stage1(at, True), data[done : done + chunk])
+                self.memory.write(self.mm_stage1(va, True), data[va - begin : page_end - begin])
             except BusError:
-                raise El2Abort(at, 0x10, True) from None
-            done += chunk
+                raise El2Abort(va, 0x10, True) from None
+            va = Va(page_end)

@@ -24,6 +24,8 @@ class PsciCall(IntEnum):
     SYSTEM_RESET = 0x8400_0009
 
 
+PSCI_CALLS = frozenset(map(int, PsciCall))
+
 PSCI_SUCCESS, PSCI_NOT_SUPPORTED, PSCI_INVALID_PARAMETERS = 0, -1, -2
 PSCI_ALREADY_ON, PSCI_INTERNAL_FAILURE = -4, -6
 PSCI_AFFINITY_ON, PSCI_AFFINITY_OFF = 0, 1
@@ -55,7 +57,10 @@ class Psci(Mm):
 
     def psci_handler(self, cpu: Cpu, function: int, arg0: int, arg1: int, arg2: int) -> Steps[int | None]:
         """Serve one PSCI call. Its result, or None if upstream does not know the function."""
-        match function & MASK32 & ~PSCI_CONVENTION_MASK:
+        function &= MASK32 & ~PSCI_CONVENTION_MASK
+        if function not in PSCI_CALLS:  # as nearly always
+            return None
+        match function:
             case PsciCall.VERSION:
                 return 2
             case PsciCall.MIGRATE_INFO_TYPE:
