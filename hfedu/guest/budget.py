@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+NO_INTERRUPT = "The primary waits for an interrupt, and no device of this board will ever raise one."
+
 
 class OutOfBudget(Exception):
     """A limit was reached; the text is a sentence that says which."""

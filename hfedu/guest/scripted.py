@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from hfedu.board.memory import PhysicalMemory
 from hfedu.errors import Mistake
-from hfedu.guest.budget import Budget
+from hfedu.guest.budget import NO_INTERRUPT, Budget, StuckForever
 from hfedu.guest.syndrome import Access, Fault, Walker
 from hfedu.hf import arch, call
 from hfedu.hf.addr import PAGE_SIZE, Pa
@@ -298,6 +298,8 @@ class ScriptedCpu:
                 return Trap(arch.EC_HVC << 26 | arch.ESR_IL)
             if action.instruction == "smc":
                 return Trap(arch.EC_SMC << 26 | arch.ESR_IL)
+            if not cpu.hcr_el2 & arch.HCR_TWI:  # nobody traps the primary's WFI
+                raise StuckForever(NO_INTERRUPT)
             return Trap(arch.EC_WFI_WFE << 26 | arch.ESR_IL | 1 << 24 | 0xE << 20)
 
     def result(self, guest: ScriptedVcpu, action: Action) -> Any:

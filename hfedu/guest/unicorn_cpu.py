@@ -28,7 +28,7 @@ from unicorn.unicorn_py3.unicorn import Uc, uclib
 
 from hfedu.board.memory import FLASH_SIZE, RAM_BASE, PhysicalMemory
 from hfedu.guest import syndrome
-from hfedu.guest.budget import Budget, StuckForever
+from hfedu.guest.budget import NO_INTERRUPT, Budget, StuckForever
 from hfedu.hf import arch
 from hfedu.hf.addr import PAGE_SIZE, Pa
 from hfedu.hf.api import running
@@ -301,7 +301,7 @@ class UnicornCpu:
         """A WFI: it traps from a secondary; the primary really waits, and nothing here ever interrupts it."""
         if self.cpu.hcr_el2 & arch.HCR_TWI:
             return Trap(arch.EC_WFI_WFE << 26 | arch.ESR_IL | 1 << 24 | 0xE << 20)
-        raise StuckForever("The primary waits for an interrupt, and no device of this board will ever raise one.")
+        raise StuckForever(NO_INTERRUPT)
 
     def abort(self, access: syndrome.Access, fetch: bool = False) -> Trap | None:
         """A failed access: a trap if stage 2 refused it, else an exception of the guest's own."""
