@@ -12,7 +12,7 @@ PAGE = 4096
 MASK32, MASK64 = (1 << 32) - 1, (1 << 64) - 1
 MINUS_1 = MASK64
 NO_WAITER = 0xFFFF
-YIELD, WAIT_FOR_INTERRUPT, WAKE_UP, MESSAGE = range(4)
+WAIT_FOR_INTERRUPT, WAKE_UP, MESSAGE = 1, 2, 3
 UART = 0x0900_0000
 HYPERVISOR = range(0x4000_1000, 0x4004_A000)
 PHYSICAL_CPUS = 8
@@ -67,11 +67,6 @@ class Vm:
     size: int = 0
     sender: int = 0
     waiters: list[Vcpu] = field(default_factory=list)
-
-
-def run_result(code: int, vm: int = 0, data: int = 0) -> int:
-    """The x0 of HF_VCPU_RUN."""
-    return code | vm << 16 | data << 32
 
 
 class Model:
@@ -147,17 +142,18 @@ class Model:
             if vcpu is self.primary:
                 raise Ended("stuck")
             self.reached["wait for interrupt"] += 1
-            self.back_to_primary("BLOCKED_INTERRUPT", run_result(WAIT_FOR_INTERRUPT))
+            self.back_to_primary("BLOCKED_INTERRUPT", WAIT_FOR_INTERRUPT)
         else:
             result = self.serve(vcpu, action)
             if result is not None:
                 vcpu.x0 = result & MASK64
 
-    def back_to_primary(self, state: str, result: int) -> None:
-        """The secondary that runs leaves its CPU in `state`, and HF_VCPU_RUN returns `result`."""
+    def back_to_primary(self, state: str, code: int, vm: int = 0, data: int = 0) -> None:
+        """The secondary that runs leaves its CPU in `state`, and the primary's HF_VCPU_RUN returns."""
+        self.reached[f"run returned code {code}"] += 1
         self.running.state = state
         self.running = self.primary
-        self.primary.x0 = result
+        self.primary.x0 = code | vm << 16 | data << 32
 
     # Calls. Each returns x0, or None where that is written later.
 
@@ -226,7 +222,7 @@ class Model:
             refused = f"vCPU is {self.vms[vm_id].vcpus[index].state}"
         if refused:
             self.reached[f"run refused: {refused}"] += 1
-            return run_result(WAIT_FOR_INTERRUPT)
+            return WAIT_FOR_INTERRUPT
         self.reached["run"] += 1
         self.running = self.vms[vm_id].vcpus[index]
         self.running.state = "RUNNING"
@@ -284,7 +280,7 @@ class Model:
             self.reached["message to the primary"] += 1
             to.mailbox = "READ"
             vcpu.x0 = 0
-            self.back_to_primary("READY", run_result(MESSAGE, 0, size))
+            self.back_to_primary("READY", MESSAGE, 0, size)
             return None
         direction = "from the primary" if vm.id == 0 else "between secondaries"
         self.reached[f"message {direction}, {'receiver waits' if to.waiters else 'nobody waits'}"] += 1
@@ -297,7 +293,7 @@ class Model:
         if vm.id == 0:
             return woken
         vcpu.x0 = 0
-        self.back_to_primary("READY", run_result(WAKE_UP, to_id, woken))
+        self.back_to_primary("READY", WAKE_UP, to_id, woken)
         return None
 
     def receive(self, vcpu: Vcpu, block: int) -> int | None:
@@ -314,7 +310,7 @@ class Model:
             return MINUS_1
         self.reached[f"blocked: mailbox is {vm.mailbox}"] += 1
         vm.waiters.append(vcpu)
-        self.back_to_primary("BLOCKED_INTERRUPT", run_result(WAIT_FOR_INTERRUPT))
+        self.back_to_primary("BLOCKED_INTERRUPT", WAIT_FOR_INTERRUPT)
         return None
 
     def clear(self, vm: Vm) -> int:
