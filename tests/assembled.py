@@ -14,7 +14,6 @@ LOG_SLOTS = (s.VM_SIZE - LOG) // 8 - 1
 HVC, SMC, WFI = 0xD400_0002, 0xD400_0003, 0xD503_207F
 BACK_TO_WFI = 0x17FF_FFFF
 XZR = 31
-MASK64 = (1 << 64) - 1
 
 
 def mov(rd: int, value: int) -> list[int]:
@@ -108,7 +107,7 @@ def words(vm: int, action: s.Action) -> list[int]:
         case s.WaitForInterrupt():
             return [WFI]
         case s.Fill(place, first, count, seed):
-            begin = [*where(9, place, first), *mov(10, seed * s.FILL_STEP & MASK64), *mov(11, s.FILL_STEP)]
+            begin = [*where(9, place, first), *mov(10, seed * s.FILL_STEP & s.MASK64), *mov(11, s.FILL_STEP)]
             return [*begin, *repeat(12, count, [store_next(10, 9), add(10, 10, 11)])]
         case s.Copy(count):
             begin = [*where(9, "recv"), *where(11, "send")]

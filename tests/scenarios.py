@@ -12,6 +12,7 @@ from dataclasses import astuple, dataclass
 
 from hypothesis import strategies as st
 
+MASK32, MASK64 = (1 << 32) - 1, (1 << 64) - 1
 RAM_SIZE = 3 << 20
 RAM_END = 0x4000_0000 + RAM_SIZE
 PRIMARY_BASE = 0x4008_0000
@@ -166,9 +167,9 @@ def address(vm: int, place: str) -> int:
 
 GOOD_PAIRS = (("send", "recv"), ("recv", "spare"), ("spare", "send"))
 ODD_PLACES = ("send+8", "recv+1", "hypervisor", "beyond", "neighbour", "far")
-SIZES = (0, 1, 7, 8, 9, 64, 255, 4088, 4095, 4096, 4096, 4096, 4097, 1 << 32, (1 << 32) + 8, (1 << 64) - 1)
+SIZES = (0, 1, 7, 8, 9, 64, 255, 4088, 4095, 4096, 4096, 4096, 4097, 1 << 32, (1 << 32) + 8, MASK64)
 ODD_FUNCTIONS = (
-    0x4000_FF01, 0xC000_FF01, 0x1_0000_FF06, 0x4000_FF05, 0x4000_FF04, 0xFEFF, 0xFF07, 0xFFFF_FFFF, 0,
+    0x4000_FF01, 0xC000_FF01, 0x1_0000_FF01, 0x1_0000_FF06, 0x4000_FF05, 0x4000_FF04, 0xFEFF, 0xFF07, 0xFFFF_FFFF, 0,
     0x8400_0000, 0xC400_0000, 0x8400_0001, 0x8400_0003, 0x8400_0004, 0xC400_0004, 0x8400_0006, 0x8400_000A,
 )  # fmt: skip
 ENDINGS = (Call(0x8400_0002), Call(0x8400_0008), Call(0x8400_0009, smc=True), WaitForInterrupt())
@@ -181,12 +182,16 @@ def mostly(usual: list, odd: list, ratio: int) -> st.SearchStrategy:
 
 
 def vm_ids(count: int, ratio: int = 10) -> st.SearchStrategy[int]:
-    return mostly(list(range(count)), [count, 0xFFFF, 1 << 32, (1 << 32) + 1, (1 << 64) - 1], ratio)
+    return mostly(list(range(count)), [count, 0xFFFF, 1 << 32, (1 << 32) + 1, MASK64], ratio)
 
 
 def others(count: int, vm: int) -> st.SearchStrategy[int]:
     """Whom a VM may well talk to: a secondary but itself, if there is one, and sometimes the primary."""
     return mostly([other for other in range(1, count) if other != vm] or [1], [0] if vm else [count], 5 if vm else 12)
+
+
+alias = mostly([0], [1 << 32, MASK64 - MASK32], 12)
+"""To be added to an id: bits that the hypervisor ignores."""
 
 
 any_size = st.builds(lambda blocks, rest: 64 * blocks + rest, st.integers(0, 63), st.integers(0, 63))
@@ -205,9 +210,7 @@ fills = st.one_of(
 @st.composite
 def single_actions(draw: st.DrawFn, count: int, vm: int) -> list[Action]:
     """Anything a guest may do, now and then what it should not."""
-    kinds = (
-        "send receive clear run fill sum load copy count count count configure configure call call call wild wild end"
-    )
+    kinds = "send receive clear run run fill sum load copy count count configure configure call call call wild wild end"
     match draw(st.sampled_from(kinds.split())):
         case "send":
             return [Send(draw(vm_ids(count)), draw(sizes))]
@@ -216,7 +219,7 @@ def single_actions(draw: st.DrawFn, count: int, vm: int) -> list[Action]:
         case "clear":
             return [Clear()]
         case "run":
-            return [VcpuRun(draw(vm_ids(count)), draw(st.sampled_from([0, 0, 0, 1, 2, 8, 1 << 32, (1 << 64) - 1])))]
+            return [VcpuRun(draw(vm_ids(count)), draw(st.sampled_from([0, 0, 0, 1, 2, 8, 1 << 32, MASK64])))]
         case "fill":
             return [draw(fills)]
         case "sum":
@@ -230,7 +233,7 @@ def single_actions(draw: st.DrawFn, count: int, vm: int) -> list[Action]:
         case "configure":
             return [Configure(draw(places), draw(places))]
         case "call":
-            numbers = st.sampled_from([0, 1, 2, 7, 8, (1 << 64) - 1])
+            numbers = st.sampled_from([0, 1, 2, 7, 8, MASK64])
             return [Call(draw(st.sampled_from(ODD_FUNCTIONS)), draw(numbers), draw(numbers), draw(st.booleans()))]
         case "wild":
             place = draw(mostly(list(PAGES), ["hypervisor", "beyond", "neighbour", "far"], 3))
@@ -246,11 +249,11 @@ def primary_pieces(draw: st.DrawFn, count: int) -> list[Action]:
         case "nothing":
             return []
         case "run":
-            return [VcpuRun(vm)]
+            return [VcpuRun(vm + draw(alias), draw(alias))]
         case "follow":
             return [RunWoken(vm)] * draw(st.integers(1, 3))
         case "tell":
-            return [draw(fills), Send(vm, draw(sizes)), VcpuRun(vm)]
+            return [draw(fills), Send(vm + draw(alias), draw(sizes)), VcpuRun(vm)]
         case "hear":
             return [RunWoken(vm), Sum("recv", draw(few_words)), Clear()]
     return draw(single_actions(count, 0))
@@ -259,7 +262,7 @@ def primary_pieces(draw: st.DrawFn, count: int) -> list[Action]:
 @st.composite
 def secondary_pieces(draw: st.DrawFn, count: int, vm: int) -> list[Action]:
     """A few actions that move a conversation on."""
-    match draw(st.sampled_from("nothing listen tell relay echo tell poll relay any clear".split())):
+    match draw(st.sampled_from("nothing listen tell relay echo tell poll poll relay any any clear".split())):
         case "nothing":
             return []
         case "listen":
@@ -267,7 +270,7 @@ def secondary_pieces(draw: st.DrawFn, count: int, vm: int) -> list[Action]:
         case "echo":
             return [Receive(True), Copy(draw(few_words)), Clear(), Reply()]
         case "tell":
-            return [draw(fills), Send(draw(others(count, vm)), draw(sizes))]
+            return [draw(fills), Send(draw(others(count, vm)) + draw(alias), draw(sizes))]
         case "relay":
             return [Receive(True), Copy(draw(few_words)), Clear(), Send(draw(others(count, vm)), draw(sizes))]
         case "poll":

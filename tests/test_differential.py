@@ -20,6 +20,7 @@ import pytest
 import reference_model as model
 import scenarios as s
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from scenarios import MASK64
 
 import hfedu
 from hfedu import RamDisk, Secondary
@@ -31,8 +32,8 @@ from hfedu.hf.vm import MailboxState
 from hfedu.run.machine import Machine
 
 SCENARIOS = int(os.environ.get("HFEDU_SCENARIOS", "2500"))
-CHUNK = 125
-MASK64 = (1 << 64) - 1
+EXAMPLES, BATCH = 25, 5
+"""Scenarios of one seed, which resemble each other, and seeds of one test."""
 
 
 @dataclass
@@ -207,7 +208,8 @@ def script_of(scenario: s.Scenario, vm: int, results: list[int], messages: Messa
 def on_machine(images: list, vcpus: tuple[int, ...]) -> tuple[Machine, str]:
     """The images in VMs, run to the end."""
     secondaries = [Secondary(image, s.VM_SIZE, count) for image, count in zip(images[1:], vcpus, strict=True)]
-    machine = Machine(RamDisk(images[0], secondaries), memory=s.RAM_SIZE, max_traps=10_000, record=False)
+    limits = {"max_traps": 10_000, "max_seconds": 10}  # a run takes milliseconds; one that never ends is told as one
+    machine = Machine(RamDisk(images[0], secondaries), memory=s.RAM_SIZE, record=False, **limits)
     return machine, machine.run().outcome.kind
 
 
@@ -264,10 +266,10 @@ def agree(scenario: s.Scenario) -> None:
     assert not lines, "\n".join([*lines, "", str(scenario)])
 
 
-def each_scenario(chunk: int, check: Callable[[s.Scenario], None], *phases: Phase) -> None:
-    """Call `check` with the scenarios of one chunk, which are always the same."""
+def each_scenario(number: int, check: Callable[[s.Scenario], None], *phases: Phase) -> None:
+    """Call `check` with the scenarios of one seed, which are always the same."""
     quick = settings(
-        max_examples=CHUNK,
+        max_examples=EXAMPLES,
         deadline=None,
         database=None,
         phases=phases or (Phase.generate, Phase.shrink),
@@ -277,20 +279,20 @@ def each_scenario(chunk: int, check: Callable[[s.Scenario], None], *phases: Phas
     def one_run(scenario: s.Scenario) -> None:
         check(scenario)
 
-    seed(chunk)(quick(given(s.scenarios())(one_run)))()
+    seed(number)(quick(given(s.scenarios())(one_run)))()
 
 
 @cache
 def sample() -> tuple[s.Scenario, ...]:
     """Scenarios that are always the same."""
     found: list[s.Scenario] = []
-    for chunk in range(5):
-        each_scenario(chunk, found.append, Phase.generate)
+    for number in range(30):
+        each_scenario(number, found.append, Phase.generate)
     return tuple(found)
 
 
-@pytest.mark.parametrize("chunk", range(-(-SCENARIOS // CHUNK)))
-def test_machine_code_scripts_and_model_agree(chunk):
+@pytest.mark.parametrize("batch", range(-(-SCENARIOS // EXAMPLES // BATCH)))
+def test_machine_code_scripts_and_model_agree(batch):
     agreed: set[s.Scenario] = set()
 
     def check(scenario: s.Scenario) -> None:
@@ -298,7 +300,8 @@ def test_machine_code_scripts_and_model_agree(chunk):
             agree(scenario)
             agreed.add(scenario)
 
-    each_scenario(chunk, check)
+    for number in range(batch * BATCH, (batch + 1) * BATCH):
+        each_scenario(number, check)
 
 
 REACHED = {
@@ -405,8 +408,8 @@ def test_a_wrong_limit_is_caught_and_shrunk_to_a_few_actions(monkeypatch):
         agree(scenario)
 
     def hunt() -> None:
-        for chunk in range(10):
-            each_scenario(chunk, check)
+        for number in range(30):
+            each_scenario(number, check)
 
     monkeypatch.setattr("hfedu.hf.api.HF_MAILBOX_SIZE", 4095)
     with pytest.raises(AssertionError, match=r"    Send\(\d, 0x1000\)"):
