@@ -118,6 +118,17 @@ def test_a_wfi_is_never_left():
     assert after == [waits, waits, 0xFFFF, waits]
 
 
+def test_a_primary_that_waits_for_an_interrupt_is_stuck():
+    """Its WFI does not trap, so the hypervisor never hears of it."""
+
+    def primary():
+        yield hfedu.wait_for_interrupt()
+
+    run = hfedu.boot(RamDisk(primary))
+    assert (run.outcome.kind, run.outcome.status) == ("stuck", 3)
+    assert not any(event.kind is Kind.WFI for event in run.events)
+
+
 @pytest.mark.parametrize(
     ("script", "says"),
     [
