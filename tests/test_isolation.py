@@ -6,14 +6,14 @@ import struct
 import isolation
 import pytest
 import victim
-from a64 import BLR_X7, HVC, ISB, RET, WFI, Program
+from a64 import BLR_X7, ERET, HVC, ISB, RET, SVC, WFI, Program
 from unicorn.unicorn_py3.unicorn import Uc
 
 from a64 import ldr, mov, mrs, msr, str_  # isort: skip
 from isolation import HOSTILE, RAM_BASE, RAM_SIZE, ROOM, VICTIM
 
 from hfedu import RamDisk, Secondary
-from hfedu.guest import unicorn_cpu
+from hfedu.guest import syndrome, unicorn_cpu
 from hfedu.hf import call
 from hfedu.hf.addr import PAGE_SIZE, Pa
 from hfedu.hf.mm import MM_MODE_R, MM_MODE_W, MM_MODE_X
@@ -179,3 +179,27 @@ def test_stage_1_beyond_44_bits_is_a_fault_of_stage_2():
     run = beyond.run()
     assert run.outcome.kind == "hang"
     assert "esr=0x93c28004, ec=0x24, far=0x140000000, hpfar=0x100000000000" in run.uart
+
+
+def test_a_load_that_wraps_around_the_address_space():
+    """Eight bytes from the end of the address space: the first half is mapped, the second, at address 0, is not."""
+    table, middle, last = (HOSTILE + page for page in (0x7000, 0xA000, 0xB000))
+    code = program(
+        HOSTILE, mov(1, table), msr("TTBR0_EL1", 1), msr("TTBR1_EL1", 1), mov(1, 2 << 30 | 25 << 16 | 25),
+        msr("TCR_EL1", 1), mov(1, 1), msr("SCTLR_EL1", 1), ISB, mov(1, HOSTILE + victim.VECTORS),
+        msr("VBAR_EL1", 1), mov(9, HOSTILE + 0x6000), mov(1, (1 << 64) - 4), ldr(2, 1),
+    )  # fmt: skip
+    memory = bytearray(code.ljust(ROOM, b"\0"))
+    handler = program(HOSTILE, mrs(1, "ESR_EL1"), str_(1, 9), mrs(1, "FAR_EL1"), str_(1, 9, 8), WFI)
+    memory[0xA00 : 0xA00 + len(handler)] = handler
+    struct.pack_into("<Q", memory, 0x7008, RAM_BASE | 0x401)
+    for at, entry in ((0x7FF8, middle | 3), (0xAFF8, last | 3), (0xBFF8, HOSTILE | 0x403)):
+        struct.pack_into("<Q", memory, at, entry)
+    wrapping = machine(runs(2), program(VICTIM, WFI), bytes(memory))
+    assert wrapping.run().outcome.kind == "power off"
+    assert (word(wrapping, HOSTILE + 0x6000), word(wrapping, HOSTILE + 0x6008)) == (0x9600_0005, 0)
+
+
+def test_a_literal_prefetch_has_a_size():
+    """PRFM (literal) never faults, but where code changed behind the MMU it may stand where another access did."""
+    assert syndrome.access_of(0xD800_0000, 0x4008_0000, [0] * 31, 0).size == 1
