@@ -167,6 +167,14 @@ def test_a_guest_starts_with_empty_registers_and_sees_none_of_the_others():
     assert [word(switched, keep + 8 * number) for number in (end, end + 1)] == [0x3C0, 0x3C0]
 
 
+def test_a_vector_base_at_the_end_of_the_address_space():
+    """VBAR_EL1 all ones (the CPU keeps no bit below 32), then SVC: the vector's address wraps around into flash."""
+    top = machine(program(LAYOUT_PRIMARY_BEGIN, mov(1, (1 << 64) - 1), msr("VBAR_EL1", 1), SVC), program(VICTIM, WFI))
+    outcome = top.run().outcome
+    assert outcome.kind == "stuck"
+    assert "its exception vector at 0x1e0 " in outcome.sentence
+
+
 def test_stage_1_beyond_44_bits_is_a_fault_of_stage_2():
     """A block at 1 << 44, where stage 2 has no table: a translation fault of level 0 that the hypervisor reports."""
     table = HOSTILE + 0x7000

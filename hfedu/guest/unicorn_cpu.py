@@ -33,6 +33,7 @@ from hfedu.hf import arch
 from hfedu.hf.addr import PAGE_SIZE, Pa
 from hfedu.hf.api import running
 from hfedu.hf.arch import PC, SPSR, SYSTEM
+from hfedu.hf.call import MASK64
 from hfedu.hf.cpu import Cpu, Vcpu
 from hfedu.hf.handler import Trap
 from hfedu.hf.mm import ADDRESS_MASK, Mm
@@ -334,7 +335,7 @@ class UnicornCpu:
         pc, pstate = regs[PC], regs[SPSR]
         offset = 0x400 if not pstate & PSTATE_EL else 0x200 if pstate & PSTATE_SP else 0
         new_pstate = pstate & 0xF000_0000 | arch.SPSR_EL1H_DAIF_MASKED
-        target = regs[syndrome.VBAR_EL1] + offset
+        target = regs[syndrome.VBAR_EL1] + offset & MASK64
         if (pc, pstate) == (target, new_pstate):
             raise StuckForever(
                 f"VM {running(self.cpu).vm.id} takes exceptions for ever: its exception vector at {target:#x} holds no "
