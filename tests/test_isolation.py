@@ -167,6 +167,18 @@ def test_a_guest_starts_with_empty_registers_and_sees_none_of_the_others():
     assert [word(switched, keep + 8 * number) for number in (end, end + 1)] == [0x3C0, 0x3C0]
 
 
+def test_aarch32_code_at_el0_ends_the_run_with_a_sentence():
+    """VM 2 goes to AArch32 and makes its stale PC point to a WFI: the next VM must not run as AArch32."""
+    start = [*mov(0, HOSTILE + 0x100), msr("ELR_EL1", 0), *mov(0, 0x10), msr("SPSR_EL1", 0)]
+    eret = HOSTILE + 4 * (len(start) + 4)
+    start += [*mov(1, eret)[:2], *mov(2, WFI)[:2], ERET]
+    code = struct.pack("<2I", 0xE581_2000, 0xE7F0_00F0)  # AArch32: str r2, [r1]; udf
+    hostile = program(HOSTILE, start).ljust(0x100, b"\0") + code
+    alone = machine(runs(2, 1), program(VICTIM, WFI), hostile)
+    outcome = alone.run().outcome
+    assert (outcome.kind, outcome.sentence) == ("stuck", "VM 2 went to AArch32 code at EL0; hfedu runs AArch64 only.")
+
+
 def test_a_vector_base_at_the_end_of_the_address_space():
     """VBAR_EL1 all ones (the CPU keeps no bit below 32), then SVC: the vector's address wraps around into flash."""
     top = machine(program(LAYOUT_PRIMARY_BEGIN, mov(1, (1 << 64) - 1), msr("VBAR_EL1", 1), SVC), program(VICTIM, WFI))

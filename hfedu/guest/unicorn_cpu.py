@@ -53,7 +53,7 @@ CP: dict[str, CpRegister] = {
 }  # fmt: skip
 SCR_EL3, HCR_EL2, VTTBR_EL2 = (3, 6, 1, 1, 0), (3, 4, 1, 1, 0), (3, 4, 2, 1, 0)
 VTCR_EL2, CNTHCTL_EL2 = (3, 4, 2, 1, 2), (3, 4, 14, 1, 0)
-ELR_EL1, SPSR_EL1 = (3, 0, 4, 0, 1), (3, 0, 4, 0, 0)
+ELR_EL1, SPSR_EL1, MPIDR_EL1 = (3, 0, 4, 0, 1), (3, 0, 4, 0, 0), (3, 0, 0, 0, 5)
 SCR_NS_HCE_RW = 0x501
 VTCR_44_BITS = 1 << 31 | 4 << 16 | 2 << 6 | 20
 """PS 44 bits, 4 KiB granule, SL0 = 2 (walk from level 0), T0SZ 20."""
@@ -223,6 +223,8 @@ class UnicornCpu:
         while True:
             self.budget.check()
             error = self.emulate()
+            if self.exception != EXCP_HVC:
+                self.refuse_aarch32()
             if self.exception is not None:
                 trap = self.explain(self.exception)
             elif error:
@@ -252,6 +254,14 @@ class UnicornCpu:
             done = self.executed - (self.block_end - regs[PC] >> 2 if inside else 0)
             budget.executed += max(1, done) if self.exception is not None or error else count
         return int(error)
+
+    def refuse_aarch32(self) -> None:
+        """`StuckForever` if the guest went to AArch32 code at EL0: PC and PSTATE are stale then.
+
+        MPIDR_EL1 betrays it: at EL1, where the stale PSTATE says it is, it shows the virtual number.
+        """
+        if self.cpu.regs[SPSR] & PSTATE_EL and self.uc.cpr_read(*MPIDR_EL1) >> 31:
+            raise StuckForever(f"VM {running(self.cpu).vm.id} went to AArch32 code at EL0; hfedu runs AArch64 only.")
 
     def explain(self, exception: int) -> Trap | None:
         """What an exception of the emulator is on a real CPU: a trap to EL2, or None if EL1 took it."""
