@@ -327,7 +327,7 @@ def batch(first: int, count: int) -> Iterator[tuple[int, str, str | None]]:
                 number, kind, finding = line.rstrip("\n").split("\t")
                 yield int(number), kind, finding or None
                 seed = int(number) + 1
-        if worker.returncode and seed < end:
+        if seed < end:
             yield seed, "killed", f"the process died with status {worker.returncode}"
             seed += 1
 
