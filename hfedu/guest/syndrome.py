@@ -73,7 +73,7 @@ def access_of(insn: int, pc: int, x: list[int], sp: int) -> Access | None:
         return Access(base, (1 << size_field) << pair, not load, iss)
     if insn & 0x3B00_0000 == 0x1800_0000:  # literal
         opc = insn >> 30
-        size = 4 << opc if vector else (4, 8, 4, 0)[opc]
+        size = 4 << opc if vector else (4, 8, 4, 1)[opc]
         iss = 0 if vector else _iss(2 if opc != 1 else 3, opc == 2, rt, opc != 0)
         return Access(pc + 4 * signed(insn >> 5 & 0x7FFFF, 19) & MASK64, size, False, iss)
     if insn & 0x3800_0000 == 0x2800_0000:  # pair
@@ -157,7 +157,7 @@ class Walker:
         first = found = self._translate_page(regs, root, access.va, access.write, fetch)
         at = (access.va | PAGE_SIZE - 1) + 1
         while isinstance(found, int) and at < access.va + access.size:
-            found = self._translate_page(regs, root, at, access.write, fetch)
+            found = self._translate_page(regs, root, at & MASK64, access.write, fetch)
             at += PAGE_SIZE
         return first if isinstance(found, int) else found
 

@@ -38,6 +38,7 @@ from hfedu.hf import arch
 from hfedu.hf.addr import PAGE_SIZE, Pa
 from hfedu.hf.api import running
 from hfedu.hf.arch import PC, SPSR, SYSTEM
+from hfedu.hf.call import MASK64
 from hfedu.hf.cpu import Cpu, Vcpu
 from hfedu.hf.handler import Trap
 from hfedu.hf.mm import ADDRESS_MASK, PA_BITS, Mm
@@ -58,7 +59,7 @@ CP: dict[str, CpRegister] = {
 SCR_EL3, HCR_EL2, VTTBR_EL2 = (3, 6, 1, 1, 0), (3, 4, 1, 1, 0), (3, 4, 2, 1, 0)
 VTCR_EL2, CNTHCTL_EL2 = (3, 4, 2, 1, 2), (3, 4, 14, 1, 0)
 ELR_EL2, SPSR_EL2 = (3, 4, 4, 0, 1), (3, 4, 4, 0, 0)
-ELR_EL1, SPSR_EL1 = (3, 0, 4, 0, 1), (3, 0, 4, 0, 0)
+ELR_EL1, SPSR_EL1, MPIDR_EL1 = (3, 0, 4, 0, 1), (3, 0, 4, 0, 0), (3, 0, 0, 0, 5)
 SCR_NS_HCE_RW = 0x501
 VTCR_44_BITS = 1 << 31 | 4 << 16 | 2 << 6 | 20
 """PS 44 bits, 4 KiB granule, SL0 = 2 (walk from level 0), T0SZ 20."""
@@ -248,6 +249,8 @@ class UnicornCpu:
             self.budget.check()
             error = self.emulate(start, limit or SLICE)
             start = self.go_on
+            if self.exception != EXCP_HVC:
+                self.refuse_aarch32()
             if self.exception is not None:
                 trap = self.explain(self.exception)
             elif error:
@@ -310,6 +313,14 @@ class UnicornCpu:
             if timer is not None:
                 timer.elapse(done)
         return error
+
+    def refuse_aarch32(self) -> None:
+        """`StuckForever` if the guest went to AArch32 code at EL0: PC and PSTATE are stale then.
+
+        MPIDR_EL1 betrays it: at EL1, where the stale PSTATE says it is, it shows the virtual number.
+        """
+        if self.cpu.regs[SPSR] & PSTATE_EL and self.uc.cpr_read(*MPIDR_EL1) >> 31:
+            raise StuckForever(f"VM {running(self.cpu).vm.id} went to AArch32 code at EL0; hfedu runs AArch64 only.")
 
     def explain(self, exception: int) -> Trap | None:
         """What an exception of the emulator is on a real CPU: a trap to EL2, or None if EL1 took it."""
@@ -401,7 +412,7 @@ class UnicornCpu:
         offset = 0x400 if not pstate & PSTATE_EL else 0x200 if pstate & PSTATE_SP else 0
         offset += 0x80 if esr is None else 0
         new_pstate = pstate & 0xF000_0000 | arch.SPSR_EL1H_DAIF_MASKED
-        target = regs[syndrome.VBAR_EL1] + offset
+        target = regs[syndrome.VBAR_EL1] + offset & MASK64
         if (pc, pstate) == (target, new_pstate):
             raise StuckForever(
                 f"VM {running(self.cpu).vm.id} takes exceptions for ever: its exception vector at {target:#x} holds no "
