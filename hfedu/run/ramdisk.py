@@ -8,17 +8,16 @@ from pathlib import Path
 
 from hfedu.errors import Mistake
 from hfedu.guest.scripted import Script, check_script
+from hfedu.guest.toolchain import MAX_IMAGE, flat
 
 CPIO_MAGIC = 0o070707
 CPIO_HEADER = struct.Struct("<13H")
 MAX_NAME = 255
-MAX_PRIMARY = 127 << 20
-"""The primary's kernel goes to 512 KiB above the RAM's base, the RAM disk to 128 MiB above it at most."""
 STUB = b"scripted guest\0\0"
 """The image of a scripted guest: something for the loader to copy."""
 
 Image = bytes | str | os.PathLike[str] | Script
-"""A guest: raw AArch64 code, the path of a file that holds it, or a script."""
+"""A guest: raw AArch64 code or an ELF file, as bytes or as a path, or a script."""
 
 
 class RamDiskError(Mistake):
@@ -73,8 +72,8 @@ def cpio_names(archive: bytes) -> list[str]:
 class RamDisk:
     """A RAM disk: `image` is the archive, `scripts` the scripted guests by kernel file name.
 
-    `RamDisk(primary=..., secondaries=[...])` builds one. Each guest is raw AArch64 code (bytes), the path of such
-    a file, or a script; a secondary may also be a `Secondary`. `RamDiskError` says what could never boot.
+    `RamDisk(primary=..., secondaries=[...])` builds one. Each guest is raw AArch64 code or an ELF file (bytes or a
+    path), or a script; a secondary may also be a `Secondary`. `Mistake` says what could never boot.
     """
 
     def __init__(self, primary: Image, secondaries: Sequence[Image | Secondary] = (), initrd: bytes = b"") -> None:
@@ -121,10 +120,10 @@ class RamDisk:
 
     def _primary(self, image: Image) -> bytes:
         content = self._content(image, "vmlinuz", "the primary")
-        if len(content) > MAX_PRIMARY:
+        if len(content) > MAX_IMAGE:
             raise RamDiskError(
                 f"the image of the primary has {len(content)} bytes and would be copied over the RAM disk: "
-                f"keep it below {MAX_PRIMARY >> 20}M"
+                f"keep it below {MAX_IMAGE >> 20}M"
             )
         return content
 
@@ -143,7 +142,7 @@ class RamDisk:
             return STUB
         if not content:
             raise RamDiskError(f"the image of {who} is empty: give AArch64 code")
-        return content
+        return flat(content, f"the image of {who}")
 
     def _name(self, secondary: Secondary, number: int, taken: dict[str, bytes]) -> str:
         image = secondary.image
