@@ -1,6 +1,7 @@
 """Building and reading RAM disks: binary cpio archives with `vmlinuz`, `initrd.img`, `vms.txt` and kernels."""
 
 import os
+import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from hfedu.errors import Mistake
 from hfedu.guest.scripted import Script, check_script
 from hfedu.guest.toolchain import MAX_IMAGE, flat
+from hfedu.hf.platform import HEAP_PAGES, MAX_CPUS, MAX_VMS
 
 CPIO_MAGIC = 0o070707
 CPIO_HEADER = struct.Struct("<13H")
@@ -77,10 +79,14 @@ class RamDisk:
     """
 
     def __init__(self, primary: Image, secondaries: Sequence[Image | Secondary] = (), initrd: bytes = b"") -> None:
+        if len(secondaries) >= MAX_VMS:
+            raise RamDiskError(
+                f"Hafnium has room for {MAX_VMS - 1} secondaries, not for {len(secondaries)}: leave some out"
+            )
         self.scripts: dict[str, Script] = {}
         files = {"vmlinuz": self._primary(primary)}
         files |= {"initrd.img": initrd, "vms.txt": b""}
-        lines = []
+        lines, self.built = [], True
         for number, item in enumerate(secondaries, 1):
             secondary = item if isinstance(item, Secondary) else Secondary(item)
             name = self._name(secondary, number, files)
@@ -105,7 +111,7 @@ class RamDisk:
                 f"{what} is no binary cpio archive (not one entry can be parsed): pack it with cpio -H bin"
             )
         disk = cls.__new__(cls)
-        disk.scripts, disk.image = {}, image
+        disk.scripts, disk.image, disk.built = {}, image, False
         return disk
 
     @classmethod
@@ -117,6 +123,18 @@ class RamDisk:
             reason = getattr(error, "strerror", None) or str(error)
             raise RamDiskError(f"cannot read {os.fspath(path)}: {reason}") from None
         return cls.from_bytes(image, os.fspath(path))
+
+    def check_loaded(self, log: str) -> None:
+        """`RamDiskError` if the hypervisor's log says that it skipped a VM, and the RAM disk was built here.
+
+        An archive as it is may hold anything: what cannot be loaded is skipped with a log line, as by the real one.
+        """
+        skipped = re.search(r"^Loading (\S+)\n(?:Attempted .*\n)*((?:Unable|Not enough) .*)", log, re.MULTILINE)
+        if self.built and skipped:
+            raise RamDiskError(
+                f"Hafnium cannot load {skipped[1]} ({skipped[2]!r}): give the machine more memory if that is short, or "
+                f"leave secondaries out, for its {HEAP_PAGES} pages of page tables suffice for about four"
+            )
 
     def _primary(self, image: Image) -> bytes:
         content = self._content(image, "vmlinuz", "the primary")
@@ -175,6 +193,8 @@ class RamDisk:
             raise RamDiskError(
                 f"secondary {number} is scripted and needs 24K of memory for its pages, it has {memory} bytes"
             )
-        if not isinstance(secondary.vcpus, int) or not 0 <= secondary.vcpus < 1 << 32:
-            raise RamDiskError(f"secondary {number} cannot have {secondary.vcpus!r} vCPUs: give a number from 1 to 8")
+        if not isinstance(secondary.vcpus, int) or not 1 <= secondary.vcpus <= MAX_CPUS:
+            raise RamDiskError(
+                f"secondary {number} cannot have {secondary.vcpus!r} vCPUs: give a number from 1 to {MAX_CPUS}"
+            )
         return memory
