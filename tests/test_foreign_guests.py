@@ -272,7 +272,7 @@ def test_exceptions_that_a_kernel_and_its_user_cause(level, where):
 # ELF files.
 
 
-def elf(*segments, kind=2, machine=183, head=b"\2\1", entry=0x1000, flags=""):
+def elf(*segments, kind=2, machine=183, head=b"\2\1", entry=0x1000):
     """A program from (address, content, size in memory)."""
     order = ">" if head[1] == 2 else "<"
     header = b"\x7fELF" + head.ljust(12, b"\0") + struct.pack(f"{order}HHI", kind, machine, 1)
@@ -317,6 +317,7 @@ def test_an_entry_elsewhere_is_reached_by_a_branch_where_there_is_room():
         (elf((0x1000, NOP, 4), (1 << 60, NOP, 4)), "span more than 127M"),
         (elf((0x1000, NOP, 1 << 60)), "span more than 127M"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_an_elf_file_that_cannot_be_a_guest_is_refused(content, says):
     with pytest.raises(Mistake, match=says):
