@@ -258,7 +258,7 @@ FAULTS = {
 }
 """Vector, ESR_EL1, FAR_EL1 (0 if it does not count), SPSR_EL1, and ELR_EL1 less the address of the cause.
 
-QEMU's Cortex-A57 prints the same, and so does the architecture's manual.
+QEMU's Cortex-A57 prints the same.
 """
 
 
