@@ -20,6 +20,7 @@ _PUBLIC = {
     "hfedu.widgets.playground": ("playground",),
     "hfedu.course.exercises": ("check", "hint", "solution"),
     "hfedu.course.predictions": ("predict",),
+    "hfedu.guest.toolchain": ("assemble", "compile_c"),
     "hfedu.run.ramdisk": ("RamDisk", "Secondary"),
     "hfedu.run.trace": ("Event", "Kind", "Outcome"),
     "hfedu.guest.scripted": (

@@ -14,12 +14,12 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "hfedu"
 LAYERS = [
     "errors",
+    "files",
     "hf",
     "board",
     "guest",
     "run",
     "view",
-    "files",
     "widgets",
     "notebook",
     "course",

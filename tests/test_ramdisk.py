@@ -6,6 +6,7 @@ import pytest
 
 import hfedu
 from hfedu import RamDisk, Secondary
+from hfedu.run.machine import Machine
 from hfedu.run.ramdisk import RamDiskError, cpio_entry
 
 CODE = b"\x00\x00\x00\x14"
@@ -25,11 +26,43 @@ CODE = b"\x00\x00\x00\x14"
             "two files of the RAM disk would be called 'a'",
         ),
         ((CODE, [Secondary(CODE, vcpus=-1)]), "cannot have -1 vCPUs"),
+        ((CODE, [Secondary(CODE, vcpus=0)]), "cannot have 0 vCPUs"),
+        ((CODE, [Secondary(CODE, vcpus=9)]), "secondary 1 cannot have 9 vCPUs: give a number from 1 to 8"),
+        ((CODE, [CODE] * 16), "Hafnium has room for 15 secondaries, not for 16: leave some out"),
     ],
 )
 def test_refused_with_a_sentence(arguments, says):
     with pytest.raises(RamDiskError, match=says):
         RamDisk(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("secondaries", "says"),
+    [
+        (
+            [Secondary(CODE, memory="12M"), Secondary(CODE, memory="8M")],
+            r"cannot load vm2 \('Not enough memory \(8388608",
+        ),
+        (
+            [CODE] * 15,
+            r"cannot load vm5 \('Unable to initialise VM'\): .* its 39 pages of page tables suffice for about",
+        ),
+    ],
+)
+def test_more_vms_than_fit_are_refused_if_the_disk_was_built_here(secondaries, says):
+    """In an archive as it is they are skipped with a log line, as by the real hypervisor."""
+    disk = RamDisk(CODE, secondaries)
+    log = Machine(RamDisk.from_bytes(disk.image), max_instructions=1000).run().uart
+    with pytest.raises(RamDiskError, match=says):
+        disk.check_loaded(log)
+    RamDisk.from_bytes(disk.image).check_loaded(log)
+
+
+def test_as_many_vms_and_vcpus_as_fit():
+    disk = RamDisk(CODE, [Secondary(CODE, vcpus=8)] * 4)
+    run = hfedu.boot(disk, max_instructions=1000)
+    assert run.uart.count("Loaded with 8 vcpus") == 4
+    disk.check_loaded(run.uart)
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ class Fault(NamedTuple):
 def unexplained(access: Access, fetch: bool) -> Fault:
     """The best guess where our walk allows what the emulator refused: what `Walker` does not model.
 
-    A misaligned exclusive access, a fetch from a device, or stage-1 rights that come from WXN, PXN or a table.
+    A misaligned exclusive access, a fetch from a device, or stage-1 rights that come from WXN or a table.
     """
     if fetch:
         return Fault(1, FSC_EXTERNAL, access.va, 0)
@@ -120,20 +120,26 @@ def _iss(size: int, sign_extend: bool, rt: int, wide: bool) -> int:
     return 1 << 24 | size << 22 | sign_extend << 21 | rt << 16 | wide << 15
 
 
-def trapped_system_register(insn: int, cnthctl: int) -> int | None:
-    """The syndrome of an MRS or MSR that this hypervisor's HCR_EL2 and CNTHCTL_EL2 trap, or None if undefined."""
+def refused(insn: int, regs: arch.ArchRegs, cnthctl: int) -> tuple[int, bool]:
+    """The syndrome of an instruction that the emulator calls undefined, and whether it traps to EL2, not to EL1.
+
+    What this hypervisor's HCR_EL2 and CNTHCTL_EL2 trap goes to EL2, unless the guest's own kernel keeps it from EL0.
+    """
     if insn & 0xFFC0_0000 != 0xD500_0000:
-        return None
+        return arch.ESR_IL, False
     op0, op1, crn, crm, op2 = insn >> 19 & 3, insn >> 16 & 7, insn >> 12 & 15, insn >> 8 & 15, insn >> 5 & 7
-    actlr = (op0, op1, crn, crm, op2) == (3, 0, 1, 0, 1)
+    el0, cntkctl = regs[arch.SPSR] & 0xC == 0, regs[CNTKCTL_EL1]
+    actlr = (op0, op1, crn, crm, op2) == (3, 0, 1, 0, 1) and not el0
     implementation_defined = op0 in (1, 3) and crn in (11, 15)
     timer = (op0, op1, crn) == (3, 3, 14) and (
-        ((crm, op2) == (0, 1) and not cnthctl & 1) or (crm == 2 and not cnthctl & 2)
+        ((crm, op2) == (0, 1) and not cnthctl & 1 and (not el0 or bool(cntkctl & 1)))
+        or (crm == 2 and not cnthctl & 2 and (not el0 or bool(cntkctl >> 9 & 1)))
     )
-    if not (actlr or implementation_defined or timer):
-        return None
+    to_el2 = actlr or implementation_defined or timer
+    if not to_el2 and not (el0 and op1 == 3):
+        return arch.ESR_IL, False
     iss = op0 << 20 | op2 << 17 | op1 << 14 | crn << 10 | (insn & 31) << 5 | crm << 1 | insn >> 21 & 1
-    return arch.EC_SYSREG << 26 | arch.ESR_IL | iss
+    return arch.EC_SYSREG << 26 | arch.ESR_IL | iss, to_el2
 
 
 class Walker:
@@ -182,8 +188,8 @@ class Walker:
         """A guest's own table, 4 KiB granule: the IPA of `va`, or the fault."""
         tcr, upper = regs[TCR_EL1], va >> 55 & 1
         size = 64 - min(39, max(16, tcr >> 16 & 63 if upper else tcr & 63))
-        top = va >> size
-        if top != (MASK64 >> size if upper else 0) and not tcr >> (38 if upper else 37) & 1:
+        disabled, tagged = (tcr >> 23 & 1, tcr >> 38 & 1) if upper else (tcr >> 7 & 1, tcr >> 37 & 1)
+        if disabled or (va >> size != (MASK64 >> size if upper else 0) and not tagged):
             return Fault(1, FSC_TRANSLATION, va, 0)
         table = regs[TTBR1_EL1 if upper else TTBR0_EL1] & 0xFFFF_FFFF_F000
         el0 = regs[arch.SPSR] & 0xC == 0
@@ -204,14 +210,15 @@ class Walker:
                 return Fault(1, FSC_TRANSLATION + 3 - level, va, 0)
             if not pte >> 10 & 1:
                 return Fault(1, FSC_ACCESS + 3 - level, va, 0)
-            no_execute = pte >> (54 if el0 else 53) & 1
-            if (fetch and no_execute) or (write and pte >> 7 & 1) or (el0 and not pte >> 6 & 1):
+            rights = pte >> 6 & 3  # 0: EL1 reads and writes, 1: EL0 too, 2 and 3: nobody writes
+            no_execute = pte >> (54 if el0 else 53) & 1 or (not el0 and rights == 1)
+            if no_execute if fetch else (write and rights & 2) or (el0 and not rights & 1):
                 return Fault(1, FSC_PERMISSION + 3 - level, va, 0)
             block = mm_entry_size(level)
             return pte & 0xFFFF_FFFF_F000 & -block | va & block - 1
 
 
-SCTLR_EL1, TCR_EL1, TTBR0_EL1, TTBR1_EL1, VBAR_EL1, ESR_EL1, FAR_EL1 = (
+SCTLR_EL1, TCR_EL1, TTBR0_EL1, TTBR1_EL1, VBAR_EL1, ESR_EL1, FAR_EL1, CNTKCTL_EL1 = (
     arch.REGISTER_NAMES.index(name)
-    for name in ("SCTLR_EL1", "TCR_EL1", "TTBR0_EL1", "TTBR1_EL1", "VBAR_EL1", "ESR_EL1", "FAR_EL1")
+    for name in ("SCTLR_EL1", "TCR_EL1", "TTBR0_EL1", "TTBR1_EL1", "VBAR_EL1", "ESR_EL1", "FAR_EL1", "CNTKCTL_EL1")
 )

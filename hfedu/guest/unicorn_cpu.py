@@ -345,11 +345,13 @@ class UnicornCpu:
                     f"The instruction {insn:#010x} at {pc:#x} aborts, and hfedu cannot tell at which address."
                 )
             return self.abort(access)
+        if exception == EXCP_UDEF and pc & 3:
+            return self.vector(0x22 << 26 | arch.ESR_IL, pc)
         if exception == EXCP_UDEF and insn == syndrome.WFI:
             return self.wait_for_interrupt()
         if exception == EXCP_UDEF:
-            esr = syndrome.trapped_system_register(insn, self.cpu.cnthctl_el2)
-            return Trap(esr) if esr is not None else self.vector(arch.ESR_IL, None)
+            esr, to_el2 = syndrome.refused(insn, regs, self.cpu.cnthctl_el2)
+            return Trap(esr) if to_el2 else self.vector(esr, None)
         if exception == EXCP_SWI:
             return self.vector(0x15 << 26 | arch.ESR_IL | insn >> 5 & 0xFFFF, None)
         if exception == EXCP_BKPT:
@@ -368,13 +370,19 @@ class UnicornCpu:
         return Pa(self.cpu.vttbr_el2 & ADDRESS_MASK)
 
     def wait_for_interrupt(self) -> Trap | None:
-        """A WFI: it traps from a secondary; the primary really waits, for the timer if there is one."""
+        """A WFI: it traps from a secondary; the primary really waits, for the timer if there is one.
+
+        From EL0 it goes to the guest's own kernel first, if SCTLR_EL1.nTWI says so.
+        """
+        esr, regs = arch.EC_WFI_WFE << 26 | arch.ESR_IL | 1 << 24 | 0xE << 20, self.cpu.regs
+        if not regs[SPSR] & PSTATE_EL and not regs[syndrome.SCTLR_EL1] >> 16 & 1:
+            return self.vector(esr, None)
         if self.cpu.hcr_el2 & arch.HCR_TWI:
-            return Trap(arch.EC_WFI_WFE << 26 | arch.ESR_IL | 1 << 24 | 0xE << 20)
+            return Trap(esr)
         if self.timer is None:
             raise StuckForever(NO_INTERRUPT)
-        self.cpu.regs[PC] += 4
-        if self.cpu.regs[SPSR] & PSTATE_I:
+        regs[PC] += 4
+        if regs[SPSR] & PSTATE_I:
             self.timer.wait()
         elif not self.timer.pending:
             self.timer.elapse(self.timer.left)

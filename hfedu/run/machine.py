@@ -147,6 +147,7 @@ class Machine:
             self.hypervisor.one_time_init()
             self._record_boot()
             self.cores[0].start()
+        self.ramdisk.check_loaded(self.uart.decode("latin-1"))
 
     def step(self) -> bool:
         """One trap served whole, or on a machine of several CPUs one atomic step. False when the run is over."""

@@ -1,6 +1,7 @@
 """Building and reading RAM disks: binary cpio archives with `vmlinuz`, `initrd.img`, `vms.txt` and kernels."""
 
 import os
+import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,17 +9,17 @@ from pathlib import Path
 
 from hfedu.errors import Mistake
 from hfedu.guest.scripted import Script, check_script
+from hfedu.guest.toolchain import MAX_IMAGE, flat
+from hfedu.hf.platform import HEAP_PAGES, MAX_CPUS, MAX_VMS
 
 CPIO_MAGIC = 0o070707
 CPIO_HEADER = struct.Struct("<13H")
 MAX_NAME = 255
-MAX_PRIMARY = 127 << 20
-"""The primary's kernel goes to 512 KiB above the RAM's base, the RAM disk to 128 MiB above it at most."""
 STUB = b"scripted guest\0\0"
 """The image of a scripted guest: something for the loader to copy."""
 
 Image = bytes | str | os.PathLike[str] | Script | Sequence[Script]
-"""A guest: raw AArch64 code, the path of a file that holds it, a script, or a list of scripts, one for each vCPU."""
+"""A guest: raw AArch64 code or an ELF file, as bytes or as a path; a script; or a list of scripts, one a vCPU."""
 
 
 class RamDiskError(Mistake):
@@ -73,15 +74,19 @@ def cpio_names(archive: bytes) -> list[str]:
 class RamDisk:
     """A RAM disk: `image` is the archive, `scripts` the scripted guests by kernel file name.
 
-    `RamDisk(primary=..., secondaries=[...])` builds one. Each guest is raw AArch64 code (bytes), the path of such
-    a file, or a script; a secondary may also be a `Secondary`. `RamDiskError` says what could never boot.
+    `RamDisk(primary=..., secondaries=[...])` builds one. Each guest is raw AArch64 code or an ELF file (bytes or a
+    path), or a script; a secondary may also be a `Secondary`. `Mistake` says what could never boot.
     """
 
     def __init__(self, primary: Image, secondaries: Sequence[Image | Secondary] = (), initrd: bytes = b"") -> None:
+        if len(secondaries) >= MAX_VMS:
+            raise RamDiskError(
+                f"Hafnium has room for {MAX_VMS - 1} secondaries, not for {len(secondaries)}: leave some out"
+            )
         self.scripts: dict[str, tuple[Script, ...]] = {}
         files = {"vmlinuz": self._primary(primary)}
         files |= {"initrd.img": initrd, "vms.txt": b""}
-        lines = []
+        lines, self.built = [], True
         for number, item in enumerate(secondaries, 1):
             secondary = item if isinstance(item, Secondary) else Secondary(item)
             name = self._name(secondary, number, files)
@@ -106,7 +111,7 @@ class RamDisk:
                 f"{what} is no binary cpio archive (not one entry can be parsed): pack it with cpio -H bin"
             )
         disk = cls.__new__(cls)
-        disk.scripts, disk.image = {}, image
+        disk.scripts, disk.image, disk.built = {}, image, False
         return disk
 
     @classmethod
@@ -119,12 +124,24 @@ class RamDisk:
             raise RamDiskError(f"cannot read {os.fspath(path)}: {reason}") from None
         return cls.from_bytes(image, os.fspath(path))
 
+    def check_loaded(self, log: str) -> None:
+        """`RamDiskError` if the hypervisor's log says that it skipped a VM, and the RAM disk was built here.
+
+        An archive as it is may hold anything: what cannot be loaded is skipped with a log line, as by the real one.
+        """
+        skipped = re.search(r"^Loading (\S+)\n(?:Attempted .*\n)*((?:Unable|Not enough) .*)", log, re.MULTILINE)
+        if self.built and skipped:
+            raise RamDiskError(
+                f"Hafnium cannot load {skipped[1]} ({skipped[2]!r}): give the machine more memory if that is short, or "
+                f"leave secondaries out, for its {HEAP_PAGES} pages of page tables suffice for about four"
+            )
+
     def _primary(self, image: Image) -> bytes:
         content = self._content(image, "vmlinuz", "the primary")
-        if len(content) > MAX_PRIMARY:
+        if len(content) > MAX_IMAGE:
             raise RamDiskError(
                 f"the image of the primary has {len(content)} bytes and would be copied over the RAM disk: "
-                f"keep it below {MAX_PRIMARY >> 20}M"
+                f"keep it below {MAX_IMAGE >> 20}M"
             )
         return content
 
@@ -145,7 +162,7 @@ class RamDisk:
             return STUB
         if not content:
             raise RamDiskError(f"the image of {who} is empty: give AArch64 code")
-        return content
+        return flat(content, f"the image of {who}")
 
     def _name(self, secondary: Secondary, number: int, taken: dict[str, bytes]) -> str:
         image = secondary.image
@@ -179,6 +196,8 @@ class RamDisk:
             raise RamDiskError(
                 f"secondary {number} is scripted and needs 24K of memory for its pages, it has {memory} bytes"
             )
-        if not isinstance(secondary.vcpus, int) or not 0 <= secondary.vcpus < 1 << 32:
-            raise RamDiskError(f"secondary {number} cannot have {secondary.vcpus!r} vCPUs: give a number from 1 to 8")
+        if not isinstance(secondary.vcpus, int) or not 1 <= secondary.vcpus <= MAX_CPUS:
+            raise RamDiskError(
+                f"secondary {number} cannot have {secondary.vcpus!r} vCPUs: give a number from 1 to {MAX_CPUS}"
+            )
         return memory

@@ -1,0 +1,113 @@
+"""What compilers emit, as images: ELF files laid out flat, and assembly and C compiled for a notebook.
+
+The compiler is Zig's, of the extra `guests`. Nothing else of hfedu needs it.
+"""
+
+import os
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from hfedu.errors import Mistake
+from hfedu.files import asset
+from hfedu.hf.addr import PAGE_SIZE
+
+FLAGS = (
+    "-Os -target aarch64-freestanding -mcpu=generic+el3+strict_align-neon-fp_armv8 -ffreestanding -nostdlib"
+    " -fno-stack-protector -fno-sanitize=undefined -fvisibility=hidden"
+).split()
+"""What runs on a real CPU as a guest finds it: floating point and SIMD trap (CPACR_EL1 is 0), and while the MMU is off
+so do accesses that are not aligned."""
+ELF_HEADER, ELF_SEGMENT = struct.Struct("<24xQQ14xHH"), struct.Struct("<I4xQQQQQ")
+ELF_MACHINES = {3: "x86", 40: "Arm", 62: "x86-64", 183: "Arm", 243: "RISC-V"}
+MAX_IMAGE = 127 << 20
+"""The primary's kernel goes to 512 KiB above the RAM's base, the RAM disk to 128 MiB above it at most."""
+
+
+def assemble(source: str) -> bytes:
+    """The image of AArch64 assembly, entered at its first instruction.
+
+    `stack_top`, `send_page` and `recv_page` are symbols; they lie behind the image, up to 24 KiB. An address stored in
+    data counts from the image's start. `Mistake` with the assembler's first message.
+    """
+    return _build("the assembly", "guest.s", "", source, "-Wl,--no-gc-sections")
+
+
+def compile_c(source: str, *flags: str) -> bytes:
+    """The image of a C program. `guest_main` is entered with the address of the device tree, in a secondary with 0.
+
+    `guest.h`, which is included already, has `hvc()`, `configure()`, `puts()` and more; `#include "fdt.h"` adds
+    `bootargs()`. Stack and message pages lie behind the image, up to 24 KiB. `flags` are the compiler's, for example
+    "-O2". `Mistake` with the compiler's first message.
+    """
+    start = asset("guests/start.S")
+    own = ["-fPIE", "-pie", "-DRUNTIME", f"-I{start.parent}", str(start)]
+    return _build("the C program", "guest.c", '#include "guest.h"\n#line 1\n', source, *own, *flags)
+
+
+def _build(what: str, name: str, prologue: str, source: str, *flags: str) -> bytes:
+    """Compile and link in a folder of its own, caches included: a home that cannot be written to does no harm."""
+    if not isinstance(source, str):
+        raise Mistake(f"{what} must be a text, not {source!r}")
+    if find_spec("ziglang") is None:
+        raise Mistake(f"there is no compiler for {what}: pip install 'hfedu[guests]'")
+    with tempfile.TemporaryDirectory() as folder:
+        path, elf = Path(folder, name), Path(folder, "guest.elf")
+        path.write_text(prologue + source, "utf-8")
+        files = ["-T", str(asset("guests/guest.ld")), str(path), "-o", str(elf)]
+        done = subprocess.run(
+            [sys.executable, "-m", "ziglang", "cc", *FLAGS, *flags, *files],
+            env=os.environ | {"ZIG_GLOBAL_CACHE_DIR": folder, "ZIG_LOCAL_CACHE_DIR": folder},
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+        if done.returncode:
+            found = re.search(r"^(?:\S*?:(\d+):\d+: |ld\.lld: )?(?:fatal )?error: (.*)", done.stderr, re.MULTILINE)
+            line, message = found.groups() if found else (None, done.stderr.strip())
+            where = f", line {line}" if line else ""
+            raise Mistake(f"{what} does not compile{where}: {message.replace(folder + os.sep, '')}")
+        return flat(elf.read_bytes(), what)
+
+
+def flat(content: bytes, what: str) -> bytes:
+    """The image of an AArch64 ELF file: its segments at their addresses, zeroes elsewhere. Other content unchanged.
+
+    The image begins at a page's start. A VM is entered at the first word of its image: if the program's entry is
+    elsewhere, a branch to it takes the place of the ELF header, or of the gap below the first segment. `Mistake` if
+    there is neither, and for a file that is for another machine, not linked, or damaged.
+    """
+    if content[:4] != b"\x7fELF":
+        return content
+    order: Literal["big", "little"] = "big" if content[5:6] == b"\2" else "little"
+    machine, bits = int.from_bytes(content[18:20], order), 32 if content[4:5] == b"\1" else 64
+    if (bits, order, machine) != (64, "little", 183):
+        name = f"{bits}-bit {order}-endian {ELF_MACHINES.get(machine, f'machine {machine}')}"
+        raise Mistake(f"{what} is an ELF file for {name}: compile it for 64-bit little-endian Arm (aarch64)")
+    try:
+        entry, table, size, count = ELF_HEADER.unpack_from(content)
+        segments = [ELF_SEGMENT.unpack_from(content, table + n * size) for n in range(count)]
+    except struct.error:
+        raise Mistake(f"{what} is an ELF file that is cut short: build it again") from None
+    loads = [segment[1:] for segment in segments if segment[0] == 1 and segment[5]]
+    if not loads:
+        raise Mistake(f"{what} is an ELF file without a segment to load: link it, an object file is no program")
+    lowest, end = min(pa for _, _, pa, _, _ in loads), max(pa + memory for _, _, pa, _, memory in loads)
+    base = lowest & -PAGE_SIZE
+    if end - base > MAX_IMAGE or any(at + n > len(content) or n > memory for at, _, _, n, memory in loads):
+        raise Mistake(f"{what} is an ELF file that is damaged, or whose segments span more than {MAX_IMAGE >> 20}M")
+    image, start = bytearray(end - base), -1
+    for at, va, pa, filled, memory in loads:
+        image[pa - base : pa - base + filled] = content[at : at + filled]
+        if va <= entry < va + memory:
+            start = entry - va + pa - base
+    if start > 0 and (image[:4] == b"\x7fELF" or lowest - base >= 4):
+        image[:4] = (0x1400_0000 | start >> 2).to_bytes(4, "little")
+    elif start:
+        raise Mistake(f"{what} has its entry at {entry:#x}, but a VM is entered at its lowest address: link it first")
+    return bytes(image)
