@@ -4,8 +4,8 @@ Guests run natively in the emulator until something takes them to EL2. The emula
 that `hf/mm.py` wrote. The emulator leaves at every exception; this module turns what it says into the `Trap` an
 Arm CPU would report, or vectors the exception to the guest's own EL1.
 
-Only listed registers move between `Cpu.regs` and the emulator: what the hypervisor forgets to switch (ELR_EL1,
-SPSR_EL1, FP) stays in the emulated CPU and leaks from guest to guest, as on the real machine.
+What the hypervisor forgets to switch (ELR_EL1, SPSR_EL1, FP) stays in the emulated CPU and leaks from guest to
+guest, as on the real machine.
 """
 
 import ctypes
@@ -48,11 +48,10 @@ CP: dict[str, CpRegister] = {
     "MAIR_EL1": (3, 0, 10, 2, 0), "VBAR_EL1": (3, 0, 12, 0, 0), "CONTEXTIDR_EL1": (3, 0, 13, 0, 1),
     "TPIDR_EL0": (3, 3, 13, 0, 2), "TPIDRRO_EL0": (3, 3, 13, 0, 3), "TPIDR_EL1": (3, 0, 13, 0, 4),
     "AMAIR_EL1": (3, 0, 10, 3, 0), "CNTKCTL_EL1": (3, 0, 14, 1, 0), "SP_EL0": (3, 0, 4, 1, 0),
-    "SP_EL1": (3, 4, 4, 1, 0), "PAR_EL1": (3, 0, 7, 4, 0),
+    "SP_EL1": (3, 4, 4, 1, 0), "PAR_EL1": (3, 0, 7, 4, 0), "ELR_EL1": (3, 0, 4, 0, 1), "SPSR_EL1": (3, 0, 4, 0, 0),
 }  # fmt: skip
 SCR_EL3, HCR_EL2, VTTBR_EL2 = (3, 6, 1, 1, 0), (3, 4, 1, 1, 0), (3, 4, 2, 1, 0)
 VTCR_EL2, CNTHCTL_EL2 = (3, 4, 2, 1, 2), (3, 4, 14, 1, 0)
-ELR_EL1, SPSR_EL1 = (3, 0, 4, 0, 1), (3, 0, 4, 0, 0)
 SCR_NS_HCE_RW = 0x501
 VTCR_44_BITS = 1 << 31 | 4 << 16 | 2 << 6 | 20
 """PS 44 bits, 4 KiB granule, SL0 = 2 (walk from level 0), T0SZ 20."""
@@ -137,6 +136,10 @@ class UnicornCpu:
         self.sp_value = array("Q", (0,))
         self.sp = Batch(self.handle, [reg.UC_ARM64_REG_SP], self.sp_value)
         cpu.read_system_registers = self.read_system_registers
+        self.fp_values = array("Q", bytes(arch.FP_SIZE))
+        ids = [reg.UC_ARM64_REG_Q0 + n for n in range(32)] + [reg.UC_ARM64_REG_FPCR, reg.UC_ARM64_REG_FPSR]
+        self.fp = Batch(self.handle, ids, self.fp_values, 2)
+        cpu.read_fp, cpu.write_fp = self.read_fp, self.write_fp
 
     def _cp_batch(self, registers: list[CpRegister]) -> tuple["array[int]", Batch]:
         """System registers as one batch: every fourth element of the array is a value, the rest says which."""
@@ -179,6 +182,16 @@ class UnicornCpu:
         self.sp.read()
         regs[_active_sp(regs[SPSR])] = self.sp_value[0]
 
+    def read_fp(self) -> bytes:
+        """The floating-point registers, as an opaque value for `write_fp`."""
+        self.fp.read()
+        return self.fp_values.tobytes()
+
+    def write_fp(self, saved: bytes) -> None:
+        """Set the floating-point registers."""
+        self.fp_values[:] = array("Q", saved)
+        self.fp.write()
+
     def enter(self) -> None:
         """Put `cpu.regs` and the CPU's EL2 registers into the emulator, as a return from EL2 would."""
         cpu = self.cpu
@@ -195,6 +208,9 @@ class UnicornCpu:
             self.loaded = cpu.current
         else:
             self.general.write(self.x0_to_x30)
+            if self.el2_values[7] & arch.HCR_VI != cpu.hcr_el2 & arch.HCR_VI:
+                self.el2_values[7] ^= arch.HCR_VI
+                self.el2.write()
         if self.memory.dirty:
             self.forget_translations()
 
@@ -340,8 +356,7 @@ class UnicornCpu:
                 f"VM {running(self.cpu).vm.id} takes exceptions for ever: its exception vector at {target:#x} holds no "
                 "code that runs, so handling the exception raises it again."
             )
-        self.write_cp(ELR_EL1, pc)
-        self.write_cp(SPSR_EL1, pstate)
+        regs[ELR_EL1], regs[SPSR_EL1] = pc, pstate
         regs[syndrome.ESR_EL1] = esr
         if far is not None:
             regs[syndrome.FAR_EL1] = far
@@ -356,7 +371,7 @@ def _active_sp(pstate: int) -> int:
     return SP_EL1 if pstate & PSTATE_EL and pstate & PSTATE_SP else SP_EL0
 
 
-SP_EL0, SP_EL1 = arch.REGISTER_NAMES.index("SP_EL0"), arch.REGISTER_NAMES.index("SP_EL1")
+SP_EL0, SP_EL1, ELR_EL1, SPSR_EL1 = map(arch.REGISTER_NAMES.index, ("SP_EL0", "SP_EL1", "ELR_EL1", "SPSR_EL1"))
 
 
 def bare_hypercalls(times: int) -> float:

@@ -255,8 +255,11 @@ def readable(value: Any) -> Any:
     return value.name if isinstance(value, Vcpu) else value
 
 
-def watched_types(sink: Callable[[str, Any, Any], None]) -> tuple[type[Vm], type[Cpu]]:
+def watched_types(sink: Callable[[str, Any, Any], None], vm_type: type[Vm]) -> tuple[type[Vm], type[Cpu]]:
     """Types of VM and CPU that report every change of what a recording keeps: sink(path, old, new)."""
+    mailbox_type: Any = vm_type.mailbox_type
+    vcpu_type: Any = vm_type.vcpu_type
+    any_vm: Any = vm_type
 
     def setter(cls: type, fields: frozenset[str]) -> Callable[[Any, str, Any], None]:
         descriptors = {name: getattr(cls, name) for name in fields}
@@ -282,7 +285,7 @@ def watched_types(sink: Callable[[str, Any, Any], None]) -> tuple[type[Vm], type
                 sink(f"{self.name}.x0", self[0], value)
             super().set_retval(value)
 
-    class WatchedVcpu(Vcpu):
+    class WatchedVcpu(vcpu_type):  # type: ignore[misc]
         __setattr__ = setter(Vcpu, WATCHED_VCPU)
 
         def new_regs(self) -> arch.ArchRegs:
@@ -290,15 +293,12 @@ def watched_types(sink: Callable[[str, Any, Any], None]) -> tuple[type[Vm], type
             regs.name = self.name
             return regs
 
-    class WatchedMailbox(Mailbox):
+    class WatchedMailbox(mailbox_type):  # type: ignore[misc]
         __setattr__ = setter(Mailbox, WATCHED_MAILBOX)
 
-    class WatchedVm(Vm):
-        def new_mailbox(self, name: str) -> Mailbox:
-            return WatchedMailbox(name)
-
-        def new_vcpu(self, index: int) -> Vcpu:
-            return WatchedVcpu(self, index)
+    class WatchedVm(any_vm):  # type: ignore[misc]
+        mailbox_type = WatchedMailbox
+        vcpu_type = WatchedVcpu
 
     class WatchedCpu(Cpu):
         __setattr__ = setter(Cpu, WATCHED_CPU)
@@ -309,10 +309,10 @@ def watched_types(sink: Callable[[str, Any, Any], None]) -> tuple[type[Vm], type
 class Recorder:
     """Collects the events of one machine while it runs."""
 
-    def __init__(self, uart_length: Callable[[], int]) -> None:
+    def __init__(self, uart_length: Callable[[], int], vm_type: type[Vm] = Vm) -> None:
         self.events: list[Event] = []
         self.uart_length = uart_length
-        self.vm_type, self.cpu_type = watched_types(self.changed)
+        self.vm_type, self.cpu_type = watched_types(self.changed, vm_type)
         self.current: _Open | None = None
         self.finished: list[_Open] = []
         self.known: dict[str, arch.ArchRegs] = {}
