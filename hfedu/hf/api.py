@@ -26,7 +26,8 @@ from hfedu.hf.vm import MailboxState, Vm
 Result = tuple[int, Vcpu | None]
 """What a hypercall decided: the caller's x0, and the vCPU to run instead of the caller, if any."""
 
-RUN_FAILED = hf_vcpu_run_response(HfVcpuRun.WAIT_FOR_INTERRUPT, 0, 0)
+WAITS = hf_vcpu_run_response(HfVcpuRun.WAIT_FOR_INTERRUPT, 0, 0)
+"""What the primary sees when a vCPU waits, and when it cannot run."""
 
 
 class Api(Mm):
@@ -73,8 +74,7 @@ class Api(Mm):
 
     def api_wait_for_interrupt(self, cpu: Cpu) -> Steps[Vcpu]:
         """Back to the primary, which sees WAIT_FOR_INTERRUPT; the current vCPU blocks."""
-        response = hf_vcpu_run_response(HfVcpuRun.WAIT_FOR_INTERRUPT, 0, 0)
-        return (yield from self.api_switch_to_primary(cpu, response, VcpuState.BLOCKED_INTERRUPT))
+        return (yield from self.api_switch_to_primary(cpu, WAITS, VcpuState.BLOCKED_INTERRUPT))
 
     def api_vm_get_count(self) -> int:
         """How many VMs there are, the primary included."""
@@ -95,8 +95,8 @@ class Api(Mm):
         """
         vcpu = self.vcpu_of_secondary(cpu, vm_id & MASK32, vcpu_idx & MASK32)
         if vcpu is None:
-            return RUN_FAILED, None
-        ret: Result = RUN_FAILED, None
+            return WAITS, None
+        ret: Result = WAITS, None
         yield from sl_lock(cpu, vcpu.lock)
         if self.take_locked(vcpu):
             self.vm_set_current(cpu, vcpu.vm)

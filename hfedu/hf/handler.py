@@ -89,7 +89,7 @@ class Handler(Api, Psci):
             psci_ret = yield from self.psci_handler(cpu, function, arg1, arg2, arg3)
             if psci_ret is not None:
                 return psci_ret & MASK64, None
-        number = function & MASK32 & ~PSCI_CONVENTION_MASK
+        number = call_number(function)
         if number == HF_VCPU_RUN:
             return (yield from self.api_vcpu_run(cpu, arg1, arg2))
         if number == HF_MAILBOX_SEND:
@@ -116,9 +116,7 @@ class Handler(Api, Psci):
         assert esr is not None
         ec = esr >> 26
         if ec == arch.EC_WFI_WFE:
-            if esr & 1:
-                return None
-            return (yield from self.api_wait_for_interrupt(cpu))
+            return (yield from self.wfe(cpu, esr) if esr & 1 else self.wfi(cpu, esr))
         if ec == arch.EC_SMC:
             yield from self.smc_handler(cpu)
             skip_instruction(cpu, esr)
@@ -134,6 +132,15 @@ class Handler(Api, Psci):
             return (yield from self.abort(cpu, "an instruction fetch outside its memory"))
         self.dlog(f"Unknown lower sync exception pc={pc:#x}, esr={esr:#x}, ec={ec:#x}\n")
         return (yield from self.abort(cpu, "an instruction that traps and that the hypervisor does not know"))
+
+    def wfi(self, cpu: Cpu, esr: int) -> Steps[Vcpu | None]:
+        """A secondary waits for an interrupt. The instruction is not skipped."""
+        return (yield from self.api_wait_for_interrupt(cpu))
+
+    def wfe(self, cpu: Cpu, esr: int) -> Steps[Vcpu | None]:
+        """A secondary waits for an event, which hardware alone traps. It goes back to the same instruction."""
+        yield from ()
+        return None
 
     def smc_handler(self, cpu: Cpu) -> Steps[None]:
         """Serve one SMC: PSCI for the primary; anything else is logged and refused with -1."""
@@ -153,6 +160,11 @@ class Handler(Api, Psci):
             f"VM {vcpu.vm.id} made {what}. This hypervisor cannot stop one VM alone: it reports the exception "
             f"and spins for ever, and physical CPU {cpu.id} is lost to everyone."
         )
+
+
+def call_number(x0: int) -> int:
+    """The hypercall that x0 asks for: 32 bits, without the bit that says SMC64. Example: 0x4000ff01 -> 0xff01."""
+    return x0 & MASK32 & ~PSCI_CONVENTION_MASK
 
 
 def skip_instruction(cpu: Cpu, esr: int) -> None:

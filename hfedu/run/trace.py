@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from hfedu.errors import Mistake
 from hfedu.hf import arch, call
 from hfedu.hf.cpu import Cpu, Vcpu
-from hfedu.hf.handler import Trap
+from hfedu.hf.handler import Trap, call_number
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.mm import (
     ADDRESS_MASK,
@@ -25,7 +25,6 @@ from hfedu.hf.mm import (
     mm_entry_size,
     mm_index,
 )
-from hfedu.hf.psci import PSCI_CONVENTION_MASK
 from hfedu.hf.spinlock import Step
 from hfedu.hf.vm import Mailbox, Vm
 
@@ -161,11 +160,6 @@ class Event:
     def change(self, what: str) -> Change | None:
         """The change of one path, if this event made one."""
         return next((change for change in self.changes if change.what == what), None)
-
-
-def call_number(x0: int) -> int:
-    """The hypercall that x0 asks for: 32 bits, without the bit that says SMC64. Example: 0x4000ff01 -> 0xff01."""
-    return x0 & call.MASK32 & ~PSCI_CONVENTION_MASK
 
 
 @dataclass(frozen=True)
