@@ -54,7 +54,7 @@ class Message(NamedTuple):
 class Action:
     """One thing a guest does. Make them with the functions below and yield them.
 
-    `instruction` is "hvc", "smc", "wfi", "load" or "store"; for a call `registers` are x0-x3.
+    `instruction` is "hvc", "smc", "wfi", "wfe", "load" or "store"; for a call `registers` are x0-x3.
     """
 
     instruction: str
@@ -66,8 +66,10 @@ class Action:
     prepare: "Callable[[ScriptedVcpu], tuple[int, ...]] | None" = None
 
     def __post_init__(self) -> None:
-        if self.instruction not in ("hvc", "smc", "wfi", "load", "store"):
-            raise ScriptError(f"a guest has no instruction {self.instruction!r}: it has hvc, smc, wfi, load and store")
+        if self.instruction not in ("hvc", "smc", "wfi", "wfe", "load", "store"):
+            raise ScriptError(
+                f"a guest has no instruction {self.instruction!r}: it has hvc, smc, wfi, wfe, load and store"
+            )
         for number in (*self.registers, self.address, self.size):
             if not isinstance(number, int):
                 raise ScriptError(f"a guest's registers and addresses are whole numbers, not {number!r}")
@@ -170,6 +172,11 @@ def clear() -> Action:
 def wait_for_interrupt() -> Action:
     """WFI. At this commit nothing ever ends a secondary's wait."""
     return Action("wfi")
+
+
+def wait_for_event() -> Action:
+    """WFE. From a secondary it traps, and at this commit the hypervisor goes back to it for ever."""
+    return Action("wfe")
 
 
 def load(address: int, size: int = 8) -> Action:
@@ -288,7 +295,9 @@ class ScriptedCpu:
                 value = int.from_bytes(guest.load(action.address, action.size), "little")
             if guest.refused is not None:
                 return self.abort(guest, action.instruction != "load")
-            if action.instruction in ("load", "store"):
+            if action.instruction in ("load", "store") or (
+                action.instruction == "wfe" and not cpu.hcr_el2 & arch.HCR_TWE
+            ):
                 regs[PC] = guest.next_pc
                 continue
             for i, register in enumerate(registers):
@@ -298,7 +307,7 @@ class ScriptedCpu:
                 return Trap(arch.EC_HVC << 26 | arch.ESR_IL)
             if action.instruction == "smc":
                 return Trap(arch.EC_SMC << 26 | arch.ESR_IL)
-            return Trap(arch.EC_WFI_WFE << 26 | arch.ESR_IL | 1 << 24 | 0xE << 20)
+            return Trap(arch.EC_WFI_WFE << 26 | arch.ESR_IL | 1 << 24 | 0xE << 20 | (action.instruction == "wfe"))
 
     def result(self, guest: ScriptedVcpu, action: Action) -> Any:
         """What the yield gives to the script."""
