@@ -15,6 +15,7 @@ PACKAGE = ROOT / "hfedu"
 LAYERS = [
     "errors",
     "hf",
+    "history",
     "board",
     "guest",
     "run",
