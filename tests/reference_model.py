@@ -196,7 +196,9 @@ class Model:
                 if cpu >= PHYSICAL_CPUS:
                     return -2
                 already_on = cpu in self.cpus_on
-                self.cpus_on.add(cpu)
+                if not already_on:
+                    self.cpus_on.add(cpu)
+                    self.vms[0].vcpus[cpu].state = "READY"
                 return -4 if already_on else -6
             case 0x8400_0004:
                 if cpu >= PHYSICAL_CPUS:

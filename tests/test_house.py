@@ -16,6 +16,7 @@ LAYERS = [
     "errors",
     "files",
     "hf",
+    "history",
     "board",
     "guest",
     "run",

@@ -26,7 +26,6 @@ CODE = b"\x00\x00\x00\x14"
             "two files of the RAM disk would be called 'a'",
         ),
         ((CODE, [Secondary(CODE, vcpus=-1)]), "cannot have -1 vCPUs"),
-        ((CODE, [Secondary(CODE, vcpus=0)]), "cannot have 0 vCPUs"),
         ((CODE, [Secondary(CODE, vcpus=9)]), "secondary 1 cannot have 9 vCPUs: give a number from 1 to 8"),
         ((CODE, [CODE] * 16), "Hafnium has room for 15 secondaries, not for 16: leave some out"),
     ],

@@ -6,9 +6,10 @@ from typing import Any
 
 from hfedu import notebook
 from hfedu.guest.scripted import Script
+from hfedu.hf.handler import call_number
 from hfedu.notebook import Run
 from hfedu.run.ramdisk import RamDisk
-from hfedu.run.trace import Event, Kind, call_number
+from hfedu.run.trace import Event, Kind
 
 MAX_TRAPS = 400
 """Enough for every exercise; an answer that never ends is stopped here."""

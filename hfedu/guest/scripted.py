@@ -38,7 +38,7 @@ SEND_PAGE, RECV_PAGE = 0x4000, 0x5000
 
 Script = Callable[[], Generator["Action", Any, None]]
 """A scripted guest: a generator function without arguments."""
-INSTRUCTIONS = frozenset(("hvc", "smc", "wfi", "load", "store", "meet"))
+INSTRUCTIONS = frozenset(("hvc", "smc", "wfi", "wfe", "load", "store", "meet"))
 
 
 class ScriptError(Mistake):
@@ -56,7 +56,8 @@ class Message(NamedTuple):
 class Action:
     """One thing a guest does. Make them with the functions below and yield them.
 
-    `instruction` is "hvc", "smc", "wfi", "load", "store", or "meet" (see `meet`); for a call `registers` are x0-x3.
+    `instruction` is "hvc", "smc", "wfi", "wfe", "load", "store", or "meet" (see `meet`); for a call `registers` are
+    x0-x3.
     """
 
     instruction: str
@@ -69,7 +70,9 @@ class Action:
 
     def __post_init__(self) -> None:
         if self.instruction not in INSTRUCTIONS:
-            raise ScriptError(f"a guest has no instruction {self.instruction!r}: it has hvc, smc, wfi, load and store")
+            raise ScriptError(
+                f"a guest has no instruction {self.instruction!r}: it has hvc, smc, wfi, wfe, load and store"
+            )
         for number in (*self.registers, self.address, self.size):
             if not isinstance(number, int):
                 raise ScriptError(f"a guest's registers and addresses are whole numbers, not {number!r}")
@@ -172,6 +175,11 @@ def clear() -> Action:
 def wait_for_interrupt() -> Action:
     """WFI. At this commit nothing ever ends a secondary's wait."""
     return Action("wfi")
+
+
+def wait_for_event() -> Action:
+    """WFE. From a secondary it traps, and at this commit the hypervisor goes back to it for ever."""
+    return Action("wfe")
 
 
 def load(address: int, size: int = 8) -> Action:
@@ -357,8 +365,8 @@ class ScriptedCpu:
                 regs[i] = register & call.MASK64
             if action.instruction == "smc":
                 return Trap(arch.EC_SMC << 26 | arch.ESR_IL)
-            if action.instruction == "wfi" and secondary:
-                return Trap(arch.EC_WFI_WFE << 26 | arch.ESR_IL | 1 << 24 | 0xE << 20)
+            if action.instruction in ("wfi", "wfe") and secondary:
+                return Trap(arch.EC_WFI_WFE << 26 | arch.ESR_IL | 1 << 24 | 0xE << 20 | (action.instruction == "wfe"))
             if action.instruction == "wfi":
                 if timer is None:
                     raise StuckForever(NO_INTERRUPT)

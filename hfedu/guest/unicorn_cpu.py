@@ -4,8 +4,8 @@ Guests run natively in the emulator until something takes them to EL2. The emula
 that `hf/mm.py` wrote. The emulator leaves at every exception; this module turns what it says into the `Trap` an
 Arm CPU would report, or vectors the exception to the guest's own EL1.
 
-Only listed registers move between `Cpu.regs` and the emulator: what the hypervisor forgets to switch (ELR_EL1,
-SPSR_EL1, FP) stays in the emulated CPU and leaks from guest to guest, as on the real machine.
+What the hypervisor forgets to switch (ELR_EL1, SPSR_EL1, FP) stays in the emulated CPU and leaks from guest to
+guest, as on the real machine.
 
 A guest is entered as on the real machine too: the emulated CPU stands at EL2 and executes an ERET. That also clears
 the exclusive monitor. At EL2 its MMU is off, so there the emulator takes addresses as physical.
@@ -54,12 +54,11 @@ CP: dict[str, CpRegister] = {
     "MAIR_EL1": (3, 0, 10, 2, 0), "VBAR_EL1": (3, 0, 12, 0, 0), "CONTEXTIDR_EL1": (3, 0, 13, 0, 1),
     "TPIDR_EL0": (3, 3, 13, 0, 2), "TPIDRRO_EL0": (3, 3, 13, 0, 3), "TPIDR_EL1": (3, 0, 13, 0, 4),
     "AMAIR_EL1": (3, 0, 10, 3, 0), "CNTKCTL_EL1": (3, 0, 14, 1, 0), "SP_EL0": (3, 0, 4, 1, 0),
-    "SP_EL1": (3, 4, 4, 1, 0), "PAR_EL1": (3, 0, 7, 4, 0),
+    "SP_EL1": (3, 4, 4, 1, 0), "PAR_EL1": (3, 0, 7, 4, 0), "ELR_EL1": (3, 0, 4, 0, 1), "SPSR_EL1": (3, 0, 4, 0, 0),
 }  # fmt: skip
 SCR_EL3, HCR_EL2, VTTBR_EL2 = (3, 6, 1, 1, 0), (3, 4, 1, 1, 0), (3, 4, 2, 1, 0)
 VTCR_EL2, CNTHCTL_EL2 = (3, 4, 2, 1, 2), (3, 4, 14, 1, 0)
-ELR_EL2, SPSR_EL2 = (3, 4, 4, 0, 1), (3, 4, 4, 0, 0)
-ELR_EL1, SPSR_EL1, MPIDR_EL1 = (3, 0, 4, 0, 1), (3, 0, 4, 0, 0), (3, 0, 0, 0, 5)
+ELR_EL2, SPSR_EL2, MPIDR_EL1 = (3, 4, 4, 0, 1), (3, 4, 4, 0, 0), (3, 0, 0, 0, 5)
 SCR_NS_HCE_RW = 0x501
 VTCR_44_BITS = 1 << 31 | 4 << 16 | 2 << 6 | 20
 """PS 44 bits, 4 KiB granule, SL0 = 2 (walk from level 0), T0SZ 20."""
@@ -147,6 +146,12 @@ class UnicornCpu:
             self._hook(UC_HOOK_BLOCK, _HOOK_BLOCK(self._on_block))
         self._prepare_calls()
         cpu.read_system_registers = self.read_system_registers
+        self.fp_values = array("Q", bytes(arch.FP_SIZE))
+        ids = [reg.UC_ARM64_REG_Q0 + n for n in range(32)] + [reg.UC_ARM64_REG_FPCR, reg.UC_ARM64_REG_FPSR]
+        places = [(number, self.fp_values.buffer_info()[0] + 16 * i) for i, number in enumerate(ids)]
+        self.load_fp = batch(_QUICK.uc_reg_read_batch, self.handle, places)
+        self.store_fp = batch(_QUICK.uc_reg_write_batch, self.handle, places)
+        cpu.read_fp, cpu.write_fp = self.read_fp, self.write_fp
 
     def _prepare_calls(self) -> None:
         """Everything that is asked of the emulator at every trap: always the same, so put together once.
@@ -170,6 +175,7 @@ class UnicornCpu:
         self.read_system = batch(_QUICK.uc_reg_read_batch, handle, system)
         self.write_general = batch(_QUICK.uc_reg_write_batch, handle, at_el2 + sp_in_use)
         self.write_all = batch(_QUICK.uc_reg_write_batch, handle, at_el2 + system + el2)
+        self.write_el2 = batch(_QUICK.uc_reg_write_batch, handle, el2)
         self.write_el1 = batch(_QUICK.uc_reg_write_batch, handle, [pstate, sp_el1, *system])
         self.flush_tlb = partial(_QUICK.uc_ctl, handle, _TLB_FLUSH)
         self.remove_blocks = partial(_QUICK.uc_ctl, handle, _TB_REMOVE)
@@ -213,6 +219,16 @@ class UnicornCpu:
         regs[SYSTEM:] = self.values[SYSTEM_VALUES]
         regs[_active_sp(regs[SPSR])] = self.values[AT_SP]
 
+    def read_fp(self) -> bytes:
+        """The floating-point registers, as an opaque value for `write_fp`."""
+        self.load_fp()
+        return self.fp_values.tobytes()
+
+    def write_fp(self, saved: bytes) -> None:
+        """Set the floating-point registers."""
+        self.fp_values[:] = array("Q", saved)
+        self.store_fp()
+
     def enter(self) -> None:
         """Put `cpu.regs` and the CPU's EL2 registers into the emulator, which stands at EL2 then, before its ERET."""
         cpu, regs, values, dirty = self.cpu, self.cpu.regs, self.values, self.dirty
@@ -220,6 +236,9 @@ class UnicornCpu:
         if self.loaded is cpu.current:
             values[AT_SP - 2] = 3 | (regs[SPSR] & PSTATE_SP) << 34  # op0 and op1: SP_EL1, or SP_EL0 if that is in use
             self.write_general()
+            if values[AT_HCR] != cpu.hcr_el2 | arch.HCR_TWI:
+                values[AT_HCR] = cpu.hcr_el2 | arch.HCR_TWI
+                self.write_el2()
         else:
             values[SYSTEM_VALUES] = regs[SYSTEM:]
             values[AT_VTTBR], values[AT_HCR] = cpu.vttbr_el2, cpu.hcr_el2 | arch.HCR_TWI
@@ -426,8 +445,7 @@ class UnicornCpu:
                 f"VM {running(self.cpu).vm.id} takes exceptions for ever: its exception vector at {target:#x} holds no "
                 "code that runs, so handling the exception raises it again."
             )
-        self.write_cp(ELR_EL1, pc)
-        self.write_cp(SPSR_EL1, pstate)
+        regs[ELR_EL1], regs[SPSR_EL1] = pc, pstate
         if esr is not None:
             regs[syndrome.ESR_EL1] = esr
         if far is not None:
@@ -443,7 +461,7 @@ def _active_sp(pstate: int) -> int:
     return SP_EL1 if pstate & PSTATE_EL and pstate & PSTATE_SP else SP_EL0
 
 
-SP_EL0, SP_EL1 = arch.REGISTER_NAMES.index("SP_EL0"), arch.REGISTER_NAMES.index("SP_EL1")
+SP_EL0, SP_EL1, ELR_EL1, SPSR_EL1 = map(arch.REGISTER_NAMES.index, ("SP_EL0", "SP_EL1", "ELR_EL1", "SPSR_EL1"))
 
 
 def bare_hypercalls(times: int) -> float:

@@ -4,6 +4,8 @@ Each function that touches shared state is a generator of `Step`s. It decides; t
 that wants another vCPU to run returns it as `next`, and nothing has moved yet. Guests' mistakes return -1.
 """
 
+from enum import Enum
+
 from hfedu.hf.addr import NULL, PAGE_SIZE, Ipa, pa_add
 from hfedu.hf.arch import CNTHCTL_PRIMARY, CNTHCTL_SECONDARY, HCR_ALL_VMS, HCR_SECONDARY
 from hfedu.hf.call import (
@@ -21,15 +23,15 @@ from hfedu.hf.mm import MM_MODE_R, MM_MODE_W, Mm
 from hfedu.hf.spinlock import Step, Steps, sl_lock, sl_unlock
 from hfedu.hf.vm import MailboxState, Vm
 
-READY, RUNNING = VcpuState.READY, VcpuState.RUNNING
-BLOCKED_MAILBOX, BLOCKED_INTERRUPT = VcpuState.BLOCKED_MAILBOX, VcpuState.BLOCKED_INTERRUPT
+_, READY, RUNNING, BLOCKED_MAILBOX, BLOCKED_INTERRUPT = VcpuState
 EMPTY, RECEIVED, READ = MailboxState
 YIELD, WAIT_FOR_INTERRUPT, WAKE_UP, MESSAGE = HfVcpuRun
 
 Result = tuple[int, Vcpu | None]
 """What a hypercall decided: the caller's x0, and the vCPU to run instead of the caller, if any."""
 
-RUN_FAILED = hf_vcpu_run_response(WAIT_FOR_INTERRUPT, 0, 0)
+WAITS = hf_vcpu_run_response(WAIT_FOR_INTERRUPT, 0, 0)
+"""What the primary sees when a vCPU waits, and when it cannot run."""
 
 
 class Api(Mm):
@@ -48,20 +50,25 @@ class Api(Mm):
         cpu.hcr_el2 = HCR_ALL_VMS if primary else HCR_SECONDARY
         cpu.cnthctl_el2 = CNTHCTL_PRIMARY if primary else CNTHCTL_SECONDARY
 
-    def api_switch_to_primary(self, cpu: Cpu, primary_retval: int, secondary_state: VcpuState) -> Steps[Vcpu]:
+    def api_switch_to_primary(self, cpu: Cpu, primary_retval: int, secondary_state: Enum) -> Steps[Vcpu]:
         """Decide to go back to this CPU's vCPU of the primary, whose HF_VCPU_RUN returns `primary_retval`.
 
         Leaves the current vCPU in `secondary_state`. Takes and drops vcpu.lock.
         """
         vcpu = running(cpu)
+        next_vcpu = yield from self.return_to_primary(cpu, primary_retval)
+        yield from sl_lock(cpu, vcpu.lock)
+        vcpu.state = secondary_state
+        yield from sl_unlock(cpu, vcpu.lock)
+        return next_vcpu
+
+    def return_to_primary(self, cpu: Cpu, primary_retval: int) -> Steps[Vcpu]:
+        """The part of `api_switch_to_primary` that concerns the primary and this CPU. Needs no lock."""
         primary = self.vms[HF_PRIMARY_VM_ID]
         next_vcpu = primary.vcpus[cpu.id]
         self.vm_set_current(cpu, primary)
         yield Step("retval", next_vcpu)
         next_vcpu.regs.set_retval(primary_retval)
-        yield from sl_lock(cpu, vcpu.lock)
-        vcpu.state = secondary_state
-        yield from sl_unlock(cpu, vcpu.lock)
         return next_vcpu
 
     def api_yield(self, cpu: Cpu) -> Steps[Vcpu]:
@@ -71,8 +78,7 @@ class Api(Mm):
 
     def api_wait_for_interrupt(self, cpu: Cpu) -> Steps[Vcpu]:
         """Back to the primary, which sees WAIT_FOR_INTERRUPT; the current vCPU blocks."""
-        response = hf_vcpu_run_response(WAIT_FOR_INTERRUPT, 0, 0)
-        return (yield from self.api_switch_to_primary(cpu, response, BLOCKED_INTERRUPT))
+        return (yield from self.api_switch_to_primary(cpu, WAITS, BLOCKED_INTERRUPT))
 
     def api_vm_get_count(self) -> int:
         """How many VMs there are, the primary included."""
@@ -91,24 +97,34 @@ class Api(Mm):
         The primary's result comes from whatever brings it back; a vCPU that cannot run answers
         WAIT_FOR_INTERRUPT at once. Takes and drops vcpu.lock.
         """
-        if running(cpu).vm.id != HF_PRIMARY_VM_ID:
-            return RUN_FAILED, None
-        if vm_id & MASK32 == HF_PRIMARY_VM_ID:
-            return RUN_FAILED, None
-        vm = self.vm_get(vm_id & MASK32)
-        if vm is None:
-            return RUN_FAILED, None
-        if vcpu_idx & MASK32 >= len(vm.vcpus):
-            return RUN_FAILED, None
-        vcpu = vm.vcpus[vcpu_idx & MASK32]
-        ret: Result = RUN_FAILED, None
+        vcpu = self.vcpu_of_secondary(cpu, vm_id & MASK32, vcpu_idx & MASK32)
+        if vcpu is None:
+            return WAITS, None
+        ret: Result = WAITS, None
         yield from sl_lock(cpu, vcpu.lock)
-        if vcpu.state is READY:
-            vcpu.state = RUNNING
-            self.vm_set_current(cpu, vm)
+        if self.take_locked(vcpu):
+            self.vm_set_current(cpu, vcpu.vm)
             ret = hf_vcpu_run_response(YIELD, 0, 0), vcpu
         yield from sl_unlock(cpu, vcpu.lock)
         return ret
+
+    def vcpu_of_secondary(self, cpu: Cpu, vm_id: int, vcpu_idx: int) -> Vcpu | None:
+        """The vCPU that the primary names; None if the caller is not the primary or the vCPU is not a secondary's."""
+        if running(cpu).vm.id != HF_PRIMARY_VM_ID:
+            return None
+        if vm_id == HF_PRIMARY_VM_ID:
+            return None
+        vm = self.vm_get(vm_id)
+        if vm is None or vcpu_idx >= len(vm.vcpus):
+            return None
+        return vm.vcpus[vcpu_idx]
+
+    def take_locked(self, vcpu: Vcpu) -> bool:
+        """Make a vCPU running if it may run, under vcpu.lock."""
+        if vcpu.state is not READY:
+            return False
+        vcpu.state = RUNNING
+        return True
 
     def api_vm_configure(self, cpu: Cpu, send: Ipa, recv: Ipa) -> Steps[int]:
         """Name the pages through which the caller sends and receives, once: 0, or -1.
@@ -173,8 +189,9 @@ class Api(Mm):
         yield from sl_lock(cpu, to.lock)
         mailbox = to.mailbox
         if mailbox.state is not EMPTY or mailbox.recv == NULL:
+            ret = self.busy_locked(cpu, to)
             yield from sl_unlock(cpu, to.lock)
-            return ERROR, None
+            return ret, None
 
         yield mailbox.deliver
         self.mm_memcpy(mailbox.recv, from_buf, size)
@@ -188,12 +205,7 @@ class Api(Mm):
         else:
             mailbox.state = RECEIVED if waiter is None else READ
             if waiter is not None:
-                yield from sl_lock(cpu, waiter.lock)
-                yield Step("wake", waiter)
-                mailbox.recv_waiter = waiter.mailbox_next
-                waiter.state = READY
-                waiter.regs.set_retval(hf_mailbox_receive_response(sender.id, size))
-                yield from sl_unlock(cpu, waiter.lock)
+                yield from self.wake(cpu, waiter, hf_mailbox_receive_response(sender.id, size))
                 vcpu = waiter.index
             primary_ret = hf_vcpu_run_response(WAKE_UP, to.id, vcpu)
         yield from sl_unlock(cpu, to.lock)
@@ -201,6 +213,23 @@ class Api(Mm):
         if sender.id == HF_PRIMARY_VM_ID:
             return vcpu, None
         return 0, (yield from self.api_switch_to_primary(cpu, primary_ret, READY))
+
+    def busy_locked(self, cpu: Cpu, to: Vm) -> int:
+        """The result of a send that `to` cannot take now, under its lock."""
+        return ERROR
+
+    def wake(self, cpu: Cpu, waiter: Vcpu, retval: int) -> Steps[None]:
+        """Take the newest waiter off its VM's stack, ready to return `retval`. Under vm.lock; takes vcpu.lock in it."""
+        yield from sl_lock(cpu, waiter.lock)
+        yield Step("wake", waiter)
+        waiter.vm.mailbox.recv_waiter = waiter.mailbox_next
+        waiter.state = READY
+        self.set_retval(waiter, retval)
+        yield from sl_unlock(cpu, waiter.lock)
+
+    def set_retval(self, vcpu: Vcpu, retval: int) -> None:
+        """Set x0 of a vCPU that waits, under its lock. Its registers may not have been saved yet."""
+        vcpu.regs.set_retval(retval)
 
     def api_mailbox_receive(self, cpu: Cpu, block: int) -> Steps[Result]:
         """Take the message that waits: its sender and size. Without one, -1, or block until a send wakes the caller.
@@ -214,36 +243,54 @@ class Api(Mm):
             return ERROR, None
         yield from sl_lock(cpu, vm.lock)
         mailbox = vm.mailbox
-        ret, next_vcpu = ERROR, None
+        ret = ERROR
         if mailbox.state is RECEIVED:
             yield mailbox.read
             mailbox.state = READ
             ret = hf_mailbox_receive_response(mailbox.recv_from_id, mailbox.recv_bytes)
         elif block:
-            yield from sl_lock(cpu, vcpu.lock)
-            yield Step("block", vcpu)
-            vcpu.state = BLOCKED_MAILBOX
-            vcpu.mailbox_next = mailbox.recv_waiter
-            mailbox.recv_waiter = vcpu
-            yield from sl_unlock(cpu, vcpu.lock)
-            ret, next_vcpu = 0, (yield from self.api_wait_for_interrupt(cpu))
+            return (yield from self.receive_blocking(cpu, vcpu))
         yield from sl_unlock(cpu, vm.lock)
-        return ret, next_vcpu
+        return ret, None
 
-    def api_mailbox_clear(self, cpu: Cpu) -> Steps[int]:
+    def receive_blocking(self, cpu: Cpu, vcpu: Vcpu) -> Steps[Result]:
+        """Block the current vCPU until a message comes, and go back to the primary. Drops vm.lock, which is held."""
+        yield from self.push_waiter(cpu, vcpu, BLOCKED_MAILBOX)
+        next_vcpu = yield from self.wait_for_message(cpu)
+        yield from sl_unlock(cpu, vcpu.vm.lock)
+        return 0, next_vcpu
+
+    def push_waiter(self, cpu: Cpu, vcpu: Vcpu, state: Enum) -> Steps[None]:
+        """Put the current vCPU on its VM's stack of waiters, in `state`. Under vm.lock; takes vcpu.lock in it."""
+        yield from sl_lock(cpu, vcpu.lock)
+        yield Step("block", vcpu)
+        vcpu.state = state
+        vcpu.mailbox_next = vcpu.vm.mailbox.recv_waiter
+        vcpu.vm.mailbox.recv_waiter = vcpu
+        yield from sl_unlock(cpu, vcpu.lock)
+
+    def wait_for_message(self, cpu: Cpu) -> Steps[Vcpu]:
+        """Back to the primary as from a WFI, which overwrites the state that said what the vCPU waits for."""
+        return (yield from self.api_wait_for_interrupt(cpu))
+
+    def api_mailbox_clear(self, cpu: Cpu) -> Steps[Result]:
         """Empty the caller's mailbox so that the next message can arrive: 0, or -1 unless it is READ.
 
         Nobody is told. Takes and drops vm.lock.
         """
         vm = running(cpu).vm
         yield from sl_lock(cpu, vm.lock)
-        ret = ERROR
-        if vm.mailbox.state is READ:
-            yield vm.mailbox.clear
-            vm.mailbox.state = EMPTY
-            ret = 0
+        ret = yield from self.clear_locked(vm)
         yield from sl_unlock(cpu, vm.lock)
-        return ret
+        return ret, None
+
+    def clear_locked(self, vm: Vm) -> Steps[int]:
+        """The part of `api_mailbox_clear` under vm.lock."""
+        if vm.mailbox.state is not READ:
+            return ERROR
+        yield vm.mailbox.clear
+        vm.mailbox.state = EMPTY
+        return 0
 
 
 def running(cpu: Cpu) -> Vcpu:

@@ -1,8 +1,8 @@
 """Registers of a vCPU and the system-register values the hypervisor programs (upstream: src/arch/aarch64).
 
-`ArchRegs` holds exactly what this hypervisor saves when it switches vCPUs: x0-x30, PC, SPSR and the system
-registers listed here. ELR_EL1, SPSR_EL1 and the floating-point registers are missing on purpose: upstream
-did not save them at this commit.
+When it switches vCPUs, this hypervisor saves the first `SAVED` registers of an `ArchRegs`: x0-x30, PC, SPSR and
+`SYSTEM_REGISTERS`. It does not save `UNSAVED_REGISTERS` nor the floating-point registers: upstream did not at this
+commit. So they stay in the CPU, and the next vCPU finds them there.
 """
 
 from array import array
@@ -12,14 +12,18 @@ SYSTEM_REGISTERS = (
     "FAR_EL1 MAIR_EL1 VBAR_EL1 CONTEXTIDR_EL1 TPIDR_EL0 TPIDRRO_EL0 TPIDR_EL1 AMAIR_EL1 CNTKCTL_EL1 SP_EL0 SP_EL1 "
     "PAR_EL1"
 ).split()
+UNSAVED_REGISTERS = ["ELR_EL1", "SPSR_EL1"]
 PC, SPSR, SYSTEM = 31, 32, 33
-REGISTER_NAMES = (*(f"x{n}" for n in range(31)), "pc", "spsr", *SYSTEM_REGISTERS)
+SAVED = SYSTEM + len(SYSTEM_REGISTERS)
+REGISTER_NAMES = (*(f"x{n}" for n in range(31)), "pc", "spsr", *SYSTEM_REGISTERS, *UNSAVED_REGISTERS)
+FP_SIZE = 34 * 16
+"""Bytes of q0-q31, FPCR and FPSR, 16 for each."""
 VMPIDR_EL2 = SYSTEM + SYSTEM_REGISTERS.index("VMPIDR_EL2")
 
 SPSR_EL1H_DAIF_MASKED = 0x3C5
 
 HCR_VM, HCR_PTW, HCR_FMO, HCR_IMO, HCR_AMO = 1 << 0, 1 << 2, 1 << 3, 1 << 4, 1 << 5
-HCR_FB, HCR_BSU_IS, HCR_TWI, HCR_TWE = 1 << 9, 1 << 10, 1 << 13, 1 << 14
+HCR_VI, HCR_FB, HCR_BSU_IS, HCR_TWI, HCR_TWE = 1 << 7, 1 << 9, 1 << 10, 1 << 13, 1 << 14
 HCR_TSC, HCR_TIDCP, HCR_TACR, HCR_RW = 1 << 19, 1 << 20, 1 << 21, 1 << 31
 HCR_ALL_VMS = HCR_RW | HCR_TACR | HCR_TSC | HCR_TIDCP | HCR_PTW | HCR_VM
 HCR_SECONDARY = HCR_ALL_VMS | HCR_AMO | HCR_IMO | HCR_FMO | HCR_FB | HCR_BSU_IS | HCR_TWI | HCR_TWE
@@ -32,7 +36,7 @@ ESR_FNV = 1 << 10
 
 
 class ArchRegs(array):  # type: ignore[type-arg]
-    """The saved registers of one vCPU: 64-bit values in the order of `REGISTER_NAMES`, all zero at first."""
+    """The registers of one vCPU or CPU: 64-bit values in the order of `REGISTER_NAMES`, all zero at first."""
 
     __slots__ = ()
 

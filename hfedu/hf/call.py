@@ -46,7 +46,7 @@ class MailboxReceiveReturn(NamedTuple):
     size: int
 
 
-def hf_vcpu_run_response(code: HfVcpuRun, vm_id: int, data: int) -> int:
+def hf_vcpu_run_response(code: int, vm_id: int, data: int) -> int:
     """Pack a result of `HF_VCPU_RUN`: code in bits 0-7, VM id in 16-31, data in 32-63.
 
     Example: `hf_vcpu_run_response(HfVcpuRun.WAKE_UP, 2, 0)` -> 0x20002.

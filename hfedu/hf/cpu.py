@@ -4,7 +4,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from hfedu.hf.arch import VMPIDR_EL2, ArchRegs
+from hfedu.hf.arch import FP_SIZE, VMPIDR_EL2, ArchRegs
 from hfedu.hf.spinlock import SpinLock, Step
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Vcpu:
         self.index = index
         self.name = f"{vm.name}.vcpu{index}"
         self.lock = SpinLock(f"{self.name}.lock")
-        self.state = VcpuState.OFF
+        self.state: Enum = VcpuState.OFF
         self.mailbox_next: Vcpu | None = None
         self.regs = self.new_regs()
         self.regs[VMPIDR_EL2] = index
@@ -51,11 +51,12 @@ class Cpu:
 
     `regs` is the live register file: a guest changes it by running, the hypervisor copies it to and from
     `Vcpu.regs` when it switches. At a trap x0-x30, PC and SPSR are there; `read_system_registers` fetches the
-    rest, when the hypervisor saves it. `vttbr_el2`, `hcr_el2` and `cnthctl_el2` decide what the guest may touch.
+    rest, when the hypervisor saves it; `read_fp` and `write_fp` reach the floating-point registers, which the
+    hypervisor of 2018 never touches. `vttbr_el2`, `hcr_el2` and `cnthctl_el2` decide what the guest may touch.
     """
 
     __slots__ = ("cnthctl_el2", "current", "hcr_el2", "id", "is_on", "lock", "name",
-                 "read_system_registers", "regs", "save", "vttbr_el2")  # fmt: skip
+                 "read_fp", "read_system_registers", "regs", "save", "vttbr_el2", "write_fp")  # fmt: skip
 
     def __init__(self, cpu_id: int) -> None:
         self.id = cpu_id
@@ -65,5 +66,7 @@ class Cpu:
         self.current: Vcpu | None = None
         self.regs = ArchRegs()
         self.read_system_registers: Callable[[], None] = lambda: None
+        self.read_fp: Callable[[], bytes] = lambda: bytes(FP_SIZE)
+        self.write_fp: Callable[[bytes], None] = lambda _: None
         self.save = Step("save", self)
         self.vttbr_el2 = self.hcr_el2 = self.cnthctl_el2 = 0

@@ -5,7 +5,7 @@ another vCPU is to run, saves the registers of the old one and restores those of
 come after the API has released every lock.
 """
 
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from hfedu.hf import arch
 from hfedu.hf.addr import Ipa
@@ -41,7 +41,9 @@ class Trap(NamedTuple):
 
 
 class Handler(Api, Psci):
-    """The exception vectors of EL2."""
+    """The exception vectors of EL2. `saved_registers` is how many registers of `ArchRegs` a switch saves."""
+
+    saved_registers = arch.SAVED
 
     def handle(self, cpu: Cpu, trap: Trap) -> Steps[None]:
         """Serve one trap of the vCPU that `cpu` runs, and leave in `cpu` whatever runs next."""
@@ -62,12 +64,24 @@ class Handler(Api, Psci):
         """Save what is left of the current vCPU and restore `next_vcpu`, if there is one to switch to."""
         if next_vcpu is None:
             return
-        yield cpu.save
-        cpu.read_system_registers()
-        running(cpu).regs[:] = cpu.regs
+        yield from self.save(cpu, running(cpu))
         yield Step("restore", next_vcpu)
-        cpu.current = next_vcpu
-        cpu.regs[:] = next_vcpu.regs
+        self.restore_registers(cpu, next_vcpu)
+
+    def save(self, cpu: Cpu, vcpu: Vcpu) -> Steps[None]:
+        """Save what is left of the vCPU that this CPU leaves."""
+        yield cpu.save
+        self.save_registers(cpu, vcpu)
+
+    def save_registers(self, cpu: Cpu, vcpu: Vcpu) -> None:
+        """Copy registers out of the CPU."""
+        cpu.read_system_registers()
+        vcpu.regs[: self.saved_registers] = cpu.regs[: self.saved_registers]
+
+    def restore_registers(self, cpu: Cpu, vcpu: Vcpu) -> None:
+        """Copy registers into the CPU. Those that were not saved stay as the last vCPU left them."""
+        cpu.current = vcpu
+        cpu.regs[: self.saved_registers] = vcpu.regs[: self.saved_registers]
 
     def hvc_handler(self, cpu: Cpu, function: int, arg1: int, arg2: int, arg3: int) -> Steps[tuple[int, Vcpu | None]]:
         """Serve one HVC: PSCI first if it comes from the primary, then the hypercalls, else -1."""
@@ -75,7 +89,7 @@ class Handler(Api, Psci):
             psci_ret = yield from self.psci_handler(cpu, function, arg1, arg2, arg3)
             if psci_ret is not None:
                 return psci_ret & MASK64, None
-        number = function & MASK32 & ~PSCI_CONVENTION_MASK
+        number = call_number(function)
         if number == HF_VCPU_RUN:
             return (yield from self.api_vcpu_run(cpu, arg1, arg2))
         if number == HF_MAILBOX_SEND:
@@ -83,7 +97,7 @@ class Handler(Api, Psci):
         if number == HF_MAILBOX_RECEIVE:
             return (yield from self.api_mailbox_receive(cpu, arg1))
         if number == HF_MAILBOX_CLEAR:
-            return (yield from self.api_mailbox_clear(cpu)), None
+            return (yield from self.api_mailbox_clear(cpu))
         if number == HF_VM_CONFIGURE:
             return (yield from self.api_vm_configure(cpu, Ipa(arg1), Ipa(arg2))), None
         if number == HF_VM_GET_COUNT:
@@ -97,29 +111,36 @@ class Handler(Api, Psci):
         return (yield from self.api_yield(cpu))
 
     def sync_lower_exception(self, cpu: Cpu, trap: Trap) -> Steps[Vcpu | None]:
-        """Any other trap of a guest. Aborts, and all it does not know, it reports and then spins for ever."""
+        """Any other trap of a guest. An abort, and all it does not know, it reports, and gives up: see `abort`."""
         esr, pc = trap.esr, cpu.regs[PC]
         assert esr is not None
         ec = esr >> 26
         if ec == arch.EC_WFI_WFE:
-            if esr & 1:
-                return None
-            return (yield from self.api_wait_for_interrupt(cpu))
+            return (yield from self.wfe(cpu, esr) if esr & 1 else self.wfi(cpu, esr))
         if ec == arch.EC_SMC:
             yield from self.smc_handler(cpu)
-            cpu.regs[PC] = pc + (4 if esr & ESR_IL else 2)
+            skip_instruction(cpu, esr)
             return None
         if ec == arch.EC_DATA_ABORT:
             where = "far=invalid" if esr & ESR_FNV else f"far={trap.far:#x}, hpfar={trap.hpfar << 8:#x}"
             self.dlog(f"Data abort: pc={pc:#x}, esr={esr:#x}, ec={ec:#x}, {where}\n")
-            self.hang("a load or store outside its memory", cpu)
+            return (yield from self.abort(cpu, "a load or store outside its memory"))
         if ec == arch.EC_INSTRUCTION_ABORT:
             where = "far=invalid" if esr & ESR_FNV else f"far={trap.far:#x}, hpfar={trap.hpfar << 8:#x}"
             vttbr = f"vttbr_el2={cpu.vttbr_el2:#x}"
             self.dlog(f"Instruction abort: pc={pc:#x}, esr={esr:#x}, ec={ec:#x}, {where}, {vttbr}\n")
-            self.hang("an instruction fetch outside its memory", cpu)
+            return (yield from self.abort(cpu, "an instruction fetch outside its memory"))
         self.dlog(f"Unknown lower sync exception pc={pc:#x}, esr={esr:#x}, ec={ec:#x}\n")
-        self.hang("an instruction that traps and that the hypervisor does not know", cpu)
+        return (yield from self.abort(cpu, "an instruction that traps and that the hypervisor does not know"))
+
+    def wfi(self, cpu: Cpu, esr: int) -> Steps[Vcpu | None]:
+        """A secondary waits for an interrupt. The instruction is not skipped."""
+        return (yield from self.api_wait_for_interrupt(cpu))
+
+    def wfe(self, cpu: Cpu, esr: int) -> Steps[Vcpu | None]:
+        """A secondary waits for an event, which hardware alone traps. It goes back to the same instruction."""
+        yield from ()
+        return None
 
     def smc_handler(self, cpu: Cpu) -> Steps[None]:
         """Serve one SMC: PSCI for the primary; anything else is logged and refused with -1."""
@@ -132,10 +153,20 @@ class Handler(Api, Psci):
             ret = -1
         regs[0] = ret & MASK64
 
-    def hang(self, what: str, cpu: Cpu) -> NoReturn:
+    def abort(self, cpu: Cpu, what: str) -> Steps[Vcpu]:
         """End as upstream does: this version cannot stop one VM, so it spins and takes the CPU with it."""
         vcpu = running(cpu)
         raise HypervisorHang(
             f"VM {vcpu.vm.id} made {what}. This hypervisor cannot stop one VM alone: it reports the exception "
             f"and spins for ever, and physical CPU {cpu.id} is lost to everyone."
         )
+
+
+def call_number(x0: int) -> int:
+    """The hypercall that x0 asks for: 32 bits, without the bit that says SMC64. Example: 0x4000ff01 -> 0xff01."""
+    return x0 & MASK32 & ~PSCI_CONVENTION_MASK
+
+
+def skip_instruction(cpu: Cpu, esr: int) -> None:
+    """Let the guest go on after the instruction that trapped; a trap that is not skipped happens again."""
+    cpu.regs[PC] += 4 if esr & ESR_IL else 2

@@ -28,7 +28,7 @@ class Mailbox:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.state = MailboxState.EMPTY
+        self.state: Enum = MailboxState.EMPTY
         self.send: Va = NULL
         self.recv: Va = NULL
         self.recv_bytes = 0
@@ -45,6 +45,8 @@ class Vm:
     """
 
     __slots__ = ("id", "lock", "mailbox", "name", "ptable", "vcpu_count", "vcpus")
+    mailbox_type: type[Mailbox] = Mailbox
+    vcpu_type: type[Vcpu] = Vcpu
 
     def __init__(self, vm_id: int, vcpu_count: int, ptable: Ptable) -> None:
         self.id = vm_id
@@ -52,13 +54,5 @@ class Vm:
         self.lock = SpinLock(f"{self.name}.lock")
         self.ptable = ptable
         self.vcpu_count = vcpu_count
-        self.mailbox = self.new_mailbox(f"{self.name}.mailbox")
-        self.vcpus = [self.new_vcpu(index) for index in range(min(vcpu_count, MAX_CPUS))]
-
-    def new_mailbox(self, name: str) -> Mailbox:
-        """A mailbox of the kind this VM uses."""
-        return Mailbox(name)
-
-    def new_vcpu(self, index: int) -> Vcpu:
-        """A vCPU of the kind this VM uses."""
-        return Vcpu(self, index)
+        self.mailbox = self.mailbox_type(f"{self.name}.mailbox")
+        self.vcpus = [self.vcpu_type(self, index) for index in range(min(vcpu_count, MAX_CPUS))]

@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -17,6 +17,7 @@ from hfedu.hf.cpu import Cpu, Vcpu
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.load import BootParams
 from hfedu.hf.platform import CpuDown, HypervisorHang, HypervisorPanic, PowerDown
+from hfedu.history import hypervisor_type
 from hfedu.run.core import Core
 from hfedu.run.ramdisk import RamDisk, parse_size
 from hfedu.run.schedule import DEFAULT, Schedule, chooser
@@ -65,9 +66,9 @@ class Machine:
     `ramdisk` is a `RamDisk`, the archive's bytes, or its path. `memory` is RAM in bytes or text such as "16M",
     `append` the boot arguments. `cpus` is the number of physical CPUs: the primary starts all but the first by PSCI.
     `schedule` says whose atomic step comes next: a seed, "every K", or a list of CPU numbers, one for each step.
-    `timer` interrupts each CPU after that many instructions. Limits (None for none): `max_seconds`,
-    `max_instructions` of all guests together, `max_traps`. Without `record` no events are kept. `Mistake` with a
-    sentence if it cannot be switched on.
+    `timer` interrupts each CPU after that many instructions. `profile` and `fixes` choose the hypervisor: see
+    `hfedu.history`. Limits (None for none): `max_seconds`, `max_instructions` of all guests together, `max_traps`.
+    Without `record` no events are kept. `Mistake` with a sentence if it cannot be switched on.
     """
 
     recording_type: type[Recording] = Recording
@@ -84,6 +85,8 @@ class Machine:
         max_seconds: float | None = None,
         max_instructions: int | None = None,
         max_traps: int | None = None,
+        profile: str = "2018-10-04",
+        fixes: Iterable[str] = (),
         record: bool = True,
         title: str | None = None,
     ) -> None:
@@ -108,12 +111,12 @@ class Machine:
         self.budget = Budget(max_instructions, max_seconds, max_traps)
         self.board = Board(ramdisk.image, append, parse_size(memory), cpus)
         self.choose = chooser(schedule)
-        self.hypervisor = _LoadedHypervisor(self.board)
+        self.hypervisor: _LoadedHypervisor = hypervisor_type(_LoadedHypervisor, profile, fixes)(self.board)
         self.recorder: Recorder | None = None
         self.outcome: Outcome | None = None
         self.booted = False
         if record:
-            self.recorder = Recorder(lambda: self.board.memory.uart.printed)
+            self.recorder = Recorder(lambda: self.board.memory.uart.printed, self.hypervisor.vm_type)
             self.hypervisor.vm_type = self.recorder.vm_type
             self.hypervisor.cpus = [self.recorder.cpu_type(cpu.id) for cpu in self.hypervisor.cpus]
             self.hypervisor.on_log = self._log

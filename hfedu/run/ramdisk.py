@@ -196,7 +196,7 @@ class RamDisk:
             raise RamDiskError(
                 f"secondary {number} is scripted and needs 24K of memory for its pages, it has {memory} bytes"
             )
-        if not isinstance(secondary.vcpus, int) or not 1 <= secondary.vcpus <= MAX_CPUS:
+        if not isinstance(secondary.vcpus, int) or not 0 <= secondary.vcpus <= MAX_CPUS:
             raise RamDiskError(
                 f"secondary {number} cannot have {secondary.vcpus!r} vCPUs: give a number from 1 to {MAX_CPUS}"
             )

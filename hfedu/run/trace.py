@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from hfedu.errors import Mistake
 from hfedu.hf import arch, call
 from hfedu.hf.cpu import Cpu, Vcpu
-from hfedu.hf.handler import Trap
+from hfedu.hf.handler import Trap, call_number
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.mm import (
     ADDRESS_MASK,
@@ -26,7 +26,6 @@ from hfedu.hf.mm import (
     mm_entry_size,
     mm_index,
 )
-from hfedu.hf.psci import PSCI_CONVENTION_MASK
 from hfedu.hf.spinlock import Step
 from hfedu.hf.vm import Mailbox, Vm
 
@@ -165,11 +164,6 @@ class Event:
         return next((change for change in self.changes if change.what == what), None)
 
 
-def call_number(x0: int) -> int:
-    """The hypercall that x0 asks for: 32 bits, without the bit that says SMC64. Example: 0x4000ff01 -> 0xff01."""
-    return x0 & call.MASK32 & ~PSCI_CONVENTION_MASK
-
-
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended: a word, a sentence, and the exit status that `hfedu boot` gives it.
@@ -258,8 +252,11 @@ def readable(value: Any) -> Any:
     return value.name if isinstance(value, Vcpu) else value
 
 
-def watched_types(sink: Callable[[str, Any, Any], None]) -> tuple[type[Vm], type[Cpu]]:
+def watched_types(sink: Callable[[str, Any, Any], None], vm_type: type[Vm]) -> tuple[type[Vm], type[Cpu]]:
     """Types of VM and CPU that report every change of what a recording keeps: sink(path, old, new)."""
+    mailbox_type: Any = vm_type.mailbox_type
+    vcpu_type: Any = vm_type.vcpu_type
+    any_vm: Any = vm_type
 
     def setter(cls: type, fields: frozenset[str]) -> Callable[[Any, str, Any], None]:
         descriptors = {name: getattr(cls, name) for name in fields}
@@ -285,7 +282,7 @@ def watched_types(sink: Callable[[str, Any, Any], None]) -> tuple[type[Vm], type
                 sink(f"{self.name}.x0", self[0], value)
             super().set_retval(value)
 
-    class WatchedVcpu(Vcpu):
+    class WatchedVcpu(vcpu_type):  # type: ignore[misc]
         __setattr__ = setter(Vcpu, WATCHED_VCPU)
 
         def new_regs(self) -> arch.ArchRegs:
@@ -293,15 +290,12 @@ def watched_types(sink: Callable[[str, Any, Any], None]) -> tuple[type[Vm], type
             regs.name = self.name
             return regs
 
-    class WatchedMailbox(Mailbox):
+    class WatchedMailbox(mailbox_type):  # type: ignore[misc]
         __setattr__ = setter(Mailbox, WATCHED_MAILBOX)
 
-    class WatchedVm(Vm):
-        def new_mailbox(self, name: str) -> Mailbox:
-            return WatchedMailbox(name)
-
-        def new_vcpu(self, index: int) -> Vcpu:
-            return WatchedVcpu(self, index)
+    class WatchedVm(any_vm):  # type: ignore[misc]
+        mailbox_type = WatchedMailbox
+        vcpu_type = WatchedVcpu
 
     class WatchedCpu(Cpu):
         __setattr__ = setter(Cpu, WATCHED_CPU)
@@ -326,10 +320,10 @@ class Recorder:
     later is a `STEP` event of its own: the changes of a recording are always in the order in which they happened.
     """
 
-    def __init__(self, uart_length: Callable[[], int]) -> None:
+    def __init__(self, uart_length: Callable[[], int], vm_type: type[Vm] = Vm) -> None:
         self.events: list[Event] = []
         self.uart_length = uart_length
-        self.vm_type, self.cpu_type = watched_types(self.changed)
+        self.vm_type, self.cpu_type = watched_types(self.changed, vm_type)
         self.current: _Open | None = None
         self.unfinished: deque[_Open] = deque()
         self.serving: dict[str, _Serving] = {}

@@ -2,7 +2,8 @@
 
 from hfedu.hf import call
 from hfedu.hf.addr import PAGE_SIZE
-from hfedu.run.trace import Kind, Recording, State, call_number
+from hfedu.hf.handler import call_number
+from hfedu.run.trace import Kind, Recording, State
 from hfedu.view import words
 
 

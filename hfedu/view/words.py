@@ -1,8 +1,9 @@
 """Events in words: the same words in the diagram, the transcript and the exports."""
 
 from hfedu.hf import call
+from hfedu.hf.handler import call_number
 from hfedu.hf.psci import PsciCall
-from hfedu.run.trace import Event, Kind, Stage2, call_number
+from hfedu.run.trace import Event, Kind, Stage2
 
 CALLS: dict[int, tuple[str, str]] = {
     call.HF_VCPU_RUN: ("run", "HF_VCPU_RUN"),
