@@ -234,6 +234,8 @@ class UnicornCpu:
             self.budget.check()
             error = self.emulate(start)
             start = self.go_on
+            if self.exception == EXCP_HVC:
+                return HVC_TRAP
             if self.exception is not None:
                 trap = self.explain(self.exception)
             elif error:
@@ -266,11 +268,9 @@ class UnicornCpu:
         return error
 
     def explain(self, exception: int) -> Trap | None:
-        """What an exception of the emulator is on a real CPU: a trap to EL2, or None if EL1 took it."""
+        """What any exception but HVC is on a real CPU: a trap to EL2, or None if EL1 took it."""
         regs = self.cpu.regs
         pc = regs[PC]
-        if exception == EXCP_HVC:
-            return HVC_TRAP
         if exception == EXCP_PREFETCH_ABORT:
             return self.abort(syndrome.Access(pc, 4, False, 0), fetch=True)
         insn = self.instruction(pc - 4 if exception == EXCP_SWI else pc)
