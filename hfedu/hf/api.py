@@ -57,7 +57,7 @@ class Api(Mm):
         primary = self.vms[HF_PRIMARY_VM_ID]
         next_vcpu = primary.vcpus[cpu.id]
         self.vm_set_current(cpu, primary)
-        yield Step("retval", next_vcpu)
+        yield next_vcpu.retval
         next_vcpu.regs.set_retval(primary_retval)
         yield from sl_lock(cpu, vcpu.lock)
         vcpu.state = secondary_state
@@ -189,7 +189,7 @@ class Api(Mm):
             mailbox.state = RECEIVED if waiter is None else READ
             if waiter is not None:
                 yield from sl_lock(cpu, waiter.lock)
-                yield Step("wake", waiter)
+                yield waiter.wake
                 mailbox.recv_waiter = waiter.mailbox_next
                 waiter.state = READY
                 waiter.regs.set_retval(hf_mailbox_receive_response(sender.id, size))
@@ -221,7 +221,7 @@ class Api(Mm):
             ret = hf_mailbox_receive_response(mailbox.recv_from_id, mailbox.recv_bytes)
         elif block:
             yield from sl_lock(cpu, vcpu.lock)
-            yield Step("block", vcpu)
+            yield vcpu.block
             vcpu.state = BLOCKED_MAILBOX
             vcpu.mailbox_next = mailbox.recv_waiter
             mailbox.recv_waiter = vcpu
