@@ -155,14 +155,14 @@ class UnicornCpu:
         x = [(reg.UC_ARM64_REG_X0 + n, regs + 8 * n) for n in range(29)]
         x += [(reg.UC_ARM64_REG_X29, regs + 8 * 29), (reg.UC_ARM64_REG_X30, regs + 8 * 30)]
         pc, pstate = (reg.UC_ARM64_REG_PC, regs + 8 * PC), (reg.UC_ARM64_REG_PSTATE, regs + 8 * SPSR)
-        sp, sp_el1 = (reg.UC_ARM64_REG_SP, values + 8 * AT_SP), (reg.UC_ARM64_REG_SP, regs + 8 * SP_EL1)
+        sp = (reg.UC_ARM64_REG_SP, values + 8 * AT_SP)
         self._el2h = ctypes.c_uint64(PSTATE_EL2H)
         at_el2 = [*x, (reg.UC_ARM64_REG_PSTATE, ctypes.addressof(self._el2h)), *guest]
         self.read_general = batch(_QUICK.uc_reg_read_batch, handle, [*x, pc, pstate, sp])
         self.read_system = batch(_QUICK.uc_reg_read_batch, handle, system)
         self.write_general = batch(_QUICK.uc_reg_write_batch, handle, at_el2 + sp_in_use)
         self.write_all = batch(_QUICK.uc_reg_write_batch, handle, at_el2 + system + el2)
-        self.write_el1 = batch(_QUICK.uc_reg_write_batch, handle, [pstate, sp_el1, *system])
+        self.write_el1 = batch(_QUICK.uc_reg_write_batch, handle, [pstate, sp, *system])
         self.flush_tlb = partial(_QUICK.uc_ctl, handle, _TLB_FLUSH)
         self.remove_blocks = partial(_QUICK.uc_ctl, handle, _TB_REMOVE)
         self.stop = partial(_QUICK.uc_emu_stop, handle)
@@ -355,12 +355,14 @@ class UnicornCpu:
             )
         self.write_cp(ELR_EL1, pc)
         self.write_cp(SPSR_EL1, pstate)
+        self.loaded = None  # should the stop button come now, everything is put into the emulator again
         regs[syndrome.ESR_EL1] = esr
         if far is not None:
             regs[syndrome.FAR_EL1] = far
         regs[PC], regs[SPSR] = target, new_pstate
-        self.values[SYSTEM_VALUES] = regs[SYSTEM:]
+        self.values[SYSTEM_VALUES], self.values[AT_SP] = regs[SYSTEM:], regs[SP_EL1]
         self.write_el1()
+        self.loaded = self.cpu.current
         return None
 
 
