@@ -168,7 +168,7 @@ class UnicornCpu:
         x = [(reg.UC_ARM64_REG_X0 + n, regs + 8 * n) for n in range(29)]
         x += [(reg.UC_ARM64_REG_X29, regs + 8 * 29), (reg.UC_ARM64_REG_X30, regs + 8 * 30)]
         pc, pstate = (reg.UC_ARM64_REG_PC, regs + 8 * PC), (reg.UC_ARM64_REG_PSTATE, regs + 8 * SPSR)
-        sp, sp_el1 = (reg.UC_ARM64_REG_SP, values + 8 * AT_SP), (reg.UC_ARM64_REG_SP, regs + 8 * SP_EL1)
+        sp = (reg.UC_ARM64_REG_SP, values + 8 * AT_SP)
         self._el2h = ctypes.c_uint64(PSTATE_EL2H)
         at_el2 = [*x, (reg.UC_ARM64_REG_PSTATE, ctypes.addressof(self._el2h)), *guest]
         self.read_general = batch(_QUICK.uc_reg_read_batch, handle, [*x, pc, pstate, sp])
@@ -176,7 +176,7 @@ class UnicornCpu:
         self.write_general = batch(_QUICK.uc_reg_write_batch, handle, at_el2 + sp_in_use)
         self.write_all = batch(_QUICK.uc_reg_write_batch, handle, at_el2 + system + el2)
         self.write_el2 = batch(_QUICK.uc_reg_write_batch, handle, el2)
-        self.write_el1 = batch(_QUICK.uc_reg_write_batch, handle, [pstate, sp_el1, *system])
+        self.write_el1 = batch(_QUICK.uc_reg_write_batch, handle, [pstate, sp, *system])
         self.flush_tlb = partial(_QUICK.uc_ctl, handle, _TLB_FLUSH)
         self.remove_blocks = partial(_QUICK.uc_ctl, handle, _TB_REMOVE)
         self.stop = partial(_QUICK.uc_emu_stop, handle)
@@ -268,8 +268,9 @@ class UnicornCpu:
             self.budget.check()
             error = self.emulate(start, limit or SLICE)
             start = self.go_on
-            if self.exception != EXCP_HVC:
-                self.refuse_aarch32()
+            if self.exception == EXCP_HVC:
+                return HVC_TRAP
+            self.refuse_aarch32()
             if self.exception is not None:
                 trap = self.explain(self.exception)
             elif error:
@@ -342,11 +343,9 @@ class UnicornCpu:
             raise StuckForever(f"VM {running(self.cpu).vm.id} went to AArch32 code at EL0; hfedu runs AArch64 only.")
 
     def explain(self, exception: int) -> Trap | None:
-        """What an exception of the emulator is on a real CPU: a trap to EL2, or None if EL1 took it."""
+        """What any exception but HVC is on a real CPU: a trap to EL2, or None if EL1 took it."""
         regs = self.cpu.regs
         pc = regs[PC]
-        if exception == EXCP_HVC:
-            return HVC_TRAP
         if exception == EXCP_PREFETCH_ABORT:
             return self.abort(syndrome.Access(pc, 4, False, 0), fetch=True)
         insn = self.instruction(pc - 4 if exception == EXCP_SWI else pc)
@@ -446,6 +445,7 @@ class UnicornCpu:
                 "code that runs, so handling the exception raises it again."
             )
         regs[ELR_EL1], regs[SPSR_EL1] = pc, pstate
+        loaded, self.loaded = self.loaded, None  # should the stop button come now, all is put into the emulator again
         if esr is not None:
             regs[syndrome.ESR_EL1] = esr
         if far is not None:
@@ -453,6 +453,7 @@ class UnicornCpu:
         regs[PC], regs[SPSR] = target, new_pstate
         self.values[SYSTEM_VALUES], self.values[AT_SP] = regs[SYSTEM:], regs[SP_EL1]
         self.write_el1()
+        self.loaded = loaded
         return None
 
 
@@ -465,14 +466,14 @@ SP_EL0, SP_EL1, ELR_EL1, SPSR_EL1 = map(arch.REGISTER_NAMES.index, ("SP_EL0", "S
 
 
 def bare_hypercalls(times: int) -> float:
-    """Seconds that `times` rounds of emu_start, HVC, hook, return take with Unicorn's own Python binding, as it is."""
+    """Seconds of CPU that `times` rounds of emu_start, HVC, hook, return take with Unicorn's Python binding."""
     uc: Any = Uc(UC_ARCH_ARM64, UC_MODE_ARM)
     uc.mem_map(RAM_BASE, PAGE_SIZE, UC_PROT_ALL)
     uc.mem_write(RAM_BASE, b"\x02\x00\x00\xd4")
     uc.cpr_write(*SCR_EL3, SCR_NS_HCE_RW)
     uc.cpr_write(*HCR_EL2, arch.HCR_RW)
     uc.hook_add(UC_HOOK_INTR, lambda uc, number, data: uc.emu_stop())
-    begin = time.perf_counter()
+    begin = time.process_time()
     for _ in range(times):
         uc.emu_start(RAM_BASE, RAM_BASE + PAGE_SIZE)
-    return time.perf_counter() - begin
+    return time.process_time() - begin

@@ -67,7 +67,7 @@ class Api(Mm):
         primary = self.vms[HF_PRIMARY_VM_ID]
         next_vcpu = primary.vcpus[cpu.id]
         self.vm_set_current(cpu, primary)
-        yield Step("retval", next_vcpu)
+        yield next_vcpu.retval
         next_vcpu.regs.set_retval(primary_retval)
         return next_vcpu
 
@@ -221,7 +221,7 @@ class Api(Mm):
     def wake(self, cpu: Cpu, waiter: Vcpu, retval: int) -> Steps[None]:
         """Take the newest waiter off its VM's stack, ready to return `retval`. Under vm.lock; takes vcpu.lock in it."""
         yield from sl_lock(cpu, waiter.lock)
-        yield Step("wake", waiter)
+        yield waiter.wake
         waiter.vm.mailbox.recv_waiter = waiter.mailbox_next
         waiter.state = READY
         self.set_retval(waiter, retval)
@@ -263,7 +263,7 @@ class Api(Mm):
     def push_waiter(self, cpu: Cpu, vcpu: Vcpu, state: Enum) -> Steps[None]:
         """Put the current vCPU on its VM's stack of waiters, in `state`. Under vm.lock; takes vcpu.lock in it."""
         yield from sl_lock(cpu, vcpu.lock)
-        yield Step("block", vcpu)
+        yield vcpu.block
         vcpu.state = state
         vcpu.mailbox_next = vcpu.vm.mailbox.recv_waiter
         vcpu.vm.mailbox.recv_waiter = vcpu

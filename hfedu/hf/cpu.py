@@ -24,7 +24,7 @@ class VcpuState(Enum):
 class Vcpu:
     """A virtual CPU of `vm`. `lock` guards its state; `mailbox_next` chains it into a waiter stack."""
 
-    __slots__ = ("index", "lock", "mailbox_next", "name", "regs", "state", "vm")
+    __slots__ = ("block", "index", "lock", "mailbox_next", "name", "regs", "restore", "retval", "state", "vm", "wake")
 
     def __init__(self, vm: "Vm", index: int) -> None:
         self.vm = vm
@@ -35,6 +35,9 @@ class Vcpu:
         self.mailbox_next: Vcpu | None = None
         self.regs = self.new_regs()
         self.regs[VMPIDR_EL2] = index
+        self.retval, self.wake, self.block, self.restore = (
+            Step(kind, self) for kind in ("retval", "wake", "block", "restore")
+        )
 
     def new_regs(self) -> ArchRegs:
         """A register file of the kind this vCPU uses."""

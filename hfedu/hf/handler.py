@@ -27,7 +27,7 @@ from hfedu.hf.call import (
 from hfedu.hf.cpu import Cpu, Vcpu
 from hfedu.hf.platform import HypervisorHang
 from hfedu.hf.psci import PSCI_CONVENTION_MASK, Psci
-from hfedu.hf.spinlock import Step, Steps
+from hfedu.hf.spinlock import Steps
 
 ZEROS_X1_X17 = arch.ArchRegs()[1:18]
 
@@ -52,7 +52,7 @@ class Handler(Api, Psci):
         elif trap.esr >> 26 == arch.EC_HVC:
             ret, next_vcpu = yield from self.hvc_handler(cpu, *cpu.regs[:4])
             if next_vcpu is not None:
-                yield Step("retval", running(cpu))
+                yield running(cpu).retval
                 running(cpu).regs.set_retval(ret)
             cpu.regs[0] = ret
             cpu.regs[1:18] = ZEROS_X1_X17
@@ -65,7 +65,7 @@ class Handler(Api, Psci):
         if next_vcpu is None:
             return
         yield from self.save(cpu, running(cpu))
-        yield Step("restore", next_vcpu)
+        yield next_vcpu.restore
         self.restore_registers(cpu, next_vcpu)
 
     def save(self, cpu: Cpu, vcpu: Vcpu) -> Steps[None]:
