@@ -58,7 +58,6 @@ def styles(theme: Theme) -> dict[str, Style]:
         "running": Style(ink, ink),
         "ready": Style(theme.line, width=1.4),
         "blocked": Style(soft, width=1.8, dash=(1, 2.2)),
-        "off": Style(None),
         "number": Style(fill=soft),
         "note": Style(fill=soft, italic=True),
         "fold": Style(fill=soft, italic=True),
