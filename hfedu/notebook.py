@@ -10,11 +10,12 @@ from hfedu.errors import Mistake
 from hfedu.run import machine
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.trace import Recording
-from hfedu.view import pagetable, states
+from hfedu.view import pagetable, paint, states
 from hfedu.view.player import EVENTS_AT_MOST
 from hfedu.view.scene import Scene
 from hfedu.view.sequence import MAX_ROWS, sequence
 from hfedu.view.text import mermaid, transcript
+from hfedu.view.theme import THEMES
 
 if TYPE_CHECKING:
     from hfedu.widgets.player import Player
@@ -34,8 +35,6 @@ class Picture:
         return self.scene.alt
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
-        from hfedu.view import paint
-
         size = {"width": round(self.scene.width), "height": round(self.scene.height), "alt": self.scene.alt}
         return {"image/png": paint.render(self.scene, "png"), "text/plain": repr(self)}, {"image/png": size}
 
@@ -55,14 +54,11 @@ class Run(Recording):
         or a theme that does not exist, `OSError` if the file cannot be written.
         """
         path = Path(path)
-        fmt = path.suffix[1:].lower()
-        path.write_bytes(self.render(fmt, first, last, theme))
+        path.write_bytes(self.render(path.suffix[1:].lower(), first, last, theme))
         return path
 
     def render(self, fmt: str, first: int = 0, last: int | None = None, theme: str = "light") -> bytes:
         """The sequence diagram as bytes of a file; arguments as for `draw`."""
-        from hfedu.view.theme import THEMES
-
         if fmt not in FORMATS:
             raise Mistake(f"{fmt or 'no ending'!r} is no output format: choose one of {', '.join(FORMATS)}")
         if theme not in THEMES:
@@ -71,8 +67,6 @@ class Run(Recording):
             return transcript(self, first, last).encode()
         if fmt == "mmd":
             return mermaid(self, first, last).encode()
-        from hfedu.view import paint
-
         return paint.render(sequence(self, first, last), fmt, theme)
 
     def mailbox(self, vm: int, seq: int) -> "Picture":
@@ -128,21 +122,15 @@ class Machine(machine.Machine):
 
 
 def boot(
-    ramdisk: RamDisk | bytes | str | os.PathLike[str],
-    append: str = "",
-    memory: int | str = "16M",
-    *,
-    max_seconds: float | None = MAX_SECONDS,
-    max_instructions: int | None = None,
-    max_traps: int | None = MAX_TRAPS,
-    title: str | None = None,
+    ramdisk: RamDisk | bytes | str | os.PathLike[str], append: str = "", memory: int | str = "16M", **options: Any
 ) -> Run:
     """Boot a RAM disk, run it to its end and return the recording.
 
-    `ramdisk` is a `RamDisk`, the bytes of an archive, or its path; `append` the boot arguments; `memory` the RAM.
-    Guests that never end are stopped after ten seconds or 100,000 traps, and the outcome says so.
+    `ramdisk` is a `RamDisk`, the bytes of an archive, or its path; `append` the boot arguments; `memory` the RAM;
+    `options` are those of `Machine`, such as `title="My run"`. Guests that never end are stopped after ten seconds or
+    100,000 traps (`max_seconds`, `max_traps`; None for no limit), and the outcome says so.
     """
-    options = {"max_seconds": max_seconds, "max_instructions": max_instructions, "max_traps": max_traps}
-    run = Machine(ramdisk, append, memory, title=title, **options).run()  # type: ignore[arg-type]
+    limits = {"max_seconds": MAX_SECONDS, "max_traps": MAX_TRAPS}
+    run = Machine(ramdisk, append, memory, **(limits | options)).run()
     assert isinstance(run, Run)
     return run
