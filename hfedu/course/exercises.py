@@ -68,11 +68,8 @@ class Verdict:
 @cache
 def exercises() -> dict[str, Exercise]:
     """All exercises by id."""
-    found: dict[str, Exercise] = {}
-    for name in LESSONS:
-        for exercise in import_module(f"hfedu.course.{name}").EXERCISES:
-            found[exercise.id] = exercise
-    return found
+    modules = (import_module(f"hfedu.course.{name}") for name in LESSONS)
+    return {exercise.id: exercise for module in modules for exercise in module.EXERCISES}
 
 
 def find(exercise_id: str) -> Exercise:
@@ -89,11 +86,8 @@ def check(exercise_id: str, answer: Any = None) -> Verdict:
         return Verdict(exercise.id, "not attempted", f"Write your answer first: {exercise.task}")
     if not exercise.accepts(answer):
         what = type(answer).__name__
-        return Verdict(
-            exercise.id,
-            "wrong",
-            f"This exercise wants {exercise.wants}, not {'an' if what[0] in 'aeiou' else 'a'} {what}.",
-        )
+        sentence = f"This exercise wants {exercise.wants}, not {'an' if what[0] in 'aeiou' else 'a'} {what}."
+        return Verdict(exercise.id, "wrong", sentence)
     try:
         run = exercise.judge(answer)
     except Wrong as wrong:
