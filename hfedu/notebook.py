@@ -12,7 +12,6 @@ from hfedu.run.ramdisk import RamDisk
 from hfedu.run.trace import Recording
 from hfedu.view import pagetable, paint, states
 from hfedu.view.player import EVENTS_AT_MOST
-from hfedu.view.scene import Scene
 from hfedu.view.sequence import MAX_ROWS, sequence
 from hfedu.view.text import mermaid, transcript
 from hfedu.view.theme import THEMES
@@ -25,27 +24,17 @@ MAX_TRAPS = 100_000
 FORMATS = ("svg", "png", "pdf", "mmd", "txt")
 
 
-class Picture:
-    """A scene that shows itself in a notebook."""
-
-    def __init__(self, scene: Scene) -> None:
-        self.scene = scene
-
-    def __repr__(self) -> str:
-        return self.scene.alt
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
-        size = {"width": round(self.scene.width), "height": round(self.scene.height), "alt": self.scene.alt}
-        return {"image/png": paint.render(self.scene, "png"), "text/plain": repr(self)}, {"image/png": size}
-
-
 @dataclass(frozen=True, repr=False)
 class Run(Recording):
     """A recording that can be looked at. As the last line of a cell it shows its sequence diagram."""
 
-    def transcript(self, first: int = 0, last: int | None = None) -> str:
-        """The events from `first` to `last` as text, one line each."""
-        return transcript(self, first, last)
+    # Views of a recording are functions of it: here they are its methods.
+    transcript = transcript
+    mailbox = states.mailbox_machine
+    vcpu = states.vcpu_machine
+    registers = states.registers
+    stage2 = pagetable.stage2_map
+    walk = pagetable.walk
 
     def draw(self, path: str | os.PathLike[str], first: int = 0, last: int | None = None, theme: str = "light") -> Path:
         """Write the sequence diagram: the ending of `path` says whether as SVG, PNG, PDF, Mermaid or text.
@@ -69,26 +58,6 @@ class Run(Recording):
             return mermaid(self, first, last).encode()
         return paint.render(sequence(self, first, last), fmt, theme)
 
-    def mailbox(self, vm: int, seq: int) -> "Picture":
-        """The state machine of a VM's mailbox, with its state after event `seq` marked."""
-        return Picture(states.mailbox_machine(self, vm, seq))
-
-    def vcpu(self, vm: int, seq: int, vcpu: int = 0) -> "Picture":
-        """The state machine of a vCPU, with its state after event `seq` marked."""
-        return Picture(states.vcpu_machine(self, vm, seq, vcpu))
-
-    def registers(self, vm: int, seq: int, vcpu: int = 0) -> str:
-        """The registers of a vCPU after event `seq` as text, those that the event changed first."""
-        return states.registers(self, vm, seq, vcpu)
-
-    def stage2(self, vm: int, seq: int | None = None) -> str:
-        """What a VM may touch, as a table in text."""
-        return pagetable.stage2_map(self, vm, seq)
-
-    def walk(self, vm: int, ipa: int, seq: int | None = None) -> str:
-        """How the MMU translates an address of a VM: the descriptor at each level, decoded."""
-        return pagetable.walk(self, vm, ipa, seq)
-
     def player(self, position: int = 0) -> "Player":
         """The player, at an event of your choice. `Mistake` if there is no such event."""
         from hfedu.widgets.player import Player
@@ -104,7 +73,7 @@ class Run(Recording):
         if not self.events:
             print(repr(self))
             return
-        data, metadata = Picture(sequence(self))._repr_mimebundle_()
+        data, metadata = sequence(self)._repr_mimebundle_()
         if len(self.events) <= EVENTS_AT_MOST:
             widget, _ = self.player()._repr_mimebundle_() or ({}, {})
             data = {**widget, **data}

@@ -7,10 +7,10 @@ show that the one passes and each of the others fails for its reason.
 import html
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 from hfedu.errors import Mistake, explain_missing_names
 from hfedu.notebook import Run
@@ -29,8 +29,7 @@ class Wrong(Exception):
         self.run = run
 
 
-@dataclass(frozen=True)
-class Exercise:
+class Exercise(NamedTuple):
     """One exercise. `judge` raises `Wrong` or returns the run that shows the right behaviour (None if there is none).
 
     `wants` says what kind of answer it takes. `solution` is source text that defines `answer`; `wrong` maps a
@@ -44,7 +43,7 @@ class Exercise:
     judge: Callable[[Any], Run | None]
     hints: tuple[str, str, str]
     solution: str
-    wrong: dict[str, tuple[str, str]] = field(default_factory=dict)
+    wrong: dict[str, tuple[str, str]]
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,9 @@
 
 import html
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import ipywidgets
 
@@ -21,8 +20,7 @@ from hfedu.widgets.player import Player
 WIDE = ipywidgets.Layout(width="auto")
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(NamedTuple):
     """One thing to predict: `truth` takes the right option from the event that `where` finds; `why` explains it."""
 
     text: str
@@ -32,8 +30,7 @@ class Question:
     why: str
 
 
-@dataclass(frozen=True)
-class Prediction:
+class Prediction(NamedTuple):
     """Some questions about one run."""
 
     id: str
@@ -42,8 +39,7 @@ class Prediction:
     questions: tuple[Question, ...]
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(NamedTuple):
     """A question after the run: what was predicted, what the machine did, at which event."""
 
     question: Question

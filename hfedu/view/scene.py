@@ -5,7 +5,7 @@ painters decide how that looks. `seq` is the event a shape belongs to, None for 
 """
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Line(NamedTuple):
@@ -69,9 +69,9 @@ def text_width(text: str, role: str) -> float:
     return len(text) * FONT_SIZES[role] * (SANS_WIDTH if role in SANS else MONO_WIDTH)
 
 
-@dataclass
+@dataclass(repr=False)
 class Scene:
-    """Shapes on a canvas of `width` x `height` pixels.
+    """Shapes on a canvas of `width` x `height` pixels, which shows itself in a notebook.
 
     `rows` gives each event's vertical extent, `body_end` the y below the last; `alt` describes the picture in words.
     """
@@ -86,3 +86,12 @@ class Scene:
     def add(self, *shapes: Shape) -> None:
         """Put shapes on top."""
         self.shapes.extend(shapes)
+
+    def __repr__(self) -> str:
+        return self.alt
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        from hfedu.view.paint import render
+
+        size = {"width": round(self.width), "height": round(self.height), "alt": self.alt}
+        return {"image/png": render(self, "png"), "text/plain": self.alt}, {"image/png": size}

@@ -14,12 +14,10 @@ from hfedu.run.trace import Event, Kind, Lifeline, Recording
 from hfedu.view import words
 from hfedu.view.scene import Line, Mark, Rect, Scene, Text, text_width
 
-MARGIN = 16
-GUTTER = 40
+MARGIN, GUTTER = 16, 40
 HYPERVISOR = MARGIN + GUTTER + 52
 """The x of the hypervisor's lifeline."""
-HEAD_TOP = 62
-HEAD_HEIGHT = 38
+HEAD_TOP, HEAD_HEIGHT = 62, 38
 ROW = {Kind.HYPERCALL: 27, Kind.SMC: 27, Kind.WFI: 27, Kind.IRQ: 27, Kind.FAULT: 27, Kind.END: 30}
 ROW_DEFAULT, ROW_FOLD, ROW_BOOT = 20, 30, 30
 ROLES = {Kind.DELIVER: "deliver", Kind.WAKE: "wake", Kind.SWITCH: "switch", Kind.FAULT: "fault"}
@@ -29,9 +27,7 @@ BAND_OFFSET, BAND_WIDTH, BAND_LABEL = 24, 9, 58
 LEAST, CROWDED_LEAST = 150, 90
 """Room to the left of a lifeline that even an empty run gets, so that a run that grows does not jump about."""
 CROWDED = 6
-CROWDED_COLUMN = 92
-CROWDED_BAND = 16
-CROWDED_NAME = 9
+CROWDED_COLUMN, CROWDED_BAND, CROWDED_NAME = 92, 16, 9
 MAX_ROWS = 120
 """Events drawn at most: beyond, the middle of a run is folded away, and the picture says so."""
 

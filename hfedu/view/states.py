@@ -84,13 +84,13 @@ def connect(scene: Scene, boxes: list[tuple[float, float]], edge: Edge, y: float
 
 
 def mailbox_machine(recording: Recording, vm: int, seq: int) -> Scene:
-    """The mailbox of a VM after event `seq`."""
+    """The state machine of a VM's mailbox, with its state after event `seq` marked."""
     present = recording.at(seq).get(f"vm{vm}.mailbox.state")
     return machine(f"VM {vm}'s mailbox after event {seq}", MAILBOX, MAILBOX_EDGES, present)
 
 
 def vcpu_machine(recording: Recording, vm: int, seq: int, vcpu: int = 0) -> Scene:
-    """A vCPU after event `seq`."""
+    """The state machine of a vCPU, with its state after event `seq` marked."""
     present = recording.at(seq).get(f"vm{vm}.vcpu{vcpu}.state")
     return machine(f"VM {vm} vCPU {vcpu} after event {seq}", VCPU, VCPU_EDGES, present)
 
