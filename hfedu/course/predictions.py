@@ -17,8 +17,6 @@ from hfedu.notebook import Run
 from hfedu.run.trace import Event
 from hfedu.widgets.player import Player
 
-WIDE = ipywidgets.Layout(width="auto")
-
 
 class Question(NamedTuple):
     """One thing to predict: `truth` takes the right option from the event that `where` finds; `why` explains it."""
@@ -81,7 +79,7 @@ class Predict(ipywidgets.VBox):
         self.said = ipywidgets.HTML()
         parts: list[Any] = [ipywidgets.HTML(f"<b>Predict: {html.escape(prediction.title)}</b>")]
         for number, question in enumerate(prediction.questions, 1):
-            self.choices.append(ipywidgets.RadioButtons(options=question.options, value=None, layout=WIDE))
+            self.choices.append(ipywidgets.RadioButtons(options=question.options, value=None, layout={"width": "auto"}))
             parts += [ipywidgets.HTML(f"{number}. {html.escape(question.text)}"), self.choices[-1]]
         self.parts = (*parts, self.button, self.said)
         super().__init__(self.parts)

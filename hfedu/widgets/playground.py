@@ -30,14 +30,14 @@ class Playground(ipywidgets.VBox):
         if not isinstance(vms, int) or not 2 <= vms <= MOST_VMS:
             raise Mistake(f"a playground has 2 to {MOST_VMS} VMs, not {vms!r}")
         self.vms = vms
-        self.said = ipywidgets.HTML(layout=ipywidgets.Layout(min_height="3.2em"))
-        self.text = ipywidgets.Text(value="hello", description="message", layout=ipywidgets.Layout(width="260px"))
+        self.said = ipywidgets.HTML(layout={"min_height": "3.2em"})
+        self.text = ipywidgets.Text(value="hello", description="message", layout={"width": "260px"})
         again = ipywidgets.Button(description="start again", icon="refresh")
         again.on_click(lambda _: self.restart())
         self.buttons: dict[tuple[int, str], ipywidgets.Button] = {}
         self.actions: dict[tuple[int, str], Callable[[], Action]] = {}
         columns = [self._column(vm) for vm in range(vms)]
-        row = ipywidgets.Layout(flex_flow="row wrap")
+        row = {"flex_flow": "row wrap"}
         self._start()
         self.player = Player(self.machine.recording())
         top = ipywidgets.HBox([self.text, again], layout=row)
@@ -48,7 +48,7 @@ class Playground(ipywidgets.VBox):
         """The buttons of one VM."""
         actions = self._actions(vm)
         for name, action in actions.items():
-            button = ipywidgets.Button(description=name, layout=ipywidgets.Layout(width="160px"))
+            button = ipywidgets.Button(description=name, layout={"width": "160px"})
             button.on_click(lambda _, name=name: self.press(vm, name))
             self.buttons[vm, name], self.actions[vm, name] = button, action
         title = ipywidgets.HTML(f"<b>VM {vm}{' (primary)' if vm == 0 else ''}</b>")
