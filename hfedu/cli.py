@@ -7,15 +7,17 @@ stdout is the serial line and nothing else; what hfedu itself has to say goes to
 import argparse
 import json
 import os
+import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
 import hfedu
 from hfedu.errors import Mistake
-from hfedu.run.ramdisk import RamDisk, cpio_names, parse_size
+from hfedu.lessons import open_lab
+from hfedu.run.ramdisk import RamDisk, cpio_names
 from hfedu.run.trace import Outcome
+from hfedu.view.theme import THEMES
 
 BAD_INPUT, INTERRUPTED = 2, 130
 
@@ -34,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        return complain(f"cannot write: {error.strerror}")
+        return complain(f"cannot write{f' {error.filename}' if error.filename else ''}: {error.strerror}")
 
 
 def complain(sentence: str) -> int:
@@ -51,41 +53,12 @@ class Parser(argparse.ArgumentParser):
         self.exit(BAD_INPUT, f"hfedu: {message} ({self.prog} --help lists what there is)\n")
 
 
-def limit(number: Callable[[str], float]) -> Callable[[str], float]:
-    """A reader for a number above 0: `number` is int or float."""
-
-    def read(text: str) -> float:
-        try:
-            value = number(text)
-        except ValueError:
-            value = 0
-        if not 0 < value < float("inf"):
-            raise argparse.ArgumentTypeError(f"{text!r} is no limit: write a number above 0")
-        return value
-
-    return read
-
-
-def memory_size(text: str) -> int:
-    """RAM in bytes."""
-    try:
-        return parse_size(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
 def event_range(text: str) -> tuple[int, int | None]:
     """FIRST:LAST, either end may be missing. Example: "10:" -> (10, None)."""
-    first, colon, last = text.partition(":")
-    try:
-        if not colon:
-            raise ValueError
-        begin, end = int(first or 0), int(last) if last else None
-        if begin < 0 or (end is not None and end < begin):
-            raise ValueError
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no range of events: write FIRST:LAST, such as 0:40") from None
-    return begin, end
+    match = re.fullmatch(r"(\d*):(\d*)", text)
+    if match is None or (match[2] and int(match[2]) < int(match[1] or 0)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no range of events: write FIRST:LAST, such as 0:40")
+    return int(match[1] or 0), int(match[2]) if match[2] else None
 
 
 def parser() -> argparse.ArgumentParser:
@@ -96,9 +69,9 @@ def parser() -> argparse.ArgumentParser:
     machine = Parser(add_help=False)
     machine.add_argument("initrd", metavar="INITRD", help="a RAM disk: binary cpio with vmlinuz, initrd.img, vms.txt")
     machine.add_argument("--append", default="", metavar="ARGS", help="boot arguments (chosen/bootargs)")
-    machine.add_argument("--memory", type=memory_size, default="16M", metavar="SIZE", help="RAM, such as 16M or 1G")
-    machine.add_argument("--max-seconds", type=limit(float), metavar="N", help="stop after N seconds")
-    machine.add_argument("--max-instructions", type=limit(int), metavar="N", help="stop after N guest instructions")
+    machine.add_argument("--memory", default="16M", metavar="SIZE", help="RAM, such as 16M or 1G")
+    machine.add_argument("--max-seconds", type=float, metavar="N", help="stop after N seconds")
+    machine.add_argument("--max-instructions", type=int, metavar="N", help="stop after N guest instructions")
 
     boot = commands.add_parser("boot", parents=[machine], help="boot a RAM disk and print its serial line")
     boot.set_defaults(command=command_boot)
@@ -106,12 +79,12 @@ def parser() -> argparse.ArgumentParser:
     draw = commands.add_parser("draw", parents=[machine], help="boot a RAM disk and draw its sequence diagram")
     draw.add_argument("-o", "--output", required=True, metavar="FILE", help="FILE.svg, .png, .pdf, .mmd or .txt")
     draw.add_argument("--events", type=event_range, default=(0, None), metavar="A:B", help="only events A to B")
-    draw.add_argument("--theme", choices=("light", "dark"), default="light", help="colours of the picture")
+    draw.add_argument("--theme", choices=THEMES, default="light", help="colours of the picture")
     draw.set_defaults(command=command_draw)
 
     lab = commands.add_parser("lab", help="open the lessons in JupyterLab")
-    lab.add_argument("folder", nargs="?", metavar="DIR", help="where your copies of the lessons live")
-    lab.set_defaults(command=command_lab)
+    lab.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="where your copies of the lessons live")
+    lab.set_defaults(command=lambda options: open_lab(options.folder))
 
     bench = commands.add_parser("bench", help="measure how fast hfedu is here")
     bench.add_argument("initrd", nargs="?", metavar="INITRD", help="a RAM disk to boot instead of the relay")
@@ -140,10 +113,8 @@ def command_boot(options: argparse.Namespace) -> int:
     machine.budget.on_check = flush
     try:
         outcome: Outcome = machine.run().outcome
-    except KeyboardInterrupt:
+    finally:
         flush()
-        raise
-    flush()
     report(outcome, disk)
     return outcome.status
 
@@ -153,28 +124,14 @@ def report(outcome: Outcome, disk: RamDisk) -> None:
     if outcome.status:
         complain(outcome.sentence)
     names = cpio_names(disk.image)
-    for name, purpose in (
-        ("vmlinuz", "the primary's kernel"),
-        ("initrd.img", "the primary's own RAM disk, may be empty"),
-    ):
+    purposes = {"vmlinuz": "the primary's kernel", "initrd.img": "the primary's own RAM disk, may be empty"}
+    for name, purpose in purposes.items():
         if name not in names:
             complain(f"the RAM disk has no {name} ({purpose}); it has {', '.join(filter(None, names)) or 'no files'}")
 
 
 def command_draw(options: argparse.Namespace) -> int:
     """hfedu draw: the sequence diagram into a file."""
-    from hfedu.notebook import FORMATS
-
-    output = Path(options.output)
-    if output.suffix[1:].lower() not in FORMATS:
-        choices = ", ".join(f".{name}" for name in FORMATS)
-        return complain(f"cannot tell the output format of {options.output!r}: end it in one of {choices}")
-    try:
-        why = "it is a directory" if output.is_dir() else None if output.parent.is_dir() else "there is no such folder"
-    except OSError as error:
-        why = error.strerror
-    if why is not None:
-        return complain(f"cannot write {options.output}: {why}")
     limits = {"max_instructions": options.max_instructions}
     if options.max_seconds is not None:
         limits["max_seconds"] = options.max_seconds
@@ -184,19 +141,9 @@ def command_draw(options: argparse.Namespace) -> int:
     first, last = options.events
     if first >= len(run.events):
         return complain(f"there is no event {first}: the run has events 0 to {len(run.events) - 1}")
-    try:
-        run.draw(output, first, last, options.theme)
-    except OSError as error:
-        return complain(f"cannot write {options.output}: {error.strerror}")
-    print(f"hfedu: {len(run.events)} events, {run.outcome.sentence} Written to {output}.", file=sys.stderr)
+    run.draw(options.output, first, last, options.theme)
+    print(f"hfedu: {len(run.events)} events, {run.outcome.sentence} Written to {options.output}.", file=sys.stderr)
     return 0
-
-
-def command_lab(options: argparse.Namespace) -> int:
-    """hfedu lab: JupyterLab on copies of the lessons."""
-    from hfedu.lessons import open_lab
-
-    return open_lab(Path(options.folder) if options.folder else None)
 
 
 def command_bench(options: argparse.Namespace) -> int:

@@ -10,11 +10,11 @@ from hfedu.errors import Mistake
 from hfedu.run import machine
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.trace import Recording
-from hfedu.view import pagetable, states
+from hfedu.view import pagetable, paint, states
 from hfedu.view.player import EVENTS_AT_MOST
-from hfedu.view.scene import Scene
 from hfedu.view.sequence import MAX_ROWS, sequence
 from hfedu.view.text import mermaid, transcript
+from hfedu.view.theme import THEMES
 
 if TYPE_CHECKING:
     from hfedu.widgets.player import Player
@@ -24,29 +24,17 @@ MAX_TRAPS = 100_000
 FORMATS = ("svg", "png", "pdf", "mmd", "txt")
 
 
-class Picture:
-    """A scene that shows itself in a notebook."""
-
-    def __init__(self, scene: Scene) -> None:
-        self.scene = scene
-
-    def __repr__(self) -> str:
-        return self.scene.alt
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
-        from hfedu.view import paint
-
-        size = {"width": round(self.scene.width), "height": round(self.scene.height), "alt": self.scene.alt}
-        return {"image/png": paint.render(self.scene, "png"), "text/plain": repr(self)}, {"image/png": size}
-
-
 @dataclass(frozen=True, repr=False)
 class Run(Recording):
     """A recording that can be looked at. As the last line of a cell it shows its sequence diagram."""
 
-    def transcript(self, first: int = 0, last: int | None = None) -> str:
-        """The events from `first` to `last` as text, one line each."""
-        return transcript(self, first, last)
+    # Views of a recording are functions of it: here they are its methods.
+    transcript = transcript
+    mailbox = states.mailbox_machine
+    vcpu = states.vcpu_machine
+    registers = states.registers
+    stage2 = pagetable.stage2_map
+    walk = pagetable.walk
 
     def draw(self, path: str | os.PathLike[str], first: int = 0, last: int | None = None, theme: str = "light") -> Path:
         """Write the sequence diagram: the ending of `path` says whether as SVG, PNG, PDF, Mermaid or text.
@@ -55,14 +43,11 @@ class Run(Recording):
         or a theme that does not exist, `OSError` if the file cannot be written.
         """
         path = Path(path)
-        fmt = path.suffix[1:].lower()
-        path.write_bytes(self.render(fmt, first, last, theme))
+        path.write_bytes(self.render(path.suffix[1:].lower(), first, last, theme))
         return path
 
     def render(self, fmt: str, first: int = 0, last: int | None = None, theme: str = "light") -> bytes:
         """The sequence diagram as bytes of a file; arguments as for `draw`."""
-        from hfedu.view.theme import THEMES
-
         if fmt not in FORMATS:
             raise Mistake(f"{fmt or 'no ending'!r} is no output format: choose one of {', '.join(FORMATS)}")
         if theme not in THEMES:
@@ -71,29 +56,7 @@ class Run(Recording):
             return transcript(self, first, last).encode()
         if fmt == "mmd":
             return mermaid(self, first, last).encode()
-        from hfedu.view import paint
-
         return paint.render(sequence(self, first, last), fmt, theme)
-
-    def mailbox(self, vm: int, seq: int) -> "Picture":
-        """The state machine of a VM's mailbox, with its state after event `seq` marked."""
-        return Picture(states.mailbox_machine(self, vm, seq))
-
-    def vcpu(self, vm: int, seq: int, vcpu: int = 0) -> "Picture":
-        """The state machine of a vCPU, with its state after event `seq` marked."""
-        return Picture(states.vcpu_machine(self, vm, seq, vcpu))
-
-    def registers(self, vm: int, seq: int, vcpu: int = 0) -> str:
-        """The registers of a vCPU after event `seq` as text, those that the event changed first."""
-        return states.registers(self, vm, seq, vcpu)
-
-    def stage2(self, vm: int, seq: int | None = None) -> str:
-        """What a VM may touch, as a table in text."""
-        return pagetable.stage2_map(self, vm, seq)
-
-    def walk(self, vm: int, ipa: int, seq: int | None = None) -> str:
-        """How the MMU translates an address of a VM: the descriptor at each level, decoded."""
-        return pagetable.walk(self, vm, ipa, seq)
 
     def player(self, position: int = 0) -> "Player":
         """The player, at an event of your choice. `Mistake` if there is no such event."""
@@ -110,7 +73,7 @@ class Run(Recording):
         if not self.events:
             print(repr(self))
             return
-        data, metadata = Picture(sequence(self))._repr_mimebundle_()
+        data, metadata = sequence(self)._repr_mimebundle_()
         if len(self.events) <= EVENTS_AT_MOST:
             widget, _ = self.player()._repr_mimebundle_() or ({}, {})
             data = {**widget, **data}
@@ -128,21 +91,15 @@ class Machine(machine.Machine):
 
 
 def boot(
-    ramdisk: RamDisk | bytes | str | os.PathLike[str],
-    append: str = "",
-    memory: int | str = "16M",
-    *,
-    max_seconds: float | None = MAX_SECONDS,
-    max_instructions: int | None = None,
-    max_traps: int | None = MAX_TRAPS,
-    title: str | None = None,
+    ramdisk: RamDisk | bytes | str | os.PathLike[str], append: str = "", memory: int | str = "16M", **options: Any
 ) -> Run:
     """Boot a RAM disk, run it to its end and return the recording.
 
-    `ramdisk` is a `RamDisk`, the bytes of an archive, or its path; `append` the boot arguments; `memory` the RAM.
-    Guests that never end are stopped after ten seconds or 100,000 traps, and the outcome says so.
+    `ramdisk` is a `RamDisk`, the bytes of an archive, or its path; `append` the boot arguments; `memory` the RAM;
+    `options` are those of `Machine`, such as `title="My run"`. Guests that never end are stopped after ten seconds or
+    100,000 traps (`max_seconds`, `max_traps`; None for no limit), and the outcome says so.
     """
-    options = {"max_seconds": max_seconds, "max_instructions": max_instructions, "max_traps": max_traps}
-    run = Machine(ramdisk, append, memory, title=title, **options).run()  # type: ignore[arg-type]
+    limits = {"max_seconds": MAX_SECONDS, "max_traps": MAX_TRAPS}
+    run = Machine(ramdisk, append, memory, **(limits | options)).run()
     assert isinstance(run, Run)
     return run

@@ -3,6 +3,7 @@
 import struct
 
 Node = dict[str, "bytes | Node"]
+CPU = {"device_type": b"cpu\0", "compatible": b"arm,cortex-a57\0", "enable-method": b"psci\0"}
 
 
 def cells(*numbers: int) -> bytes:
@@ -25,16 +26,16 @@ def flatten(root: Node) -> bytes:
 
     def node(name: str, content: Node) -> bytes:
         out = cells(1) + padded(name.encode() + b"\0")
-        for key, value in content.items():
-            if isinstance(value, bytes):
-                if key not in offsets:
-                    offsets[key] = len(strings)
-                    strings.extend(key.encode() + b"\0")
-                out += cells(3, len(value), offsets[key]) + padded(value)
+        nodes = b""
         for key, value in content.items():
             if not isinstance(value, bytes):
-                out += node(key, value)
-        return out + cells(2)
+                nodes += node(key, value)
+                continue
+            if key not in offsets:
+                offsets[key] = len(strings)
+                strings.extend(key.encode() + b"\0")
+            out += cells(3, len(value), offsets[key]) + padded(value)
+        return out + nodes + cells(2)
 
     structure = node("", root) + cells(9)
     header_size, rsvmap_size = 40, 16
@@ -62,15 +63,7 @@ def virt(ram_base: int, ram_size: int, initrd: tuple[int, int], bootargs: str, c
             "cpus": {
                 "#address-cells": cells(1),
                 "#size-cells": cells(0),
-                **{
-                    f"cpu@{i}": {
-                        "device_type": b"cpu\0",
-                        "compatible": b"arm,cortex-a57\0",
-                        "reg": cells(i),
-                        "enable-method": b"psci\0",
-                    }
-                    for i in range(cpus)
-                },
+                **{f"cpu@{i}": {**CPU, "reg": cells(i)} for i in range(cpus)},
             },
             "psci": {"compatible": b"arm,psci-0.2\0", "method": b"smc\0"},
             "pl011@9000000": {"compatible": b"arm,pl011\0arm,primecell\0", "reg": wide(0x0900_0000) + wide(0x1000)},

@@ -7,10 +7,10 @@ show that the one passes and each of the others fails for its reason.
 import html
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 from hfedu.errors import Mistake, explain_missing_names
 from hfedu.notebook import Run
@@ -29,8 +29,7 @@ class Wrong(Exception):
         self.run = run
 
 
-@dataclass(frozen=True)
-class Exercise:
+class Exercise(NamedTuple):
     """One exercise. `judge` raises `Wrong` or returns the run that shows the right behaviour (None if there is none).
 
     `wants` says what kind of answer it takes. `solution` is source text that defines `answer`; `wrong` maps a
@@ -44,7 +43,7 @@ class Exercise:
     judge: Callable[[Any], Run | None]
     hints: tuple[str, str, str]
     solution: str
-    wrong: dict[str, tuple[str, str]] = field(default_factory=dict)
+    wrong: dict[str, tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -68,11 +67,8 @@ class Verdict:
 @cache
 def exercises() -> dict[str, Exercise]:
     """All exercises by id."""
-    found: dict[str, Exercise] = {}
-    for name in LESSONS:
-        for exercise in import_module(f"hfedu.course.{name}").EXERCISES:
-            found[exercise.id] = exercise
-    return found
+    modules = (import_module(f"hfedu.course.{name}") for name in LESSONS)
+    return {exercise.id: exercise for module in modules for exercise in module.EXERCISES}
 
 
 def find(exercise_id: str) -> Exercise:
@@ -89,11 +85,8 @@ def check(exercise_id: str, answer: Any = None) -> Verdict:
         return Verdict(exercise.id, "not attempted", f"Write your answer first: {exercise.task}")
     if not exercise.accepts(answer):
         what = type(answer).__name__
-        return Verdict(
-            exercise.id,
-            "wrong",
-            f"This exercise wants {exercise.wants}, not {'an' if what[0] in 'aeiou' else 'a'} {what}.",
-        )
+        sentence = f"This exercise wants {exercise.wants}, not {'an' if what[0] in 'aeiou' else 'a'} {what}."
+        return Verdict(exercise.id, "wrong", sentence)
     try:
         run = exercise.judge(answer)
     except Wrong as wrong:

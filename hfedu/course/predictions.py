@@ -5,10 +5,9 @@
 
 import html
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import ipywidgets
 
@@ -19,8 +18,7 @@ from hfedu.run.trace import Event
 from hfedu.widgets.player import Player
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(NamedTuple):
     """One thing to predict: `truth` takes the right option from the event that `where` finds; `why` explains it."""
 
     text: str
@@ -30,8 +28,7 @@ class Question:
     why: str
 
 
-@dataclass(frozen=True)
-class Prediction:
+class Prediction(NamedTuple):
     """Some questions about one run."""
 
     id: str
@@ -40,8 +37,7 @@ class Prediction:
     questions: tuple[Question, ...]
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(NamedTuple):
     """A question after the run: what was predicted, what the machine did, at which event."""
 
     question: Question
@@ -77,16 +73,14 @@ class Predict(ipywidgets.VBox):
 
     def __init__(self, prediction: Prediction) -> None:
         self.prediction = prediction
-        wide = ipywidgets.Layout(width="auto")
-        self.choices = [
-            ipywidgets.RadioButtons(options=q.options, value=None, layout=wide) for q in prediction.questions
-        ]  # fmt: skip
+        self.choices = []
         self.button = ipywidgets.Button(description="Commit", icon="check", tooltip="commit to these predictions")
         self.button.on_click(lambda _: self.commit())
         self.said = ipywidgets.HTML()
         parts: list[Any] = [ipywidgets.HTML(f"<b>Predict: {html.escape(prediction.title)}</b>")]
-        for number, (question, choice) in enumerate(zip(prediction.questions, self.choices, strict=True), 1):
-            parts += [ipywidgets.HTML(f"{number}. {html.escape(question.text)}"), choice]
+        for number, question in enumerate(prediction.questions, 1):
+            self.choices.append(ipywidgets.RadioButtons(options=question.options, value=None, layout={"width": "auto"}))
+            parts += [ipywidgets.HTML(f"{number}. {html.escape(question.text)}"), self.choices[-1]]
         self.parts = (*parts, self.button, self.said)
         super().__init__(self.parts)
 
@@ -102,30 +96,25 @@ class Predict(ipywidgets.VBox):
 
     def commit(self) -> None:
         """Judge what is chosen; a question without a choice is asked for."""
-        open_questions = [number for number, choice in enumerate(self.choices, 1) if choice.value is None]
-        if open_questions:
-            numbers = ", ".join(map(str, open_questions))
+        numbers = ", ".join(str(number) for number, choice in enumerate(self.choices, 1) if choice.value is None)
+        if numbers:
             self.said.value = f'<p role="status">Choose an answer to question {numbers} first. A guess is fine.</p>'
             return
         run, marks = judge(self.prediction, [choice.value for choice in self.choices])
-        for choice in self.choices:
-            choice.disabled = True
-        self.button.disabled = True
+        for control in (*self.choices, self.button):
+            control.disabled = True
         miss = next((mark for mark in marks if not mark.right), None)
         self.said.value = report(marks, miss)
-        position = miss.event if miss is not None else marks[-1].event
-        self.children = (*self.parts, Player(run, position))
+        self.children = (*self.parts, Player(run, (miss or marks[-1]).event))
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """The widget; for pages without a kernel the same in words."""
-        data = super()._repr_mimebundle_(**kwargs)
-        return {**data, "text/plain": repr(self)}
+        return {**super()._repr_mimebundle_(**kwargs), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
-        lines = [f"Predict: {self.prediction.title}"]
-        for number, question in enumerate(self.prediction.questions, 1):
-            lines.append(f"{number}. {question.text}  [ {' | '.join(question.options)} ]")
-        return "\n".join(lines)
+        questions = enumerate(self.prediction.questions, 1)
+        lines = [f"{number}. {question.text}  [ {' | '.join(question.options)} ]" for number, question in questions]
+        return "\n".join([f"Predict: {self.prediction.title}", *lines])
 
 
 def report(marks: list[Mark], miss: Mark | None) -> str:

@@ -2,14 +2,15 @@
 
 import inspect
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import Any
 
 from hfedu import notebook
 from hfedu.guest.scripted import Script
-from hfedu.hf.handler import call_number
 from hfedu.notebook import Run
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.trace import Event, Kind
+from hfedu.view import words
 
 MAX_TRAPS = 400
 """Enough for every exercise; an answer that never ends is stopped here."""
@@ -27,13 +28,8 @@ def is_guest(answer: Any) -> bool:
 
 def calls(run: Run, vm: int, function: int) -> list[Event]:
     """The calls of one hypercall that a VM made."""
-    return [
-        event
-        for event in run.events
-        if event.kind is Kind.HYPERCALL
-        and event.actor.startswith(f"vm{vm}.")
-        and call_number(event.function or 0) == function
-    ]
+    made = [event for event in run.events if event.kind is Kind.HYPERCALL and event.actor.startswith(f"vm{vm}.")]
+    return [event for event in made if words.number(event) == function]
 
 
 def delivered(run: Run, vm: int) -> list[bytes]:
@@ -60,9 +56,7 @@ def state_after(path: str) -> Callable[[Run, Event], str]:
     """Reads a state once everything that the event's hypercall did is done."""
 
     def read(run: Run, event: Event) -> str:
-        last = event.seq
-        while last + 1 < len(run.events) and run.events[last + 1].kind in (Kind.DELIVER, Kind.WAKE, Kind.SWITCH):
-            last += 1
-        return str(run.at(last)[path])
+        effects = takewhile(lambda e: e.kind in (Kind.DELIVER, Kind.WAKE, Kind.SWITCH), run.events[event.seq + 1 :])
+        return str(run.at(event.seq + len(list(effects)))[path])
 
     return read

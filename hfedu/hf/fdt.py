@@ -51,12 +51,14 @@ class Fdt:
             elif token != NOP:
                 return
 
+    def find(self, node: str, name: str) -> Property | None:
+        """The property of that name, or None."""
+        return next((prop for prop in self.properties() if (prop.node, prop.name) == (node, name)), None)
+
     def value(self, node: str, name: str) -> bytes | None:
         """A property's bytes, or None."""
-        for prop in self.properties():
-            if (prop.node, prop.name) == (node, name):
-                return bytes(self.blob[prop.offset : prop.offset + prop.size])
-        return None
+        prop = self.find(node, name)
+        return bytes(self.blob[prop.offset : prop.offset + prop.size]) if prop is not None else None
 
     def number(self, node: str, name: str) -> int | None:
         """A property that is one big-endian number of 4 or 8 bytes, or None."""
@@ -65,12 +67,12 @@ class Fdt:
 
     def write_number(self, node: str, name: str, number: int) -> bool:
         """Overwrite a property of 4 or 8 bytes with `number`. False if there is none."""
-        for prop in self.properties():
-            if (prop.node, prop.name) == (node, name) and prop.size in (4, 8):
-                mask = (1 << 8 * prop.size) - 1
-                self.blob[prop.offset : prop.offset + prop.size] = (number & mask).to_bytes(prop.size, "big")
-                return True
-        return False
+        prop = self.find(node, name)
+        if prop is None or prop.size not in (4, 8):
+            return False
+        mask = (1 << 8 * prop.size) - 1
+        self.blob[prop.offset : prop.offset + prop.size] = (number & mask).to_bytes(prop.size, "big")
+        return True
 
     def memory_ranges(self) -> list[tuple[int, int]]:
         """The [begin, end) ranges of all nodes whose device_type is "memory"."""

@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from hfedu.hf import platform as board
 from hfedu.hf.addr import PAGE_SIZE, Pa, Va, align_up, pa_add, va_from_pa
@@ -17,6 +17,7 @@ NAME_MAX = 256
 SPACES = b" \t\r\n"
 RWX = MM_MODE_R | MM_MODE_W | MM_MODE_X
 ONE_TIB = 1 << 40
+T = TypeVar("T")
 
 
 class BootParams(NamedTuple):
@@ -63,6 +64,13 @@ class Memiter:
         while self.next < len(self.text) and self.text[self.next] not in SPACES:
             self.next += 1
         return self.text[begin : self.next] or None
+
+    def parse_vm(self) -> tuple[int, int, bytes] | None:
+        """A line of `vms.txt`: memory, vCPUs, name of the kernel; None at the end and where one is missing."""
+        if (mem := self.parse_uint()) is None or (vcpus := self.parse_uint()) is None:
+            return None
+        name = self.parse_str()
+        return None if name is None else (mem, vcpus, name)
 
 
 def carve_out_mem_range(ranges: list[tuple[int, int]], size: int) -> tuple[Pa, Pa] | None:
@@ -124,6 +132,11 @@ class Load(Mm):
             raise HypervisorHang(f"The loader copied {name} over the hypervisor's own code and unmapped it.")
         return True
 
+    def logged(self, text: str, result: T) -> T:
+        """Log a line that explains `result`, and hand it back."""
+        self.dlog(f"{text}\n")
+        return result
+
     def vm_init(self, vcpu_count: int) -> Vm | None:
         """A new VM with the next free id; None without room or a page for its table (upstream: src/vm.c)."""
         if len(self.vms) >= MAX_VMS:
@@ -139,27 +152,21 @@ class Load(Mm):
         """Load `vmlinuz` as VM 0. The primary's own RAM disk, or None on failure."""
         kernel = self.find_file(cpio, b"vmlinuz")
         if kernel is None:
-            self.dlog("Unable to find vmlinuz\n")
-            return None
+            return self.logged("Unable to find vmlinuz", None)
         begin = board.LAYOUT_PRIMARY_BEGIN
         self.dlog(f"bin_end is at {board.LAYOUT_BIN_END:016x}, copying to {begin:016x}\n")
         if not self.copy_to_unmapped(begin, kernel):
-            self.dlog("Unable to relocate kernel for primary vm.\n")
-            return None
+            return self.logged("Unable to relocate kernel for primary vm.", None)
         initrd = self.find_file(cpio, b"initrd.img")
         if initrd is None:
-            self.dlog("Unable to find initrd.img\n")
-            return None
+            return self.logged("Unable to find initrd.img", None)
         vm = self.vm_init(MAX_CPUS)
         if vm is None:
-            self.dlog("Unable to initialise primary vm\n")
-            return None
+            return self.logged("Unable to initialise primary vm", None)
         if not self.mm_vm_identity_map(vm.ptable, Pa(0), Pa(ONE_TIB), RWX | MM_MODE_NOINVALIDATE):
-            self.dlog("Unable to initialise memory for primary vm\n")
-            return None
+            return self.logged("Unable to initialise memory for primary vm", None)
         if not self.mm_ptable_unmap_hypervisor(vm.ptable, MM_MODE_NOINVALIDATE):
-            self.dlog("Unable to unmap hypervisor from primary vm\n")
-            return None
+            return self.logged("Unable to unmap hypervisor from primary vm", None)
         vm.vcpus[0].on(begin, kernel_arg)
         return initrd
 
@@ -167,19 +174,11 @@ class Load(Mm):
         """Load the VMs of `vms.txt`. The memory they took, as (begin, size) for each RAM range; None on failure."""
         listing = self.find_file(cpio, b"vms.txt")
         if listing is None:
-            self.dlog("vms.txt is missing\n")
-            return []
+            return self.logged("vms.txt is missing", [])
         it = Memiter(self.mm_load(listing.begin, listing.size))
         available = [(begin, end & -PAGE_SIZE) for begin, end in params.mem_ranges]
-        while True:
-            mem, vcpus, name = it.parse_uint(), None, None
-            if mem is not None:
-                vcpus = it.parse_uint()
-            if vcpus is not None:
-                name = it.parse_str()
-            if mem is None or vcpus is None or name is None:
-                break
-            if not self.load_one_secondary(cpio, available, mem, vcpus, name):
+        while (line := it.parse_vm()) is not None:
+            if not self.load_one_secondary(cpio, available, *line):
                 return None
         ends = zip(available, params.mem_ranges, strict=True)
         return [(left, end - left) for (_, left), (_, end) in ends if left != end]
@@ -191,32 +190,25 @@ class Load(Mm):
         self.dlog(f"Loading {name.decode('latin-1')}\n")
         kernel = self.find_file(cpio, name)
         if kernel is None:
-            self.dlog("Unable to load kernel\n")
-            return True
+            return self.logged("Unable to load kernel", True)
         mem = align_up(mem, PAGE_SIZE)
         if mem < kernel.size:
-            self.dlog("Kernel is larger than available memory\n")
-            return True
+            return self.logged("Kernel is larger than available memory", True)
         where = carve_out_mem_range(available, mem)
         if where is None:
-            self.dlog(f"Not enough memory ({mem} bytes)\n")
-            return True
+            return self.logged(f"Not enough memory ({mem} bytes)", True)
         begin, end = where
         if not self.copy_to_unmapped(begin, kernel):
-            self.dlog("Unable to copy kernel\n")
-            return True
+            return self.logged("Unable to copy kernel", True)
         vm = self.vm_init(vcpus)
         if vm is None:
-            self.dlog("Unable to initialise VM\n")
-            return True
+            return self.logged("Unable to initialise VM", True)
         uart_end = pa_add(board.PL011_BASE, PAGE_SIZE)
         self.mm_vm_identity_map(vm.ptable, board.PL011_BASE, uart_end, MM_MODE_R | MM_MODE_W | MM_MODE_D)
         if not self.mm_vm_identity_map(vm.ptable, begin, end, RWX):
-            self.dlog("Unable to initialise memory\n")
-            return True
+            return self.logged("Unable to initialise memory", True)
         if not self.mm_vm_unmap(self.vms[0].ptable, begin, end, 0):
-            self.dlog("Unable to unmap secondary VM from primary VM\n")
-            return False
+            return self.logged("Unable to unmap secondary VM from primary VM", False)
         self.dlog(f"Loaded with {vcpus} vcpus, entry at {begin:#x}\n")
         if vm.vcpus:
             vm.vcpus[0].on(begin, 0)
@@ -230,8 +222,7 @@ class Load(Mm):
         begin, end = (fdt.number("/chosen", f"linux,initrd-{which}") for which in ("start", "end"))
         self.mm_unmap(self.platform.fdt_begin, pa_add(self.platform.fdt_begin, fdt.totalsize))
         if begin is None or end is None:
-            self.dlog("Unable to find the RAM disk in the FDT\n")
-            return None
+            return self.logged("Unable to find the RAM disk in the FDT", None)
         return BootParams(fdt.memory_ranges(), (begin, end), self.platform.fdt_begin)
 
     def plat_update_boot_params(self, initrd: File, reserved: list[tuple[int, int]]) -> bool:
@@ -244,7 +235,7 @@ class Load(Mm):
             written = fdt.write_number("/chosen", "linux,initrd-start", initrd.begin)
             written &= fdt.write_number("/chosen", "linux,initrd-end", initrd.begin + initrd.size)
         except (struct.error, IndexError, ValueError):  # a VM was loaded over it
-            return False
+            written = False
         if not written:
             return False
         for begin, length in (*reserved, (0x4000_0000, 0x8_0000)):
@@ -256,15 +247,12 @@ class Load(Mm):
         """Map the device tree (with a page to grow if `mode` allows writing) and copy it; None if it is damaged."""
         begin = self.platform.fdt_begin
         if not self.mm_identity_map(begin, pa_add(begin, HEADER.size), mode):
-            self.dlog("Unable to map FDT header.\n")
-            return None
+            return self.logged("Unable to map FDT header.", None)
         try:
             size = Fdt(self.mm_load(va_from_pa(begin), HEADER.size)).totalsize
             room = PAGE_SIZE if mode & MM_MODE_W else 0
             if not self.mm_identity_map(begin, pa_add(begin, size + room), mode):
-                self.dlog("Unable to map full FDT.\n")
-                return None
+                return self.logged("Unable to map full FDT.", None)
             return Fdt(self.mm_load(va_from_pa(begin), size))
         except ValueError:
-            self.dlog("FDT failed validation.\n")
-            return None
+            return self.logged("FDT failed validation.", None)

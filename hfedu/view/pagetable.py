@@ -1,27 +1,16 @@
 """Stage 2 in words and tables: what a VM may touch, and the walk of one address."""
 
 from hfedu.errors import Mistake
-from hfedu.hf.mm import (
-    ADDRESS_MASK,
-    MAX_LEVEL_STAGE2,
-    STAGE2_MEMATTR_NORMAL,
-    STAGE2_S2AP_R,
-    STAGE2_S2AP_W,
-    STAGE2_XN,
-    arch_mm_pte_is_block,
-    arch_mm_pte_is_table,
-    mm_entry_size,
-    mm_index,
-)
+from hfedu.hf import mm
 from hfedu.run.trace import Recording, Stage2
 from hfedu.view import words
 
 
 def describe_attrs(attrs: int) -> str:
     """The rights of a stage-2 descriptor. Example: "RWX normal", "RW- device"."""
-    rights = ("R" if attrs & STAGE2_S2AP_R else "-") + ("W" if attrs & STAGE2_S2AP_W else "-")
-    rights += "-" if attrs & STAGE2_XN else "X"
-    normal = attrs & STAGE2_MEMATTR_NORMAL == STAGE2_MEMATTR_NORMAL
+    rights = ("R" if attrs & mm.STAGE2_S2AP_R else "-") + ("W" if attrs & mm.STAGE2_S2AP_W else "-")
+    rights += "-" if attrs & mm.STAGE2_XN else "X"
+    normal = attrs & mm.STAGE2_MEMATTR_NORMAL == mm.STAGE2_MEMATTR_NORMAL
     return f"{rights} {'normal' if normal else 'device'}"
 
 
@@ -45,12 +34,12 @@ def stage2_map(recording: Recording, vm: int, seq: int | None = None) -> str:
 
 def describe_descriptor(descriptor: int, level: int) -> str:
     """What a descriptor says. Levels are upstream's: 3 the root, 0 a page."""
-    if arch_mm_pte_is_table(descriptor, level):
-        return f"table at {descriptor & ADDRESS_MASK:#x}"
-    if arch_mm_pte_is_block(descriptor, level):
-        size = mm_entry_size(level)
+    if mm.arch_mm_pte_is_table(descriptor, level):
+        return f"table at {descriptor & mm.ADDRESS_MASK:#x}"
+    if mm.arch_mm_pte_is_block(descriptor, level):
+        size = mm.mm_entry_size(level)
         what = "page" if level == 0 else f"block of {words.size(size)}"
-        return f"{what} at {descriptor & ADDRESS_MASK & -size:#x}, {describe_attrs(descriptor)}"
+        return f"{what} at {descriptor & mm.ADDRESS_MASK & -size:#x}, {describe_attrs(descriptor)}"
     return "not valid: the access faults"
 
 
@@ -61,13 +50,13 @@ def walk(recording: Recording, vm: int, ipa: int, seq: int | None = None) -> str
     steps = stage2_of(recording, vm, seq).walk(ipa)
     lines = [f"VM {vm} touches {ipa:#x}"]
     for level, entry, descriptor in steps:
-        arm = MAX_LEVEL_STAGE2 - level
+        arm = mm.MAX_LEVEL_STAGE2 - level
         lines.append(
-            f"  level {arm} (upstream's {level}): entry {mm_index(ipa, level):3} at {entry:#x}: {descriptor:#018x}: "
+            f"  level {arm} (upstream's {level}): entry {mm.mm_index(ipa, level):3} at {entry:#x}: {descriptor:#018x}: "
             f"{describe_descriptor(descriptor, level)}"
         )
     level, _, descriptor = steps[-1]
-    if arch_mm_pte_is_block(descriptor, level):
-        size = mm_entry_size(level)
-        lines.append(f"  physical address {descriptor & ADDRESS_MASK & -size | ipa & size - 1:#x}")
+    if mm.arch_mm_pte_is_block(descriptor, level):
+        size = mm.mm_entry_size(level)
+        lines.append(f"  physical address {descriptor & mm.ADDRESS_MASK & -size | ipa & size - 1:#x}")
     return "\n".join(lines)

@@ -10,11 +10,12 @@ from hfedu.hf.arch import REGISTER_NAMES
 from hfedu.run.trace import REGISTER_DELTA, Change, Event, Kind, Recording, Stage2
 from hfedu.view import words
 from hfedu.view.pagetable import describe_attrs
-from hfedu.view.scene import FONT_SIZES, Line, Mark, Rect, Scene, Shape, Text
+from hfedu.view.scene import FONT_SIZES, Line, Shape
 from hfedu.view.sequence import HEAD_HEIGHT, HEAD_TOP, sequence
 from hfedu.view.theme import THEMES, styles
 
 EVENTS_AT_MOST = 20_000
+PARTS = ("head", "body", "legend")
 
 
 def player_data(recording: Recording) -> dict[str, Any]:
@@ -23,14 +24,10 @@ def player_data(recording: Recording) -> dict[str, Any]:
     if count > EVENTS_AT_MOST:
         raise Mistake(f"this run has {count:,} events, and a page holds {EVENTS_AT_MOST:,}: record fewer (max_traps=)")
     scene = sequence(recording, limit=EVENTS_AT_MOST)
+    head = HEAD_TOP + HEAD_HEIGHT
+    parts = {name: [pack(shape) for shape in scene.shapes if part(shape) == name] for name in PARTS}
     paths: dict[str, int] = {}
     events = [event_data(event, paths) for event in recording.events]
-    head = HEAD_TOP + HEAD_HEIGHT
-    groups: dict[str, list[list[Any]]] = {"head": [], "body": [], "legend": []}
-    for shape in scene.shapes:
-        group = part(shape, head, scene)
-        if group is not None:
-            groups[group].append(pack(shape))
     return {
         "title": recording.title,
         "outcome": recording.outcome.sentence,
@@ -45,30 +42,23 @@ def player_data(recording: Recording) -> dict[str, Any]:
         "fonts": FONT_SIZES,
         "themes": {name: {r: s._asdict() for r, s in styles(theme).items()} for name, theme in THEMES.items()},
         "colours": {name: theme._asdict() for name, theme in THEMES.items()},
-        **groups,
+        **parts,
     }
 
 
-def part(shape: Shape, head: float, scene: Scene) -> str | None:
+def part(shape: Shape) -> str | None:
     """Which part of the player a shape belongs to; titles to none."""
     if shape.role in ("title", "subtitle"):
         return None
     if shape.seq is not None or shape.role == "hypervisor-line":
         return "body"
     y = shape.y1 if isinstance(shape, Line) else shape.y
-    return "head" if y < head else "legend"
+    return "head" if y < HEAD_TOP + HEAD_HEIGHT else "legend"
 
 
 def pack(shape: Shape) -> list[Any]:
-    """A shape as a short list: its kind, its geometry, its role, its event."""
-    if isinstance(shape, Line):
-        return ["l", shape.x1, shape.y1, shape.x2, shape.y2, shape.role, shape.seq, shape.arrow]
-    if isinstance(shape, Rect):
-        return ["r", shape.x, shape.y, shape.width, shape.height, shape.role, shape.seq]
-    if isinstance(shape, Text):
-        return ["t", shape.x, shape.y, shape.text, shape.role, shape.seq, shape.anchor]
-    assert isinstance(shape, Mark)
-    return ["m", shape.x, shape.y, shape.role, shape.seq]
+    """A shape as a short list: the first letter of its kind, then its fields in order."""
+    return [type(shape).__name__[0].lower(), *shape]
 
 
 def event_data(event: Event, paths: dict[str, int]) -> dict[str, Any]:
@@ -83,14 +73,14 @@ def event_data(event: Event, paths: dict[str, int]) -> dict[str, Any]:
         "cause": event.cause,
         "changed": words.change_rows(event),
         "set": folded,
-        "regs": [[name, [list(pair) for pair in unpack(packed)]] for name, packed in event.registers],
+        "regs": [[name, hexadecimal(packed)] for name, packed in event.registers],
         "uart": event.uart,
     }
 
 
-def unpack(packed: bytes) -> list[tuple[int, str]]:
+def hexadecimal(packed: bytes) -> list[list[int | str]]:
     """Register numbers and their values as hexadecimal text: JavaScript has no exact 64-bit numbers."""
-    return [(index, f"{value:x}") for index, value in REGISTER_DELTA.iter_unpack(packed)]
+    return [[index, f"{value:x}"] for index, value in REGISTER_DELTA.iter_unpack(packed)]
 
 
 def folded_value(value: object) -> object:

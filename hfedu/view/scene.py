@@ -5,10 +5,10 @@ painters decide how that looks. `seq` is the event a shape belongs to, None for 
 """
 
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A straight line; with `arrow` it has a head at its end."""
 
     x1: float
@@ -20,8 +20,7 @@ class Line:
     arrow: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Rect:
+class Rect(NamedTuple):
     """An upright rectangle; (x, y) is its upper left corner."""
 
     x: float
@@ -32,8 +31,7 @@ class Rect:
     seq: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     """A line of text; (x, y) is on its baseline, at its `anchor`: "start", "middle" or "end"."""
 
     x: float
@@ -44,8 +42,7 @@ class Text:
     anchor: str = "start"
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """A small sign centred at (x, y): role "clear", "wfi", "fault" or "end"."""
 
     x: float
@@ -59,6 +56,8 @@ Shape = Line | Rect | Text | Mark
 MONO_WIDTH = 0.602
 SANS_WIDTH = 0.60
 """Advance per character in units of the font size: exact for DejaVu Sans Mono, an upper mean for DejaVu Sans."""
+SANS = ("title", "subtitle", "head", "subhead", "legend")
+"""Roles in DejaVu Sans; all other texts are in DejaVu Sans Mono."""
 FONT_SIZES = {
     "title": 14, "subtitle": 10.5, "head": 11, "subhead": 9.5, "number": 9.5, "label": 10, "state": 9,
     "legend": 9.5, "end": 10,
@@ -67,13 +66,12 @@ FONT_SIZES = {
 
 def text_width(text: str, role: str) -> float:
     """Pixels that a text takes."""
-    sans = role in ("title", "subtitle", "head", "subhead", "legend")
-    return len(text) * FONT_SIZES[role] * (SANS_WIDTH if sans else MONO_WIDTH)
+    return len(text) * FONT_SIZES[role] * (SANS_WIDTH if role in SANS else MONO_WIDTH)
 
 
-@dataclass
+@dataclass(repr=False)
 class Scene:
-    """Shapes on a canvas of `width` x `height` pixels.
+    """Shapes on a canvas of `width` x `height` pixels, which shows itself in a notebook.
 
     `rows` gives each event's vertical extent, `body_end` the y below the last; `alt` describes the picture in words.
     """
@@ -88,3 +86,12 @@ class Scene:
     def add(self, *shapes: Shape) -> None:
         """Put shapes on top."""
         self.shapes.extend(shapes)
+
+    def __repr__(self) -> str:
+        return self.alt
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        from hfedu.view.paint import render
+
+        size = {"width": round(self.width), "height": round(self.height), "alt": self.alt}
+        return {"image/png": render(self, "png"), "text/plain": self.alt}, {"image/png": size}

@@ -7,7 +7,7 @@ from hfedu.run.trace import Recording
 from hfedu.view import words
 from hfedu.view.scene import Line, Rect, Scene, Text, text_width
 
-BOX_HEIGHT, GAP, LANE = 38, 118, 26
+BOX_HEIGHT, GAP, LANE, SHIFT = 38, 118, 26, 14
 TOP = 60
 
 
@@ -40,8 +40,7 @@ VCPU_EDGES = (
 def machine(title: str, states: tuple[str, ...], edges: tuple[Edge, ...], present: str | None) -> Scene:
     """A picture of a state machine."""
     scene = Scene(alt=f"{title}: {present or 'not there yet'}")
-    lanes = max(edge.lane for edge in edges)
-    y = TOP + lanes * LANE
+    y = TOP + LANE
     scene.add(Text(16, 26, title, "title"))
     boxes: list[tuple[float, float]] = []
     x = 20.0
@@ -49,11 +48,13 @@ def machine(title: str, states: tuple[str, ...], edges: tuple[Edge, ...], presen
         on = present is not None and present.startswith(name)
         now = "" if not on else "now" if name == present else f"now: {present}"
         width = max(text_width(name, "head"), text_width(now, "subhead")) + 32
-        scene.add(Rect(x, y, width, BOX_HEIGHT, "hypervisor" if on else "vm"))
-        name_y = y + (17 if on else 23)
-        scene.add(Text(x + width / 2, name_y, name, "head-inverse" if on else "head", anchor="middle"))
+        middle = x + width / 2
         if on:
-            scene.add(Text(x + width / 2, y + 31, now, "subhead-inverse", anchor="middle"))
+            scene.add(Rect(x, y, width, BOX_HEIGHT, "hypervisor"))
+            scene.add(Text(middle, y + 17, name, "head-inverse", anchor="middle"))
+            scene.add(Text(middle, y + 31, now, "subhead-inverse", anchor="middle"))
+        else:
+            scene.add(Rect(x, y, width, BOX_HEIGHT, "vm"), Text(middle, y + 23, name, "head", anchor="middle"))
         boxes.append((x, x + width))
         x += width + GAP
     for edge in edges:
@@ -71,25 +72,25 @@ def connect(scene: Scene, boxes: list[tuple[float, float]], edge: Edge, y: float
         scene.add(Line(left, middle, right, middle, "call", arrow=True))
         scene.add(Text((left + right) / 2, middle - 6, edge.words, "label-call", anchor="middle"))
         return
-    above = edge.lane > 0
-    edge_y = y if above else y + BOX_HEIGHT
-    lane_y = edge_y + (-LANE if above else LANE)
-    shift = 14
-    start = sum(boxes[edge.start]) / 2 + (shift if edge.end > edge.start else -shift)
-    end = sum(boxes[edge.end]) / 2 + (-shift if edge.end > edge.start else shift)
-    scene.add(Line(start, edge_y, start, lane_y, "call"), Line(start, lane_y, end, lane_y, "call"))
-    scene.add(Line(end, lane_y, end, edge_y, "call", arrow=True))
-    scene.add(Text((start + end) / 2, lane_y - 5, edge.words, "label-call", anchor="middle"))
+    edge_y, lane_y = (y, y - LANE) if edge.lane > 0 else (y + BOX_HEIGHT, y + BOX_HEIGHT + LANE)
+    shift = SHIFT if edge.end > edge.start else -SHIFT
+    start, end = sum(boxes[edge.start]) / 2 + shift, sum(boxes[edge.end]) / 2 - shift
+    scene.add(
+        Line(start, edge_y, start, lane_y, "call"),
+        Line(start, lane_y, end, lane_y, "call"),
+        Line(end, lane_y, end, edge_y, "call", arrow=True),
+        Text((start + end) / 2, lane_y - 5, edge.words, "label-call", anchor="middle"),
+    )
 
 
 def mailbox_machine(recording: Recording, vm: int, seq: int) -> Scene:
-    """The mailbox of a VM after event `seq`."""
+    """The state machine of a VM's mailbox, with its state after event `seq` marked."""
     present = recording.at(seq).get(f"vm{vm}.mailbox.state")
     return machine(f"VM {vm}'s mailbox after event {seq}", MAILBOX, MAILBOX_EDGES, present)
 
 
 def vcpu_machine(recording: Recording, vm: int, seq: int, vcpu: int = 0) -> Scene:
-    """A vCPU after event `seq`."""
+    """The state machine of a vCPU, with its state after event `seq` marked."""
     present = recording.at(seq).get(f"vm{vm}.vcpu{vcpu}.state")
     return machine(f"VM {vm} vCPU {vcpu} after event {seq}", VCPU, VCPU_EDGES, present)
 
@@ -98,12 +99,8 @@ def registers(recording: Recording, vm: int, seq: int, vcpu: int = 0) -> str:
     """The registers of a vCPU after event `seq`: what this event changed first, then those that are not zero."""
     name = f"vm{vm}.vcpu{vcpu}"
     after, before = recording.at(seq), recording.at(seq - 1) if seq else {}
-    changed, same = [], []
-    for register in REGISTER_NAMES:
-        old, new = before.get(f"{name}.{register}", 0), after.get(f"{name}.{register}", 0)
-        if old != new:
-            changed.append(f"{register:>15} {old:#x} -> {new:#x}")
-        elif new:
-            same.append(f"{register:>15} {new:#x}")
+    values = [(r, before.get(f"{name}.{r}", 0), after.get(f"{name}.{r}", 0)) for r in REGISTER_NAMES]
+    changed = [f"{register:>15} {old:#x} -> {new:#x}" for register, old, new in values if old != new]
+    same = [f"{register:>15} {new:#x}" for register, old, new in values if old == new != 0]
     lines = [f"Registers of {words.who(name)} after event {seq}", "changed:", *(changed or ["  none"])]
     return "\n".join([*lines, "others that are not 0:", *(same or ["  none"])])

@@ -2,7 +2,7 @@
 
 from hfedu.run.trace import Event, Kind, Recording
 from hfedu.view import words
-from hfedu.view.sequence import actors
+from hfedu.view.sequence import actors, home
 
 WIDTH = 78
 
@@ -37,28 +37,17 @@ def mermaid(recording: Recording, first: int = 0, last: int | None = None) -> st
 
 def _arrows(event: Event, names: dict[str, str]) -> list[str]:
     """The Mermaid lines of one event."""
-    text = _safe(words.label(event))
-    actor = names.get(event.actor)
-    if event.kind is Kind.DELIVER:
-        vm = event.target or ""
-        to = next((short for name, short in names.items() if name.startswith(f"{vm}.")), "H")
-        change = event.change(f"{vm}.mailbox.state")
-        note = [f"Note right of {to}: mailbox {change.new}"] if change else []
-        return [f"H->>{to}: message {text}", *note]
-    if event.kind is Kind.WAKE:
-        return [f"H-->>{names.get(event.target or '', 'H')}: {text}"]
-    if event.kind is Kind.SWITCH:
-        return [f"H->>{names.get(event.target or '', 'H')}: {text}"]
     if event.kind in (Kind.BOOT, Kind.LOAD, Kind.END):
         return [f"Note over H: {_safe(words.sentence(event))}"]
-    if actor is None:
-        return []
-    change = event.change(f"{event.actor.partition('.')[0]}.mailbox.state")
-    note = [f"Note right of {actor}: mailbox {change.new}"] if change else []
-    return [f"{actor}->>H: {text}", *note]
+    name = names.get(home(event, names) or "", "H")
+    arrows = {Kind.DELIVER: f"H->>{name}: message", Kind.WAKE: f"H-->>{name}:", Kind.SWITCH: f"H->>{name}:"}
+    lines = [f"{arrows.get(event.kind, f'{name}->>H:')} {_safe(words.label(event))}"]
+    vm = event.target if event.kind is Kind.DELIVER else event.actor.partition(".")[0]
+    if (change := event.change(f"{vm}.mailbox.state")) is not None:
+        lines.append(f"Note right of {name}: mailbox {change.new}")
+    return lines
 
 
 def _safe(text: str) -> str:
     """Text without what Mermaid takes for its own."""
-    codes = {"#": "#35;", ";": "#59;"}
-    return "".join(codes.get(character, character) for character in " ".join(text.split()))
+    return " ".join(text.split()).translate({ord("#"): "#35;", ord(";"): "#59;"})

@@ -1,20 +1,49 @@
 """Events in words: the same words in the diagram, the transcript and the exports."""
 
+from typing import NamedTuple
+
 from hfedu.hf import call
 from hfedu.hf.handler import call_number
 from hfedu.hf.psci import PsciCall
 from hfedu.run.trace import Event, Kind, Stage2
 
-CALLS: dict[int, tuple[str, str]] = {
-    call.HF_VCPU_RUN: ("run", "HF_VCPU_RUN"),
-    call.HF_VM_GET_COUNT: ("vm_get_count", "HF_VM_GET_COUNT"),
-    call.HF_VCPU_GET_COUNT: ("vcpu_get_count", "HF_VCPU_GET_COUNT"),
-    call.HF_VM_CONFIGURE: ("configure", "HF_VM_CONFIGURE"),
-    call.HF_MAILBOX_SEND: ("send", "HF_MAILBOX_SEND"),
-    call.HF_MAILBOX_RECEIVE: ("receive", "HF_MAILBOX_RECEIVE"),
-    call.HF_MAILBOX_CLEAR: ("clear", "HF_MAILBOX_CLEAR"),
-    **{int(number): (number.name.lower(), f"PSCI_{number.name}") for number in PsciCall},
+
+class CallWords(NamedTuple):
+    """How to say a call: in the diagram and by its constant, and its arguments in full and where room is short."""
+
+    verb: str
+    name: str
+    arguments: str = "{x1:#x}, {x2:#x}, {x3:#x}"
+    brief: str = "…"
+
+
+CALLS: dict[int, CallWords] = {
+    call.HF_VCPU_RUN: CallWords("run", "HF_VCPU_RUN", "VM {vm}, vCPU {vcpu}", "VM {vm}"),
+    call.HF_VM_GET_COUNT: CallWords("vm_get_count", "HF_VM_GET_COUNT", "", ""),
+    call.HF_VCPU_GET_COUNT: CallWords("vcpu_get_count", "HF_VCPU_GET_COUNT", "VM {vm}", "VM {vm}"),
+    call.HF_VM_CONFIGURE: CallWords("configure", "HF_VM_CONFIGURE", "send {x1:#x}, recv {x2:#x}", ""),
+    call.HF_MAILBOX_SEND: CallWords("send", "HF_MAILBOX_SEND", "VM {vm}, {size} bytes", "VM {vm}, {size} B"),
+    call.HF_MAILBOX_RECEIVE: CallWords("receive", "HF_MAILBOX_RECEIVE", "block", "block"),
+    call.HF_MAILBOX_CLEAR: CallWords("clear", "HF_MAILBOX_CLEAR", "", ""),
+    **{int(psci): CallWords(psci.name.lower(), f"PSCI_{psci.name}") for psci in PsciCall},
+    PsciCall.SYSTEM_OFF: CallWords("system_off", "PSCI_SYSTEM_OFF", "", ""),
+    PsciCall.SYSTEM_RESET: CallWords("system_reset", "PSCI_SYSTEM_RESET", "", ""),
 }
+UNKNOWN = CallWords("", "")
+LABELS = {Kind.WAKE: "wake up", Kind.WFI: "WFI: waits", Kind.IRQ: "interrupt", Kind.FAULT: "fault"}
+SENTENCES = {
+    Kind.WAKE: "{target} wakes up",
+    Kind.WFI: "{actor} waits for an interrupt (WFI)",
+    Kind.IRQ: "an interrupt arrives while {actor} runs",
+    Kind.FAULT: "{actor} faults (ESR {event.function:#x}, address {event.args[0]:#x})",
+    Kind.LOAD: "loads {target} from {event.text}",
+    Kind.END: "end: {event.text}",
+}
+
+
+def number(event: Event) -> int:
+    """Which call an event is about; 0 if it is none."""
+    return call_number(event.function or 0)
 
 
 def who(name: str) -> str:
@@ -37,42 +66,28 @@ def size(count: int) -> str:
 
 def signed(value: int) -> str:
     """A result as people write it: small negative numbers with a sign, others in decimal or hexadecimal."""
-    if value >> 63:
-        return str(value - (1 << 64))
-    return str(value) if value < 10 else f"{value:#x}"
+    return str(value - (value >> 63 << 64)) if value >> 63 or value < 10 else f"{value:#x}"
 
 
 def arguments(event: Event, short: bool = False) -> str:
     """The arguments of a call, decoded. `short` leaves out what a small picture has no room for."""
-    number, (x1, x2, x3) = call_number(event.function or 0), event.args
-    byte = "B" if short else "bytes"
-    if number == call.HF_VCPU_RUN:
-        return f"VM {x1 & call.MASK32}" if short else f"VM {x1 & call.MASK32}, vCPU {x2 & call.MASK32}"
-    if number == call.HF_MAILBOX_SEND:
-        return f"VM {x1 & call.MASK32}, {x2 if x2 < 1 << 16 else hex(x2)} {byte}"
-    if number == call.HF_MAILBOX_RECEIVE:
-        return "block" if x1 else ("" if short else "no block")
-    if number == call.HF_VM_CONFIGURE:
-        return "" if short else f"send {x1:#x}, recv {x2:#x}"
-    if number == call.HF_VCPU_GET_COUNT:
-        return f"VM {x1 & call.MASK32}"
-    if number in (call.HF_VM_GET_COUNT, call.HF_MAILBOX_CLEAR, PsciCall.SYSTEM_OFF, PsciCall.SYSTEM_RESET):
-        return ""
-    return "…" if short else f"{x1:#x}, {x2:#x}, {x3:#x}"
+    x1, x2, x3 = event.args
+    if number(event) == call.HF_MAILBOX_RECEIVE and not x1:
+        return "" if short else "no block"
+    known = CALLS.get(number(event), UNKNOWN)
+    decoded = {"vm": x1 & call.MASK32, "vcpu": x2 & call.MASK32, "size": x2 if x2 < 1 << 16 else hex(x2)}
+    return (known.brief if short else known.arguments).format(**decoded, x1=x1, x2=x2, x3=x3)
 
 
 def name_of_call(event: Event, short: bool = False) -> str:
     """The name of a call. `short` is the diagram's word; otherwise the constant of the interface."""
-    function = event.function or 0
-    names = CALLS.get(call_number(function))
-    known = names is not None and (event.kind is not Kind.SMC or call_number(function) in list(PsciCall))
-    instruction = "smc" if event.kind is Kind.SMC else "hvc"
-    return names[0 if short else 1] if names is not None and known else f"{instruction} {function:#x}"
+    if number(event) in CALLS and (event.kind is not Kind.SMC or number(event) in list(PsciCall)):
+        return CALLS[number(event)].verb if short else CALLS[number(event)].name
+    return f"{'smc' if event.kind is Kind.SMC else 'hvc'} {event.function or 0:#x}"
 
 
 def result(function: int | None, value: int, short: bool = False) -> str:
     """A result, unpacked. Example: (HF_VCPU_RUN, 0x20002) -> "WAKE_UP(VM 2, vCPU 0)"."""
-    byte = "B" if short else "bytes"
     if function == call.HF_VCPU_RUN:
         code, vm_id, data = call.hf_vcpu_run_return(value)
         if code == call.HfVcpuRun.WAKE_UP:
@@ -83,7 +98,7 @@ def result(function: int | None, value: int, short: bool = False) -> str:
         return call.HfVcpuRun(code).name if code in list(call.HfVcpuRun) else hex(value)
     if function == call.HF_MAILBOX_RECEIVE and not value >> 63:
         vm_id, count = call.hf_mailbox_receive_return(value)
-        return f"VM {vm_id}, {count} {byte}"
+        return f"VM {vm_id}, {count} {'B' if short else 'bytes'}"
     if function == call.HF_MAILBOX_SEND and value == call.HF_INVALID_VCPU:
         return "0xffff" if short else "0xffff (no vCPU waits)"
     return signed(value)
@@ -93,7 +108,7 @@ def failed(event: Event) -> bool:
     """Whether the hypervisor refused a call."""
     if event.kind not in (Kind.HYPERCALL, Kind.SMC) or event.result is None:
         return False
-    if call_number(event.function or 0) == call.HF_VCPU_RUN and event.kind is Kind.HYPERCALL:
+    if number(event) == call.HF_VCPU_RUN and event.kind is Kind.HYPERCALL:
         return True  # a run that succeeds has no result yet: the switch back brings it
     return bool(event.result >> 63)
 
@@ -110,25 +125,15 @@ def label(event: Event, short: bool = False) -> str:
     """What an arrow of the diagram says."""
     if event.kind in (Kind.HYPERCALL, Kind.SMC):
         text = f"{name_of_call(event, short=True)}({arguments(event, short=True)})"
-        if event.result is None:
-            waits = call_number(event.function or 0) == call.HF_MAILBOX_RECEIVE
-            return f"{text} waits" if waits else text
-        return f"{text} = {result(call_number(event.function or 0), event.result, short=True)}"
+        if event.result is not None:
+            return f"{text} = {result(number(event), event.result, short=True)}"
+        return f"{text} waits" if number(event) == call.HF_MAILBOX_RECEIVE else text
     if event.kind is Kind.DELIVER:
         message = event.message or b""
-        head = text_of(message, 8 if short else 14)
-        return f"{len(message)} B {head}".strip()
-    if event.kind is Kind.WAKE:
-        return "wake up"
+        return f"{len(message)} B {text_of(message, 8 if short else 14)}".strip()
     if event.kind is Kind.SWITCH:
         return returns(event, short)
-    if event.kind is Kind.WFI:
-        return "WFI: waits"
-    if event.kind is Kind.IRQ:
-        return "interrupt"
-    if event.kind is Kind.FAULT:
-        return "fault"
-    return event.text
+    return LABELS.get(event.kind, event.text)
 
 
 def returns(event: Event, short: bool = False) -> str:
@@ -136,41 +141,25 @@ def returns(event: Event, short: bool = False) -> str:
     if event.function is None:
         starts = event.target is not None and event.change(f"{event.target}.pc") is None
         return "runs" if starts else "goes on"
-    verb = CALLS.get(event.function, (hex(event.function), ""))[0]
+    verb = CALLS[event.function].verb if event.function in CALLS else hex(event.function)
     return f"{verb} = {result(event.function, event.result or 0, short)}"
 
 
 def sentence(event: Event) -> str:
     """One line of the transcript, without its number."""
-    actor = who(event.actor)
+    actor, target = who(event.actor), who(event.target or "")
     if event.kind in (Kind.HYPERCALL, Kind.SMC):
         via = "SMC " if event.kind is Kind.SMC else ""
         text = f"{actor} calls {via}{name_of_call(event)}({arguments(event)})"
-        if event.result is not None:
-            text += f" = {result(call_number(event.function or 0), event.result)}"
-    elif event.kind is Kind.DELIVER:
+        return text if event.result is None else f"{text} = {result(number(event), event.result)}"
+    if event.kind is Kind.DELIVER:
         message = event.message or b""
         read = event.change(f"{event.target}.mailbox.state")
-        state = f", now {read.new}" if read else ""
-        text = f"{size(len(message))} from {vm_of(event.actor)} to {who(event.target or '')}'s mailbox{state}"
-        text += f": {text_of(message, 32)}" if message else ""
-    elif event.kind is Kind.WAKE:
-        text = f"{who(event.target or '')} wakes up"
-    elif event.kind is Kind.SWITCH:
-        text = f"CPU {event.cpu} switches to {who(event.target or '')}: {returns(event)}"
-    elif event.kind is Kind.WFI:
-        text = f"{actor} waits for an interrupt (WFI)"
-    elif event.kind is Kind.IRQ:
-        text = f"an interrupt arrives while {actor} runs"
-    elif event.kind is Kind.FAULT:
-        text = f"{actor} faults (ESR {event.function:#x}, address {event.args[0]:#x})"
-    elif event.kind is Kind.LOAD:
-        text = f"loads {who(event.target or '')} from {event.text}"
-    elif event.kind is Kind.END:
-        text = f"end: {event.text}"
-    else:
-        text = event.text
-    return text
+        text = f"{size(len(message))} from {vm_of(event.actor)} to {target}'s mailbox"
+        return text + (f", now {read.new}" if read else "") + (f": {text_of(message, 32)}" if message else "")
+    if event.kind is Kind.SWITCH:
+        return f"CPU {event.cpu} switches to {target}: {returns(event)}"
+    return SENTENCES.get(event.kind, "{event.text}").format(event=event, actor=actor, target=target)
 
 
 def change_rows(event: Event) -> list[list[str]]:
@@ -188,13 +177,11 @@ def change_rows(event: Event) -> list[list[str]]:
 
 def changes(event: Event) -> list[str]:
     """What an event changed beyond what its sentence says, in words: "VM 1 mailbox: EMPTY -> READ"."""
-    words = []
-    for what, old, new in event.changes:
-        if not what.endswith(".state") or event.kind in (Kind.LOAD, Kind.DELIVER):
-            continue
-        path = who(what).replace(".", " ").removesuffix(" state")
-        words.append(f"{path}: {_value(what, old)} -> {_value(what, new)}")
-    return words
+    return [
+        f"{who(what.removesuffix('.state')).replace('.', ' ')}: {_value(what, old)} -> {_value(what, new)}"
+        for what, old, new in event.changes
+        if what.endswith(".state") and event.kind not in (Kind.LOAD, Kind.DELIVER)
+    ]
 
 
 def _value(what: str, value: object) -> str:

@@ -2,7 +2,8 @@
 
 import html
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any
 
 import ipywidgets
@@ -29,13 +30,14 @@ class Playground(ipywidgets.VBox):
         if not isinstance(vms, int) or not 2 <= vms <= MOST_VMS:
             raise Mistake(f"a playground has 2 to {MOST_VMS} VMs, not {vms!r}")
         self.vms = vms
-        self.said = ipywidgets.HTML(layout=ipywidgets.Layout(min_height="3.2em"))
-        self.text = ipywidgets.Text(value="hello", description="message", layout=ipywidgets.Layout(width="260px"))
+        self.said = ipywidgets.HTML(layout={"min_height": "3.2em"})
+        self.text = ipywidgets.Text(value="hello", description="message", layout={"width": "260px"})
         again = ipywidgets.Button(description="start again", icon="refresh")
         again.on_click(lambda _: self.restart())
         self.buttons: dict[tuple[int, str], ipywidgets.Button] = {}
+        self.actions: dict[tuple[int, str], Callable[[], Action]] = {}
         columns = [self._column(vm) for vm in range(vms)]
-        row = ipywidgets.Layout(flex_flow="row wrap")
+        row = {"flex_flow": "row wrap"}
         self._start()
         self.player = Player(self.machine.recording())
         top = ipywidgets.HBox([self.text, again], layout=row)
@@ -44,17 +46,26 @@ class Playground(ipywidgets.VBox):
 
     def _column(self, vm: int) -> ipywidgets.VBox:
         """The buttons of one VM."""
-        names = ["configure", *(f"send to VM {to}" for to in range(self.vms) if to != vm), "clear"]
-        if vm == HF_PRIMARY_VM_ID:
-            names += [f"run VM {to}" for to in range(1, self.vms)]
-        else:
-            names += ["receive, block", "receive, no block", "wait for interrupt"]
-        for name in names:
-            button = ipywidgets.Button(description=name, layout=ipywidgets.Layout(width="160px"))
-            button.on_click(lambda _, vm=vm, name=name: self.press(vm, name))
-            self.buttons[vm, name] = button
+        actions = self._actions(vm)
+        for name, action in actions.items():
+            button = ipywidgets.Button(description=name, layout={"width": "160px"})
+            button.on_click(lambda _, name=name: self.press(vm, name))
+            self.buttons[vm, name], self.actions[vm, name] = button, action
         title = ipywidgets.HTML(f"<b>VM {vm}{' (primary)' if vm == 0 else ''}</b>")
-        return ipywidgets.VBox([title, *(self.buttons[vm, name] for name in names)])
+        return ipywidgets.VBox([title, *(self.buttons[vm, name] for name in actions)])
+
+    def _actions(self, vm: int) -> dict[str, Callable[[], Action]]:
+        """What a VM can do, by the name of its button."""
+        actions: dict[str, Callable[[], Action]] = {"configure": scripted.configure}
+        actions |= {f"send to VM {to}": partial(self._send, to) for to in range(self.vms) if to != vm}
+        actions["clear"] = scripted.clear
+        if vm == HF_PRIMARY_VM_ID:
+            return actions | {f"run VM {to}": partial(scripted.vcpu_run, to) for to in range(1, self.vms)}
+        actions |= {"receive, block": scripted.receive, "receive, no block": partial(scripted.receive, block=False)}
+        return actions | {"wait for interrupt": scripted.wait_for_interrupt}
+
+    def _send(self, to: int) -> Action:
+        return scripted.send(to, self.text.value)
 
     def _start(self) -> None:
         self.commands: dict[int, deque[Action]] = {vm: deque() for vm in range(self.vms)}
@@ -78,22 +89,6 @@ class Playground(ipywidgets.VBox):
         assert current is not None
         return current.vm.id
 
-    def action(self, name: str) -> Action:
-        """What a button does."""
-        verb, _, rest = name.partition(" ")
-        if verb == "send":
-            return scripted.send(int(rest.split()[-1]), self.text.value)
-        if verb == "run":
-            return scripted.vcpu_run(int(rest.split()[-1]))
-        actions = {
-            "configure": scripted.configure,
-            "clear": scripted.clear,
-            "receive, block": scripted.receive,
-            "receive, no block": lambda: scripted.receive(block=False),
-            "wait for interrupt": scripted.wait_for_interrupt,
-        }
-        return actions[name]()
-
     def press(self, vm: int, name: str) -> None:
         """Let VM `vm` make a hypercall, named as on its button. Says why if it cannot or if it is refused."""
         if (vm, name) not in self.buttons:
@@ -103,7 +98,7 @@ class Playground(ipywidgets.VBox):
             self._show(f"VM {vm} does not run: VM {self.running} has the CPU. Only the primary can run another VM.")
             return
         try:
-            action = self.action(name)
+            action = self.actions[vm, name]()
         except ValueError as error:
             self._show(str(error))
             return
@@ -129,8 +124,7 @@ class Playground(ipywidgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """The widget; for pages without a kernel the same in words."""
-        data = super()._repr_mimebundle_(**kwargs)
-        return {**data, "text/plain": repr(self)}
+        return {**super()._repr_mimebundle_(**kwargs), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
         return f"Playground of {self.vms} VMs\n{transcript(self.machine.recording())}"
