@@ -5,7 +5,7 @@ vCPU, a mailbox or a physical CPU. It groups the changes into events. An event i
 recording ever changes, and the state at any event is a fold over the changes before it.
 """
 
-import struct
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ from hfedu.hf.mm import (
 from hfedu.hf.spinlock import Step
 from hfedu.hf.vm import Mailbox, Vm
 
-REGISTER_DELTA = struct.Struct("<BQ")
+ZERO = bytes(8 * arch.SYSTEM), bytes(8 * (len(arch.REGISTER_NAMES) - arch.SYSTEM))
 WATCHED_VCPU = frozenset(("state", "mailbox_next"))
 WATCHED_MAILBOX = frozenset(("state", "send", "recv", "recv_bytes", "recv_from_id", "recv_waiter"))
 WATCHED_CPU = frozenset(("current", "is_on"))
@@ -132,16 +132,15 @@ class State(dict[str, Any]):
         return names
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One thing that happened.
 
     `seq` counts from 0. `cause` is the event that led to this one. `actor` is who did it ("vm1.vcpu0" or
     "hypervisor") on physical CPU `cpu`, `target` whom it was done to. Calls have `function`, `args` (x1-x3) and
     `result` (x0, None while the caller is switched out without one); a switch has the `function` that now returns
     `result` to its target, None if the target starts or goes on without a call. `changes` are old -> new; `registers`
-    hold the new values of registers that differ, packed per vCPU. `message` are a delivery's bytes; `uart` is how
-    many bytes the serial line had printed; `text` is a log line or how the run ended.
+    hold per vCPU that changed its registers before and after: see `register_changes`. `message` are a delivery's
+    bytes; `uart` is how many bytes the serial line had printed; `text` is a log line or how the run ended.
     """
 
     seq: int
@@ -154,7 +153,7 @@ class Event:
     args: tuple[int, ...] = ()
     result: int | None = None
     changes: tuple[Change, ...] = ()
-    registers: tuple[tuple[str, bytes], ...] = ()
+    registers: tuple[tuple[str, bytes, bytes], ...] = ()
     message: bytes | None = None
     uart: int = 0
     text: str = ""
@@ -162,6 +161,12 @@ class Event:
     def change(self, what: str) -> Change | None:
         """The change of one path, if this event made one."""
         return next((change for change in self.changes if change.what == what), None)
+
+
+def register_changes(before: bytes, after: bytes) -> Iterator[tuple[int, int]]:
+    """The registers that differ, by their index in `REGISTER_NAMES`, and their new values."""
+    registers = enumerate(zip(array("Q", before), array("Q", after), strict=True))
+    return ((index, new) for index, (old, new) in registers if old != new)
 
 
 @dataclass(frozen=True)
@@ -209,8 +214,8 @@ class Recording:
                 state[change.what] = change.new
             if event.kind is Kind.DELIVER:
                 state[f"{event.target}.mailbox.message"] = event.message
-            for vcpu, packed in event.registers:
-                for index, value in REGISTER_DELTA.iter_unpack(packed):
+            for vcpu, before, after in event.registers:
+                for index, value in register_changes(before, after):
                     state[f"{vcpu}.{arch.REGISTER_NAMES[index]}"] = value
         return state
 
@@ -232,7 +237,7 @@ class _Open:
     args: tuple[int, ...] = ()
     result: int | None = None
     changes: list[Change] = field(default_factory=list)
-    registers: list[tuple[str, bytes]] = field(default_factory=list)
+    registers: tuple[tuple[str, bytes, bytes], ...] = ()
     message: bytes | None = None
     uart: int = 0
     text: str = ""
@@ -241,14 +246,14 @@ class _Open:
     def close(self) -> Event:
         return Event(
             self.seq, self.cause, self.cpu, self.actor, self.kind, self.target, self.function, self.args, self.result,
-            tuple(self.changes), tuple(self.registers), self.message, self.uart, self.text,
+            tuple(self.changes), self.registers, self.message, self.uart, self.text,
         )  # fmt: skip
 
 
 def readable(value: Any) -> Any:
     """A value as recordings keep it: enum members and hypervisor objects become their names."""
     if isinstance(value, Enum):
-        return value.name
+        return value._name_
     return value.name if isinstance(value, Vcpu) else value
 
 
@@ -259,17 +264,18 @@ def watched_types(sink: Callable[[str, Any, Any], None], vm_type: type[Vm]) -> t
     any_vm: Any = vm_type
 
     def setter(cls: type, fields: frozenset[str]) -> Callable[[Any, str, Any], None]:
-        descriptors = {name: getattr(cls, name) for name in fields}
+        getters = {name: getattr(cls, name).__get__ for name in fields}
         plain: Any = cls.__setattr__
 
         def watch(self: Any, name: str, value: Any) -> None:
-            if name in descriptors:
+            get = getters.get(name)
+            if get is not None:
                 try:
-                    old = descriptors[name].__get__(self)
+                    old = get(self)
                 except AttributeError:
                     old = None
-                if old != value:
-                    sink(f"{self.name}.{name}", readable(old), readable(value))
+                if old is not value and old != value:
+                    sink(self.name + "." + name, readable(old), readable(value))
             plain(self, name, value)
 
         return watch
@@ -311,6 +317,7 @@ class _Serving:
     event: _Open
     current: _Open
     interleaved: bool = False
+    delivering: bool = False
 
 
 class Recorder:
@@ -327,7 +334,7 @@ class Recorder:
         self.current: _Open | None = None
         self.unfinished: deque[_Open] = deque()
         self.serving: dict[str, _Serving] = {}
-        self.known: dict[str, arch.ArchRegs] = {}
+        self.known: dict[str, tuple[bytes, bytes]] = {}
         self.switched_in_by: dict[str, int] = {}
         self.pending: dict[str, int] = {}
         self.count = 0
@@ -339,7 +346,8 @@ class Recorder:
         self.current.changes.append(Change(what, old, new))
         owner, _, field = what.rpartition(".")
         if field == "x0" and owner in self.known:
-            self.known[owner][0] = new
+            general, system = self.known[owner]
+            self.known[owner] = new.to_bytes(8, "little") + general[8:], system
         elif field == "is_on":
             self.switched_in_by[owner] = self.current.seq
 
@@ -406,11 +414,14 @@ class Recorder:
         """A step is about to be taken: some begin an event of their own."""
         kind, target, serving = step.kind, step.target, self.serving[cpu.name]
         event, current = serving.event, serving.current
-        if current.kind is Kind.DELIVER and current.message is None:
-            mailbox = hypervisor.vms[int(current.target[2:])].mailbox if current.target else None
-            assert mailbox is not None
+        if serving.delivering:
+            assert current.target is not None
+            mailbox = hypervisor.vms[int(current.target[2:])].mailbox
             current.message = hypervisor.mm_load(mailbox.recv, mailbox.recv_bytes)
+            serving.delivering = False
         interleaved = self.current is not current
+        if kind in ("acquire", "release") and not interleaved:
+            return
         serving.interleaved |= interleaved
         if interleaved and current.kind is Kind.SWITCH and current.target is None:
             current.kind, current.text = Kind.STEP, "begins to switch"
@@ -418,6 +429,7 @@ class Recorder:
             assert isinstance(target, Mailbox)
             name = target.name.partition(".")[0]
             serving.current = self.open(Kind.DELIVER, event.actor, event.seq, cpu=cpu.id, target=name)
+            serving.delivering = True
         elif kind == "wake":
             assert isinstance(target, Vcpu)
             serving.current = self.open(Kind.WAKE, "hypervisor", current.seq, cpu=cpu.id, target=target.name)
@@ -458,16 +470,11 @@ class Recorder:
                 opened.done = True
         self.close()
 
-    def delta(self, vcpu: Vcpu, regs: arch.ArchRegs) -> Iterator[tuple[str, bytes]]:
-        """The registers of a vCPU that differ from what the recording knows, packed."""
-        known = self.known.get(vcpu.name)
-        if known is None:
-            known = self.known[vcpu.name] = arch.ArchRegs()
-        if known != regs:
-            pack, count = REGISTER_DELTA.pack, len(regs)
-            if known[arch.SYSTEM :] == regs[arch.SYSTEM :]:
-                count = arch.SYSTEM  # as nearly always
-            changed = zip(range(count), known, regs, strict=False)
-            packed = b"".join([pack(i, new) for i, old, new in changed if old != new])
-            known[:] = regs
-            yield vcpu.name, packed
+    def delta(self, vcpu: Vcpu, regs: arch.ArchRegs) -> tuple[tuple[str, bytes, bytes], ...]:
+        """What the recording knew of a vCPU's registers and what they are, without the system registers if it can."""
+        general, system = regs[: arch.SYSTEM].tobytes(), regs[arch.SYSTEM :].tobytes()
+        old_general, old_system = self.known.get(vcpu.name, ZERO)
+        self.known[vcpu.name] = general, system
+        if system != old_system:
+            return ((vcpu.name, old_general + old_system, general + system),)
+        return ((vcpu.name, old_general, general),) if general != old_general else ()

@@ -7,7 +7,7 @@ from typing import Any
 
 from hfedu.errors import Mistake
 from hfedu.hf.arch import REGISTER_NAMES
-from hfedu.run.trace import REGISTER_DELTA, Change, Event, Kind, Recording, Stage2
+from hfedu.run.trace import Change, Event, Kind, Recording, Stage2, register_changes
 from hfedu.view import words
 from hfedu.view.pagetable import describe_attrs
 from hfedu.view.scene import FONT_SIZES, Line, Shape
@@ -73,14 +73,12 @@ def event_data(event: Event, paths: dict[str, int]) -> dict[str, Any]:
         "cause": event.cause,
         "changed": words.change_rows(event),
         "set": folded,
-        "regs": [[name, hexadecimal(packed)] for name, packed in event.registers],
+        "regs": [  # in hexadecimal: JavaScript has no exact 64-bit numbers
+            [name, [[index, f"{value:x}"] for index, value in register_changes(before, after)]]
+            for name, before, after in event.registers
+        ],
         "uart": event.uart,
     }
-
-
-def hexadecimal(packed: bytes) -> list[list[int | str]]:
-    """Register numbers and their values as hexadecimal text: JavaScript has no exact 64-bit numbers."""
-    return [[index, f"{value:x}"] for index, value in REGISTER_DELTA.iter_unpack(packed)]
 
 
 def folded_value(value: object) -> object:
