@@ -97,10 +97,6 @@ class Task(NamedTuple):
     invariants: tuple[Invariant, ...]
     prune: bool
 
-    def replayer(self) -> Replayer:
-        """This process's machine for the task."""
-        return replayer(self.scenario, self.cpus, self.options)
-
 
 class State(NamedTuple):
     """A state to go on from: its schedule from the root, its past, and its key if that is to be checked."""
@@ -134,7 +130,7 @@ def expand(task: Task, states: Sequence[State]) -> list[list[Move]]:
 
 def moves(task: Task, state: State) -> Iterator[Move]:
     """The moves from one state: each CPU that can go on is the first to do so."""
-    replay = task.replayer()
+    replay = replayer(*task[:3])
     able = replay.follow(state.schedule, state.past)
     if state.key is not None and state.key != replay.key():
         raise Mistake(
@@ -322,7 +318,7 @@ class Search:
 
     def __init__(self, task: Task, preemptions: int | None) -> None:
         self.task, self.preemptions = task, preemptions
-        self.replay = task.replayer()
+        self.replay = replayer(*task[:3])
         self.replay.follow((), NO_PAST)
         root = self.replay.key()
         self.graph = Graph(root)

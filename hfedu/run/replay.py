@@ -104,7 +104,8 @@ def position(generator: Any) -> tuple[Any, ...]:
     found: list[Any] = []
     while isinstance(generator, GeneratorType) and generator.gi_frame is not None:
         frame = generator.gi_frame
-        found += (frame.f_lasti, iterators(frame.f_code), *map(freeze, frame.f_locals.values()))
+        values = (freeze(value) for _, value in sorted(frame.f_locals.items()))
+        found += (frame.f_lasti, iterators(frame.f_code), *values)
         generator = generator.gi_yieldfrom
     return tuple(found)
 
@@ -126,7 +127,7 @@ class _Logged(ScriptedVcpu):
         found = position(self.generator)
         if None in found:
             return tuple(map(repr, self.log))
-        return (*found, self.asked, self.loaded, self.next_pc, self.pages)
+        return (*found, self.asked, self.loaded, self.next_pc, self.pages) if found else ("ended",)
 
 
 class Replayer:
