@@ -61,17 +61,16 @@ class Core:
     @property
     def waits_for(self) -> SpinLock | None:
         """The lock that this CPU spins on."""
-        step = self.step
-        if step is None or step.kind != "acquire":
+        if self.step is None or self.step.kind != "acquire":
             return None
-        lock = step.target
+        lock = self.step.target
         assert isinstance(lock, SpinLock)
         return lock if lock.owner is not None else None
 
     @property
     def able(self) -> bool:
         """Whether this CPU can take a step."""
-        return self.powered and self.ended is None and not self.scripted.meeting and self.waits_for is None
+        return not self.scripted.meeting and self.ended is None and self.waits_for is None and self.powered
 
     def start(self) -> None:
         """Enter the hypervisor after power-on, and the primary from there."""
