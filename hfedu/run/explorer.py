@@ -32,7 +32,7 @@ from hfedu.hf.cpu import Vcpu
 from hfedu.hf.platform import HypervisorHang, PowerDown
 from hfedu.hf.spinlock import SelfDeadlock, SpinLock
 from hfedu.run.core import Core
-from hfedu.run.invariants import INVARIANTS, NO_PAST, Ghost, Invariant, Past
+from hfedu.run.invariants import INVARIANTS, Ghost, Invariant, Past
 from hfedu.run.machine import Machine
 from hfedu.run.ramdisk import RamDisk, Secondary
 from hfedu.run.trace import Outcome, Recording
@@ -59,7 +59,8 @@ class Scenario:
     """A conversation to be tried in every order.
 
     `setup` runs first, on CPU 0 alone; then CPU n runs the primary's script `cpus[n]`, all in every order.
-    `secondaries` are scripts. All are generator functions without arguments. `meaning` is a sentence about it.
+    `secondaries` are scripts. All are generator functions without arguments; what a script of the primary returns is
+    part of the final state. `meaning` is a sentence about it.
     """
 
     name: str
@@ -75,16 +76,16 @@ class Scenario:
                 f"{self.name} has scripts for {len(self.cpus)} CPUs: explore it on 1 to {len(self.cpus)} of them"
             )
 
-        def first() -> Iterator[Action]:
+        def first() -> Any:
             yield from self.setup()
             yield from starting(cpus)
             yield meet()
-            yield from self.cpus[0]()
+            return (yield from self.cpus[0]())
 
         def other(script: Script) -> Script:
             def body() -> Any:
                 yield meet()
-                yield from script()
+                return (yield from script())
 
             return body
 
@@ -162,7 +163,7 @@ class _Logged(ScriptedVcpu):
         while isinstance(generator, GeneratorType):
             frame = generator.gi_frame
             if frame is None:
-                return ("ended",)
+                return "ended", repr(self.returned)
             values = [freeze(value) for value in frame.f_locals.values()]
             if hides_iterators(frame.f_code) or None in values:
                 return (tuple(map(repr, self.log)),)
@@ -221,15 +222,16 @@ class Replayer:
         for core in machine.cores:
             core.scripted.guest_type = _Logged
         machine.boot()
+        self.ghost = Ghost(machine)
         self.setup: list[int] = []
         while any(core.able for core in machine.cores) and len(self.setup) < SETUP_STEPS:
             core = next(core for core in machine.cores if core.able)
             self.setup.append(core.cpu.id)
-            core.advance()
+            self.advance(core)
         if not all(core.scripted.meeting for core in machine.cores):
             raise Mistake(f"the setup of {scenario.name} never comes to its end")
         self._keep()
-        self.ghost = Ghost(machine)
+        self.past = self.ghost.past()
 
     def _keep(self) -> None:
         """Note the root: all that a step may change."""
@@ -328,16 +330,16 @@ class Replayer:
         )
 
     def final(self) -> tuple[Any, ...]:
-        """What is worth telling of an end: mailboxes, vCPUs, and what each CPU's script of the primary was told."""
+        """What is worth telling of an end: mailboxes, vCPUs, and what each CPU's script of the primary returned."""
         found: list[tuple[str, Any]] = []
         for vm in self.machine.hypervisor.vms[1:]:
             waiters = tuple(vcpu.index for vcpu in self.ghost.waiters(vm))
             found += [(f"{vm.mailbox.name}.state", vm.mailbox.state.name), (f"{vm.name}.waiters", waiters)]
             found += [(f"{vcpu.name}.state", vcpu.state.name) for vcpu in vm.vcpus]
             found += [(f"{vcpu.name}.x0", vcpu.regs[0]) for vcpu in vm.vcpus]
-        for guest, log, _, _ in self.guests:
+        for guest in self._guests():
             if guest.vcpu.vm.id == HF_PRIMARY_VM_ID:
-                found.append((f"{guest.vcpu.name}.results", tuple(map(repr, guest.log[len(log) + 1 :]))))
+                found.append((f"{guest.vcpu.name}.returned", repr(guest.returned)))
         return tuple(found)
 
 
@@ -584,9 +586,9 @@ class Search:
         self.work: Work = scenario, cpus, fixed, invariants, prune
         self.preemptions, self.prune, self.options = preemptions, prune, dict(options, cpus=cpus)
         self.replay = replayer(scenario, cpus, fixed)
-        self.replay.follow((), NO_PAST)
+        self.replay.follow((), self.replay.past)
         self.graph = Graph(self.replay.key())
-        self.kept: dict[int, tuple[Past, Any]] = {0: (NO_PAST, self.replay.key())}
+        self.kept: dict[int, tuple[Past, Any]] = {0: (self.replay.past, self.replay.key())}
         self.used = {0: 0}
         self.waiting: dict[int, list[int]] = {0: [0]}
         self.found: dict[str, tuple[int, str, tuple[int, ...], int]] = {}
@@ -645,8 +647,8 @@ class Search:
 
     def breaks(self, name: str, schedule: tuple[int, ...]) -> bool:
         """Whether the last step of a schedule breaks an invariant."""
-        self.replay.follow((), NO_PAST)
-        walk = Walk(self.replay, self.work[3], State((), NO_PAST, None))
+        self.replay.follow((), self.replay.past)
+        walk = Walk(self.replay, self.work[3], State((), self.replay.past, None))
         for cpu in schedule:
             if walk.powered_off or cpu not in walk.machine.able():
                 return False
