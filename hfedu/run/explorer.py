@@ -164,7 +164,7 @@ class _Logged(ScriptedVcpu):
             frame = generator.gi_frame
             if frame is None:
                 return "ended", repr(self.returned)
-            values = [freeze(value) for value in frame.f_locals.values()]
+            values = [freeze(value) for _, value in sorted(frame.f_locals.items())]
             if hides_iterators(frame.f_code) or None in values:
                 return (tuple(map(repr, self.log)),)
             found.append((frame.f_lasti, *values))
@@ -206,9 +206,9 @@ def names(o: Any) -> list[str]:
 def code_position(generator: Any) -> tuple[Any, ...]:
     """Where a call of the hypervisor is: position and variables of each function, outermost first."""
     found = []
-    while isinstance(generator, GeneratorType):
-        frame: Any = generator.gi_frame
-        found.append((frame.f_lasti, *(freeze(value) for value in frame.f_locals.values())))
+    while isinstance(generator, GeneratorType) and generator.gi_frame is not None:
+        frame = generator.gi_frame
+        found.append((frame.f_lasti, *(freeze(value) for _, value in sorted(frame.f_locals.items()))))
         generator = generator.gi_yieldfrom
     return tuple(found)
 
