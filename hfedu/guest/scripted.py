@@ -222,7 +222,8 @@ def signed(value: int) -> int:
 class ScriptedVcpu:
     """A script while it runs on a vCPU: its generator, the action it waits for, and what its VM's vCPUs share.
 
-    `shared_access` says whether the last turn touched memory that somebody outside this vCPU may touch too.
+    `shared_access` says whether the last turn touched memory that somebody outside this vCPU may touch too. `returned`
+    is what the script returned at its end.
     """
 
     def __init__(
@@ -233,6 +234,7 @@ class ScriptedVcpu:
         self.asked = (0, 0)
         self.loaded: int | None = None
         self.shared_access = False
+        self.returned: Any = None
         self.action: Action | None = None
         self.next_pc = self.base
         self.places: dict[tuple[int, ...], int] = {}
@@ -249,7 +251,8 @@ class ScriptedVcpu:
         """The script's next action. At its end a secondary waits for ever, and the primary has none."""
         try:
             action = self.generator.send(value)
-        except StopIteration:
+        except StopIteration as end:
+            self.returned = end.value
             return None if self.vcpu.vm.id == call.HF_PRIMARY_VM_ID else wait_for_interrupt()
         if not isinstance(action, Action):
             raise ScriptError(

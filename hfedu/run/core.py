@@ -101,7 +101,7 @@ class Core:
         except CpuDown:
             self.power_down()
         except (ScriptDone, StuckForever, HypervisorHang) as end:
-            self.ended = end
+            self.step, self.ended = None, end
 
     def trap(self) -> None:
         """Run the guest to its next trap and serve it whole: all there is to do on a machine of one CPU."""

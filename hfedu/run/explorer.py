@@ -21,7 +21,7 @@ from hfedu.hf.call import HF_PRIMARY_VM_ID
 from hfedu.hf.platform import HypervisorHang
 from hfedu.hf.spinlock import SelfDeadlock
 from hfedu.run.core import Core
-from hfedu.run.invariants import INVARIANTS, NO_PAST, Invariant, Past
+from hfedu.run.invariants import INVARIANTS, Invariant, Past
 from hfedu.run.machine import Machine
 from hfedu.run.replay import Replayer, Scenario
 from hfedu.run.trace import Outcome, Recording
@@ -319,10 +319,10 @@ class Search:
     def __init__(self, task: Task, preemptions: int | None) -> None:
         self.task, self.preemptions = task, preemptions
         self.replay = replayer(*task[:3])
-        self.replay.follow((), NO_PAST)
+        self.replay.follow((), self.replay.past)
         root = self.replay.key()
         self.graph = Graph(root)
-        self.kept: dict[int, tuple[Past, Any, int]] = {0: (NO_PAST, root, 0)}
+        self.kept: dict[int, tuple[Past, Any, int]] = {0: (self.replay.past, root, 0)}
         self.waiting = {0: [0]}
         self.found: dict[str, tuple[str, tuple[int, ...]]] = {}
         self.finals: set[tuple[Any, ...]] = set()
@@ -379,7 +379,7 @@ class Search:
     def breaks(self, name: str, schedule: tuple[int, ...]) -> bool:
         """Whether the last step of a schedule breaks an invariant."""
         broken: list[tuple[str, str, int]] = []
-        self.replay.follow((), NO_PAST)
+        self.replay.follow((), self.replay.past)
         for cpu in schedule:
             if self.replay.off or cpu not in self.replay.machine.able():
                 return False

@@ -17,7 +17,7 @@ from hfedu.hf.cpu import Cpu, Vcpu
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.load import BootParams
 from hfedu.hf.platform import CpuDown, HypervisorHang, HypervisorPanic, PowerDown
-from hfedu.history import hypervisor_type
+from hfedu.history import Change, hypervisor_type
 from hfedu.run.core import Core
 from hfedu.run.ramdisk import RamDisk, parse_size
 from hfedu.run.schedule import DEFAULT, Schedule, chooser
@@ -86,7 +86,7 @@ class Machine:
         max_instructions: int | None = None,
         max_traps: int | None = None,
         profile: str = "2018-10-04",
-        fixes: Iterable[str] = (),
+        fixes: Iterable[Change] = (),
         record: bool = True,
         title: str | None = None,
     ) -> None:

@@ -37,7 +37,8 @@ class Scenario:
     """A conversation to be tried in every order.
 
     `setup` runs first, on CPU 0 alone; then CPU n runs the primary's script `cpus[n]`, all in every order.
-    `secondaries` are scripts. All are generator functions without arguments. `meaning` is a sentence about it.
+    `secondaries` are scripts. All are generator functions without arguments; what a script of the primary returns is
+    part of the final state. `meaning` is a sentence about it.
     """
 
     name: str
@@ -53,16 +54,16 @@ class Scenario:
                 f"{self.name} has scripts for {len(self.cpus)} CPUs: explore it on 1 to {len(self.cpus)} of them"
             )
 
-        def first() -> Iterator[Action]:
+        def first() -> Any:
             yield from self.setup()
             yield from starting(cpus)
             yield meet()
-            yield from self.cpus[0]()
+            return (yield from self.cpus[0]())
 
         def other(script: Script) -> Script:
             def body() -> Any:
                 yield meet()
-                yield from script()
+                return (yield from script())
 
             return body
 
@@ -127,7 +128,7 @@ class _Logged(ScriptedVcpu):
         found = position(self.generator)
         if None in found:
             return tuple(map(repr, self.log))
-        return (*found, self.asked, self.loaded, self.next_pc, self.pages) if found else ("ended",)
+        return (*found, self.asked, self.loaded, self.next_pc, self.pages) if found else ("ended", repr(self.returned))
 
 
 class Replayer:
@@ -141,16 +142,17 @@ class Replayer:
         for core in machine.cores:
             core.scripted.guest_type = _Logged
         machine.boot()
+        self.ghost = Ghost(machine)
         self.setup: list[int] = []
+        self.schedule: list[int] = []
+        self.off = False
         while len(self.setup) < SETUP_STEPS and any(core.able for core in machine.cores):
             core = next(core for core in machine.cores if core.able)
             self.setup.append(core.cpu.id)
-            core.advance()
+            self.step(core.cpu.id)
         if not all(core.scripted.meeting for core in machine.cores):
             raise Mistake(f"the setup of {scenario.name} never comes to its end")
-        self.schedule: list[int] = []
-        self.off = False
-        self.ghost = Ghost(machine)
+        self.past = self.ghost.past()
         vms = machine.hypervisor.vms
         lockable: list[Any] = [*vms, *(vcpu for vm in vms for vcpu in vm.vcpus), *(core.cpu for core in machine.cores)]
         objects = [machine.hypervisor, *lockable, *(o.lock for o in lockable), *(vm.mailbox for vm in vms)]
@@ -234,17 +236,16 @@ class Replayer:
         )
 
     def final(self) -> tuple[tuple[str, Any], ...]:
-        """What is worth telling of an end: mailboxes, vCPUs, and what each CPU's script of the primary was told."""
+        """What is worth telling of an end: mailboxes, vCPUs, and what each CPU's script of the primary returned."""
         found: list[tuple[str, Any]] = []
         for vm in self.machine.hypervisor.vms[1:]:
             waiters = tuple(vcpu.index for vcpu in self.ghost.waiters(vm))
             found += [(f"{vm.mailbox.name}.state", vm.mailbox.state.name), (f"{vm.name}.waiters", waiters)]
             found += [(f"{vcpu.name}.state", vcpu.state.name) for vcpu in vm.vcpus]
             found += [(f"{vcpu.name}.x0", vcpu.regs[0]) for vcpu in vm.vcpus]
-        for guest, attributes, _ in self.guests:
+        for guest in self.machine.guests.values():
             if guest.vcpu.vm.id == HF_PRIMARY_VM_ID:
-                told = guest.log[len(attributes["log"]) + 1 :]
-                found.append((f"{guest.vcpu.name}.results", tuple(map(repr, told))))
+                found.append((f"{guest.vcpu.name}.returned", repr(guest.returned)))
         return tuple(found)
 
 
