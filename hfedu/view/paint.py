@@ -83,14 +83,17 @@ def text(axes: Any, shape: Text, style: Style) -> None:
 
 
 def mark(axes: Any, shape: Mark, style: Style) -> None:
-    """A sign: an empty set for clear, a pause sign for WFI, a cross for a fault, a square for the end."""
+    """A sign: an empty set for clear, a pause sign for WFI, a cross for a fault, a ring for a step, a square for a CPU or the end."""
     from matplotlib.patches import Circle, Rectangle
 
     x, y, width = shape.x, shape.y, style.width * POINTS
     if shape.role in ("clear", "wfi"):
         axes.add_patch(Circle((x, y), 6, facecolor=style.fill, edgecolor=style.stroke, linewidth=width, zorder=4))
-    if shape.role == "end":
-        axes.add_patch(Rectangle((x - 5, y - 5), 10, 10, facecolor=style.fill, zorder=5))
+    if shape.role == "step":
+        axes.add_patch(Circle((x, y), 4, facecolor=style.fill, edgecolor=style.stroke, linewidth=width, zorder=4))
+    if shape.role in ("cpu", "end"):
+        side = 8 if shape.role == "cpu" else 10
+        axes.add_patch(Rectangle((x - side / 2, y - side / 2), side, side, facecolor=style.fill, zorder=5))
     for (x1, x2), (y1, y2) in STROKES.get(shape.role, ()):
         axes.plot((x + x1, x + x2), (y + y1, y + y2), color=style.stroke, linewidth=width, zorder=5)
 

@@ -65,6 +65,13 @@ def styles(theme: Theme) -> dict[str, Style]:
         "clear": Style(theme.call, theme.paper, width=1.6),
         "wfi": Style(soft, theme.paper, width=1.4),
         "fault": Style(theme.refused, theme.refused, width=2),
+        "cpu": Style(ink, ink),
+        "cpu-line": Style(theme.border, width=1.0),
+        "cpu-inverse": Style(fill=theme.paper, bold=True),
+        "step": Style(soft, theme.paper, width=1.8),
+        "label-step": Style(fill=soft),
+        "fatal": Style(theme.refused, width=2),
+        "end-fatal": Style(fill=theme.refused, bold=True),
     }
     for role, colour, width, dash in (
         ("call", theme.call, 1.4, ()),
