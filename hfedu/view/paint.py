@@ -83,7 +83,7 @@ def text(axes: Any, shape: Text, style: Style) -> None:
 
 
 def mark(axes: Any, shape: Mark, style: Style) -> None:
-    """A sign: an empty set for clear, a pause sign for WFI, a cross for a fault, a ring for a step, a square for a CPU or the end."""
+    """A sign: an empty set for clear, a pause sign for WFI, a cross for a fault, a ring for a step, else a square."""
     from matplotlib.patches import Circle, Rectangle
 
     x, y, width = shape.x, shape.y, style.width * POINTS

@@ -258,7 +258,8 @@ def arrow(scene: Scene, event: Event, layout: Layout, at: float) -> None:
 def ending(scene: Scene, rows: Rows, y: float, left: float, role: str) -> float:
     """How the run ended, in words below the lifelines, broken into lines that fit. Returns the y below."""
     if rows and isinstance(rows[-1], Event) and rows[-1].kind is Kind.END:
-        for text in textwrap.wrap(words.plain(rows[-1].text), int((scene.width - left - MARGIN) / text_width("x", "end"))):
+        room = int((scene.width - left - MARGIN) / text_width("x", "end"))
+        for text in textwrap.wrap(words.plain(rows[-1].text), room):
             y += 15
             scene.add(Text(left - 5, y, text, role, rows[-1].seq))
     return y

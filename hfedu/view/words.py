@@ -199,7 +199,8 @@ def sentence(event: Event) -> str:
         return f"CPU {event.cpu} begins to switch"
     if event.kind is Kind.SWITCH:
         return f"CPU {event.cpu} switches to {target}: {returns(event)}"
-    return SENTENCES.get(event.kind, "{event.text}").format(event=event, actor=actor, target=target, text=plain(event.text))
+    text = plain(event.text)
+    return SENTENCES.get(event.kind, "{event.text}").format(event=event, actor=actor, target=target, text=text)
 
 
 def change_rows(event: Event) -> list[list[str]]:
