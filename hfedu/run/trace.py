@@ -318,6 +318,7 @@ class _Serving:
     current: _Open
     interleaved: bool = False
     delivering: Callable[[], bytes] | None = None
+    switching: str = "begins to switch"
 
 
 class Recorder:
@@ -435,7 +436,7 @@ class Recorder:
             return
         serving.interleaved |= interleaved
         if interleaved and current.kind is Kind.SWITCH and current.target is None:
-            current.kind, current.text = Kind.STEP, "begins to switch"
+            current.kind, current.text = Kind.STEP, serving.switching
         if kind == "deliver":
             assert isinstance(target, Mailbox)
             name = target.name.partition(".")[0]
@@ -447,6 +448,8 @@ class Recorder:
         elif kind in ("retval", "save", "restore"):
             if current.kind is not Kind.SWITCH or interleaved:
                 serving.current = self.open(Kind.SWITCH, "hypervisor", event.seq, cpu=cpu.id)
+            if kind == "save":
+                serving.switching = f"save {serving.vcpu.name}"
             if kind == "restore":
                 assert isinstance(target, Vcpu)
                 serving.current.target = target.name
