@@ -16,6 +16,7 @@ STROKES: dict[str, tuple[tuple[tuple[float, float], tuple[float, float]], ...]] 
     "clear": (((-5.5, 5.5), (5.5, -5.5)),),
     "wfi": (((-2, -2), (-3, 3)), ((2, 2), (-3, 3))),
     "fault": (((-6, 6), (-6, 6)), ((-6, 6), (6, -6))),
+    "bad": (((-3, 3), (-3, 3)), ((-3, 3), (3, -3))),
 }
 """The strokes of a sign: x and y of both ends, from its centre."""
 
@@ -89,8 +90,9 @@ def mark(axes: Any, shape: Mark, style: Style) -> None:
     x, y, width = shape.x, shape.y, style.width * POINTS
     if shape.role in ("clear", "wfi"):
         axes.add_patch(Circle((x, y), 6, facecolor=style.fill, edgecolor=style.stroke, linewidth=width, zorder=4))
-    if shape.role == "step":
-        axes.add_patch(Circle((x, y), 4, facecolor=style.fill, edgecolor=style.stroke, linewidth=width, zorder=4))
+    if shape.role in ("step", "state"):
+        radius = 4 if shape.role == "step" else 2.5
+        axes.add_patch(Circle((x, y), radius, facecolor=style.fill, edgecolor=style.stroke, linewidth=width, zorder=4))
     if shape.role in ("cpu", "end"):
         side = 8 if shape.role == "cpu" else 10
         axes.add_patch(Rectangle((x - side / 2, y - side / 2), side, side, facecolor=style.fill, zorder=5))

@@ -67,6 +67,8 @@ def event_data(event: Event, paths: dict[str, int]) -> dict[str, Any]:
     changes = [*event.changes]
     if event.kind is Kind.DELIVER:
         changes.append(Change(f"{event.target}.mailbox.message", None, words.text_of(event.message or b"", 64)))
+    if words.leaves(event):
+        changes.append(Change(f"cpu{event.cpu}.current", None, None))
     folded = [[paths.setdefault(change.what, len(paths)), folded_value(change.new)] for change in changes]
     return {
         "kind": event.kind.value,

@@ -43,7 +43,7 @@ class Text(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A small sign centred at (x, y): role "clear", "wfi", "fault", "step", "cpu" or "end"."""
+    """A small sign centred at (x, y): role "clear", "wfi", "fault", "step", "cpu", "end", "state" or "bad"."""
 
     x: float
     y: float

@@ -271,6 +271,8 @@ class _Tracks:
     def __init__(self, scene: Scene, layout: Layout) -> None:
         self.scene, self.layout = scene, layout
         self.state: dict[str, Any] = {}
+        self.left: set[str] = set()
+        """CPUs, by path, that have saved the vCPU they hold and not yet taken another."""
         self.open: dict[str, tuple[str, float, int]] = {}
         """By name what is not drawn yet: its look, the y where it begins, the event that began it."""
 
@@ -281,7 +283,7 @@ class _Tracks:
         """
         running: dict[str, list[str]] = {}
         for path, value in self.state.items():
-            if path.endswith(".current") and value is not None:
+            if path.endswith(".current") and value is not None and path not in self.left:
                 running.setdefault(value, []).append(path[len("cpu") : -len(".current")])
         for name in self.layout.bands:
             if (mailbox := self.state.get(f"{name}.mailbox.state")) is not None:
@@ -292,8 +294,15 @@ class _Tracks:
             look = " ".join(["running", *holders]) if name in running else "ready" if state == "running" else state
             yield name, look
 
+    def follow(self, event: Event) -> None:
+        """Note whether a CPU has left its vCPU, or taken one."""
+        path = f"cpu{event.cpu}.current"
+        self.left -= {path} if event.change(path) else set()
+        self.left |= {path} if words.leaves(event) else set()
+
     def apply(self, event: Event, y: float) -> None:
         """Take over an event's changes at height y."""
+        self.follow(event)
         self.state |= {what: new for what, _, new in event.changes if what.endswith((".state", ".current"))}
         for name, look in self.looks():
             if name in self.open and self.open[name][0] == look:
@@ -330,6 +339,8 @@ class _Tracks:
     def jump(self, recording: Recording, seq: int, y: float) -> None:
         """Take the state from the recording, as of event `seq`; everything goes on at y."""
         self.state = dict(recording.at(seq))
+        for event in recording.events[: seq + 1]:
+            self.follow(event)
         self.open = {name: (look, y, seq) for name, look in self.looks()}
 
 

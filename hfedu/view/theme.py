@@ -72,6 +72,8 @@ def styles(theme: Theme) -> dict[str, Style]:
         "label-step": Style(fill=soft),
         "fatal": Style(theme.refused, width=2),
         "end-fatal": Style(fill=theme.refused, bold=True),
+        "state": Style(soft, soft),
+        "bad": Style(theme.refused, theme.refused, width=1.4),
     }
     for role, colour, width, dash in (
         ("call", theme.call, 1.4, ()),
@@ -83,4 +85,8 @@ def styles(theme: Theme) -> dict[str, Style]:
     ):
         table.setdefault(role, Style(colour, colour, width, dash))
         table[f"label-{role}"] = Style(fill=colour, bold=role in ("deliver", "wake"))
+    dashes: tuple[tuple[float, ...], ...] = (), (4, 2), (1, 1.6), (6, 2, 1, 2)
+    for cpu, colour in enumerate((theme.call, theme.wake, theme.deliver, theme.switch)):
+        table[f"edge-{cpu}"] = Style(colour, colour, 0.9, dashes[cpu])
+        table[f"path-{cpu}"] = Style(colour, colour, 3.2, tuple(length / 2 for length in dashes[cpu]))
     return table

@@ -53,7 +53,7 @@ STEPS = {
     "abort": "looks whether {target} is to stop",
     "retval": "sets the result for {target}",
     "save": "saves the registers of {target}",
-    "restore": "restores the registers of {target}, which now runs",
+    "restore": "restores the registers of {target} and runs it",
 }
 """The atomic steps of the hypervisor, by their kind, as what a CPU does."""
 NAMES = re.compile(r"\b(vm\d+(?:\.vcpu\d+)?|cpu\d+)(?:\.(lock|mailbox))?\b")
@@ -170,6 +170,11 @@ def goes_on(event: Event) -> str:
     """What a trap does after another CPU had its turn, or a switch that is not over."""
     kind, _, target = event.text.partition(" ")
     return step(kind, target) if kind in STEPS else "begins to switch"
+
+
+def leaves(event: Event) -> bool:
+    """Whether a CPU has saved the vCPU it held, before another CPU went on: from here on it runs it no more."""
+    return event.kind is Kind.STEP and event.text.startswith("save ")
 
 
 def returns(event: Event, short: bool = False) -> str:
