@@ -85,7 +85,7 @@ def test_the_passing_order_is_the_nearest(race, name):
 
 
 def keeps(begin: list[int], name: str) -> bool:
-    """Whether any order with this beginning keeps an invariant: every one is tried, to its end or until it breaks it."""
+    """Whether any order with this beginning keeps an invariant: tries each, to its end or until it breaks it."""
     waiting = [begin]
     while waiting:
         schedule = waiting.pop()

@@ -152,12 +152,9 @@ def status(sentence: str) -> ipywidgets.HTML:
 def facts(run: Stepper) -> str:
     """Who holds which lock, and the states of vCPUs and mailboxes."""
     locks = [(words.plain(lock.name), f"CPU {lock.owner.id}") for lock in run.ghost.locks if lock.owner is not None]
-    holders = {
-        core.cpu.current: [
-            f"on CPU {other.cpu.id}" for other in run.machine.cores if other.cpu.current is core.cpu.current
-        ]
-        for core in run.machine.cores
-    }
+    holders: dict[Any, list[str]] = {}
+    for core in run.machine.cores:
+        holders.setdefault(core.cpu.current, []).append(f"on CPU {core.cpu.id}")
     vms = run.machine.hypervisor.vms
     vcpus = [
         (words.who(vcpu.name), ", ".join([vcpu.state.name, *holders.get(vcpu, ())]))
