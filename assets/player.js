@@ -1,9 +1,9 @@
 /**
  * The player: steps through a recording without asking the kernel. Only what is in view is in the DOM.
- * @typedef {{kind: string, text: string, cause: number|null, changed: string[][], set: [number, any][],
+ * @typedef {{kind: string, cpu: number, text: string, cause: number|null, changed: string[][], set: [number, any][],
  *   regs: [string, [number, string][]][], uart: number}} Event
  * @typedef {{title: string, outcome: string, alt: string, uart: string, size: number[], headTop: number, rows: number[][],
- *   events: Event[], paths: string[], registers: string[], fonts: Record<string, number>,
+ *   events: Event[], paths: string[], registers: string[], cpus: number[], fonts: Record<string, number>,
  *   themes: Record<string, Record<string, any>>, colours: Record<string, Record<string, string>>,
  *   head: any[][], body: any[][], legend: any[][]}} Data
  */
@@ -220,11 +220,11 @@ class Player {
     const event = events[this.position];
     if (!event) return;
     this.slider.value = this.number.value = String(this.position);
-    this.slider.setAttribute("aria-valuetext", `event ${this.position}: ${event.text}`);
+    this.slider.setAttribute("aria-valuetext", `event ${this.position}: ${this.by(event)}${event.text}`);
     this.first.disabled = this.back.disabled = this.position === 0;
     this.last.disabled = this.forward.disabled = this.position === events.length - 1;
     const cause = event.cause === null ? null : h("span", { class: "keys" }, ` (because of event ${event.cause})`);
-    this.now.replaceChildren(h("b", {}, String(this.position)), event.text, ...(cause ? [cause] : []));
+    this.now.replaceChildren(h("b", {}, String(this.position)), this.by(event), event.text, ...(cause ? [cause] : []));
     if (follow) {
       const [top, bottom] = rows[this.position].map((y) => (y - size[1]) * this.scale);
       const view = this.picture.clientHeight - (size[1] - this.data.headTop) * this.scale;
@@ -235,6 +235,9 @@ class Player {
     [...this.tabs.children].forEach((tab) => tab.setAttribute("aria-selected", String(tab.textContent === this.tab)));
     this.side(follow);
   }
+
+  /** Which physical CPU made an event, where there are several and its words do not begin with it. */
+  by(event) { return this.data.cpus.length && event.kind !== "end" && !event.text.startsWith("CPU") ? `CPU ${event.cpu}: ` : ""; }
 
   /** The part of the diagram that is in view. */
   draw() {
@@ -308,7 +311,9 @@ class Player {
     if (role === "clear") return [s("circle", { cx: x, cy: y, r: 6, ...pen, fill }), s("path", { d: `M${x - 5.5} ${y + 5.5}L${x + 5.5} ${y - 5.5}`, ...pen })];
     if (role === "wfi") return [s("circle", { cx: x, cy: y, r: 6, ...pen, fill }), s("path", { d: `M${x - 2} ${y - 3}v6M${x + 2} ${y - 3}v6`, ...pen })];
     if (role === "fault") return [s("path", { d: `M${x - 6} ${y - 6}l12 12M${x - 6} ${y + 6}l12 -12`, ...pen })];
-    return [s("rect", { x: x - 5, y: y - 5, width: 10, height: 10, fill: future ? grey : style.fill })];
+    if (role === "step") return [s("circle", { cx: x, cy: y, r: 4, ...pen, fill })];
+    const side = role === "cpu" ? 8 : 10;
+    return [s("rect", { x: x - side / 2, y: y - side / 2, width: side, height: side, fill: future ? grey : style.fill })];
   }
 
   /** The state after an event: a fold over the changes, with checkpoints so that a step folds few. */
@@ -366,8 +371,8 @@ class Player {
     const to = Math.min(events.length, from + Math.ceil(view / LIST_ROW) + 8);
     const rows = [];
     for (let i = from; i < to; i++)
-      rows.push(h("button", { type: "button", style: `top:${i * LIST_ROW}px`, title: events[i].text, class: i > this.position ? "later" : null,
-        "aria-current": i === this.position ? "true" : null, onclick: () => this.go(i) }, `${i}  ${events[i].text}`));
+      rows.push(h("button", { type: "button", style: `top:${i * LIST_ROW}px`, title: this.by(events[i]) + events[i].text, class: i > this.position ? "later" : null,
+        "aria-current": i === this.position ? "true" : null, onclick: () => this.go(i) }, `${i}  ${this.by(events[i])}${events[i].text}`));
     list.replaceChildren(...rows);
   }
 
@@ -387,8 +392,8 @@ class Player {
       if (waiters.length) nodes.push(h("p", { class: "old" }, `waiting for a message: ${waiters.map(say).join(", ")}`));
       for (const path of [...state.keys()].filter((p) => p.startsWith(`${vm}.vcpu`) && p.endsWith(".state") && (state.get(p) !== "OFF" || p.includes("vcpu0.")))) {
         const name = path.slice(0, -6);
-        const cpu = [...state.keys()].find((p) => p.endsWith(".current") && state.get(p) === name);
-        nodes.push(h("h3", {}, say(name), cpu ? h("span", { class: "old" }, ` is on ${say(cpu.split(".")[0])}`) : null), machine(VCPU, state.get(path)));
+        const cpus = [...state.keys()].filter((p) => p.endsWith(".current") && state.get(p) === name).map((p) => say(p.split(".")[0])).sort();
+        nodes.push(h("h3", {}, say(name), cpus.length ? h("span", { class: "old" }, ` is on ${cpus.join(" and on ")}`) : null), machine(VCPU, state.get(path)));
       }
     }
     return nodes;

@@ -61,7 +61,7 @@ class Exploration:
     `states` are distinct, `steps` were taken, `depth` is the longest way to a state; `schedules` is how many complete
     schedules there are, None if there is no end of them. `finals` are the machine states at the ends, as tuples of
     (name, value). `complete` says whether all was tried: only then does an empty `violations` mean that none exists.
-    `setup` is how many steps every schedule begins with, before the scripts have met.
+    `setup` is how many steps every schedule begins with, before the scripts have met. `graph` are the states.
     """
 
     scenario: Scenario
@@ -75,6 +75,8 @@ class Exploration:
     bounds: str
     setup: int
     options: dict[str, Any]
+    invariants: tuple[Invariant, ...]
+    graph: "Graph"
 
     def __repr__(self) -> str:
         found = [f"  {violation}" for violation in self.violations] or [
@@ -210,7 +212,10 @@ def blame(who: str, replay: Replayer, error: Exception) -> Mistake:
 
 
 class Graph:
-    """The states found so far, by number, and the moves between them."""
+    """The states found so far, by number, and the moves between them.
+
+    `first` holds, by move, the CPUs that can begin it, and `broken` the names of the invariants it broke.
+    """
 
     def __init__(self, root: tuple[Any, ...]) -> None:
         self.number: dict[Any, int] = {root: 0}
@@ -218,6 +223,8 @@ class Graph:
         self.cost = [(0, 0)]
         self.edges: list[list[int]] = [[]]
         self.ends: set[int] = set()
+        self.first: dict[tuple[int, int], set[int]] = {}
+        self.broken: dict[tuple[int, int], set[str]] = {}
 
     def add(self, node: int, cpus: tuple[int, ...], key: Any) -> tuple[int, bool]:
         """A move from `node`: the number of the state it leads to, and whether this is the shortest way so far.
@@ -229,6 +236,7 @@ class Graph:
         cost = steps + len(cpus), switches + sum(a != b for a, b in pairwise(path))
         child = self.number.setdefault(key, len(self.cost))
         self.edges[node].append(child)
+        self.first.setdefault((node, child), set()).add(cpus[0])
         if child == len(self.cost):
             self.parent.append((node, cpus))
             self.cost.append((FAR, 0))
@@ -356,6 +364,7 @@ class Search:
         key = move.key if self.preemptions is None else (move.key, move.cpus[-1], preempted)
         child, shorter = self.graph.add(node, move.cpus, key if self.task.prune else len(self.graph.cost))
         for name, sentence, steps in move.broken:
+            self.graph.broken.setdefault((node, child), set()).add(name)
             if name not in self.found or steps < len(self.found[name][1]):
                 self.found[name] = sentence, (*state.schedule, *move.cpus)[:steps]
         if move.final is not None:
@@ -406,7 +415,7 @@ class Search:
             self.task.scenario, tuple(sorted(violations, key=lambda v: v.steps)), len(graph.cost), self.steps,
             max(graph.cost)[0], graph.ways() if complete else None, frozenset(self.finals), complete,
             f"{stopped or 'Every order was tried.'} Memory is sequentially consistent: weak memory is not modelled.",
-            len(setup), options,
+            len(setup), options, self.task.invariants, graph,
         )  # fmt: skip
 
 

@@ -175,7 +175,7 @@ class Machine:
     def recording(self) -> Recording:
         """What has happened so far."""
         outcome = self.outcome or Outcome("running", "The run is not over.", 3)
-        events = tuple(self.recorder.events) if self.recorder is not None else ()
+        events = self.recorder.so_far() if self.recorder is not None else ()
         return self.recording_type(events, self.uart.decode("latin-1"), outcome, self._lifelines(), self.title)
 
     def _advance(self) -> None:

@@ -11,7 +11,7 @@ from hfedu.run.trace import Change, Event, Kind, Recording, Stage2, register_cha
 from hfedu.view import words
 from hfedu.view.pagetable import describe_attrs
 from hfedu.view.scene import FONT_SIZES, Line, Shape
-from hfedu.view.sequence import HEAD_HEIGHT, HEAD_TOP, sequence
+from hfedu.view.sequence import HEAD_HEIGHT, HEAD_TOP, cpus_used, sequence
 from hfedu.view.theme import THEMES, styles
 
 EVENTS_AT_MOST = 20_000
@@ -30,7 +30,7 @@ def player_data(recording: Recording) -> dict[str, Any]:
     events = [event_data(event, paths) for event in recording.events]
     return {
         "title": recording.title,
-        "outcome": recording.outcome.sentence,
+        "outcome": words.plain(recording.outcome.sentence),
         "alt": scene.alt,
         "uart": recording.uart,
         "size": [scene.width, head, scene.body_end, scene.height],
@@ -39,6 +39,7 @@ def player_data(recording: Recording) -> dict[str, Any]:
         "events": events,
         "paths": list(paths),
         "registers": REGISTER_NAMES,
+        "cpus": cpus_used(recording),
         "fonts": FONT_SIZES,
         "themes": {name: {r: s._asdict() for r, s in styles(theme).items()} for name, theme in THEMES.items()},
         "colours": {name: theme._asdict() for name, theme in THEMES.items()},
@@ -50,7 +51,7 @@ def part(shape: Shape) -> str | None:
     """Which part of the player a shape belongs to; titles to none."""
     if shape.role in ("title", "subtitle"):
         return None
-    if shape.seq is not None or shape.role == "hypervisor-line":
+    if shape.seq is not None or shape.role in ("hypervisor-line", "cpu-line"):
         return "body"
     y = shape.y1 if isinstance(shape, Line) else shape.y
     return "head" if y < HEAD_TOP + HEAD_HEIGHT else "legend"
@@ -66,9 +67,12 @@ def event_data(event: Event, paths: dict[str, int]) -> dict[str, Any]:
     changes = [*event.changes]
     if event.kind is Kind.DELIVER:
         changes.append(Change(f"{event.target}.mailbox.message", None, words.text_of(event.message or b"", 64)))
+    if words.leaves(event):
+        changes.append(Change(f"cpu{event.cpu}.current", None, None))
     folded = [[paths.setdefault(change.what, len(paths)), folded_value(change.new)] for change in changes]
     return {
         "kind": event.kind.value,
+        "cpu": event.cpu,
         "text": words.sentence(event),
         "cause": event.cause,
         "changed": words.change_rows(event),
