@@ -18,6 +18,7 @@ _PUBLIC = {
     "hfedu.notebook": ("Machine", "Run", "boot"),
     "hfedu.widgets.player": ("Player",),
     "hfedu.widgets.playground": ("playground",),
+    "hfedu.course.demonstrations": ("demonstrate",),
     "hfedu.course.exercises": ("check", "hint", "solution"),
     "hfedu.course.predictions": ("predict",),
     "hfedu.guest.toolchain": ("assemble", "compile_c"),

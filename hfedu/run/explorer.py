@@ -140,7 +140,9 @@ class Exploration:
         found = [f"  {violation}" for violation in self.violations] or [
             "  no violation" if self.complete else "  no violation so far, and not everything was tried"
         ]
-        ways = "schedules without end" if self.schedules is None else f"{self.schedules:,} schedules"
+        ways = "schedules without end" if self.complete else "schedules not counted"
+        if self.schedules is not None:
+            ways = f"{self.schedules:,} schedules"
         covered = f"{self.states:,} states, {self.steps:,} steps, {ways}, up to {self.depth} steps deep"
         return "\n".join([f"{self.scenario.name}: {covered}. {self.bounds}", *found])
 
@@ -336,7 +338,9 @@ class Replayer:
             waiters = tuple(vcpu.index for vcpu in self.ghost.waiters(vm))
             found += [(f"{vm.mailbox.name}.state", vm.mailbox.state.name), (f"{vm.name}.waiters", waiters)]
             found += [(f"{vcpu.name}.state", vcpu.state.name) for vcpu in vm.vcpus]
-            found += [(f"{vcpu.name}.x0", vcpu.regs[0]) for vcpu in vm.vcpus]
+            for vcpu in vm.vcpus:
+                kept = getattr(vcpu, "forced_retval", None)
+                found.append((f"{vcpu.name}.x0", vcpu.regs[0] if kept is None else kept))
         for guest in self._guests():
             if guest.vcpu.vm.id == HF_PRIMARY_VM_ID:
                 found.append((f"{guest.vcpu.name}.returned", repr(guest.returned)))
@@ -555,6 +559,8 @@ def explore(
     left out that leads to a known state. `options` go to `Machine` (profile, fixes). Ctrl-C ends it with what was
     found. `Mistake` with the schedule if a script or an invariant raises, or if the scenario is not deterministic.
     """
+    if preemptions is not None and not (isinstance(preemptions, int) and preemptions >= 0):
+        raise Mistake(f"preemptions must be a whole number from 0 up, not {preemptions!r}")
     search = Search(scenario, tuple(invariants), cpus, preemptions, prune, options)
     stopped = ""
     try:
