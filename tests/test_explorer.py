@@ -4,6 +4,7 @@ import random
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
+from distributed import Client, LocalCluster
 
 import hfedu
 from hfedu import Kind, clear, configure, print_line, receive, send, vcpu_run, wait_for_interrupt
@@ -165,6 +166,14 @@ def test_the_executor_makes_no_difference():
     alone = explore(RACE)
     with ProcessPoolExecutor(2) as executor:
         together = explore(RACE, executor=executor)
+    assert (together.violations, together.finals, together.states) == (alone.violations, alone.finals, alone.states)
+
+
+def test_the_executor_of_dask_makes_no_difference():
+    alone = explore(RACE)
+    two = LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None)
+    with two as cluster, Client(cluster) as client:
+        together = explore(RACE, executor=client.get_executor())
     assert (together.violations, together.finals, together.states) == (alone.violations, alone.finals, alone.states)
 
 

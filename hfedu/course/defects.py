@@ -121,21 +121,19 @@ class Observation:
 class Directed(Demonstration):
     """A mistake that one run shows. `wrong` says what is wrong with a machine at the end and what its guests printed.
 
-    `rule` is the name of what must hold, `must` the sentence; `options` go to `Machine`.
+    `rule` is the name of what does not hold; `options` go to `Machine`.
     """
 
     guests: tuple[Any, ...]
     rule: str
-    must: str
     wrong: Callable[[Machine, str], str | None]
     options: tuple[tuple[str, Any], ...] = ()
 
     def show(self, profile: str, fixes: Iterable[Change], **options: Any) -> Observation:
         """Run it. `Mistake` for options of the explorer."""
-        if options:
-            raise Mistake(
-                f"{self.id} is one run on one CPU, so {' and '.join(options)} can change nothing: leave it out"
-            )
+        of_explorer = sorted(options.keys() - {"progress", "executor"})
+        if of_explorer:
+            raise Mistake(f"{self.id} is one run on one CPU: {' and '.join(of_explorer)} cannot be set")
         primary, *secondaries = self.guests
         how: dict[str, Any] = {"max_traps": 300, "max_instructions": 100_000, **dict(self.options)}
         machine = Machine(RamDisk(primary, secondaries), title=self.id, profile=profile, fixes=fixes, **how)
@@ -334,7 +332,7 @@ def failed_clear(ghost: Ghost) -> str | None:
     return f"CPU {core.cpu.id} clears {vcpu.vm.mailbox.name}, which is empty, and is told -1"
 
 
-DEFECTS = {
+DEFECTS: dict[str, Demonstration] = {
     defect.id: defect
     for defect in (
         Explored(
@@ -372,7 +370,7 @@ DEFECTS = {
             id="timer-inverted",
             meaning="The primary's look at its own counter hangs the CPU.",
             shown_by="real guest", guests=(READ_COUNTER,),
-            rule="counter", must="The primary may read its counter.", wrong=hung,
+            rule="counter", wrong=hung,
         ),
         Explored(
             id="abort-hangs",
@@ -395,19 +393,19 @@ DEFECTS = {
             id="exception-regs",
             meaning="VM 2 finds in ELR_EL1 what VM 1 put there.",
             shown_by="real guest", guests=(run_both, SET_ELR, SHOW_ELR),
-            rule="own-registers", must="No VM sees what another put into its registers.", wrong=leaked,
+            rule="own-registers", wrong=leaked,
         ),
         Directed(
             id="fp-regs",
             meaning="VM 2 finds in d0 what VM 1 put there; on hardware the first use would hang the CPU instead.",
             shown_by="real guest", guests=(run_both, SET_FP, SHOW_FP),
-            rule="own-registers", must="No VM sees what another put into its registers.", wrong=leaked,
+            rule="own-registers", wrong=leaked,
         ),
         Directed(
             id="preempt-as-yield",
             meaning="An interrupt stops VM 1, and the primary is told that VM 1 yielded.",
             shown_by="scripted guest", guests=(print_why, endless), options=(("timer", 40),),
-            rule="preempted", must="The primary can tell an interrupt from a yield.", wrong=taken_for_yield,
+            rule="preempted", wrong=taken_for_yield,
         ),
         Explored(
             id="late-interrupt",

@@ -82,7 +82,9 @@ class Exploration:
         found = [f"  {violation}" for violation in self.violations] or [
             "  no violation" if self.complete else "  no violation so far, and not everything was tried"
         ]
-        ways = "schedules without end" if self.schedules is None else f"{self.schedules:,} schedules"
+        ways = "schedules without end" if self.complete else "schedules not counted"
+        if self.schedules is not None:
+            ways = f"{self.schedules:,} schedules"
         covered = f"{self.states:,} states, {self.steps:,} steps, {ways}, up to {self.depth} steps deep"
         return "\n".join([f"{self.scenario.name}: {covered}. {self.bounds}", *found])
 
@@ -299,6 +301,8 @@ def explore(
     left out that leads to a known state. `options` go to `Machine` (profile, fixes). Ctrl-C ends it with what was
     found. `Mistake` with the schedule if a script or an invariant raises, or if the scenario is not deterministic.
     """
+    if preemptions is not None and not (isinstance(preemptions, int) and preemptions >= 0):
+        raise Mistake(f"preemptions must be a whole number from 0 up, not {preemptions!r}")
     fixed = tuple(sorted((name, frozenset(v) if isinstance(v, set | list) else v) for name, v in options.items()))
     search = Search(Task(scenario, cpus, fixed, tuple(invariants), prune), preemptions)
     stopped = ""

@@ -242,7 +242,9 @@ class Replayer:
             waiters = tuple(vcpu.index for vcpu in self.ghost.waiters(vm))
             found += [(f"{vm.mailbox.name}.state", vm.mailbox.state.name), (f"{vm.name}.waiters", waiters)]
             found += [(f"{vcpu.name}.state", vcpu.state.name) for vcpu in vm.vcpus]
-            found += [(f"{vcpu.name}.x0", vcpu.regs[0]) for vcpu in vm.vcpus]
+            for vcpu in vm.vcpus:
+                kept = getattr(vcpu, "forced_retval", None)
+                found.append((f"{vcpu.name}.x0", vcpu.regs[0] if kept is None else kept))
         for guest in self.machine.guests.values():
             if guest.vcpu.vm.id == HF_PRIMARY_VM_ID:
                 found.append((f"{guest.vcpu.name}.returned", repr(guest.returned)))
