@@ -124,6 +124,36 @@ def test_a_hang_of_the_hypervisor_is_found():
     assert "hang" in names(found)
 
 
+def test_a_counterexample_hangs_at_its_last_step():
+    found = explore(Scenario("fault", "", ready, (run_vm_1, send_only), (broken_guest,)))
+    (hang,) = [violation for violation in found.violations if violation.invariant == "hang"]
+    machine = Machine(found.scenario.disk(2), cpus=2, schedule=list(hang.schedule))
+    machine.boot()
+    for at, _ in enumerate(hang.schedule, 1):
+        machine.step()
+        assert any(core.ended is not None for core in machine.cores) == (at == len(hang.schedule))
+
+
+def test_three_cpus():
+    three = Scenario("three", "", ready, (run_vm_1, send_only, run_vm_1), (receiver,))
+    found = explore(three, cpus=3)
+    assert found.complete
+    assert "live-once" in names(found)
+    assert {cpu for violation in found.violations for cpu in violation.schedule} == {0, 1, 2}
+    for violation in found.violations:
+        assert counterexample(found, violation).outcome.sentence == str(violation)
+    assert explore(three, cpus=2).states < found.states
+
+
+def test_a_script_that_ends_in_the_setup():
+    def brief():
+        yield configure()
+
+    found = explore(Scenario("brief", "", ready, (send_only, run_vm_1), (brief,)))
+    assert found.complete
+    assert found.finals
+
+
 def broken_guest():
     yield configure()
     yield send(0, b"")

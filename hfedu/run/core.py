@@ -1,26 +1,23 @@
 """A physical CPU at work: it runs the guest it holds to the next trap, and serves the trap step by step."""
 
 from collections import deque
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hfedu.board.board import Board
 from hfedu.board.timer import Timer
-from hfedu.guest.budget import Budget, StuckForever
-from hfedu.guest.scripted import Script, ScriptDone, ScriptedCpu, ScriptedVcpu
+from hfedu.guest.budget import StuckForever
+from hfedu.guest.scripted import ScriptDone, ScriptedCpu
 from hfedu.hf import arch
 from hfedu.hf.api import running
 from hfedu.hf.arch import PC
-from hfedu.hf.cpu import Cpu, Vcpu
+from hfedu.hf.cpu import Cpu
 from hfedu.hf.handler import Trap
-from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.platform import CpuDown, HypervisorHang
 from hfedu.hf.psci import PsciCall
 from hfedu.hf.spinlock import SpinLock, Step, Steps
-from hfedu.run.trace import Recorder
 
 if TYPE_CHECKING:
     from hfedu.guest.unicorn_cpu import UnicornCpu
+    from hfedu.run.machine import Machine
 
 GUEST_STEP = 1000
 """Instructions that a guest runs without a trap before another physical CPU may go on."""
@@ -33,20 +30,10 @@ class Core:
     last trap was a hypercall. `ended` is the exception after which this CPU will never go on.
     """
 
-    def __init__(
-        self,
-        cpu: Cpu,
-        board: Board,
-        hypervisor: Hypervisor,
-        budget: Budget,
-        timer: Timer | None,
-        guests: dict[str, ScriptedVcpu],
-        script_of: Callable[[Vcpu], Script | None],
-    ) -> None:
-        self.cpu, self.board, self.hypervisor, self.budget, self.timer = cpu, board, hypervisor, budget, timer
-        self.script_of = script_of
-        self.recorder: Recorder | None = None
-        self.scripted = ScriptedCpu(cpu, board.memory, hypervisor, budget, timer, guests)
+    def __init__(self, machine: "Machine", cpu: Cpu, timer: Timer | None) -> None:
+        self.cpu, self.timer, self.board, self.hypervisor = cpu, timer, machine.board, machine.hypervisor
+        self.budget, self.recorder, self.script_of = machine.budget, machine.recorder, machine.script_of
+        self.scripted = ScriptedCpu(cpu, machine.hypervisor, machine.budget, timer, machine.guests)
         self.unicorn: UnicornCpu | None = None
         self.steps: Steps[None] | None = None
         self.step: Step | None = None
