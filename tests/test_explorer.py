@@ -269,3 +269,15 @@ def test_messages_are_watched():
     assert names(explore(CONVERSATION)) <= {"reason", "switch-unlocked"}
     assert {i.name for i in INVARIANTS} >= {"messages", "overwrite", "lock-order", "waiters"}
     assert all(invariant.meaning.endswith(".") for invariant in INVARIANTS)
+
+
+def test_a_counterexample_of_one_cpu_ends_at_its_step():
+    found = explore(Scenario("fault", "", ready, (run_vm_1,), (broken_guest,)), cpus=1)
+    run = counterexample(found, found.violations[0])
+    assert names(found) >= {"hang"}
+    assert run.outcome.kind == "violation"
+
+
+def test_the_interface_before_the_commit_has_no_mailboxes_to_explore():
+    with pytest.raises(Mistake, match='the profile "rpc" has none'):
+        explore(RACE, profile="rpc")

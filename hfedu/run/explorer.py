@@ -9,7 +9,7 @@ of the primary. Memory is sequentially consistent here: weak memory is not model
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain, pairwise
@@ -76,7 +76,7 @@ class Exploration:
     setup: int
     options: dict[str, Any]
     invariants: tuple[Invariant, ...]
-    graph: "Graph"
+    graph: "Graph" = field(compare=False)
 
     def __repr__(self) -> str:
         found = [f"  {violation}" for violation in self.violations] or [
@@ -301,6 +301,8 @@ def explore(
     left out that leads to a known state. `options` go to `Machine` (profile, fixes). Ctrl-C ends it with what was
     found. `Mistake` with the schedule if a script or an invariant raises, or if the scenario is not deterministic.
     """
+    if options.get("profile") == "rpc":
+        raise Mistake('the explorer knows mailboxes, and the profile "rpc" has none: choose another profile')
     if preemptions is not None and not (isinstance(preemptions, int) and preemptions >= 0):
         raise Mistake(f"preemptions must be a whole number from 0 up, not {preemptions!r}")
     fixed = tuple(sorted((name, frozenset(v) if isinstance(v, set | list) else v) for name, v in options.items()))
@@ -428,7 +430,7 @@ def counterexample(result: Exploration, violation: Violation, machine_type: type
     options = {**result.options, "schedule": list(violation.schedule)}
     machine = machine_type(result.scenario.disk(options["cpus"]), title=result.scenario.name, **options)
     machine.boot()
-    for _ in violation.schedule:
-        machine.step()
+    for cpu in violation.schedule:
+        machine.step(cpu)
     machine.end(Outcome("violation", str(violation), 4))
     return machine.recording()

@@ -141,13 +141,19 @@ class Machine:
             self.cores[0].start()
         self.ramdisk.check_loaded(self.uart.decode("latin-1"))
 
-    def step(self) -> bool:
-        """One trap served whole, or on a machine of several CPUs one atomic step. False when the run is over."""
+    def step(self, cpu: int | None = None) -> bool:
+        """One trap served whole, or on a machine of several CPUs one atomic step. False when the run is over.
+
+        With `cpu`, one atomic step of that physical CPU, whatever the schedule says.
+        """
         if not self.booted:
             self.boot()
         if self.outcome is None:
             with self._outcome():
-                self._advance()
+                if cpu is None:
+                    self._advance()
+                elif cpu in self.able():
+                    self.cores[cpu].advance()
         return self.outcome is None
 
     def run(self) -> Recording:
