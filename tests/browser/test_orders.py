@@ -47,7 +47,7 @@ def cells(notebook, lab):
 def test_a_counterexample_in_the_player_has_a_column_for_each_cpu(cells):
     book = cells("counterexample.ipynb", "found", "found.counterexample()", "found.compare()", width=1560)
     page = book.page
-    assert page.locator("img[alt^='Graph of the']").count() == 1
+    page.locator("img[alt^='Graph of the']").wait_for(state="attached")
     assert page.locator(".jp-RenderedHTMLCommon td", has_text="VM 1 vCPU 0 is live on CPU 0 and on CPU 1").count() == 1
     player = page.locator(".hfedu").first
     player.scroll_into_view_if_needed()
