@@ -245,13 +245,16 @@ class Player {
     const offset = size[1];
     const top = this.picture.scrollTop / this.scale + offset - 60;
     const bottom = top + (this.picture.clientHeight || 560) / this.scale + 120;
-    const [rowTop, limit] = rows[this.position];
-    const nodes = [s("rect", { x: 4, y: rowTop, width: size[0] - 8, height: limit - rowTop, fill: this.colours.wake, "fill-opacity": 0.16 }),
-      s("rect", { x: 4, y: rowTop, width: 4, height: limit - rowTop, fill: this.colours.wake })];
+    const [rowTop, rowEnd] = rows[this.position];
+    const limit = this.position === rows.length - 1 ? Infinity : rowEnd;
+    const nodes = [s("rect", { x: 4, y: rowTop, width: size[0] - 8, height: rowEnd - rowTop, fill: this.colours.wake, "fill-opacity": 0.16 }),
+      s("rect", { x: 4, y: rowTop, width: 4, height: rowEnd - rowTop, fill: this.colours.wake })];
     for (const shape of this.buckets.between(top, bottom)) {
       const seq = seqOf(shape);
-      const upright = (shape[0] === "l" && shape[1] === shape[3]) || shape[0] === "r";
-      if (!upright) nodes.push(...this.paint(shape, seq !== null && seq > this.position));
+      const role = roleOf(shape);
+      const upright = (shape[0] === "l" && shape[1] === shape[3]) || (shape[0] === "r" && role !== "fatal");
+      const below = role === "cpu-inverse" && shape[2] > limit;
+      if (!upright) nodes.push(...this.paint(shape, seq !== null && (seq > this.position || below)));
       else for (const [piece, future] of split(shape, limit)) nodes.push(...this.paint(clip(piece, top, bottom), future));
     }
     this.data.rows.slice(...this.visible(top, bottom)).forEach((row, i) => {

@@ -63,6 +63,7 @@ def test_violations_are_counted_from_0(race):
 def test_the_first_difference_of_the_register_race_is_that_nothing_was_saved(race):
     comparison = race.compare(of(race, "live-once"))
     assert comparison.first == comparison.violation.steps
+    assert comparison.first_event() == len(comparison.failing.events) - 2, "what comes before is the same in both"
     assert comparison.sentence == (
         f"At step {comparison.first} CPU 1 restores the registers of VM 1 vCPU 0 and runs it before CPU 0 saves the "
         "registers of VM 1 vCPU 0. In the nearest order that keeps live-once, CPU 0 does that first."
@@ -222,7 +223,7 @@ def test_you_schedule_to_a_violation_and_back(race):
     form.buttons[schedule[-1]].click()
     assert form.schedule == schedule
     assert "Broken: live-once. VM 1 vCPU 0 is live on CPU 0 and on CPU 1." in form.said.value
-    assert f"broken at step {len(schedule)}</b> <b>live-once</b>" in form.rules.value
+    assert f"✗ <b>live-once, broken at step {len(schedule)}</b>" in form.rules.value
     assert "RUNNING, on CPU 0, on CPU 1" in form.state.value
     form.undo.click()
     assert form.schedule == schedule[:-1]

@@ -10,7 +10,7 @@ from hfedu.run.explorer import BUILT_IN, Exploration, Violation, counterexample
 from hfedu.run.invariants import Invariant, Past
 from hfedu.run.machine import Machine
 from hfedu.run.replay import Replayer
-from hfedu.run.trace import Recording
+from hfedu.run.trace import Event, Kind, Recording
 from hfedu.view import words
 from hfedu.view.scene import Scene
 from hfedu.view.sequence import sequence
@@ -163,20 +163,24 @@ class Comparison:
         said = f"<p>{html.escape(self.broken)}</p><p><b>{html.escape(self.sentence)}</b></p>"
         return f"{said}<table>{''.join(rows)}</table><p>{html.escape(self.more())}</p>"
 
+    def titled(self) -> list[Recording]:
+        """The recordings, each with a title that says which it is."""
+        name = self.failing.title
+        both = [replace(self.failing, title=f"{name}: breaks {self.violation.invariant}")]
+        return both + ([replace(self.passing, title=f"{name}: {PASSING}")] if self.passing is not None else [])
+
     def first_event(self) -> int:
         """The number of the first event that the two recordings do not share."""
         if self.passing is None:
             return len(self.failing.events) - 1
         pairs = enumerate(zip(self.failing.events, self.passing.events, strict=False))
-        return next((i for i, (a, b) in pairs if (a.cpu, a.kind, a.target) != (b.cpu, b.kind, b.target)), 0)
+        return next((i for i, (a, b) in pairs if beginning(a) != beginning(b)), 0)
 
     def scene(self) -> Scene:
         """Both sequence diagrams side by side, from a little before the first difference."""
         first = max(0, self.first_event() - BEFORE)
-        both = [replace(self.failing, title=f"breaks {self.violation.invariant}")]
-        both += [replace(self.passing, title=PASSING)] if self.passing is not None else []
         scene = Scene(alt=f"{self.broken} {self.sentence}")
-        for recording in both:
+        for recording in self.titled():
             part = sequence(recording, first)
             left = scene.width + (GAP if scene.width else 0)
             scene.add(*(shifted(shape, left) for shape in part.shapes))
@@ -189,6 +193,12 @@ def row(cells: Iterable[str], tag: str, style: str = "") -> str:
     return "".join(
         ["<tr>", *(f'<{tag} style="text-align:left;{style}">{html.escape(cell)}</{tag}>' for cell in cells), "</tr>"]
     )
+
+
+def beginning(event: Event) -> tuple[Any, ...]:
+    """What an event has been from its beginning: two runs share it, even if it is not finished in one of them."""
+    going_on = event.kind is Kind.STEP or (event.kind is Kind.SWITCH and event.target is None)
+    return event.cpu, event.target, None if event.kind is Kind.SWITCH else event.function, going_on or event.kind
 
 
 def shifted(shape: Any, by: float) -> Any:

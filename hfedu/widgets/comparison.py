@@ -13,10 +13,9 @@ class Comparing(Comparison):
 
     def players(self) -> ipywidgets.HBox:
         """Both runs, each at the first event that differs, beside each other where there is room."""
-        recordings = [self.failing] + ([self.passing] if self.passing is not None else [])
-        players = [Player(recording, self.first_event()) for recording in recordings]
+        players = [Player(recording, self.first_event()) for recording in self.titled()]
         for player in players:
-            player.layout = ipywidgets.Layout(flex="1 1 560px", min_width="0", margin="0 8px 8px 0")
+            player.layout = ipywidgets.Layout(flex="1 1 500px", min_width="0", margin="0 8px 8px 0")
         return ipywidgets.HBox(players, layout={"flex_flow": "row wrap"})
 
     def _ipython_display_(self) -> None:

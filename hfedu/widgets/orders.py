@@ -170,8 +170,8 @@ def facts(run: Stepper) -> str:
 
 def table(title: str, rows: Sequence[tuple[str, str]]) -> str:
     """A small table of names and values."""
-    left = "text-align:left;padding-right:12px"
-    lines = [f'<table style="margin-right:32px"><caption style="{left};font-weight:bold">{title}</caption>']
+    left, place = "text-align:left;padding-right:12px;white-space:nowrap", "display:inline-table;vertical-align:top"
+    lines = [f'<table style="{place};margin:0 32px 8px 0"><caption style="{left};font-weight:bold">{title}</caption>']
     for name, value in rows:
         head = f'<th scope="row" style="{left};font-weight:normal">{html.escape(name)}</th>'
         lines.append(f"<tr>{head}<td>{html.escape(value)}</td></tr>")
@@ -183,8 +183,8 @@ def rules(run: Stepper) -> str:
     items = []
     for name, meaning in {**{i.name: i.meaning for i in run.invariants}, **AT_THE_END}.items():
         at = run.broken.get(name)
-        sign = f"<b>✗ broken at step {at[1]}</b> " if at else "✓ "
-        items.append(f"<li>{sign}<b>{html.escape(name)}</b>: {html.escape(meaning)}</li>")
+        sign, when = ("✗", f", broken at step {at[1]}") if at else ("✓", "")
+        items.append(f"<li>{sign} <b>{html.escape(name)}{when}</b>: {html.escape(meaning)}</li>")
     return f'<b>What must hold</b><ul style="list-style:none;padding:0;margin:0">{"".join(items)}</ul>'
 
 
