@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "hfedu.errors": ("Mistake",),
     "hfedu.files": ("asset",),
-    "hfedu.notebook": ("Machine", "Run", "boot"),
+    "hfedu.notebook": ("Machine", "Run", "boot", "replay"),
     "hfedu.widgets.player": ("Player",),
     "hfedu.widgets.playground": ("playground",),
     "hfedu.course.exercises": ("check", "hint", "solution"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hfedu.errors import Mistake
-from hfedu.run import machine
+from hfedu.run import machine, token
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.trace import Recording
 from hfedu.view import pagetable, paint, states
@@ -35,6 +35,7 @@ class Run(Recording):
     registers = states.registers
     stage2 = pagetable.stage2_map
     walk = pagetable.walk
+    token = token.token
 
     def draw(self, path: str | os.PathLike[str], first: int = 0, last: int | None = None, theme: str = "light") -> Path:
         """Write the sequence diagram: the ending of `path` says whether as SVG, PNG, PDF, Mermaid or text.
@@ -101,5 +102,15 @@ def boot(
     """
     limits = {"max_seconds": MAX_SECONDS, "max_traps": MAX_TRAPS}
     run = Machine(ramdisk, append, memory, **(limits | options)).run()
+    assert isinstance(run, Run)
+    return run
+
+
+def replay(text: str, ramdisk: RamDisk | bytes | str | os.PathLike[str]) -> Run:
+    """Make the run of a token (`run.token()`) again, from the RAM disk that it was made with.
+
+    `Mistake` with a sentence that says what differs: the version, the RAM disk, or which event is the first to.
+    """
+    run = token.replay(text, ramdisk, Machine)
     assert isinstance(run, Run)
     return run
