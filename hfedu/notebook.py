@@ -15,6 +15,7 @@ from hfedu.view.player import EVENTS_AT_MOST
 from hfedu.view.sequence import MAX_ROWS, sequence
 from hfedu.view.text import mermaid, transcript
 from hfedu.view.theme import THEMES
+from hfedu.view.why import why
 
 if TYPE_CHECKING:
     from hfedu.widgets.player import Player
@@ -36,6 +37,7 @@ class Run(Recording):
     stage2 = pagetable.stage2_map
     walk = pagetable.walk
     token = token.token
+    why = why
 
     def draw(self, path: str | os.PathLike[str], first: int = 0, last: int | None = None, theme: str = "light") -> Path:
         """Write the sequence diagram: the ending of `path` says whether as SVG, PNG, PDF, Mermaid or text.
