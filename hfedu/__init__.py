@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "hfedu.errors": ("Mistake",),
     "hfedu.files": ("asset",),
-    "hfedu.notebook": ("Machine", "Run", "boot", "explore"),
+    "hfedu.notebook": ("Machine", "Run", "boot", "explore", "replay"),
     "hfedu.widgets.player": ("Player",),
     "hfedu.widgets.playground": ("playground",),
     "hfedu.widgets.orders": ("you_schedule",),

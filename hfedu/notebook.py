@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hfedu.errors import Mistake
-from hfedu.run import explorer, machine
+from hfedu.run import explorer, machine, token
 from hfedu.run.invariants import INVARIANTS, Invariant
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.replay import Scenario
@@ -19,6 +19,7 @@ from hfedu.view.player import EVENTS_AT_MOST
 from hfedu.view.sequence import MAX_ROWS, sequence
 from hfedu.view.text import mermaid, transcript
 from hfedu.view.theme import THEMES
+from hfedu.view.why import why
 
 if TYPE_CHECKING:
     from hfedu.widgets.comparison import Comparing
@@ -40,6 +41,8 @@ class Run(Recording):
     registers = states.registers
     stage2 = pagetable.stage2_map
     walk = pagetable.walk
+    token = token.token
+    why = why
 
     def draw(self, path: str | os.PathLike[str], first: int = 0, last: int | None = None, theme: str = "light") -> Path:
         """Write the sequence diagram: the ending of `path` says whether as SVG, PNG, PDF, Mermaid or text.
@@ -157,3 +160,13 @@ def explore(
     with Progress() as progress:
         found = explorer.explore(scenario, invariants, cpus, preemptions, **{"progress": progress} | options)
     return Exploration(**vars(found))
+
+
+def replay(text: str, ramdisk: RamDisk | bytes | str | os.PathLike[str]) -> Run:
+    """Make the run of a token (`run.token()`) again, from the RAM disk that it was made with.
+
+    `Mistake` with a sentence that says what differs: the version, the RAM disk, or which event is the first to.
+    """
+    run = token.replay(text, ramdisk, Machine)
+    assert isinstance(run, Run)
+    return run

@@ -110,6 +110,12 @@ class Machine:
                 raise Mistake(f"{name} must be a number above 0, not {limit!r}")
         self.ramdisk = ramdisk
         self.title = printable(title or "RAM disk")
+        fixes = [fixes] if isinstance(fixes, str) else list(fixes)
+        self.made = {
+            "ramdisk": ramdisk, "append": append, "memory": memory, "cpus": cpus, "schedule": schedule, "timer": timer,
+            "max_seconds": max_seconds, "max_instructions": max_instructions, "max_traps": max_traps,
+            "profile": profile, "fixes": fixes, "title": self.title,
+        }  # fmt: skip
         self.budget = Budget(max_instructions, max_seconds, max_traps)
         self.board = Board(ramdisk.image, append, parse_size(memory), cpus)
         self.choose = chooser(schedule)
@@ -171,7 +177,8 @@ class Machine:
         """What has happened so far."""
         outcome = self.outcome or Outcome("running", "The run is not over.", 3)
         events = self.recorder.so_far() if self.recorder is not None else ()
-        return self.recording_type(events, self.uart.decode("latin-1"), outcome, self._lifelines(), self.title)
+        uart = self.uart.decode("latin-1")
+        return self.recording_type(events, uart, outcome, self._lifelines(), self.title, self.made)
 
     def _advance(self) -> None:
         """Let the CPU whose turn it is go on."""
