@@ -9,6 +9,9 @@ import pytest
         ("05_send_and_receive", 2),
         ("06_wake_up_and_wait_for_interrupt", 3),
         ("07_clear_and_back_pressure", 2),
+        ("10_locks_and_orders", 2),
+        ("11_the_race_that_shipped", 4),
+        ("12_fourteen_defects", 0),
     ],
 )
 def test_lesson_runs_and_judges_a_prediction(notebook, name, players):
