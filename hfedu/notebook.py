@@ -10,7 +10,7 @@ from hfedu.errors import Mistake
 from hfedu.run import machine
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.trace import Recording
-from hfedu.view import pagetable, paint, states
+from hfedu.view import page, pagetable, paint, states
 from hfedu.view.player import EVENTS_AT_MOST
 from hfedu.view.sequence import MAX_ROWS, sequence
 from hfedu.view.text import mermaid, transcript
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MAX_SECONDS = 10.0
 MAX_TRAPS = 100_000
-FORMATS = ("svg", "png", "pdf", "mmd", "txt")
+FORMATS = ("svg", "png", "pdf", "html", "mmd", "txt")
 
 
 @dataclass(frozen=True, repr=False)
@@ -35,11 +35,12 @@ class Run(Recording):
     registers = states.registers
     stage2 = pagetable.stage2_map
     walk = pagetable.walk
+    to_html = page.to_html
 
     def draw(self, path: str | os.PathLike[str], first: int = 0, last: int | None = None, theme: str = "light") -> Path:
         """Write the sequence diagram: the ending of `path` says whether as SVG, PNG, PDF, Mermaid or text.
 
-        `first` and `last` choose events, `theme` is "light" or "dark". `Mistake` with a sentence for an ending
+        ".html" is the player with all events. `first` and `last` choose events, `theme` is "light" or "dark". `Mistake` with a sentence for an ending
         or a theme that does not exist, `OSError` if the file cannot be written.
         """
         path = Path(path)
@@ -52,6 +53,8 @@ class Run(Recording):
             raise Mistake(f"{fmt or 'no ending'!r} is no output format: choose one of {', '.join(FORMATS)}")
         if theme not in THEMES:
             raise Mistake(f"there is no theme {theme!r}: choose one of {', '.join(THEMES)}")
+        if fmt == "html":
+            return self.to_html(position=first).encode()
         if fmt == "txt":
             return transcript(self, first, last).encode()
         if fmt == "mmd":
