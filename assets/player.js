@@ -319,9 +319,16 @@ class Diagram {
     this.head.replaceChildren(...shapes.flatMap((shape) => this.player.painter.paint(shape)));
   }
 
+  /** As tall as all rows that are not folded. */
+  measure() {
+    this.tall.style.height = `${(this.player.folding.height + 6) * this.scale}px`;
+    this.tall.style.width = `${this.player.recording.data.size[0] * this.scale}px`;
+  }
+
   /** Bring the present row into view. */
   follow() {
     const { data } = this.player.recording;
+    this.measure();
     const [top, bottom] = this.player.folding.row(this.player.position).map((y) => y * this.scale);
     const view = this.box.clientHeight - (data.size[1] - data.headTop) * this.scale;
     if (top < this.box.scrollTop || bottom > this.box.scrollTop + view) this.box.scrollTop = Math.max(0, bottom - view * 0.6);
@@ -330,8 +337,6 @@ class Diagram {
   draw() {
     const { recording, folding, painter, position } = this.player;
     const { size, alt } = recording.data;
-    this.tall.style.height = `${(folding.height + 6) * this.scale}px`;
-    this.tall.style.width = `${size[0] * this.scale}px`;
     this.body.setAttribute("aria-label", alt);
     const top = Math.max(0, Math.floor((this.box.scrollTop / this.scale - AROUND / 2) / AROUND) * AROUND);
     const bottom = Math.min(folding.height + 6, top + Math.ceil((this.box.clientHeight || 560) / this.scale / AROUND + 1.5) * AROUND);
@@ -395,6 +400,21 @@ function resize(svg, width, top, height, scale) {
   svg.setAttribute("viewBox", `0 ${top} ${width} ${height}`);
 }
 
+/** The signs of the legend, each with its words, as pictures that wrap like words. @param {Shape[]} shapes @param {Painter} painter */
+function legend(shapes, painter) {
+  const items = [];
+  for (let i = 0, begin = 0; i < shapes.length; i++) {
+    const shape = shapes[i];
+    if (shape[0] !== "t") continue;
+    const [, x, y, text] = shape, left = Math.min(...shapes.slice(begin, i).map((sign) => sign[1])) - 8, width = x - left + (text ?? "").length * 6 + 6;
+    const svg = s("svg", { width, height: 22, viewBox: `${left} ${y - 14} ${width} 22`, role: "img", "aria-label": text ?? "" });
+    svg.append(...shapes.slice(begin, i + 1).flatMap((each) => painter.paint(each)));
+    items.push(svg);
+    begin = i + 1;
+  }
+  return items;
+}
+
 /** The list of events, which scrolls with the position; rows out of view are not in the DOM. */
 class EventList {
   /** @param {Player} player */
@@ -406,13 +426,13 @@ class EventList {
   }
 
   follow() {
+    this.rows.style.height = `${this.player.recording.length * LIST_ROW}px`;
     const y = this.player.position * LIST_ROW, view = this.box.clientHeight;
     if (y < this.box.scrollTop || y + LIST_ROW > this.box.scrollTop + view) this.box.scrollTop = Math.max(0, y - view / 2);
   }
 
   draw() {
     const { recording, position, finder } = this.player;
-    this.rows.style.height = `${recording.length * LIST_ROW}px`;
     const from = Math.max(0, Math.floor(this.box.scrollTop / LIST_ROW) - 4);
     const to = Math.min(recording.length, from + Math.ceil(this.box.clientHeight / LIST_ROW) + 8);
     this.player.keepFocus(() => this.rows.replaceChildren(...Array.from({ length: to - from }, (_, k) => {
@@ -421,7 +441,7 @@ class EventList {
       return h("div", { role: "listitem", "aria-setsize": recording.length, "aria-posinset": i + 1, style: `top:${i * LIST_ROW}px` },
         h("button", { type: "button", title: text, class: i > position ? "later" : null, tabindex: i === position ? 0 : -1, "data-key": `event ${i}`,
           "aria-current": i === position ? "true" : null, onclick: () => this.player.go(i) },
-        h("span", { class: "seq" }, `${finder.active && finder.has(i) ? "●" : ""}${i}`), follows ? `  ${text}` : text));
+        h("span", { class: "seq" }, `${finder.active && finder.has(i) ? "●" : ""}${i}`), follows ? `   ${text}` : ` ${text}`));
     })), this.box);
   }
 }
@@ -555,14 +575,15 @@ class Inspector {
     /** @type {Map<HTMLElement, unknown>} */
     this.shown = new Map();
     const sections = /** @type {[string, boolean, () => (Node | string)[]][]} */ ([
-      ["What this event changed", true, () => this.changes()], ["Who runs, who waits", true, () => this.states()], ["Registers", true, () => this.registers()],
-      ["Serial line", true, () => this.serial()], ["Memory a VM may touch (stage 2)", false, () => this.stage2()]]);
+      ["What this event changed", true, () => this.changes()], ["Registers", true, () => this.registers()],
+      ["Who runs, who waits", true, () => this.states()], ["Serial line", true, () => this.serial()], ["Memory a VM may touch (stage 2)", false, () => this.stage2()]]);
     this.sections = sections.map(([title, open, view]) => {
       const inside = h("div", { class: "inside" });
-      const element = h("details", { open, ontoggle: () => this.draw() }, h("summary", {}, title), inside);
+      const element = h("details", { open, ontoggle: () => this.draw() }, h("summary", {}, h("h3", {}, title)), inside);
       return { element, inside, view };
     });
-    this.box = h("div", { class: "side", tabindex: 0, role: "group", "aria-label": "state after this event" }, ...this.sections.map(({ element }) => element));
+    const elements = this.sections.map(({ element }) => element);
+    this.box = h("div", { class: "side", tabindex: 0, role: "group", "aria-label": "state after this event" }, h("div", {}, ...elements.slice(0, 2)), h("div", {}, ...elements.slice(2)));
   }
 
   draw() {
@@ -574,7 +595,7 @@ class Inspector {
   /** Links to the previous and the next change of a thing. @param {string} path @param {() => Thing} [thing] */
   links(path, thing = () => this.player.recording.thing(path)) {
     const name = say(path.replace(/\.state$/, ""));
-    return h("td", { class: "links" }, ...[[-1, "‹", "previous"], [1, "›", "next"]].map(([direction, sign, word]) =>
+    return h("span", { class: "links" }, ...[[-1, "‹", "previous"], [1, "›", "next"]].map(([direction, sign, word]) =>
       button(String(sign), `${word} change of ${name}`, () => this.player.follow(thing(), Number(direction)), { "data-key": `${word} ${path}` })));
   }
 
@@ -593,7 +614,7 @@ class Inspector {
     return [
       cause === null ? h("p", { class: "soft" }, "Nothing before it led to it.") : h("p", {}, "Because of ", this.event(cause, `event ${cause}`, "cause"), `: ${recording.fact(cause)[1]}`),
       rows.length ? this.table(["what", "old → new", ""], rows.map(([what, old, now], i) => h("tr", {}, h("th", { scope: "row" }, what),
-        h("td", {}, h("span", { class: "soft" }, `${old} → `), h("b", {}, now)), this.links(paths[set[i][0]]))))
+        h("td", {}, h("span", { class: "soft" }, `${old} → `), h("b", {}, now)), h("td", {}, this.links(paths[set[i][0]])))))
         : h("p", { class: "soft" }, moved ? "Nothing but registers." : "Nothing."),
     ];
   }
@@ -612,10 +633,10 @@ class Inspector {
     const { recording } = this.player, { state, before } = recording;
     const value = (/** @type {string} */ path) => state.get(path)?.value;
     const badge = (/** @type {string} */ name) => h("span", { class: "badge", "data-state": name }, `${SIGNS[name] ?? ""} ${name}`);
-    /** @param {string} path @param {Node} what @param {string} why @param {string} [name] @param {boolean} [first] */
-    const row = (path, what, why, name = say(path.replace(/\.(state|current)$/, "")), first = false) => {
-      const seq = state.get(path)?.since ?? 0;
-      return h("tr", { class: first ? "first" : null }, h("th", { scope: "row" }, name), h("td", {}, what, before.has(path) ? h("b", {}, " ← now") : null,
+    /** @param {string} path @param {Node} what @param {string} why @param {string} [held] the path that says since when, if another */
+    const row = (path, what, why, held = path) => {
+      const seq = state.get(held)?.since ?? 0, name = say(path.replace(/\.(state|current)$/, ""));
+      return h("li", { class: path.includes("mailbox") ? "first" : null }, h("div", {}, h("b", { class: "who" }, name), what, before.has(path) ? h("b", {}, " ← now") : null,
         h("div", { class: "soft" }, why, why ? ", " : "", this.event(seq, `since event ${seq}`, `since ${path}`))), this.links(path));
     };
     const cpus = [...state.keys()].filter((path) => path.endsWith(".current") && value(path));
@@ -624,16 +645,16 @@ class Inspector {
     for (const vm of [...state.keys()].filter((path) => path.endsWith(".mailbox.state")).map((path) => path.split(".")[0])) {
       const mailbox = value(`${vm}.mailbox.state`);
       const from = `from VM ${Number(value(`${vm}.mailbox.recv_from_id`) ?? 0)}, ${Number(value(`${vm}.mailbox.recv_bytes`) ?? 0)} bytes ${value(`${vm}.mailbox.message`) ?? ""}`;
-      rows.push(row(`${vm}.mailbox.state`, badge(mailbox), mailbox === "EMPTY" ? "" : from, `${say(vm)} mailbox`, true));
+      rows.push(row(`${vm}.mailbox.state`, badge(mailbox), mailbox === "EMPTY" ? "" : from));
       /** @type {string[]} */
       const waiters = [];
       for (let name = value(`${vm}.mailbox.recv_waiter`); name && !waiters.includes(name); name = value(`${name}.mailbox_next`)) waiters.push(name);
       for (const name of recording.data.vcpus.filter((vcpu) => vcpu.startsWith(`${vm}.`))) {
         const stored = value(`${name}.state`) ?? "OFF", shown = on.has(name) ? "running" : stored === "RUNNING" || stored === "READY" ? "ready" : stored;
-        rows.push(row(`${name}.state`, badge(shown), on.has(name) ? `on ${say(on.get(name) ?? "")}` : this.why(name, stored, waiters)));
+        rows.push(row(`${name}.state`, badge(shown), on.has(name) ? `on ${say(on.get(name) ?? "")}` : this.why(name, stored, waiters), on.has(name) ? `${on.get(name)}.current` : undefined));
       }
     }
-    return [h("table", { class: "states" }, ...rows)];
+    return [rows.length ? h("ul", { class: "states" }, ...rows) : h("p", { class: "soft" }, "No VM is loaded yet.")];
   }
 
   registers() {
@@ -644,14 +665,14 @@ class Inspector {
       h("option", { value: "" }, "of the vCPUs of this event"), ...data.vcpus.map((name) => h("option", { value: name, selected: name === this.chosen }, say(name))));
     const row = (/** @type {string} */ vcpu, /** @type {string} */ name) => {
       const path = `${vcpu}.${name}`, now = state.get(path)?.value ?? "0x0";
-      return h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, before.has(path) ? h("span", { class: "soft" }, `${before.get(path) ?? "0x0"} → `) : null, before.has(path) ? h("b", {}, now) : now), this.links(path));
+      return h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, before.has(path) ? h("span", { class: "soft" }, `${before.get(path) ?? "0x0"} → `) : null, before.has(path) ? h("b", {}, now) : now), h("td", {}, this.links(path)));
     };
     const tables = vcpus.flatMap((vcpu) => {
       const changed = data.registerNames.filter((name) => before.has(`${vcpu}.${name}`));
       const all = h("details", { ontoggle: () => { if (all.open && all.children.length === 1) all.append(this.table(["register", "value", ""], data.registerNames.map((name) => row(vcpu, name)))); } },
         h("summary", {}, `all registers of ${say(vcpu)}`));
       all.open = this.chosen !== "";
-      return [h("h3", {}, say(vcpu)), changed.length ? this.table(["register", "old → new", ""], changed.map((name) => row(vcpu, name))) : h("p", { class: "soft" }, "This event changed none of its registers."), all];
+      return [h("p", { class: "name" }, say(vcpu)), changed.length ? this.table(["register", "old → new", ""], changed.map((name) => row(vcpu, name))) : h("p", { class: "soft" }, "This event changed none of its registers."), all];
     });
     return [select, ...(tables.length ? tables : [h("p", { class: "soft" }, "No register of a vCPU changed.")])];
   }
@@ -668,9 +689,9 @@ class Inspector {
       walk();
       const page = () => ({ name: `page ${address.value} of VM ${vm}`, changes: (/** @type {number} */ i) => this.pageChanges(path, address.value, i) });
       return [
-        h("h3", {}, `VM ${vm}`),
+        h("p", { class: "name" }, `VM ${vm}`),
         this.table(["from", "to", "size", "rights"], stage2.rows.map((row) => h("tr", {}, ...row.map((text) => h("td", {}, text))))),
-        h("table", {}, h("tr", {}, h("th", { scope: "row" }, "the map of VM " + vm), this.links(path)), h("tr", {}, h("td", {}, "walk ", address), this.links(`page of ${path}`, page))), steps,
+        h("p", { class: "line" }, `the map of VM ${vm}`, this.links(path)), h("p", { class: "line" }, h("label", {}, "walk ", address), this.links(`page of ${path}`, page)), steps,
       ];
     });
   }
@@ -698,7 +719,7 @@ class Inspector {
       const now = Math.max(begin, start) < Math.min(end, start + text.length + 1);
       return h("button", { type: "button", class: "line", tabindex: -1, title: `printed by event ${seq}`, "data-key": `line ${first + i}`, onclick: () => this.player.go(seq) }, now ? h("b", {}, `▸ ${text}`) : `  ${text}`);
     });
-    return [first ? h("p", { class: "soft" }, `${count(first)} earlier lines are not shown.`) : "", h("div", { class: "serial" }, ...shown)];
+    return [first ? h("p", { class: "soft" }, `${count(first)} earlier lines are not shown.`) : "", h("div", { class: "serial", tabindex: 0, role: "group", "aria-label": "serial line", "data-key": "serial" }, ...shown)];
   }
 }
 
@@ -731,7 +752,7 @@ class Player {
     this.sentence = h("span", { role: "status", "aria-live": "polite" });
     this.because = h("button", { type: "button", class: "link", onclick: () => this.goToCause() });
     this.notice = h("span", { class: "notice", role: "status" });
-    this.legend = s("svg", { role: "img", "aria-label": "what the signs of the diagram mean" });
+    this.legend = h("footer", { role: "group", "aria-label": "what the signs of the diagram mean" });
     this.map = new MiniMap(this);
     this.diagram = new Diagram(this);
     this.list = new EventList(this);
@@ -744,8 +765,8 @@ class Player {
       h("div", { class: "strip" }, this.map.names, h("div", { class: "track" }, this.map.canvas, this.map.here, this.slider)),
       h("div", { class: "now" }, this.sentence, " ", this.because, " ", this.notice),
       this.finder.box,
-      h("main", { role: "presentation" }, this.diagram.box, this.list.box, this.inspector.box),
-      h("footer", {}, this.legend));
+      h("div", { class: "views" }, this.diagram.box, this.list.box, this.inspector.box),
+      this.legend);
     el.replaceChildren(this.root);
     const theme = () => this.theme();
     this.watcher = new MutationObserver(theme);
@@ -783,7 +804,7 @@ class Player {
     const c = this.painter.colours;
     for (const name of ["paper", "ink", "soft", "border", "line", "box", "call", "wake", "refused", "deliver"]) this.root.style.setProperty(`--${name}`, c[name]);
     this.root.style.colorScheme = dark ? "dark" : "light";
-    this.legend.replaceChildren(...this.recording.data.legend.flatMap((shape) => this.painter.paint(shape)));
+    this.legend.replaceChildren(...legend(this.recording.data.legend, this.painter));
     this.fit();
   }
 
@@ -792,7 +813,6 @@ class Player {
     const { size } = this.recording.data, room = this.root.clientWidth;
     this.root.style.setProperty("--diagram", `${size[0] + 18}px`);
     this.root.dataset.layout = room < 720 ? "stack" : room - 640 >= size[0] * 0.95 ? "three" : room - 340 >= size[0] * SMALLEST ? "two" : "broad";
-    resize(this.legend, size[0], size[2], size[3] - size[2], 1);
     this.diagram.fit();
     this.map.draw();
     this.refresh();
@@ -850,7 +870,7 @@ class Player {
     this.folding.on = !this.folding.on;
     this.unfold.setAttribute("aria-pressed", String(this.folding.on));
     this.folding.update(this.position);
-    this.refresh(true);
+    this.refresh();
   }
 
   goToCause() {
@@ -900,11 +920,11 @@ class Player {
     this.model.save_changes();
     this.tell("");
     this.folding.update(to);
-    this.refresh(true);
+    this.refresh();
   }
 
   /** Show the present position everywhere. */
-  refresh(follow = false) {
+  refresh() {
     const { recording, position } = this, cause = recording.cause(position);
     this.slider.value = this.number.value = String(position);
     this.slider.setAttribute("aria-valuetext", `event ${position}: ${recording.fact(position)[1]}`);
@@ -914,7 +934,8 @@ class Player {
     this.because.hidden = cause === null;
     this.because.textContent = `because of event ${cause}`;
     this.map.move();
-    if (follow) { this.diagram.follow(); this.list.follow(); }
+    this.diagram.follow();
+    this.list.follow();
     this.diagram.draw();
     this.list.draw();
     this.finder.tell();

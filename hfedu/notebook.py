@@ -38,10 +38,11 @@ class Run(Recording):
     to_html = page.to_html
 
     def draw(self, path: str | os.PathLike[str], first: int = 0, last: int | None = None, theme: str = "light") -> Path:
-        """Write the sequence diagram: the ending of `path` says whether as SVG, PNG, PDF, Mermaid or text.
+        """Write the sequence diagram: the ending of `path` says whether as SVG, PNG, PDF, HTML, Mermaid or text.
 
-        ".html" is the player with all events. `first` and `last` choose events, `theme` is "light" or "dark". `Mistake` with a sentence for an ending
-        or a theme that does not exist, `OSError` if the file cannot be written.
+        `first` and `last` choose events, `theme` is "light" or "dark"; ".html" is the player, with all events and at
+        `first`, light or dark as the reader's system. `Mistake` with a sentence for an ending or a theme that does not
+        exist, `OSError` if the file cannot be written.
         """
         path = Path(path)
         path.write_bytes(self.render(path.suffix[1:].lower(), first, last, theme))

@@ -7,11 +7,11 @@ import pytest
 from conftest import one
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from runs import crowd
 
 import hfedu
 from hfedu import Kind
 from hfedu.notebook import Run
-from hfedu.run.trace import Change, Event, Lifeline, Outcome
 from hfedu.view import words
 from hfedu.view.scene import FONT_SIZES, Line, Rect, Text, text_width
 from hfedu.view.sequence import MAX_ROWS, sequence
@@ -22,43 +22,6 @@ NAMES = ["broadcast_3", "chain_relay_4", "wfi_never_resumes", "rand_0001", "sec_
 
 def run_of(name: str) -> Run:
     return hfedu.boot(one(name).initrd, max_instructions=10_000_000, title=name)
-
-
-def crowd(vms: int, rounds: int) -> Run:
-    """A recording of many VMs that pass a message on in a circle, made by hand: the pool has no room for so many."""
-    lines = tuple(Lifeline(f"vm{i}.vcpu0", i, 0, f"guest_number_{i}" if i else "vmlinuz") for i in range(vms))
-    events = [Event(0, None, 0, "hypervisor", Kind.BOOT)]
-
-    def add(**fields):
-        events.append(Event(len(events), len(events) - 1, 0, **fields))
-
-    for i in range(vms):
-        loaded = (Change(f"vm{i}.mailbox.state", None, "EMPTY"), Change(f"vm{i}.vcpu0.state", None, "READY"))
-        add(actor="hypervisor", kind=Kind.LOAD, target=f"vm{i}", changes=loaded)
-    for number in range(rounds):
-        sender, to = number % vms, (number + 1) % vms
-        current = (Change("cpu0.current", None, f"vm{sender}.vcpu0"),)
-        add(
-            actor="hypervisor",
-            kind=Kind.SWITCH,
-            target=f"vm{sender}.vcpu0",
-            function=0xFF05,
-            result=16 << 32,
-            changes=current,
-        )
-        cleared = (Change(f"vm{sender}.mailbox.state", "READ", "EMPTY"),) if number >= vms else ()
-        add(actor=f"vm{sender}.vcpu0", kind=Kind.HYPERCALL, function=0xFF06, args=(0, 0, 0), result=0, changes=cleared)
-        add(actor=f"vm{sender}.vcpu0", kind=Kind.HYPERCALL, function=0xFF04, args=(to, 4096, 0), result=0)
-        full = (Change(f"vm{to}.mailbox.state", "EMPTY", "READ"),)
-        add(
-            actor=f"vm{sender}.vcpu0",
-            kind=Kind.DELIVER,
-            target=f"vm{to}",
-            message=b"sixteen letters!" * 256,
-            changes=full,
-        )
-        add(actor="hypervisor", kind=Kind.WAKE, target=f"vm{to}.vcpu0")
-    return Run(tuple(events), "", Outcome("budget", "The guests used up their budget.", 3), lines, f"{vms} VMs")
 
 
 def just_booted() -> Run:

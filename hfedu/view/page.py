@@ -23,11 +23,12 @@ PAGE = Template("""<!DOCTYPE html>
 :root { color-scheme: light dark; }
 body { margin: 0; padding: 8px; background: $light; }
 @media (prefers-color-scheme: dark) { body { background: $dark; } }
+h1 { position: absolute; width: 1px; height: 1px; margin: 0; overflow: hidden; clip-path: inset(50%); }
 @media (max-width: 480px) { body { padding: 0; } }
 $style</style>
 </head>
 <body>
-<main id="player"></main>
+<main><h1>A run in hfedu</h1><div id="player"></div></main>
 <noscript><p>The player needs JavaScript. What it plays, as text:</p><pre>$transcript</pre></noscript>
 <script type="application/json" id="recording">$data</script>
 <script type="module">

@@ -76,7 +76,7 @@ class Table:
 
 
 def event_tables(events: Iterable[Event], rows: tuple[list[int], dict[str, Any]]) -> dict[str, Any]:
-    """The columns and tables of the events. `cause` is how many events ago, 0 for none; `uart` what was printed since."""
+    """The columns and tables of the events. `cause` is how many events ago, 0 for none; `uart` how much was printed."""
     paths: dict[str, int] = {}
     facts, changes, registers = Table(), Table(), Table()
     known: dict[Hashable, tuple[int, int]] = {}
