@@ -332,6 +332,10 @@ class Diagram {
     const [top, bottom] = this.player.folding.row(this.player.position).map((y) => y * this.scale);
     const view = this.box.clientHeight - (data.size[1] - data.headTop) * this.scale;
     if (top < this.box.scrollTop || bottom > this.box.scrollTop + view) this.box.scrollTop = Math.max(0, bottom - view * 0.6);
+    const arrow = data.rows[data.columns.row[this.player.position]][2].find((shape) => shape[0] === "l");
+    if (!arrow || this.box.scrollWidth <= this.box.clientWidth) return;
+    const right = Math.max(arrow[1], Number(arrow[3])) * this.scale + 70, { scrollLeft, clientWidth } = this.box;
+    if (right > scrollLeft + clientWidth || right < scrollLeft + 170) this.box.scrollLeft = Math.max(0, right - clientWidth);
   }
 
   draw() {

@@ -38,7 +38,7 @@ const named = () => { if (/^#\\d+$$/.test(location.hash)) player.ask(location.ha
 const model = {
   get: (name) => values[name],
   set: (name, value) => { values[name] = value; },
-  save_changes: () => history.replaceState(null, "", `#$${values.position}`),
+  save_changes: () => { try { history.replaceState(null, "", `#$${values.position}`); } catch { /* in a frame */ } },
   on: () => {},
   off: () => {},
 };

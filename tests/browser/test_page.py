@@ -1,6 +1,9 @@
 """The player as an HTML file, in a real browser without a network: every view, search, keyboard, sizes, scale."""
 
+import json
 import re
+import subprocess
+import sys
 from itertools import pairwise
 
 import pytest
@@ -219,6 +222,9 @@ def test_small_screens_lose_nothing(open_page, width, height):
         assert min(box["width"], box["height"]) >= 24, box
     page.get_by_label("one event on (right arrow)").click()
     assert now(page).startswith("26")
+    label = page.locator(".tall svg text", has_text="wake up").last.bounding_box()
+    assert label["x"] >= 0
+    assert label["x"] + label["width"] <= width, "the diagram follows to the lifeline of the event"
 
 
 def test_reduced_motion_and_no_motion_at_all(open_page):
@@ -316,3 +322,15 @@ def test_a_hundred_thousand_events_open_windowed(open_page):
     page.get_by_label("kind of event").select_option("wake")
     wakes = sum(event.kind is hfedu.Kind.WAKE for event in run.events)
     assert f"{wakes:,} found" in page.locator(".find [role=status]").inner_text()
+
+
+def test_bench_measures_from_key_to_paint():
+    figures = json.loads(
+        subprocess.run(
+            [sys.executable, "-c", "import json, hfedu.bench as b; print(json.dumps(b.bench_player(1000)))"],
+            check=True,
+            capture_output=True,
+        ).stdout
+    )
+    assert figures["events"] > 900
+    assert all(figures[f"key_to_paint_{name}_ms"] > 0 for name in ("step", "ten", "far"))
