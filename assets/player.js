@@ -11,7 +11,7 @@
  * @typedef {[advance: number, height: number, shapes: Shape[], begins: [lane: number, width: number, role: string, y: number][]]} Row
  * @typedef {{rows: string[][], root: string, tables: Record<string, Record<string, string>>}} Stage2
  * @typedef {{title: string, outcome: string, alt: string, uart: string, size: [number, number, number, number],
- *   headTop: number, head: Shape[], hypervisor: number, legend: Shape[], repeats: [number, number, number][],
+ *   headTop: number, head: Shape[], hypervisor: number, cpus: number[], legend: Shape[], repeats: [number, number, number][],
  *   kinds: Record<string, string>, vcpus: string[], registerNames: string[], fonts: Record<string, number>,
  *   themes: Record<string, Record<string, Style>>, colours: Record<string, Record<string, string>>,
  *   columns: Record<"fact" | "cause" | "change" | "register" | "uart" | "row", number[]>,
@@ -264,7 +264,9 @@ class Painter {
     if (role === "clear") return [disc, s("path", { d: `M${x - 5.5} ${y + 5.5}L${x + 5.5} ${y - 5.5}`, ...pen })];
     if (role === "wfi") return [disc, s("path", { d: `M${x - 2} ${y - 3}v6M${x + 2} ${y - 3}v6`, ...pen })];
     if (role === "fault") return [s("path", { d: `M${x - 6} ${y - 6}l12 12M${x - 6} ${y + 6}l12 -12`, ...pen })];
-    return [s("rect", { x: x - 5, y: y - 5, width: 10, height: 10, fill: future ? this.colours.line : style.fill ?? "none" })];
+    if (role === "step") return [s("circle", { cx: x, cy: y, r: 4, ...pen, fill: this.colours.paper })];
+    const side = role === "cpu" ? 8 : 10;
+    return [s("rect", { x: x - side / 2, y: y - side / 2, width: side, height: side, fill: future ? this.colours.line : style.fill ?? "none" })];
   }
 
   /** @param {number} x @param {number} y @param {number} width @param {number} height @param {string} role @param {boolean} future */
@@ -361,9 +363,12 @@ class Diagram {
     const { data, tops, bottoms } = recording;
     const dy = segment.top - segment.raw - top;
     const from = Math.max(segment.raw, top + segment.raw - segment.top), to = Math.min(segment.end, bottom + segment.raw - segment.top);
-    const now = bottoms[position];
+    const now = position === recording.last ? Infinity : bottoms[position];
     const nodes = /** @type {SVGElement[]} */ ([]), bars = /** @type {SVGElement[]} */ ([]);
-    nodes.push(...painter.paint(["l", data.hypervisor, from, data.hypervisor, Math.min(to, data.laneEnd), "hypervisor-line", false], dy));
+    /** @param {number} x @param {string} role */
+    const upright = (x, role) => nodes.push(...painter.paint(["l", x, from, x, Math.min(to, data.laneEnd), role, false], dy));
+    data.cpus.forEach((x) => upright(x, "cpu-line"));
+    upright(data.hypervisor, "hypervisor-line");
     recording.lanes.forEach((pieces, lane) => {
       for (let i = Math.max(0, search(pieces.length, (j) => pieces[j].y > from) - 1); i < pieces.length && pieces[i].y < to; i++) {
         const { y, width, role } = pieces[i], end = Math.min(pieces[i + 1]?.y ?? data.laneEnd, to), x = data.lanes[lane];
@@ -375,7 +380,10 @@ class Diagram {
     nodes.push(...bars);
     const first = Math.max(segment.from, search(recording.length, (i) => bottoms[i] > from - 60));
     for (let i = first; i <= segment.to && tops[i] < to; i++) {
-      for (const shape of data.rows[data.columns.row[i]][2]) nodes.push(...painter.paint(shape, tops[i] + dy, i > position, String(i)));
+      for (const shape of data.rows[data.columns.row[i]][2]) {
+        const below = shape[0] === "t" && shape[4] === "cpu-inverse" && tops[i] + shape[2] > now; // in a bar that is not filled yet
+        nodes.push(...painter.paint(shape, tops[i] + dy, i > position || below, String(i)));
+      }
       const hit = s("rect", { x: 0, y: tops[i] + dy, width: data.size[0], height: bottoms[i] - tops[i], fill: "transparent", class: "hit" });
       hit.dataset.seq = String(i);
       hit.append(s("title"));
@@ -409,7 +417,7 @@ function legend(shapes, painter) {
   const items = [];
   for (let i = 0, begin = 0; i < shapes.length; i++) {
     const shape = shapes[i];
-    if (shape[0] !== "t") continue;
+    if (shape[0] !== "t" || shape[4] !== "legend") continue;
     const [, x, y, text] = shape, left = Math.min(...shapes.slice(begin, i).map((sign) => sign[1])) - 8, width = x - left + (text ?? "").length * 6 + 6;
     const svg = s("svg", { width, height: 22, viewBox: `${left} ${y - 14} ${width} 22`, role: "img", "aria-label": text ?? "" });
     svg.append(...shapes.slice(begin, i + 1).flatMap((each) => painter.paint(each)));
@@ -643,8 +651,9 @@ class Inspector {
       return h("li", { class: path.includes("mailbox") ? "first" : null }, h("div", {}, h("b", { class: "who" }, name), what, before.has(path) ? h("b", {}, " ← now") : null,
         h("div", { class: "soft" }, why, why ? ", " : "", this.event(seq, `since event ${seq}`, `since ${path}`))), this.links(path));
     };
-    const cpus = [...state.keys()].filter((path) => path.endsWith(".current") && value(path));
-    const on = new Map(cpus.map((path) => [value(path), path.split(".")[0]]));
+    const cpus = [...state.keys()].filter((path) => path.endsWith(".current") && value(path)).sort();
+    const on = /** @type {Map<string, string[]>} */ (new Map());
+    for (const path of cpus) on.set(value(path), [...(on.get(value(path)) ?? []), path.split(".")[0]]);
     const rows = cpus.map((path) => row(path, h("b", {}, `runs ${say(value(path))}`), ""));
     for (const vm of [...state.keys()].filter((path) => path.endsWith(".mailbox.state")).map((path) => path.split(".")[0])) {
       const mailbox = value(`${vm}.mailbox.state`);
@@ -654,8 +663,8 @@ class Inspector {
       const waiters = [];
       for (let name = value(`${vm}.mailbox.recv_waiter`); name && !waiters.includes(name); name = value(`${name}.mailbox_next`)) waiters.push(name);
       for (const name of recording.data.vcpus.filter((vcpu) => vcpu.startsWith(`${vm}.`))) {
-        const stored = value(`${name}.state`) ?? "OFF", shown = on.has(name) ? "running" : stored === "RUNNING" || stored === "READY" ? "ready" : stored;
-        rows.push(row(`${name}.state`, badge(shown), on.has(name) ? `on ${say(on.get(name) ?? "")}` : this.why(name, stored, waiters), on.has(name) ? `${on.get(name)}.current` : undefined));
+        const stored = value(`${name}.state`) ?? "OFF", holders = on.get(name), shown = holders ? "running" : stored === "RUNNING" || stored === "READY" ? "ready" : stored;
+        rows.push(row(`${name}.state`, badge(shown), holders ? `on ${holders.map(say).join(" and on ")}` : this.why(name, stored, waiters), holders && `${holders[0]}.current`));
       }
     }
     return [rows.length ? h("ul", { class: "states" }, ...rows) : h("p", { class: "soft" }, "No VM is loaded yet.")];

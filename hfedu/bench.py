@@ -9,16 +9,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from itertools import cycle
 from typing import Any
 from unittest import mock
 
+from hfedu.course.defects import DEFECTS, Explored, send_hello
+from hfedu.course.wrong import run_twice, send_two
 from hfedu.errors import Mistake
 from hfedu.files import asset
 from hfedu.guest.scripted import Action, clear, configure, send, vcpu_run, vm_count
 from hfedu.guest.unicorn_cpu import bare_hypercalls
 from hfedu.hf import platform
 from hfedu.notebook import Machine, boot
+from hfedu.run.explorer import Exploration, explore, replayer
 from hfedu.run.ramdisk import RamDisk
 from hfedu.view.sequence import sequence
 
@@ -157,4 +161,39 @@ def bench(initrd: str | os.PathLike[str] | None = None) -> dict[str, float]:
         **costs(),
         "figure_of_50_events_ms": seconds(draw, 3) * 1000,
         "import_ms": (imported - start) * 1000,
+    }
+
+
+def explored(*arguments: Any, **options: Any) -> tuple[float, Exploration]:
+    """Seconds of CPU for an exploration from switch-on to its end, and what it found."""
+    replayer.cache_clear()
+    begin = time.process_time()
+    found = explore(*arguments, **options)
+    return time.process_time() - begin, found
+
+
+def bench_explore() -> dict[str, float]:
+    """Measure the explorer on one core: seconds, states and steps a second, and how many schedules it saves.
+
+    The register race up to its first violation and whole; two CPUs, and three, that make two hypercalls each, in every
+    order. `plain_over_pruned`: complete schedules without reduction over those with it, of two sends to one mailbox.
+    """
+    race = DEFECTS["regs-race"]
+    assert isinstance(race, Explored)
+    senders = replace(race.scenario, cpus=(send_hello, send_hello))
+    two = replace(race.scenario, cpus=(run_twice, race.scenario.cpus[1]))
+    three = replace(two, cpus=(*two.cpus, send_two))
+    first, _ = explored(race.scenario, race.invariants, first=True)
+    whole, _ = explored(race.scenario, race.invariants)
+    both, _ = explored(two, profile="fixed")
+    all_three, found = explored(three, cpus=3, profile="fixed")
+    pruned, plain = (explored(senders, prune=prune)[1].schedules or 0 for prune in (True, False))
+    return {
+        "race_first_s": first,
+        "race_s": whole,
+        "two_cpus_s": both,
+        "three_cpus_s": all_three,
+        "states_per_s": found.states / all_three,
+        "steps_per_s": found.steps / all_three,
+        "plain_over_pruned": plain / pruned,
     }

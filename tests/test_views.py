@@ -9,6 +9,8 @@ from conftest import one
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from runs import crowd, pingpong
+from test_explorer import RACE
+from test_smp import boot
 
 import hfedu
 from hfedu import Kind
@@ -16,7 +18,7 @@ from hfedu.notebook import Run
 from hfedu.view import words
 from hfedu.view.player import player_data
 from hfedu.view.repeats import repeats
-from hfedu.view.scene import FONT_SIZES, Line, Rect, Text, text_width
+from hfedu.view.scene import FONT_SIZES, Line, Mark, Rect, Text, text_width
 from hfedu.view.sequence import MAX_ROWS, sequence
 from hfedu.view.theme import DARK, LIGHT, styles
 
@@ -51,6 +53,10 @@ RUNS = {name: lambda name=name: run_of(name) for name in NAMES} | {
     "5000 events": lambda: crowd(5, 1000),
     "nothing yet": lambda: just_booted(),
 }
+SEVERAL_CPUS = {f"2 CPUs, {schedule}": lambda schedule=schedule: boot(schedule) for schedule in (1, 2, "every 1")} | {
+    f"counterexample {i}": lambda i=i: hfedu.explore(RACE).counterexample(i) for i in range(5)
+}
+RUNS |= SEVERAL_CPUS
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -75,9 +81,8 @@ def test_no_text_lies_on_a_lifeline_or_a_mailbox(name):
         if isinstance(s, Rect) and s.role.startswith(("running", "mailbox")) and s.seq is not None
     ]
     lines = [s for s in scene.shapes if isinstance(s, Line) and s.x1 == s.x2 and s.seq is not None]
-    for text in (
-        s for s in scene.shapes if isinstance(s, Text) and s.seq is not None and s.role not in ("end", "fold")
-    ):
+    beside = ("end", "end-fatal", "fold", "cpu-inverse")
+    for text in (s for s in scene.shapes if isinstance(s, Text) and s.seq is not None and s.role not in beside):
         left, top, right, bottom = box(text)
         for rect in upright:
             assert not overlaps(
@@ -108,6 +113,97 @@ def test_every_event_has_a_row_and_every_call_an_arrow_with_words(name):
             assert any(
                 isinstance(s, Text) and s.seq == event.seq and s.text == words.label(event) for s in scene.shapes
             )
+
+
+@pytest.mark.parametrize("name", SEVERAL_CPUS)
+def test_every_event_is_marked_in_the_column_of_its_cpu(name):
+    run = SEVERAL_CPUS[name]()
+    scene = sequence(run)
+    heads = {s.text: s.x for s in scene.shapes if isinstance(s, Text) and s.role == "head" and s.text.isdecimal()}
+    assert set(heads) == {"0", "1"}
+    marks = {s.seq: s.x for s in scene.shapes if isinstance(s, Mark) and s.role == "cpu"}
+    for event in run.events:
+        if event.kind not in (Kind.LOAD, Kind.END):
+            assert marks.pop(event.seq) == heads[str(event.cpu)]
+    assert set(marks) == {None}, "the legend has one, and nobody else"
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_every_row_shows_something(name):
+    run = RUNS[name]()
+    scene = sequence(run)
+    said = {s.seq for s in scene.shapes if isinstance(s, Text) and not s.role.startswith(("number", "state"))}
+    for event in run.events:
+        if event.seq in scene.rows and event.kind is not Kind.LOAD:
+            assert event.seq in said, event
+
+
+def test_one_cpu_needs_no_column():
+    scene = sequence(run_of("broadcast_3"))
+    assert not [s for s in scene.shapes if s.role.startswith("cpu")]
+    assert "CPUs" not in scene.alt
+
+
+def test_running_bars_say_which_cpu_holds_the_vcpu():
+    found = hfedu.explore(RACE)
+    number = next(i for i, violation in enumerate(found.violations) if violation.invariant == "live-once")
+    scene = sequence(found.counterexample(number))
+    bars = [s for s in scene.shapes if isinstance(s, Rect) and s.role == "running" and s.seq is not None]
+    digits = [s for s in scene.shapes if isinstance(s, Text) and s.role == "cpu-inverse" and s.seq is not None]
+    assert len(digits) == len(bars)
+    last = max(bar.seq for bar in bars)
+    assert sorted(digit.text for digit in digits if digit.seq == last) == ["0", "1"], "it is live twice at the end"
+
+
+def test_the_fatal_step_is_framed_and_named():
+    run = hfedu.explore(RACE).counterexample(0)
+    scene = sequence(run)
+    (frame,) = [s for s in scene.shapes if isinstance(s, Rect) and s.role == "fatal"]
+    assert frame.seq == len(run.events) - 2
+    assert frame.y <= scene.rows[frame.seq][0]
+    assert frame.y + frame.height >= scene.rows[len(run.events) - 1][1]
+    said = " ".join(s.text for s in scene.shapes if isinstance(s, Text) and s.role == "end-fatal")
+    assert said == words.plain(run.events[-1].text)
+    assert "vm1" not in said
+    assert "fatal" not in {s.role for s in sequence(boot(1)).shapes}
+
+
+def test_transcript_of_several_cpus_has_a_column_for_each_and_plain_words():
+    lines = boot("every 1").transcript().splitlines()[1:]
+    columns = (
+        {line.index("cpu0") for line in lines if "cpu0" in line},
+        {line.index("cpu1") for line in lines if "cpu1" in line},
+    )
+    assert columns == ({7}, {13})
+    text = "\n".join(lines)
+    assert "CPU 0 goes on: drops VM 1 vCPU 0's lock" in text
+    assert "CPU 1 goes on: takes VM 0's lock" in text
+    assert not re.search(r"switches to *:|\b(acquire|release) |vm\d", text)
+
+
+def test_a_switch_that_was_interrupted_says_how_far_it_came():
+    found = hfedu.explore(RACE)
+    texts = [found.counterexample(i).transcript() for i in range(5)]
+    texts += [found.compare(i).passing.transcript() for i in range(5)]
+    together = "\n".join(texts)
+    assert "CPU 0 begins to switch" in together or "CPU 0 goes on: begins to switch" in together
+    assert "CPU 0 goes on: saves the registers of VM 1 vCPU 0" in together
+    assert "switches to :" not in together
+
+
+def test_a_vcpu_that_was_saved_is_no_longer_drawn_as_running():
+    found = hfedu.explore(RACE)
+    number = next(i for i, violation in enumerate(found.violations) if violation.invariant == "live-once")
+    scene = sequence(found.compare(number).passing)
+    bars = [s for s in scene.shapes if isinstance(s, Rect) and s.role == "running" and s.seq is not None]
+    for a, b in itertools.combinations(bars, 2):
+        assert a.y + a.height <= b.y or b.y + b.height <= a.y or abs(a.x - b.x) > 20, "never two bars side by side"
+
+
+@pytest.mark.parametrize("kind", ["acquire", "release", "block", "read", "clear", "configure", "interrupt", "abort"])
+def test_every_step_has_words(kind):
+    assert not words.step(kind, "vm1").startswith(kind)
+    assert "VM 1" in words.step(kind, "vm1")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -184,6 +280,7 @@ def test_all_text_has_a_contrast_of_4_5(theme):
             assert contrast(style.fill, theme.paper) >= 4.5, role
     assert contrast(table["subhead"].fill, theme.box) >= 4.5
     assert contrast(table["head-inverse"].fill, table["hypervisor"].fill) >= 4.5
+    assert contrast(table["cpu-inverse"].fill, table["running"].fill) >= 4.5
 
 
 def test_states_differ_without_colour():
@@ -192,6 +289,7 @@ def test_states_differ_without_colour():
     assert len({looks[f"mailbox-{state}"] for state in ("EMPTY", "RECEIVED", "READ")}) == 3
     assert len({looks[role] for role in ("call", "deliver", "wake", "switch", "refused")}) == 5
     assert len({looks[role] for role in ("ready", "blocked", "running")}) == 3
+    assert len({looks[f"edge-{cpu}"] for cpu in range(4)}) == 4
 
 
 def test_notebook_shows_player_picture_and_transcript():

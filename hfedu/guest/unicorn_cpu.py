@@ -117,10 +117,11 @@ class UnicornCpu:
         self.counting = budget.instructions is not None or timer is not None
         self.dirty: set[int] = set()
         memory.dirty.append(self.dirty)
-        self.walker = syndrome.Walker(mm, memory)
+        self.walker = syndrome.Walker(mm)
         self.uc: Any = Uc(UC_ARCH_ARM64, UC_MODE_ARM)
         uc = self.uc
         uc.ctl_set_tcg_buffer_size(TCG_BUFFER)
+        uc.ctl_set_cpu_model(reg.UC_CPU_ARM64_A57)
         self.handle = uc._uch
         uc.mem_map_ptr(RAM_BASE, memory.ram_size, UC_PROT_ALL, ctypes.addressof(ctypes.c_char.from_buffer(memory.ram)))
         uc.mem_map(0, FLASH_SIZE, UC_PROT_READ | UC_PROT_EXEC)

@@ -18,11 +18,13 @@ from hfedu.view import words
 from hfedu.view.pagetable import describe_attrs
 from hfedu.view.repeats import repeats
 from hfedu.view.scene import FONT_SIZES, Line, Mark, Rect, Scene, Shape, Text
-from hfedu.view.sequence import HEAD_HEIGHT, HEAD_TOP, MAX_ROWS, actors, sequence
+from hfedu.view.sequence import HEAD_HEIGHT, HEAD_TOP, MAX_ROWS, actors, cpus_used, sequence
 from hfedu.view.theme import THEMES, styles
 
 EVENTS_AT_MOST = 250_000
 HEAD = HEAD_TOP + HEAD_HEIGHT
+UPRIGHT = ("hypervisor-line", "cpu-line")
+"""Lines that run down the whole diagram."""
 KINDS = {
     Kind.BOOT: "boot", Kind.LOAD: "load", Kind.HYPERCALL: "hypercall", Kind.SMC: "SMC", Kind.WFI: "WFI",
     Kind.IRQ: "interrupt", Kind.FAULT: "fault", Kind.DELIVER: "message", Kind.WAKE: "wake-up",
@@ -39,15 +41,19 @@ def player_data(recording: Recording) -> dict[str, Any]:
         raise Mistake(f"there is nothing to play: {recording.outcome.sentence}")
     scene = sequence(recording, limit=count)
     fixed = [shape for shape in scene.shapes if shape.seq is None and shape.role not in ("title", "subtitle")]
+    upright = {
+        role: sorted(shape.x1 for shape in fixed if isinstance(shape, Line) and shape.role == role) for role in UPRIGHT
+    }
     return {
         "title": recording.title,
-        "outcome": recording.outcome.sentence,
+        "outcome": words.plain(recording.outcome.sentence),
         "alt": scene.alt,
         "uart": recording.uart,
         "size": [scene.width, HEAD, scene.body_end, scene.height],
         "headTop": HEAD_TOP - 6,
-        "head": [pack(shape) for shape in fixed if top_of(shape) < HEAD and shape.role != "hypervisor-line"],
-        "hypervisor": next(shape.x1 for shape in fixed if isinstance(shape, Line)),
+        "head": [pack(shape) for shape in fixed if top_of(shape) < HEAD and shape.role not in UPRIGHT],
+        "hypervisor": upright["hypervisor-line"][0],
+        "cpus": upright["cpu-line"],
         "legend": [pack(shape) for shape in fixed if top_of(shape) >= scene.body_end],
         "repeats": repeats(recording.events) if count > MAX_ROWS else [],
         "kinds": {kind.value: text for kind, text in KINDS.items()},
@@ -56,7 +62,7 @@ def player_data(recording: Recording) -> dict[str, Any]:
         "fonts": FONT_SIZES,
         "themes": {name: {r: s._asdict() for r, s in styles(theme).items()} for name, theme in THEMES.items()},
         "colours": {name: theme._asdict() for name, theme in THEMES.items()},
-        **event_tables(recording.events, row_numbers(scene, count)),
+        **event_tables(recording.events, bool(cpus_used(recording)), row_numbers(scene, count)),
     }
 
 
@@ -75,7 +81,7 @@ class Table:
         return self.numbers[key]
 
 
-def event_tables(events: Iterable[Event], rows: tuple[list[int], dict[str, Any]]) -> dict[str, Any]:
+def event_tables(events: Iterable[Event], several_cpus: bool, rows: tuple[list[int], dict[str, Any]]) -> dict[str, Any]:
     """The columns and tables of the events. `cause` is how many events ago, 0 for none; `uart` how much was printed."""
     paths: dict[str, int] = {}
     facts, changes, registers = Table(), Table(), Table()
@@ -86,7 +92,7 @@ def event_tables(events: Iterable[Event], rows: tuple[list[int], dict[str, Any]]
         key = event._replace(seq=0, cause=None, cpu=event.cpu, registers=(), uart=0)
         numbers = None if event.kind is Kind.LOAD else known.get(key)
         if numbers is None:
-            fact, change = fact_of(event), change_of(event, paths)
+            fact, change = fact_of(event, several_cpus), change_of(event, paths)
             numbers = facts.number(tuple(fact), fact), changes.number(repr(change), change)
             if event.kind is not Kind.LOAD:  # which changes a whole page table: no key
                 known[key] = numbers
@@ -111,11 +117,17 @@ def event_tables(events: Iterable[Event], rows: tuple[list[int], dict[str, Any]]
     }
 
 
-def fact_of(event: Event) -> list[Any]:
-    """What an event says: kind, sentence, changes in words, the VMs it is about, whether it failed."""
+def fact_of(event: Event, several_cpus: bool) -> list[Any]:
+    """What an event says: kind, sentence, changes in words, the VMs it is about, whether it failed.
+
+    Where there are several physical CPUs the sentence says which one made the event, if it does not anyway.
+    """
+    sentence = words.sentence(event)
+    if several_cpus and event.kind is not Kind.END and not sentence.startswith("CPU"):
+        sentence = f"CPU {event.cpu}: {sentence}"
     vms = {name.partition(".")[0] for name in (event.actor, event.target) if name and name.startswith("vm")}
     bad = event.kind is Kind.FAULT or words.failed(event)
-    return [event.kind.value, words.sentence(event), "; ".join(words.changes(event)), " ".join(sorted(vms)), bad]
+    return [event.kind.value, sentence, "; ".join(words.changes(event)), " ".join(sorted(vms)), bad]
 
 
 def change_of(event: Event, paths: dict[str, int]) -> dict[str, Any]:
@@ -123,6 +135,8 @@ def change_of(event: Event, paths: dict[str, int]) -> dict[str, Any]:
     changes = [*event.changes]
     if event.kind is Kind.DELIVER:
         changes.append(Change(f"{event.target}.mailbox.message", None, words.text_of(event.message or b"", 64)))
+    if words.leaves(event):
+        changes.append(Change(f"cpu{event.cpu}.current", None, None))
     folded = [[paths.setdefault(change.what, len(paths)), folded_value(change.new)] for change in changes]
     return {"rows": words.change_rows(event), "set": folded}
 
@@ -178,7 +192,7 @@ def row_numbers(scene: Scene, count: int) -> tuple[list[int], dict[str, Any]]:
     for shape in scene.shapes:
         if shape.seq is None:
             continue
-        if isinstance(shape, Rect):
+        if isinstance(shape, Rect) and shape.role != "fatal":
             end = shape.y + shape.height
             lanes[shape.x + shape.width / 2].append((shape.y, end, shape.width, shape.role, shape.seq))
         elif isinstance(shape, Line) and shape.x1 == shape.x2:

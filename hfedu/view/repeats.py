@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from hfedu.run.trace import Event
+from hfedu.run.trace import Event, Kind
 
 TIMES_AT_LEAST, EVENTS_AT_LEAST = 4, 16
 PERIOD_AT_MOST, CANDIDATES = 256, 4
@@ -20,7 +20,19 @@ def same(event: Event) -> tuple[object, ...]:
     """What two events must share to count as the same: all but the bytes of messages, registers and log lines."""
     states = tuple((what, new) for what, _, new in event.changes if what.endswith(".state"))
     size = None if event.message is None else len(event.message)
-    return event.kind, event.actor, event.target, event.function, event.args, event.result, size, states
+    step = event.text if event.kind in (Kind.STEP, Kind.SWITCH) else ""
+    return (
+        event.kind,
+        event.cpu,
+        step,
+        event.actor,
+        event.target,
+        event.function,
+        event.args,
+        event.result,
+        size,
+        states,
+    )
 
 
 def repeats(events: tuple[Event, ...]) -> list[Repeat]:

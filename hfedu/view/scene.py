@@ -44,7 +44,7 @@ class Text(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A small sign centred at (x, y): role "clear", "wfi", "fault" or "end"."""
+    """A small sign centred at (x, y): role "clear", "wfi", "fault", "step", "cpu", "end", "state" or "bad"."""
 
     x: float
     y: float
@@ -61,7 +61,7 @@ SANS = ("title", "subtitle", "head", "subhead", "legend")
 """Roles in DejaVu Sans; all other texts are in DejaVu Sans Mono."""
 FONT_SIZES = {
     "title": 14, "subtitle": 10.5, "head": 11, "subhead": 9.5, "number": 9.5, "label": 10, "state": 9,
-    "legend": 9.5, "end": 10,
+    "legend": 9.5, "end": 10, "cpu": 8,
 }  # fmt: skip
 
 

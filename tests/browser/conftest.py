@@ -130,6 +130,9 @@ class Notebook:
         """Run > Run All Cells, and wait until the kernel is idle again."""
         started = self.page.locator(".jp-CodeCell .jp-InputPrompt").filter(has_text=re.compile(r"[*\d]"))
         for _ in range(5):
+            question = self.page.locator(".jp-Dialog .jp-mod-accept")
+            if question.count():  # which kernel to use: asked when the server is slow to start one
+                question.first.click()
             self.page.click('.lm-MenuBar-itemLabel:text-is("Run")')
             self.page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
             self.page.wait_for_timeout(3000)
