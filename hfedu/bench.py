@@ -1,6 +1,8 @@
 """`hfedu bench`: how fast hfedu is on this machine, as numbers to compare within one run."""
 
+import importlib.util
 import os
+import shutil
 import statistics
 import struct
 import subprocess
@@ -14,6 +16,7 @@ from unittest import mock
 
 from hfedu.course.defects import DEFECTS, Explored, send_hello
 from hfedu.course.wrong import run_twice, send_two
+from hfedu.errors import Mistake
 from hfedu.files import asset
 from hfedu.guest.scripted import Action, clear, configure, send, vcpu_run, vm_count
 from hfedu.guest.unicorn_cpu import bare_hypercalls
@@ -26,6 +29,14 @@ from hfedu.view.sequence import sequence
 TRAPS = 6_000
 COUNT_VMS = struct.pack("<3I", 0xD29F_E020, 0xD400_0002, 0x17FF_FFFE)
 """A guest that asks for ever how many VMs there are: mov x0, #HF_VM_GET_COUNT; hvc #0; b .-8."""
+
+
+WATCH_KEYS = """addEventListener("keydown", (event) => requestAnimationFrame(() => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => window.waits.push(performance.now() - event.timeStamp);
+    port2.postMessage(0);
+}), true)"""
+"""Measures from a key press to right after the next frame is painted."""
 
 
 def seconds(action: Callable[[], object], times: int = 7) -> float:
@@ -93,6 +104,32 @@ def costs() -> dict[str, float]:
         "15_vms_over_2": least["15_vms"] / least["2_vms"],
         "1e5_events_over_1e3": least["1e5_events"] / least["1e3_events"],
     }
+
+
+def bench_player(events: int = 10_000) -> dict[str, float]:
+    """Milliseconds from a key press to the next picture in a real browser, for a run of about so many events.
+
+    One event on, ten on, and between the first and the last. `Mistake` without Playwright or Chromium.
+    """
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None or importlib.util.find_spec("playwright") is None:
+        raise Mistake("hfedu bench player needs Chromium on the PATH and Playwright: pip install playwright")
+    from playwright.sync_api import sync_playwright
+
+    traps = events * 6 // 10
+    run = boot(RamDisk(asset("pingpong_primary.bin"), [asset("echo.bin")]), str(traps), max_traps=traps)
+    with sync_playwright() as playwright:
+        page = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]).new_page()
+        page.set_content(run.to_html(), wait_until="load")
+        page.evaluate(WATCH_KEYS)
+        figures: dict[str, float] = {"events": len(run.events)}
+        for name, keys in {"step": ["ArrowRight"], "ten": ["PageDown"], "far": ["End", "Home"]}.items():
+            page.evaluate("window.waits = []")
+            for key in keys * (20 // len(keys)):
+                page.keyboard.press(key)
+                page.wait_for_timeout(50)
+            figures[f"key_to_paint_{name}_ms"] = statistics.median(page.evaluate("window.waits"))
+    return figures
 
 
 def bench(initrd: str | os.PathLike[str] | None = None) -> dict[str, float]:

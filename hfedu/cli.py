@@ -85,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
     boot.set_defaults(command=command_boot)
 
     draw = commands.add_parser("draw", parents=[machine], help="boot a RAM disk and draw its sequence diagram")
-    draw.add_argument("-o", "--output", required=True, metavar="FILE", help="FILE.svg, .png, .pdf, .mmd or .txt")
+    draw.add_argument("-o", "--output", required=True, metavar="FILE", help="FILE.svg, .png, .pdf, .html, .mmd or .txt")
     draw.add_argument("--events", type=event_range, default=(0, None), metavar="A:B", help="only events A to B")
     draw.add_argument("--theme", choices=THEMES, default="light", help="colours of the picture")
     draw.set_defaults(command=command_draw)

@@ -13,7 +13,7 @@ from hfedu.run.invariants import INVARIANTS, Invariant
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.replay import Scenario
 from hfedu.run.trace import Recording
-from hfedu.view import exploration, pagetable, paint, states
+from hfedu.view import exploration, page, pagetable, paint, states
 from hfedu.view.compare import compare
 from hfedu.view.player import EVENTS_AT_MOST
 from hfedu.view.sequence import MAX_ROWS, sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MAX_SECONDS = 10.0
 MAX_TRAPS = 100_000
-FORMATS = ("svg", "png", "pdf", "mmd", "txt")
+FORMATS = ("svg", "png", "pdf", "html", "mmd", "txt")
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,14 +41,16 @@ class Run(Recording):
     registers = states.registers
     stage2 = pagetable.stage2_map
     walk = pagetable.walk
+    to_html = page.to_html
     token = token.token
     why = why
 
     def draw(self, path: str | os.PathLike[str], first: int = 0, last: int | None = None, theme: str = "light") -> Path:
-        """Write the sequence diagram: the ending of `path` says whether as SVG, PNG, PDF, Mermaid or text.
+        """Write the sequence diagram: the ending of `path` says whether as SVG, PNG, PDF, HTML, Mermaid or text.
 
-        `first` and `last` choose events, `theme` is "light" or "dark". `Mistake` with a sentence for an ending
-        or a theme that does not exist, `OSError` if the file cannot be written.
+        `first` and `last` choose events, `theme` is "light" or "dark"; ".html" is the player, with all events and at
+        `first`, light or dark as the reader's system. `Mistake` with a sentence for an ending or a theme that does not
+        exist, `OSError` if the file cannot be written.
         """
         path = Path(path)
         path.write_bytes(self.render(path.suffix[1:].lower(), first, last, theme))
@@ -60,6 +62,8 @@ class Run(Recording):
             raise Mistake(f"{fmt or 'no ending'!r} is no output format: choose one of {', '.join(FORMATS)}")
         if theme not in THEMES:
             raise Mistake(f"there is no theme {theme!r}: choose one of {', '.join(THEMES)}")
+        if fmt == "html":
+            return self.to_html(position=first).encode()
         if fmt == "txt":
             return transcript(self, first, last).encode()
         if fmt == "mmd":

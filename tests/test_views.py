@@ -1,20 +1,23 @@
 """Pictures and text: nothing overlaps, nothing is cut, and they hold the same facts."""
 
 import itertools
+import json
 import re
 
 import pytest
 from conftest import one
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from runs import crowd, pingpong
 from test_explorer import RACE
 from test_smp import boot
 
 import hfedu
 from hfedu import Kind
 from hfedu.notebook import Run
-from hfedu.run.trace import Change, Event, Lifeline, Outcome
 from hfedu.view import words
+from hfedu.view.player import player_data
+from hfedu.view.repeats import repeats
 from hfedu.view.scene import FONT_SIZES, Line, Mark, Rect, Text, text_width
 from hfedu.view.sequence import MAX_ROWS, sequence
 from hfedu.view.theme import DARK, LIGHT, styles
@@ -24,43 +27,6 @@ NAMES = ["broadcast_3", "chain_relay_4", "wfi_never_resumes", "rand_0001", "sec_
 
 def run_of(name: str) -> Run:
     return hfedu.boot(one(name).initrd, max_instructions=10_000_000, title=name)
-
-
-def crowd(vms: int, rounds: int) -> Run:
-    """A recording of many VMs that pass a message on in a circle, made by hand: the pool has no room for so many."""
-    lines = tuple(Lifeline(f"vm{i}.vcpu0", i, 0, f"guest_number_{i}" if i else "vmlinuz") for i in range(vms))
-    events = [Event(0, None, 0, "hypervisor", Kind.BOOT)]
-
-    def add(**fields):
-        events.append(Event(len(events), len(events) - 1, 0, **fields))
-
-    for i in range(vms):
-        loaded = (Change(f"vm{i}.mailbox.state", None, "EMPTY"), Change(f"vm{i}.vcpu0.state", None, "READY"))
-        add(actor="hypervisor", kind=Kind.LOAD, target=f"vm{i}", changes=loaded)
-    for number in range(rounds):
-        sender, to = number % vms, (number + 1) % vms
-        current = (Change("cpu0.current", None, f"vm{sender}.vcpu0"),)
-        add(
-            actor="hypervisor",
-            kind=Kind.SWITCH,
-            target=f"vm{sender}.vcpu0",
-            function=0xFF05,
-            result=16 << 32,
-            changes=current,
-        )
-        cleared = (Change(f"vm{sender}.mailbox.state", "READ", "EMPTY"),) if number >= vms else ()
-        add(actor=f"vm{sender}.vcpu0", kind=Kind.HYPERCALL, function=0xFF06, args=(0, 0, 0), result=0, changes=cleared)
-        add(actor=f"vm{sender}.vcpu0", kind=Kind.HYPERCALL, function=0xFF04, args=(to, 4096, 0), result=0)
-        full = (Change(f"vm{to}.mailbox.state", "EMPTY", "READ"),)
-        add(
-            actor=f"vm{sender}.vcpu0",
-            kind=Kind.DELIVER,
-            target=f"vm{to}",
-            message=b"sixteen letters!" * 256,
-            changes=full,
-        )
-        add(actor="hypervisor", kind=Kind.WAKE, target=f"vm{to}.vcpu0")
-    return Run(tuple(events), "", Outcome("budget", "The guests used up their budget.", 3), lines, f"{vms} VMs")
 
 
 def just_booted() -> Run:
@@ -349,3 +315,36 @@ def test_state_at_an_event():
     assert run.at(4)["vm1.vcpu0.pc"] == 0x40F0_0000
     with pytest.raises(hfedu.Mistake, match="there is no event 9999: this recording has events 0 to"):
         run.at(9999)
+
+
+def test_repeats_are_found_and_only_where_nothing_but_bytes_differs():
+    run = crowd(4, 200)
+    (repeat,) = repeats(run.events)
+    until = repeat.first + repeat.period * repeat.times
+    assert repeat.period == 20
+    assert until > len(run.events) - repeat.period
+    for seq in range(repeat.first, until - repeat.period):
+        assert words.sentence(run.events[seq]) == words.sentence(run.events[seq + repeat.period])
+    middle = repeat.first + 100
+    other = run.events[middle]._replace(result=1)
+    first, second = repeats((*run.events[:middle], other, *run.events[middle + 1 :]))
+    assert first.first + first.period * first.times <= middle < second.first
+    assert repeats(run.events[:40]) == []
+
+
+def test_data_of_the_player_is_lean_and_a_run_too_long_for_a_page_is_a_sentence(monkeypatch):
+    run = pingpong(6000)
+    assert len(json.dumps(player_data(run), separators=(",", ":"))) < 50 * len(run.events)
+    monkeypatch.setattr("hfedu.view.player.EVENTS_AT_MOST", 9_000)
+    with pytest.raises(hfedu.Mistake, match=r"this run has 10,006 events, and a page holds 9,000: record fewer"):
+        run.to_html()
+    with pytest.raises(hfedu.Mistake, match="there is no event 99999: this recording has events 0 to 10005"):
+        run.to_html(position=99_999)
+
+
+def test_html_is_a_format_and_begins_at_the_first_event_asked_for(tmp_path):
+    path = run_of("broadcast_3").draw(tmp_path / "player.html", first=7)
+    text = path.read_text("utf-8")
+    assert text == run_of("broadcast_3").to_html(position=7)
+    assert text.startswith("<!DOCTYPE html>")
+    assert "position: 7 }" in text

@@ -4,6 +4,7 @@ Coordinates are pixels, x to the right and y down. A `role` says what a shape me
 painters decide how that looks. `seq` is the event a shape belongs to, None for what is always there.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -78,7 +79,7 @@ class Scene:
 
     width: float = 0
     height: float = 0
-    shapes: list[Shape] = field(default_factory=list)
+    shapes: deque[Shape] = field(default_factory=deque)
     rows: dict[int, tuple[float, float]] = field(default_factory=dict)
     body_end: float = 0
     alt: str = ""
