@@ -26,6 +26,7 @@ def test_lesson_runs_and_judges_a_prediction(notebook, name, players):
     form.locator("text=right.").first.wait_for()
     form.locator(".hfedu").wait_for()
     book.picture(f"{name}-prediction")
+    page.locator(".hfedu").nth(players).wait_for()
     assert page.locator(".hfedu").count() == players + 1
     assert "Traceback" not in page.locator(".jp-Notebook").inner_text()
     book.no_errors()
