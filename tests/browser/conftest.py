@@ -120,6 +120,8 @@ class Notebook:
     def __init__(self, page, address, name):
         self.page = page
         page.set_default_timeout(20_000)
+        question = page.locator(".jp-Dialog")  # such as which kernel to use, when the server is slow to start one
+        page.add_locator_handler(question, lambda: question.locator(".jp-mod-accept").first.click())
         self.errors = []
         page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
@@ -130,9 +132,6 @@ class Notebook:
         """Run > Run All Cells, and wait until the kernel is idle again."""
         started = self.page.locator(".jp-CodeCell .jp-InputPrompt").filter(has_text=re.compile(r"[*\d]"))
         for _ in range(5):
-            question = self.page.locator(".jp-Dialog .jp-mod-accept")
-            if question.count():  # which kernel to use: asked when the server is slow to start one
-                question.first.click()
             self.page.click('.lm-MenuBar-itemLabel:text-is("Run")')
             self.page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
             self.page.wait_for_timeout(3000)
