@@ -11,6 +11,7 @@ from hfedu.run import machine, token
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.trace import Recording
 from hfedu.view import pagetable, paint, states
+from hfedu.view.compare import compare
 from hfedu.view.player import EVENTS_AT_MOST
 from hfedu.view.sequence import MAX_ROWS, sequence
 from hfedu.view.text import mermaid, transcript
@@ -38,6 +39,7 @@ class Run(Recording):
     walk = pagetable.walk
     token = token.token
     why = why
+    compare = compare
 
     def draw(self, path: str | os.PathLike[str], first: int = 0, last: int | None = None, theme: str = "light") -> Path:
         """Write the sequence diagram: the ending of `path` says whether as SVG, PNG, PDF, Mermaid or text.

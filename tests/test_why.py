@@ -342,6 +342,9 @@ def test_on_two_cpus_a_chain_says_what_the_hypervisor_saw(seed):
     run = hfedu.Machine(RamDisk([first, second], [ready]), cpus=2, schedule=seed).run()
     refused = [event for event in run.events if words.failed(event)]
     assert refused
+    for event in run.events:
+        if event.actor == "vm1.vcpu0" and event.function == call.HF_MAILBOX_RECEIVE and event.result is None:
+            assert "VM 1's mailbox is EMPTY since event" in str(run.why(event))
     for event in refused:
         assert_true_of(run, run.why(event), event.seq, served(run, event))
         assert " is EMPTY" not in str(run.why(event)) or words.number(event) == call.HF_VCPU_RUN

@@ -125,6 +125,8 @@ def explained(past: Past, event: Event) -> Links:
         return ended(past, event)
     waits = event.kind is Kind.HYPERCALL and words.number(event) == call.HF_MAILBOX_RECEIVE and event.result is None
     if waits or event.kind is Kind.WFI:
+        while past.seq > event.seq and "BLOCKED" not in str(past.get(f"{event.actor}.state")):
+            past = Past(past.recording, past.seq - 1)  # another CPU has woken it already
         return present(past, event.actor) + holders(past)
     return led_to(past, event)
 
