@@ -16,6 +16,7 @@ from hfedu.run.trace import Recording
 from hfedu.view import exploration, page, pagetable, paint, states
 from hfedu.view.compare import compare
 from hfedu.view.player import EVENTS_AT_MOST
+from hfedu.view.runs import compare as compare_runs
 from hfedu.view.sequence import MAX_ROWS, sequence
 from hfedu.view.text import mermaid, transcript
 from hfedu.view.theme import THEMES
@@ -44,6 +45,7 @@ class Run(Recording):
     to_html = page.to_html
     token = token.token
     why = why
+    compare = compare_runs
 
     def draw(self, path: str | os.PathLike[str], first: int = 0, last: int | None = None, theme: str = "light") -> Path:
         """Write the sequence diagram: the ending of `path` says whether as SVG, PNG, PDF, HTML, Mermaid or text.

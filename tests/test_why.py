@@ -1,6 +1,7 @@
 """Why: every refusal, fault, wait and end has a chain of causes, and what the chain says is so in the recording."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from conftest import one, recorded
@@ -9,12 +10,14 @@ import hfedu
 from hfedu import Kind, RamDisk, Secondary, clear, configure, cpu_on, hvc, load, meet, receive, send, smc, vcpu_run
 from hfedu.hf import call
 from hfedu.hf.psci import PsciCall
+from hfedu.hf.spinlock import SpinLock
+from hfedu.history import rpc
 from hfedu.run.explorer import Scenario, counterexample, explore
 from hfedu.view import words
 
 STATE = re.compile(r"(VM \d+)(?: (vCPU \d+)|'s mailbox) is (?:not READY, it is )?([A-Z_]+) since event (\d+)")
 SENT = re.compile(r"(VM \d+)'s message was delivered there at event (\d+)")
-RECORDED = [run.name for run in recorded("runs")[::6]] + [run.name for run in recorded("faults")]
+RECORDED = [run.name for run in recorded("runs")[::12]] + [run.name for run in recorded("faults")]
 
 
 def path(vm, vcpu):
@@ -240,16 +243,16 @@ def test_a_vcpu_in_wfi_is_never_woken_and_a_message_does_not_help():
 
 
 def test_a_receive_before_configure_is_never_woken():
-    assert (
-        "has no receive page, so every send to it fails. No vCPU of it can configure: nothing wakes it."
-        in why_waits(boot(primary_that(), idle))
-    )
+    why = why_waits(boot(primary_that(), idle))
+    assert "VM 1 has no receive page and cannot configure one: every send to it fails, so nothing wakes it." in why
+    repaired = why_waits(boot(primary_that(), idle, profile="fixed"))
+    assert "so no message wakes it. HF_INTERRUPT_INJECT by the primary ends the wait with -1." in repaired
 
 
 def test_a_receive_after_a_message_that_was_not_cleared_is_never_woken():
     run = boot(primary_that(send(1, "x"), vcpu_run(1)), secondary_that(receive(), receive()))
     why = why_waits(run)
-    assert "Every send to VM 1 fails until it clears. No vCPU of it can clear: nothing wakes it." in why
+    assert "VM 1 cannot clear its mailbox while it waits: every send to it fails, so nothing wakes it." in why
 
 
 def test_a_receive_that_a_message_ends():
@@ -261,6 +264,13 @@ def test_a_receive_that_a_message_ends():
     repaired = why_waits(boot(primary_that(), ready, fixes=["no-interrupt"]))
     assert "overwrote" not in repaired
     assert "HF_INTERRUPT_INJECT by the primary ends the wait with -1." in repaired
+
+
+def test_a_message_that_is_there_is_about_to_wake_who_waits_and_nobody_else():
+    run = boot(primary_that(send(1, "x")), ready)
+    delivery = next(event.seq for event in run.events if event.kind is Kind.DELIVER)
+    assert f"The message of event {delivery} is about to wake it." in str(run.why(delivery, "vm1.vcpu0"))
+    assert "READY" in str(run.why(delivery + 1, "vm1.vcpu0"))
 
 
 def test_a_vcpu_that_is_off_and_one_that_is_ready():
@@ -322,9 +332,8 @@ def test_a_counterexample_and_a_deadlock_say_what_each_cpu_did_last():
         assert re.search(r"The last trap on CPU [01] is event \d+", str(run.why(end)))
 
 
-@pytest.mark.parametrize("seed", range(15))
-def test_on_two_cpus_a_chain_says_what_the_hypervisor_saw(seed):
-    """A call begins on one CPU, another CPU fills the mailbox, and then the first is refused."""
+def on_two_cpus(seed):
+    """Both CPUs send to one mailbox."""
 
     def first():
         yield configure()
@@ -339,9 +348,18 @@ def test_on_two_cpus_a_chain_says_what_the_hypervisor_saw(seed):
         yield hvc(call.HF_MAILBOX_SEND, 1, 2)
         yield vcpu_run(1)
 
-    run = hfedu.Machine(RamDisk([first, second], [ready]), cpus=2, schedule=seed).run()
+    return hfedu.Machine(RamDisk([first, second], [ready]), cpus=2, schedule=seed).run()
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_on_two_cpus_a_chain_says_what_the_hypervisor_saw(seed):
+    """A call begins on one CPU, another CPU fills the mailbox, and then the first is refused."""
+    run = on_two_cpus(seed)
     refused = [event for event in run.events if words.failed(event)]
     assert refused
+    for event in run.events:
+        if event.actor == "vm1.vcpu0" and event.function == call.HF_MAILBOX_RECEIVE and event.result is None:
+            assert "VM 1's mailbox is EMPTY since event" in str(run.why(event))
     for event in refused:
         assert_true_of(run, run.why(event), event.seq, served(run, event))
         assert " is EMPTY" not in str(run.why(event)) or words.number(event) == call.HF_VCPU_RUN
@@ -364,3 +382,56 @@ def test_any_other_event_is_explained_by_what_led_to_it():
         assert_true_of(run, run.why(event), event.seq, served(run, event))
     woken = next(event for event in run.events if event.kind is Kind.WAKE)
     assert [link.seq for link in run.why(woken)][:2] == [woken.cause, run.events[woken.cause].cause]
+
+
+def test_the_interface_before_the_commit_has_chains_too():
+    def asks():
+        yield configure()
+        yield hvc(rpc.RPC_ACK)
+        yield hvc(rpc.RPC_READ_REQUEST, 1)
+        yield hvc(rpc.RPC_READ_REQUEST, 1)
+
+    def requests():
+        yield configure()
+        yield vcpu_run(1)
+        yield hvc(rpc.RPC_REQUEST, 1, 4)
+        yield hvc(rpc.RPC_REQUEST, 1, 4)
+        yield vcpu_run(1)
+        yield vcpu_run(1)
+
+    run = boot(requests, asks, profile="rpc")
+    assert "The RPC interface refuses it" in str(refusal(run, 1))
+    assert str(refusal(run)).startswith("VM 1 vCPU 0 is not READY, it is BLOCKED_RPC since event")
+    assert "VM 1 cannot clear its mailbox while it waits" in why_waits(run)
+
+
+def test_a_run_that_ends_without_power_says_what_the_cpu_did_last():
+    def waits():
+        yield configure()
+        yield vcpu_run(1)
+        yield hfedu.wait_for_interrupt()
+
+    def turns_off():
+        yield hvc(PsciCall.CPU_OFF)
+
+    for primary in (waits, turns_off):
+        run = boot(primary, ready)
+        assert run.outcome.kind == "stuck"
+        assert_true_of(run, run.why(run.events[-1]), len(run.events) - 1)
+        assert "The last trap on CPU 0 is event" in str(run.why(run.events[-1]))
+    assert "belongs to CPU 0, which was turned off since event 4" in str(run.why(len(run.events) - 1, "vm0.vcpu0"))
+    spin = hfedu.boot(RamDisk(b"\0\0\0\x14"), max_instructions=1000)
+    assert "CPU 0 is held by VM 0 vCPU 0 since event 2." in str(spin.why(spin.events[-1]))
+
+
+def test_a_deadlock_says_what_each_cpu_serves_and_which_lock_it_waits_for():
+    """No two locks of this hypervisor are taken in both orders: the outcome is made by hand, its sentence is real."""
+    run = on_two_cpus(1)
+    locks = (SpinLock("vm1.lock"), SpinLock("vm1.vcpu0.lock"))
+    machine = hfedu.Machine(RamDisk(ready), cpus=2)
+    for core, lock, owner in zip(machine.cores, locks, reversed(machine.cores), strict=True):
+        lock.owner, core.step = owner.cpu, lock.acquire
+    outcome = hfedu.Outcome("deadlock", str(machine.deadlock()), 4)
+    links = str(replace(run, outcome=outcome).why(run.events[-1]))
+    assert re.search(r"Serving event \d+, CPU 0 waits for vm1\.lock, which CPU 1 holds\.", links)
+    assert re.search(r"Serving event \d+, CPU 1 waits for vm1\.vcpu0\.lock, which CPU 0 holds\.", links)

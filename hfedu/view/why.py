@@ -125,6 +125,10 @@ def explained(past: Past, event: Event) -> Links:
         return ended(past, event)
     waits = event.kind is Kind.HYPERCALL and words.number(event) == call.HF_MAILBOX_RECEIVE and event.result is None
     if waits or event.kind is Kind.WFI:
+        ends = (event.actor, event.actor.partition(".")[0])
+        later = (e.seq for e in past.events[event.seq :] if e.kind in (Kind.DELIVER, Kind.WAKE) and e.target in ends)
+        if (woken := next(later, None)) is not None:
+            past = Past(past.recording, woken - 1)  # before another CPU ended the wait
         return present(past, event.actor) + holders(past)
     return led_to(past, event)
 
@@ -184,25 +188,25 @@ def owners(past: Past, vm: int) -> Links:
 # vCPUs.
 
 
-def cpu_of(past: Past, vcpu: str) -> str | None:
-    """The physical CPU that holds a vCPU, such as "cpu0"."""
-    paths = (f"cpu{cpu}" for cpu in range(MAX_CPUS))
-    return next((cpu for cpu in paths if past.get(f"{cpu}.current") == vcpu), None)
+def held(past: Past) -> dict[str, str]:
+    """Which physical CPUs that are on hold which vCPUs."""
+    cpus = (f"cpu{cpu}" for cpu in range(MAX_CPUS))
+    return {cpu: past.get(f"{cpu}.current") for cpu in cpus if past.get(f"{cpu}.is_on") and past.get(f"{cpu}.current")}
 
 
 def holders(past: Past) -> Links:
     """Who holds each physical CPU."""
     links = []
-    for cpu in (f"cpu{cpu}" for cpu in range(MAX_CPUS)):
-        if (vcpu := past.get(f"{cpu}.current")) is not None:
-            at = past.since(f"{cpu}.current").seq
-            links.append(Link(f"{words.who(cpu)} is held by {words.who(vcpu)} since event {at}.", at))
+    for cpu, vcpu in held(past).items():
+        at = past.since(f"{cpu}.current").seq
+        links.append(Link(f"{words.who(cpu)} is held by {words.who(vcpu)} since event {at}.", at))
     return links
 
 
 def present(past: Past, vcpu: str) -> Links:
     """Why a vCPU does or does not run, and what will change that."""
-    who, cpu, state = words.who(vcpu), cpu_of(past, vcpu), past.get(f"{vcpu}.state")
+    who, state = words.who(vcpu), past.get(f"{vcpu}.state")
+    cpu = next((cpu for cpu, current in held(past).items() if current == vcpu), None)
     at = past.since(f"{vcpu}.state")
     last = past.last(lambda event: event.actor == vcpu)
     if cpu is not None and last is not None and last.kind is Kind.FAULT:
@@ -244,7 +248,7 @@ def became_ready(past: Past, at: Event) -> str:
 def primary_waits(past: Past, vcpu: str) -> Links:
     """Why a vCPU of the primary, which belongs to one physical CPU, does not run."""
     who, cpu = words.who(vcpu), f"cpu{vcpu.rpartition('vcpu')[2]}"
-    other = past.get(f"{cpu}.current")
+    other = held(past).get(cpu)
     if other is None:
         turned = past.last(lambda event: event.change(f"{cpu}.is_on"))
         if turned is None:
@@ -261,33 +265,30 @@ def primary_waits(past: Past, vcpu: str) -> Links:
 
 
 def waits_for_message(past: Past, vcpu: str) -> Links:
-    """A vCPU in a blocking receive: why it blocks, and whether a message can come."""
-    who, name = words.who(vcpu), vcpu.partition(".")[0]
-    vm = int(name[2:])
-    asked = past.called(vcpu, call.HF_MAILBOX_RECEIVE)
-    at = asked.seq if asked is not None else past.since(f"{vcpu}.state").seq
-    links = [Link(f"{who} waits for a message since its receive at event {at}.", at), *mailbox(past, vm)]
-    overwritten = past.since(f"{vcpu}.state")
+    """A vCPU in a blocking receive: why it blocks, and whether a message can come.
+
+    No other vCPU of its VM can see to that: only vCPU 0 of a secondary ever runs.
+    """
+    name = vcpu.partition(".")[0]
+    vm, state = int(name[2:]), past.get(f"{name}.mailbox.state")
+    at, overwritten = past.called(vcpu, call.HF_MAILBOX_RECEIVE), past.since(f"{vcpu}.state").seq
+    assert at is not None, "only a receive makes a vCPU wait for a message"
+    waits = f"{words.who(vcpu)} waits for a message since its receive at event {at.seq}."
+    links = [Link(waits, at.seq), *mailbox(past, vm)]
     if past.get(f"{vcpu}.state") == "BLOCKED_INTERRUPT":
-        seq = overwritten.seq
-        links.append(Link(f"At event {seq} the switch overwrote BLOCKED_MAILBOX (defect blocked-state).", seq))
-    waiters = past.state.waiters(vm)
-    peers = [line.name for line in past.recording.lifelines if line.vm == vm and line.name not in waiters]
-    able = any(past.get(f"{peer}.state") in ("READY", "RUNNING") for peer in peers)
+        told = f"At event {overwritten} the switch overwrote BLOCKED_MAILBOX (defect blocked-state)."
+        links.append(Link(told, overwritten))
     injected = past.repaired("no-interrupt")
-    never = "No message" if injected else "Nothing"
-    if not past.get(f"{name}.mailbox.recv"):
-        who_else = "Only another vCPU of it can configure: until then" if able else "No vCPU of it can configure:"
-        links.append(
-            Link(f"VM {vm} has no receive page, so every send to it fails. {who_else} {never.lower()} wakes it.")
-        )
-    elif past.get(f"{name}.mailbox.state") in ("READ", "INFLIGHT"):
-        who_else = "Only another vCPU of it can clear: until then" if able else "No vCPU of it can clear:"
-        links.append(Link(f"Every send to VM {vm} fails until it clears. {who_else} {never.lower()} wakes it."))
+    never = "so no message wakes it." if injected else "so nothing wakes it."
+    mail = past.since(f"{name}.mailbox.state").seq
+    if state in ("READ", "INFLIGHT") and mail > past.since(f"{name}.mailbox.recv_waiter").seq:
+        links.append(Link(f"The message of event {mail} is about to wake it.", mail))
+    elif not past.get(f"{name}.mailbox.recv"):
+        links.append(Link(f"VM {vm} has no receive page and cannot configure one: every send to it fails, {never}"))
+    elif state in ("READ", "INFLIGHT"):
+        links.append(Link(f"VM {vm} cannot clear its mailbox while it waits: every send to it fails, {never}"))
     else:
-        before = waiters.index(vcpu) if vcpu in waiters else 0
-        first = f", after {before} newer vCPU{'s' if before > 1 else ''} that wait too" if before else ""
-        links.append(Link(f"The next message to VM {vm} wakes it{first}."))
+        links.append(Link(f"The next message to VM {vm} wakes it."))
     return [*links, Link("HF_INTERRUPT_INJECT by the primary ends the wait with -1.")] if injected else links
 
 
