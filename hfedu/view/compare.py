@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from hfedu.hf.platform import HypervisorHang, PowerDown
+from hfedu.hf.platform import HypervisorHang
 from hfedu.run.explorer import BUILT_IN, Exploration, Violation, counterexample
 from hfedu.run.invariants import Invariant, Past
 from hfedu.run.machine import Machine
@@ -56,36 +56,29 @@ class Nearest:
         It lets `early`, the CPU that was too early in the failing order, go on as soon as it may, and then has few
         changes of CPU: so the step right before that of `early` is what had to come first.
         """
-        waiting = [(begin, past)]
+        waiting, replay = [(begin, past)], self.replay
         while waiting:
             schedule, past = waiting.pop()
             preferred = schedule[-1:] if early in schedule[len(begin) :] else (early,)
-            for cpu in sorted(self.replay.follow(schedule, past), key=lambda cpu: (cpu,) == preferred):
-                self.replay.follow(schedule, past)
+            for cpu in sorted(replay.follow(schedule, past), key=lambda cpu: (cpu,) == preferred):
+                replay.follow(schedule, past)
                 ways = (*schedule, cpu)
                 if not self.step(cpu):
                     continue
-                if not self.off and self.replay.machine.able():
-                    key = self.replay.key()
+                if not replay.off and replay.machine.able():
+                    key = replay.key()
                     if key not in self.hopeless:
                         self.hopeless.add(key)
-                        waiting.append((ways, self.replay.ghost.past()))
-                elif self.off or not (self.replay.machine.deadlock() or any(map(hangs, self.replay.machine.cores))):
+                        waiting.append((ways, replay.ghost.past()))
+                elif replay.off or not (replay.machine.deadlock() or any(map(hangs, replay.machine.cores))):
                     return ways
         return None
 
     def step(self, cpu: int) -> bool:
         """Take a step. Whether the invariant still holds."""
-        core, ghost = self.replay.machine.cores[cpu], self.replay.ghost
-        self.off = False
         self.replay.machine.able()
-        ghost.before(core)
-        try:
-            core.advance()
-            ghost.after()
-        except PowerDown:
-            self.off = True
-        return not any(invariant.broken(ghost) for invariant in self.invariants)
+        self.replay.step(cpu)
+        return not any(invariant.broken(self.replay.ghost) for invariant in self.invariants)
 
 
 def hangs(core: Any) -> bool:
