@@ -33,7 +33,7 @@ const SMALLEST = 0.8;
 const AROUND = 240;
 const SERIAL_LINES = 60;
 const SANS = ["title", "subtitle", "head", "subhead", "legend"];
-const SIGNS = /** @type {Record<string, string>} */ ({ EMPTY: "□", RECEIVED: "▨", READ: "■", running: "▮", ready: "│", BLOCKED_MAILBOX: "┊", BLOCKED_INTERRUPT: "┊", OFF: "·" });
+const SIGNS = /** @type {Record<string, string>} */ ({ EMPTY: "□", RECEIVED: "▨", READ: "■", IDLE: "□", PENDING: "▨", INFLIGHT: "■", running: "▮", ready: "│", BLOCKED_MAILBOX: "┊", BLOCKED_INTERRUPT: "┊", BLOCKED_RPC: "┊", OFF: "·" });
 const HELP = [
   ["→ ←, ↓ ↑", "one event on, back"], ["Page Down, Page Up", "ten events on, back"], ["Home, End", "first event, last event"],
   ["Space", "play, pause"], ["B", "go to the event that caused this one"], ["/", "search"], ["N, P", "next, previous event found"],
@@ -658,7 +658,7 @@ class Inspector {
     for (const vm of [...state.keys()].filter((path) => path.endsWith(".mailbox.state")).map((path) => path.split(".")[0])) {
       const mailbox = value(`${vm}.mailbox.state`);
       const from = `from VM ${Number(value(`${vm}.mailbox.recv_from_id`) ?? 0)}, ${Number(value(`${vm}.mailbox.recv_bytes`) ?? 0)} bytes ${value(`${vm}.mailbox.message`) ?? ""}`;
-      rows.push(row(`${vm}.mailbox.state`, badge(mailbox), mailbox === "EMPTY" ? "" : from));
+      rows.push(row(`${vm}.mailbox.state`, badge(mailbox), ["EMPTY", "IDLE"].includes(mailbox) ? "" : from));
       /** @type {string[]} */
       const waiters = [];
       for (let name = value(`${vm}.mailbox.recv_waiter`); name && !waiters.includes(name); name = value(`${name}.mailbox_next`)) waiters.push(name);

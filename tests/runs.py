@@ -3,6 +3,7 @@
 import hfedu
 from hfedu import Kind, RamDisk, clear, configure, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.files import asset
+from hfedu.guest.rpc import rpc_ack, rpc_read_request, rpc_reply, rpc_request, rpc_vcpu_run
 from hfedu.notebook import Run
 from hfedu.run.trace import Change, Event, Lifeline, Outcome
 
@@ -38,6 +39,31 @@ def refusals() -> Run:
         yield wait_for_interrupt()
 
     return hfedu.boot(RamDisk(primary, [reader, sleeper]), title="</script><!--<script>&\"'")
+
+
+def before_the_commit() -> Run:
+    """Requests and replies under the interface before the commit, and a reply that is refused."""
+
+    def primary():
+        yield configure()
+        yield rpc_vcpu_run(1)
+        yield rpc_ack()
+        yield rpc_request(1, "question")
+        yield rpc_vcpu_run(1)
+        yield rpc_vcpu_run(1)
+        yield rpc_ack()
+        yield rpc_request(1, "more")
+        yield rpc_vcpu_run(1)
+
+    def server():
+        yield configure()
+        yield rpc_reply("ready", ack=False)
+        yield rpc_read_request(block=False)
+        yield rpc_reply("answer")
+        yield rpc_reply("again", ack=False)
+        yield rpc_read_request()
+
+    return hfedu.boot(RamDisk(primary, [server]), profile="rpc", title="Before the commit")
 
 
 def crowd(vms: int, rounds: int) -> Run:

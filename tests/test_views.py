@@ -8,7 +8,7 @@ import pytest
 from conftest import one
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
-from runs import crowd, pingpong
+from runs import before_the_commit, crowd, pingpong
 from test_explorer import RACE
 from test_smp import boot
 
@@ -52,6 +52,7 @@ RUNS = {name: lambda name=name: run_of(name) for name in NAMES} | {
     "12 VMs": lambda: crowd(12, 30),
     "5000 events": lambda: crowd(5, 1000),
     "nothing yet": lambda: just_booted(),
+    "before the commit": before_the_commit,
 }
 SEVERAL_CPUS = {f"2 CPUs, {schedule}": lambda schedule=schedule: boot(schedule) for schedule in (1, 2, "every 1")} | {
     f"counterexample {i}": lambda i=i: hfedu.explore(RACE).counterexample(i) for i in range(5)
@@ -227,6 +228,29 @@ def test_transcript_decodes_arguments_and_results():
     assert "CPU 0 switches to VM 0 vCPU 0: run = MESSAGE(22 bytes)" in text
     assert "CPU 0 switches to VM 1 vCPU 0: receive = VM 0, 20 bytes" in text
     assert "VM 3 mailbox: READ -> EMPTY" in text
+
+
+def test_the_interface_before_the_commit_has_words_of_its_own():
+    run = before_the_commit()
+    text = run.transcript()
+    for said in (
+        "VM 0 vCPU 0 calls RPC_REQUEST(VM 1, 8 bytes) = 1\n",
+        "now PENDING: “question”",
+        "VM 1 vCPU 0 calls RPC_READ_REQUEST(no block) = 8 bytes",
+        "VM 1 vCPU 0 calls RPC_REPLY(6 bytes, ack 1) = 0",
+        "run = RESPONSE_READY(6 bytes)",
+        "VM 1 vCPU 0 calls RPC_REPLY(5 bytes, ack 0) = -1",
+        "run = WAIT_FOR_INTERRUPT",
+        "rpc_read_request = 4 bytes",
+        "VM 0 vCPU 0 calls RPC_ACK() = 0",
+    ):
+        assert said in text
+    assert not re.search(r"HF_MAILBOX|MESSAGE|EMPTY|RECEIVED", text)
+    wake = next(event for event in words.spoken(run) if event.kind is Kind.WAKE)
+    assert ["VM 1 vCPU 0 x0", "0x0", "0x4: 4 bytes"] in words.change_rows(wake)
+    assert {"IDLE", "PENDING", "INFLIGHT", "ack"} <= {s.text for s in sequence(run).shapes if isinstance(s, Text)}
+    assert run.mailbox(1, len(run.events) - 1).alt.endswith("INFLIGHT")
+    assert "rpc_reply" in run.render("mmd").decode()
 
 
 @pytest.mark.parametrize(

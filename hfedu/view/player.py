@@ -62,7 +62,7 @@ def player_data(recording: Recording) -> dict[str, Any]:
         "fonts": FONT_SIZES,
         "themes": {name: {r: s._asdict() for r, s in styles(theme).items()} for name, theme in THEMES.items()},
         "colours": {name: theme._asdict() for name, theme in THEMES.items()},
-        **event_tables(recording.events, bool(cpus_used(recording)), row_numbers(scene, count)),
+        **event_tables(words.spoken(recording), bool(cpus_used(recording)), row_numbers(scene, count)),
     }
 
 

@@ -73,7 +73,7 @@ def window(events: tuple[Event, ...], first: int, last: int | None, limit: int) 
 
 def sequence(recording: Recording, first: int = 0, last: int | None = None, limit: int = MAX_ROWS) -> Scene:
     """The sequence diagram of a recording, or of its events `first` to `last`; beyond `limit` rows it folds."""
-    rows = window(recording.events, first, last, limit)
+    rows = window(words.spoken(recording), first, last, limit)
     scene = Scene(alt=alt_text(recording))
     layout = place(actors(recording), rows, cpus_used(recording))
     right = max(layout.bands.values(), default=0) + BAND_WIDTH + BAND_LABEL
@@ -83,7 +83,8 @@ def sequence(recording: Recording, first: int = 0, last: int | None = None, limi
     scene.add(Text(MARGIN, 26, recording.title, "title"), Text(MARGIN, 44, subtitle, "subtitle"))
     heads(scene, layout)
     scene.body_end = body(scene, recording, rows, layout)
-    scene.height = legend(scene, scene.body_end + 22, bool(layout.cpus))
+    states = RPC_STATES if recording.made.get("profile") == "rpc" else {}
+    scene.height = legend(scene, scene.body_end + 22, bool(layout.cpus), states)
     return scene
 
 
@@ -251,7 +252,7 @@ def arrow(scene: Scene, event: Event, layout: Layout, at: float) -> None:
     if event.kind in (Kind.WFI, Kind.FAULT):
         scene.add(Mark(x, at, event.kind.value, seq))
     mailbox = event.change(f"{vm}.mailbox.state")
-    if event.kind is Kind.HYPERCALL and mailbox is not None and mailbox.new == "EMPTY":
+    if event.kind is Kind.HYPERCALL and mailbox is not None and mailbox.new in ("EMPTY", "IDLE"):
         scene.add(Mark(layout.bands[vm] + BAND_WIDTH / 2, at, "clear", seq))
 
 
@@ -354,13 +355,18 @@ CPU_LEGEND = (
     ("running", "running on CPU 0"), *LEGEND[1:],
     ("cpu", "made by the CPU of that column"), ("step", "goes on after another CPU"),
 )  # fmt: skip
+RPC_STATES = {"EMPTY": "IDLE", "RECEIVED": "PENDING", "READ": "INFLIGHT", "clear": "ack"}
+"""What the same signs mean under the interface before the commit."""
 
 
-def legend(scene: Scene, y: float, several_cpus: bool = False) -> float:
-    """What the signs mean, below the picture, in as many lines as the width needs. Returns the height."""
+def legend(scene: Scene, y: float, several_cpus: bool, other: dict[str, str]) -> float:
+    """What the signs mean, below the picture, in as many lines as the width needs. Returns the height.
+
+    `other` words stand in place of those of today.
+    """
     x: float = MARGIN
     for role, text in CPU_LEGEND if several_cpus else LEGEND:
-        sign = 30 if role in ARROWS else 12
+        text, sign = other.get(text, text), 30 if role in ARROWS else 12
         width = sign + 6 + text_width(text, "legend") + 16
         if x + width > scene.width - MARGIN + 10:
             x, y = MARGIN, y + 20

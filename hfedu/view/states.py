@@ -27,6 +27,13 @@ MAILBOX_EDGES = (
     Edge(0, 2, "message, a vCPU waits (or to the primary)", 1),
     Edge(2, 0, "clear", -1),
 )
+RPC_MAILBOX = ("IDLE", "PENDING", "INFLIGHT")
+RPC_EDGES = (
+    Edge(0, 1, "request"),
+    Edge(1, 2, "read_request"),
+    Edge(0, 2, "request, a vCPU waits (or a reply)", 1),
+    Edge(2, 0, "ack", -1),
+)
 VCPU = ("OFF", "READY", "RUNNING", "BLOCKED")
 VCPU_EDGES = (
     Edge(0, 1, "loaded"),
@@ -86,7 +93,9 @@ def connect(scene: Scene, boxes: list[tuple[float, float]], edge: Edge, y: float
 def mailbox_machine(recording: Recording, vm: int, seq: int) -> Scene:
     """The state machine of a VM's mailbox, with its state after event `seq` marked."""
     present = recording.at(seq).get(f"vm{vm}.mailbox.state")
-    return machine(f"VM {vm}'s mailbox after event {seq}", MAILBOX, MAILBOX_EDGES, present)
+    before = recording.made.get("profile") == "rpc"
+    names, edges = (RPC_MAILBOX, RPC_EDGES) if before else (MAILBOX, MAILBOX_EDGES)
+    return machine(f"VM {vm}'s mailbox after event {seq}", names, edges, present)
 
 
 def vcpu_machine(recording: Recording, vm: int, seq: int, vcpu: int = 0) -> Scene:

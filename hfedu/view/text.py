@@ -13,7 +13,7 @@ def transcript(recording: Recording, first: int = 0, last: int | None = None) ->
     Events that follow from the one above are indented. Where several CPUs are at work each has a column.
     """
     columns = [f"cpu{cpu}" for cpu in cpus_used(recording)] or ["cpu0"]
-    events = recording.events[first : None if last is None else last + 1]
+    events = words.spoken(recording)[first : None if last is None else last + 1]
     lines = [f"{recording.title}: {len(recording.events)} events. {words.plain(recording.outcome.sentence)}"]
     for event in events:
         indent = "  " if event.kind in (Kind.DELIVER, Kind.WAKE, Kind.SWITCH, Kind.LOAD) else ""
@@ -33,7 +33,7 @@ def mermaid(recording: Recording, first: int = 0, last: int | None = None) -> st
         names[line.name] = f"V{line.vm}_{line.vcpu}"
         label = f"VM {line.vm}" + (f" vCPU {line.vcpu}" if line.vcpu else "") + (f" {line.label}" if line.vm else "")
         lines.append(f"    participant {names[line.name]} as {_safe(label)}")
-    for event in recording.events[first : None if last is None else last + 1]:
+    for event in words.spoken(recording)[first : None if last is None else last + 1]:
         lines.extend(f"    {line}" for line in _arrows(event, names))
     return "\n".join(lines) + "\n"
 

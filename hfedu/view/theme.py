@@ -47,9 +47,11 @@ def styles(theme: Theme) -> dict[str, Style]:
     ink, soft = theme.ink, theme.soft
     table = {
         **dict.fromkeys(("title", "head"), Style(fill=ink, bold=True)),
-        **dict.fromkeys(("subtitle", "subhead", "number", "legend", "state-EMPTY"), Style(fill=soft)),
+        **dict.fromkeys(("subtitle", "subhead", "number", "legend", "state-EMPTY", "state-IDLE"), Style(fill=soft)),
         **dict.fromkeys(("note", "fold"), Style(fill=soft, italic=True)),
-        **dict.fromkeys(("state-RECEIVED", "state-READ"), Style(fill=theme.deliver, bold=True)),
+        **dict.fromkeys(
+            ("state-RECEIVED", "state-READ", "state-PENDING", "state-INFLIGHT"), Style(fill=theme.deliver, bold=True)
+        ),
         "hypervisor": Style(fill=ink),
         "vm": Style(theme.line, theme.box),
         "head-inverse": Style(fill=theme.paper, bold=True),
@@ -59,9 +61,9 @@ def styles(theme: Theme) -> dict[str, Style]:
         "ready": Style(theme.line, width=1.4),
         "blocked": Style(soft, width=1.8, dash=(1, 2.2)),
         "end": Style(ink, ink, bold=True),
-        "mailbox-EMPTY": Style(theme.line, theme.paper),
-        "mailbox-RECEIVED": Style(theme.deliver, theme.paper, hatch="////"),
-        "mailbox-READ": Style(theme.deliver, theme.deliver),
+        **dict.fromkeys(("mailbox-EMPTY", "mailbox-IDLE"), Style(theme.line, theme.paper)),
+        **dict.fromkeys(("mailbox-RECEIVED", "mailbox-PENDING"), Style(theme.deliver, theme.paper, hatch="////")),
+        **dict.fromkeys(("mailbox-READ", "mailbox-INFLIGHT"), Style(theme.deliver, theme.deliver)),
         "clear": Style(theme.call, theme.paper, width=1.6),
         "wfi": Style(soft, theme.paper, width=1.4),
         "fault": Style(theme.refused, theme.refused, width=2),

@@ -67,7 +67,7 @@ def why(recording: Recording, event: Event | int, vcpu: str | None = None) -> Wh
         return Why(f"Why {words.who(vcpu)} is as it is after event {seq}:", tuple(present(past, vcpu) + holders(past)))
     event = recording.events[seq]
     links = explained(Past(recording, settled(recording, event)), event)
-    return Why(f"Why event {seq}, {words.sentence(event).rstrip('.')}:", tuple(links))
+    return Why(f"Why event {seq}, {words.sentence(words.spoken(recording)[seq]).rstrip('.')}:", tuple(links))
 
 
 def settled(recording: Recording, event: Event) -> int:
@@ -136,8 +136,9 @@ def explained(past: Past, event: Event) -> Links:
 def led_to(past: Past, event: Event) -> Links:
     """The events that led to this one, the nearest first."""
     links: Links = []
+    events = words.spoken(past.recording)
     while event.cause is not None and len(links) < CAUSES:
-        event = past.events[event.cause]
+        event = events[event.cause]
         links.append(Link(f"It follows from event {event.seq}: {words.sentence(event).rstrip('.')}.", event.seq))
     return links or [Link("It is the first event: somebody switched the machine on.")]
 

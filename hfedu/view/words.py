@@ -6,7 +6,8 @@ from typing import NamedTuple
 from hfedu.hf import call
 from hfedu.hf.handler import call_number
 from hfedu.hf.psci import PsciCall
-from hfedu.run.trace import Event, Kind, Stage2
+from hfedu.history import rpc
+from hfedu.run.trace import Event, Kind, Recording, Stage2
 
 
 class CallWords(NamedTuple):
@@ -30,6 +31,16 @@ CALLS: dict[int, CallWords] = {
     PsciCall.SYSTEM_OFF: CallWords("system_off", "PSCI_SYSTEM_OFF", "", ""),
     PsciCall.SYSTEM_RESET: CallWords("system_reset", "PSCI_SYSTEM_RESET", "", ""),
 }
+RPC = 1 << 64
+"""Marks the function of a call of the interface before the commit, whose numbers mean something else today."""
+CALLS |= {RPC | function: named for function, named in CALLS.items()} | {
+    RPC | rpc.RPC_REQUEST: CallWords("rpc_request", "RPC_REQUEST", "VM {vm}, {size} bytes", "VM {vm}, {size} B"),
+    RPC | rpc.RPC_READ_REQUEST: CallWords("rpc_read_request", "RPC_READ_REQUEST", "block", "block"),
+    RPC | rpc.RPC_ACK: CallWords("rpc_ack", "RPC_ACK", "", ""),
+    RPC | rpc.RPC_REPLY: CallWords("rpc_reply", "RPC_REPLY", "{x1} bytes, ack {x2}", "{x1} B, ack {x2}"),
+}
+RUNS = call.HF_VCPU_RUN, RPC | call.HF_VCPU_RUN
+RECEIVES = call.HF_MAILBOX_RECEIVE, RPC | rpc.RPC_READ_REQUEST
 UNKNOWN = CallWords("", "")
 LABELS = {Kind.WAKE: "wake up", Kind.WFI: "WFI: waits", Kind.IRQ: "interrupt", Kind.FAULT: "fault"}
 SENTENCES = {
@@ -59,9 +70,19 @@ STEPS = {
 NAMES = re.compile(r"\b(vm\d+(?:\.vcpu\d+)?|cpu\d+)(?:\.(lock|mailbox))?\b")
 
 
+def spoken(recording: Recording) -> tuple[Event, ...]:
+    """The events of a recording, to be put into words: a call of the RPC interface is marked as one."""
+    if recording.made.get("profile") != "rpc":
+        return recording.events
+    functions = (rpc.RPC_READ_REQUEST if e.kind is Kind.WAKE else e.function for e in recording.events)
+    marked = (None if function is None else RPC | function for function in functions)
+    return tuple(e._replace(function=function) for e, function in zip(recording.events, marked, strict=True))
+
+
 def number(event: Event) -> int:
     """Which call an event is about; 0 if it is none."""
-    return call_number(event.function or 0)
+    function = event.function or 0
+    return call_number(function) | function & RPC
 
 
 def who(name: str) -> str:
@@ -100,7 +121,7 @@ def signed(value: int) -> str:
 def arguments(event: Event, short: bool = False) -> str:
     """The arguments of a call, decoded. `short` leaves out what a small picture has no room for."""
     x1, x2, x3 = event.args
-    if number(event) == call.HF_MAILBOX_RECEIVE and not x1:
+    if number(event) in RECEIVES and not x1:
         return "" if short else "no block"
     known = CALLS.get(number(event), UNKNOWN)
     decoded = {"vm": x1 & call.MASK32, "vcpu": x2 & call.MASK32, "size": x2 if x2 < 1 << 16 else hex(x2)}
@@ -124,6 +145,13 @@ def result(function: int | None, value: int, short: bool = False) -> str:
         if code == call.HfVcpuRun.MESSAGE:
             return f"MESSAGE {data} B" if short else f"MESSAGE({data} bytes)"
         return call.HfVcpuRun(code).name if code in list(call.HfVcpuRun) else hex(value)
+    if function == RPC | call.HF_VCPU_RUN:
+        code, data = rpc.rpc_run_return(value)
+        if code == rpc.RESPONSE_READY:
+            return f"RESPONSE_READY {data} B" if short else f"RESPONSE_READY({data} bytes)"
+        return result(call.HF_VCPU_RUN, code)
+    if function == RPC | rpc.RPC_READ_REQUEST and not value >> 63:
+        return f"{value} {'B' if short else 'bytes'}"
     if function == call.HF_MAILBOX_RECEIVE and not value >> 63:
         vm_id, count = call.hf_mailbox_receive_return(value)
         return f"VM {vm_id}, {count} {'B' if short else 'bytes'}"
@@ -136,7 +164,7 @@ def failed(event: Event) -> bool:
     """Whether the hypervisor refused a call."""
     if event.kind not in (Kind.HYPERCALL, Kind.SMC) or event.result is None:
         return False
-    if number(event) == call.HF_VCPU_RUN and event.kind is Kind.HYPERCALL:
+    if number(event) in RUNS and event.kind is Kind.HYPERCALL:
         return True  # a run that succeeds has no result yet: the switch back brings it
     return bool(event.result >> 63)
 
@@ -155,7 +183,7 @@ def label(event: Event, short: bool = False) -> str:
         text = f"{name_of_call(event, short=True)}({arguments(event, short=True)})"
         if event.result is not None:
             return f"{text} = {result(number(event), event.result, short=True)}"
-        return f"{text} waits" if number(event) == call.HF_MAILBOX_RECEIVE else text
+        return f"{text} waits" if number(event) in RECEIVES else text
     if event.kind is Kind.DELIVER:
         message = event.message or b""
         return f"{len(message)} B {text_of(message, 8 if short else 14)}".strip()
@@ -214,7 +242,7 @@ def change_rows(event: Event) -> list[list[str]]:
     for what, old, new in event.changes:
         before, after = _value(what, old), _value(what, new)
         if what.endswith(".x0") and isinstance(new, int):
-            function = call.HF_MAILBOX_RECEIVE if event.kind is Kind.WAKE else event.function
+            function = event.function or call.HF_MAILBOX_RECEIVE if event.kind is Kind.WAKE else event.function
             if event.kind is Kind.WAKE or what == f"{event.target}.x0":
                 after = f"{new:#x}: {result(function, new)}"
         rows.append([who(what).replace(".", " ").replace("_", " "), before, after])
