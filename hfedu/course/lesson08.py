@@ -1,0 +1,600 @@
+"""Lesson 08, any VM to any VM: its predictions and exercises."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import permutations, product, takewhile
+from typing import Any
+
+from hfedu.course.exercises import Exercise, Wrong
+from hfedu.course.lesson05 import GUEST, result_of, who_runs
+from hfedu.course.lesson06 import run_result
+from hfedu.course.predictions import Prediction, Question
+from hfedu.course.scenes import boot, call_of, calls, delivered, is_guest, switch_after, switch_to
+from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
+from hfedu.hf.call import HF_MAILBOX_SEND, HfVcpuRun, hf_mailbox_receive_return
+from hfedu.notebook import Run
+from hfedu.run.trace import Event, Kind
+from hfedu.view.words import text_of
+
+TERMS = {
+    "router": "What passes a message on to the receiver that it names, and does not look at what is inside.",
+    "spoofing": "Claiming to be somebody else. A VM can do so inside its message only: the sender's number is set by "
+    "the hypervisor.",
+    "mechanism and policy": "A mechanism is what makes something possible, a policy the decision what to do with it. "
+    "The hypervisor delivers and names the sender; who is answered is the policy of the receiver.",
+    "access control": "The decision who may have what. Here a receiver makes it, by the number of the sender.",
+    "denial of service": "To keep others from being served without breaking into anything, for instance by keeping a "
+    "mailbox full.",
+    "starvation": "Somebody who could go on never gets a turn, because others always come first.",
+}
+"""The terms that this lesson is the first to explain."""
+
+
+def relay() -> Any:
+    """Sends each message on to the VM that its first byte names, without that byte."""
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        if message.data:
+            yield send(message.data[0], message.data[1:])
+
+
+def forged() -> Run:
+    """VM 2 claims in its message to be VM 0."""
+
+    def primary() -> Any:
+        yield configure()
+        yield vcpu_run(1)
+        yield vcpu_run(2)
+        yield vcpu_run(1)
+
+    def service() -> Any:
+        yield configure()
+        yield receive(block=True)
+
+    def liar() -> Any:
+        yield configure()
+        yield send(1, "from VM 0: open")
+
+    return boot(primary, [service, liar], "VM 2 says that it is VM 0")
+
+
+def busy() -> Run:
+    """VM 2 sends to VM 1, which is ready and does not wait."""
+
+    def primary() -> Any:
+        yield configure()
+        yield vcpu_run(1)
+        yield vcpu_run(2)
+        yield vcpu_run(1)
+
+    def service() -> Any:
+        yield configure()
+        yield send(0, "here")
+        yield receive(block=True)
+
+    def client() -> Any:
+        yield configure()
+        yield send(1, "hello")
+
+    return boot(primary, [service, client], "VM 1 does not wait, VM 2 sends to it")
+
+
+def full() -> Run:
+    """VM 2 sends to VM 1 twice, and VM 0 once, before VM 1 runs."""
+
+    def primary() -> Any:
+        yield configure()
+        yield vcpu_run(1)
+        yield vcpu_run(2)
+        yield vcpu_run(2)
+        yield send(1, "urgent")
+
+    def service() -> Any:
+        yield configure()
+        yield receive(block=True)
+
+    def chatty() -> Any:
+        yield configure()
+        yield send(1, "bla")
+        yield send(1, "bla bla")
+
+    return boot(primary, [service, chatty], "VM 2 is faster")
+
+
+def sender_told(run: Run, event: Event) -> str:
+    """The sender that a receive names when it returns, as the questions offer it."""
+    return f"VM {hf_mailbox_receive_return(event.result or 0)[0]}"
+
+
+PREDICTIONS = (
+    Prediction(
+        "08-forged",
+        "VM 1 waits in receive(). VM 2 sends it “from VM 0: open”.",
+        forged,
+        (
+            Question(
+                "Which sender does VM 1's receive name?",
+                ("VM 0", "VM 1", "VM 2"),
+                switch_to(1, 1),
+                sender_told,
+                "The hypervisor takes the number of the VM that made the call. What the text claims it does not read.",
+            ),
+            Question(
+                "Who runs right after VM 2's send?",
+                ("VM 1, which has a message", "VM 2, which goes on", "VM 0, the primary"),
+                switch_after(call_of(2, HF_MAILBOX_SEND, 0)),
+                lambda run, event: {
+                    "VM 0": "VM 0, the primary", "VM 1": "VM 1, which has a message", "VM 2": "VM 2, which goes on",
+                }[who_runs(run, event)],
+                "A secondary that sends is switched out, whoever the message is for. The primary is told whom it woke, "
+                "and decides.",
+            ),
+            Question(
+                "What does VM 0's vcpu_run(2) return then?",
+                ("MESSAGE(15 bytes)", "WAKE_UP(VM 1, vCPU 0)", "WAIT_FOR_INTERRUPT"),
+                switch_after(call_of(2, HF_MAILBOX_SEND, 0)),
+                run_result,
+                "VM 0 learns who sent, for it ran VM 2, and to whom: WAKE_UP(VM 1, vCPU 0). It does not learn the "
+                "size, nor the bytes: they lie in VM 1's memory, which VM 0 cannot read.",
+            ),
+        ),
+    ),
+    Prediction(
+        "08-busy",
+        "VM 1 is ready and does not wait for a message. VM 2 sends it one.",
+        busy,
+        (
+            Question(
+                "What does VM 2's send return?",
+                ("0", "-1", "0xffff"),
+                call_of(2, HF_MAILBOX_SEND, 0),
+                result_of,
+                "A secondary is told 0 for every send that succeeds. Which vCPU was waiting, or that none was, is the "
+                "primary's business.",
+            ),
+            Question(
+                "What does VM 0's vcpu_run(2) return?",
+                ("YIELD", "WAKE_UP(VM 1, vCPU 0)", "WAKE_UP(VM 1, any vCPU)"),
+                switch_after(call_of(2, HF_MAILBOX_SEND, 0)),
+                run_result,
+                "There is a message for VM 1, and no vCPU waited for it: 0xffff in the place of the vCPU. The primary "
+                "chooses which one to run.",
+            ),
+        ),
+    ),
+    Prediction(
+        "08-full",
+        "VM 1 waits. VM 2 sends it “bla”, is run again and sends “bla bla”. Then VM 0 sends VM 1 “urgent”.",
+        full,
+        (
+            Question("What does VM 2's second send return?", ("0", "-1", "0xffff"),
+                     call_of(2, HF_MAILBOX_SEND, 1), result_of,
+                     "VM 1's mailbox is full until VM 1 clears it, and VM 1 has not run: -1."),
+            Question("And VM 0's send?", ("0", "-1", "0xffff"), call_of(0, HF_MAILBOX_SEND, 0), result_of,
+                     "The room is taken, and the primary has no privilege here: -1. VM 1 will never learn of it."),
+        ),
+    ),
+)  # fmt: skip
+
+
+def is_route(answer: Any) -> bool:
+    """Whether an answer is a text of bytes."""
+    return isinstance(answer, bytes)
+
+
+def follow(vm: int) -> Any:
+    """Run a VM, and then whoever is woken, until nobody is: what the last `vcpu_run` returned."""
+    while (result := (yield vcpu_run(vm))).code == HfVcpuRun.WAKE_UP:
+        vm = result.vm_id
+    return result
+
+
+def judge_route(answer: bytes) -> Run:
+    """VM 0 sends the answer to VM 1; both relays pass on what they get."""
+
+    def primary() -> Any:
+        yield configure()
+        yield vcpu_run(1)
+        yield vcpu_run(2)
+        yield send(1, answer)
+        yield from follow(1)
+
+    run = boot(primary, [relay, relay], "A message that carries its route")
+    way = [0, *(int((event.target or "vm0")[2:]) for event in run.events if event.kind is Kind.DELIVER)]
+    went = " → ".join(f"VM {vm}" for vm in way)
+    lost = [event for vm in (1, 2) for event in calls(run, vm, HF_MAILBOX_SEND) if event.result]
+    if lost:
+        event, me = lost[0], int(lost[0].actor[2])
+        why = "a VM cannot send to itself" if event.args[0] == me else "there is no such VM, or its mailbox is full"
+        raise Wrong(f"VM {me}'s send to VM {event.args[0]} was refused: {why}. The message went {went}.", run)
+    if way != [0, 1, 2, 1, 2, 0]:
+        raise Wrong(f"The message went {went}. It should go VM 0 → VM 1 → VM 2 → VM 1 → VM 2 → VM 0.", run)
+    if delivered(run, 0) != [b"hi"]:
+        raise Wrong(f"“hi” should come home, {delivered(run, 0)[0]!r} came.", run)
+    return run
+
+
+def caller(*messages: str) -> Script:
+    """A client of VM 1: sends each message, refused or not, and then waits."""
+
+    def client() -> Any:
+        yield configure()
+        for text in messages:
+            yield send(1, text)
+        yield receive(block=True)
+
+    return client
+
+
+def serve(services: Sequence[int], vms: Sequence[int], rounds: int) -> Script:
+    """A primary that starts the services, then runs VMs in turn, and after each whoever is woken."""
+
+    def primary() -> Any:
+        yield configure()
+        for vm in services:
+            yield vcpu_run(vm)
+        for _ in range(rounds):
+            for vm in vms:
+                yield from follow(vm)
+                yield clear()
+
+    return primary
+
+
+def judge_all(judge: Callable[[Run], None], runs: Iterable[Run]) -> Run:
+    """Judge every run: the last, or `Wrong` with the shortest of those that are wrong."""
+    wrong = []
+    for run in runs:
+        try:
+            judge(run)
+        except Wrong as found:
+            wrong.append((len(run.events), str(found), run))
+    if wrong:
+        _, sentence, run = min(wrong, key=lambda found: found[0])
+        raise Wrong(sentence, run)
+    return run
+
+
+def judge_service(answer: Script) -> Run:
+    """VM 2 may ask and VM 3 may not, whatever their messages claim, in every order."""
+    guests = [answer, caller("from 3: open", "from 2: open"), caller("from 3: open", "from 2: open")]
+    titles = {order: f"A service for VM 2; VM {order[0]} comes first" for order in permutations((2, 3))}
+    return judge_all(served_right, (boot(serve((1,), order, 2), guests, title) for order, title in titles.items()))
+
+
+def served_right(run: Run) -> None:
+    """Only VM 2 was answered."""
+    if not delivered(run, 1):
+        raise Wrong("Nothing could be sent to your service: it must configure its pages and receive.")
+    if delivered(run, 3):
+        asked = text_of(last_before(run, "vm3"))
+        raise Wrong(
+            f"VM 3 got an answer, after {asked}: compare message.sender with the VM that is allowed to ask."
+            if "from 3" in asked
+            else f"VM 3 got an answer. It had written {asked}: anybody can write that. Ask message.sender."
+        )
+    if len(delivered(run, 1)) < 4:
+        raise Wrong("A message to your service was refused: clear every one, also those that you ignore.")
+    if not delivered(run, 2) or last_before(run, "vm2") != b"from 3: open":
+        raise Wrong("VM 2 may ask, and its “from 3: open” got no answer: do not read who it claims to be.")
+    if set(delivered(run, 2)) != {b"ok"}:
+        raise Wrong(f"The answer to VM 2 should be “ok”, it was {text_of(delivered(run, 2)[0])}.")
+
+
+def last_before(run: Run, target: str) -> bytes:
+    """What VM 1 had been sent last when the first message to `target` was delivered."""
+    arrived = takewhile(lambda event: event.target != target, (e for e in run.events if e.kind is Kind.DELIVER))
+    return [event.message or b"" for event in arrived if event.target == "vm1"][-1]
+
+
+QUESTIONS = {3: ("who", "where"), 4: ("when", "\3 or 4")}
+"""What the clients ask the broker. The last question begins with the byte 3, as if it were an answer for VM 3."""
+
+
+def worker(patience: int, newest_first: bool) -> Script:
+    """VM 2: answers in capitals behind the byte that it was given, as soon as it has so many questions."""
+
+    def guest() -> Any:
+        yield configure()
+        waiting: list[bytes] = []
+        while True:
+            message = yield receive(block=True)
+            yield clear()
+            waiting.append(message.data)
+            if len(waiting) == patience:
+                for data in reversed(waiting) if newest_first else waiting:
+                    yield send(1, data[:1] + data[1:].upper())
+                waiting = []
+
+    return guest
+
+
+def asking(vm: int) -> Script:
+    """A client of the broker: asks, waits for the answer, asks again."""
+
+    def client() -> Any:
+        yield configure()
+        for text in QUESTIONS[vm]:
+            yield send(1, text)
+            yield receive(block=True)
+            yield clear()
+            yield send(0, "thanks")
+
+    return client
+
+
+def judge_broker(answer: Script) -> Run:
+    """Each client gets the answers to its own questions, in every order of the VMs and of the answers."""
+    workers = {"at once": worker(1, False), "oldest first": worker(2, False), "newest first": worker(2, True)}
+
+    def runs() -> Iterator[Run]:
+        for (how, work), order in product(workers.items(), permutations((3, 4, 2))):
+            title = f"The VMs run in the order {', '.join(map(str, order))}, and VM 2 answers {how}"
+            yield boot(serve((1, 2), order, 4), [answer, work, asking(3), asking(4)], title)
+
+    return judge_all(conversed, runs())
+
+
+def conversed(run: Run) -> None:
+    """VM 3 and VM 4 got their own answers, and nothing else."""
+    if not delivered(run, 2):
+        raise Wrong("No question reached VM 2: send it what comes from VM 3 and VM 4.")
+    want = {vm: [text.upper().encode() for text in texts] for vm, texts in QUESTIONS.items()}
+    for vm, answers in want.items():
+        strange = next((data for data in delivered(run, vm) if data not in answers), None)
+        if strange is not None:
+            raise Wrong(f"{misled(vm, strange)} ({run.title}.)")
+    for vm, answers in want.items():
+        got = len(delivered(run, vm))
+        if got != len(answers):
+            raise Wrong(f"VM {vm} asked {len(answers)} questions and got {got} answers. ({run.title}.)")
+
+
+def misled(vm: int, data: bytes) -> str:
+    """Why an answer should not have come to a client."""
+    other = 7 - vm
+    if data.upper() == QUESTIONS[4][1][1:].upper().encode():
+        return (
+            f"VM 4's question begins with the byte 3, and your broker took it for an answer, for VM {vm}: only "
+            "message.sender says that a message comes from VM 2."
+        )
+    if data.upper() in [text.upper().encode() for text in QUESTIONS[other]]:
+        return f"VM {vm} got {text_of(data)}, the answer for VM {other}: which conversation does it belong to?"
+    return f"VM {vm} got {data!r}, which is no answer: take your byte off again, and pass on the rest."
+
+
+def sender(name: str, tries: int) -> Script:
+    """Sends its name to VM 1 for ever. When it is refused so often it gives way by a message to VM 0."""
+
+    def guest() -> Any:
+        yield configure()
+        while True:
+            for _ in range(tries):
+                if (yield send(1, name)) == 0:
+                    break
+            else:
+                while (yield send(0, "full")) == -1:
+                    pass
+
+    return guest
+
+
+def collector(slow: bool) -> Script:
+    """VM 1: receives and clears for ever; when it is slow it tells VM 0 in between that it is busy."""
+
+    def guest() -> Any:
+        yield configure()
+        while True:
+            yield receive(block=True)
+            if slow:
+                yield send(0, "busy")
+            yield clear()
+
+    return guest
+
+
+def judge_fair(answer: Script) -> Run:
+    """Every sender gets through three times, and nobody is ever two messages ahead."""
+    for slow, tries in product((False, True), ((1, 1), (5, 1), (1, 1, 1), (1, 5, 1))):
+        vms = range(2, 2 + len(tries))
+        guests = [collector(slow), *(sender(f"VM {vm}", tries[vm - 2]) for vm in vms)]
+        title = f"{len(tries)} senders" + (", and VM 1 needs two runs for a message" if slow else "")
+        run = boot(answer, guests, title)
+        served = Counter(dict.fromkeys((f"VM {vm}" for vm in vms), 0))
+        ahead = None
+        for text in delivered(run, 1):
+            served[text.decode()] += 1
+            if ahead is None and max(served.values()) > min(served.values()) + 1:
+                ahead = " and ".join(f"{count} of {name}" for name, count in served.items())
+        (poorest, least), (richest, _) = served.most_common()[-1], served.most_common()[0]
+        last = calls(run, int(poorest[3:]), HF_MAILBOX_SEND)
+        case = f"With {title}: "
+        if run.events[-1].text and run.outcome.kind == "budget" and spins(run):
+            raise Wrong(
+                f"{case}{spins(run)} spins for ever: it wants to tell you that VM 1's mailbox is full, and "
+                "yours is full too. Clear it.",
+                run,
+            )
+        if not any(served.values()):
+            raise Wrong(f"{case}VM 1 got no message. Configure your pages, and run every VM.", run)
+        if not last:
+            raise Wrong(f"{case}{poorest} never ran. Use vm_count() to know how many there are.", run)
+        if ahead is not None:
+            raise Wrong(
+                f"{case}VM 1 has got {ahead}. {richest} fills the mailbox before the others have their turn: "
+                "VM 1 must have cleared it before the next sender runs.",
+                run,
+            )
+        if least < 3:
+            raise Wrong(
+                f"{case}{poorest} got through {least} times, and it should be three times at least: does VM 1 "
+                "run until it waits again?",
+                run,
+            )
+    return run
+
+
+def spins(run: Run) -> str:
+    """Who tries in vain to send to VM 0 until the run is stopped, if anybody does."""
+    tried = [event for event in run.events if event.kind is Kind.HYPERCALL][-3:]
+    vain = all(event.args[0] == 0 and event.result and event.result >> 63 for event in tried)
+    return f"VM {tried[-1].actor[2]}" if vain else ""
+
+
+SERVICE = """def answer():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        if message.sender == 2:
+            yield send(message.sender, "ok")
+"""
+BROKER = """def answer():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        if message.sender == 2:
+            yield send(message.data[0], message.data[1:])
+        else:
+            yield send(2, bytes([message.sender]) + message.data)
+"""
+LAST_CLIENT = """def answer():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        if message.sender == 2:
+            yield send(client, message.data[1:])
+        else:
+            client = message.sender
+            yield send(2, bytes([client]) + message.data)
+"""
+QUEUE = (
+    LAST_CLIENT.replace("configure()\n", "configure()\n    asked = []\n", 1)
+    .replace("client = message.sender\n", "asked.append(message.sender)\n")
+    .replace("bytes([client])", "b'?'")
+    .replace("send(client,", "send(asked.pop(0),")
+)
+FAIR = """def answer():
+    yield configure()
+    vms = yield vm_count()
+    while True:
+        for vm in range(2, vms):
+            yield vcpu_run(vm)
+            yield clear()
+            while (yield vcpu_run(1)).code != 1:
+                yield clear()
+"""
+IN_TURN = """def answer():
+    yield configure()
+    vms = yield vm_count()
+    while True:
+        for vm in range(1, vms):
+            yield vcpu_run(vm)
+            yield clear()
+"""
+WOKEN = """def answer():
+    yield configure()
+    vms = yield vm_count()
+    yield vcpu_run(1)
+    while True:
+        for vm in range(2, vms):
+            result = yield vcpu_run(vm)
+            while result.code == 2:
+                result = yield vcpu_run(result.vm_id)
+            yield clear()
+"""
+EXERCISES = (
+    Exercise(
+        "08-route",
+        "the bytes that VM 0 sends to VM 1 so that “hi” goes VM 0 → VM 1 → VM 2 → VM 1 → VM 2 → VM 0.",
+        'bytes such as bytes([2, 0]) + b"hi"',
+        is_route,
+        judge_route,
+        (
+            "VM 0's call names the first receiver. The bytes say where each relay sends it next.",
+            "The first relay, VM 1, takes the first byte off: it must be 2.",
+            "After VM 1 come VM 2, VM 1, VM 2 and VM 0; the first is in VM 0's call: four bytes, and then “hi”.",
+        ),
+        'answer = bytes([2, 1, 2, 0]) + b"hi"\n',
+        {
+            "names the first receiver too": ('answer = bytes([1, 2, 1, 2, 0]) + b"hi"\n', "cannot send to itself"),
+            "forgets the way home": ('answer = bytes([2, 1, 2]) + b"hi"\n', "there is no such VM"),
+            "takes a short cut": ('answer = bytes([2, 0]) + b"hi"\n', "It should go VM 0 → VM 1 → VM 2 → VM 1"),
+            "digits for bytes": ('answer = b"2120hi"\n', "VM 1's send to VM 50 was refused"),
+        },
+    ),
+    Exercise(
+        "08-service",
+        "a service that answers “ok” to every message of VM 2, and nothing to anybody else.",
+        GUEST,
+        is_guest,
+        judge_service,
+        (
+            "Who sent a message? There are two places that say so, and one of them anybody can write.",
+            "The hypervisor says it: message.sender. What stands in message.data does not matter here.",
+            "After the clear: if message.sender == 2: yield send(message.sender, “ok”).",
+        ),
+        SERVICE,
+        {
+            "trusts the payload": (
+                SERVICE.replace("message.sender == 2", 'b"from 2" in message.data'), "It had written “from 2: open”"),
+            "wants both to be right": (
+                SERVICE.replace("message.sender == 2", 'message.sender == 2 and b"from 2" in message.data'),
+                "do not read who it claims to be"),
+            "answers everybody": (
+                SERVICE.replace("message.sender == 2", "True"), "after “from 3: open”: compare message.sender"),
+            "does not clear what it ignores": (
+                SERVICE.replace("        yield clear()\n", "").replace('"ok")\n', '"ok")\n            yield clear()\n'),
+                "clear every one"),
+        },
+    ),
+    Exercise(
+        "08-broker",
+        "a broker: VM 3 and VM 4 ask it, it asks VM 2, and each gets the answer to its own question.",
+        GUEST,
+        is_guest,
+        judge_broker,
+        (
+            "Two questions may be with VM 2 at a time, and their answers come back in any order. What comes back with "
+            "each answer?",
+            "The first byte that you send to VM 2 comes back with the answer. Let it say whose question it is.",
+            "From VM 2: send(message.data[0], message.data[1:]). From others: send(2, bytes([message.sender]) + "
+            "message.data).",
+        ),
+        BROKER,
+        {
+            "remembers the last client": (LAST_CLIENT, "the answer for VM"),
+            "expects the answers in order": (QUEUE, "VM 2 answers newest first"),
+            "tells an answer by its first byte": (
+                BROKER.replace("message.sender == 2", "message.data[0] in (3, 4)"), "begins with the byte 3"),
+            "leaves its byte on": (BROKER.replace("message.data[1:]", "message.data"), "take your byte off"),
+        },
+    ),
+    Exercise(
+        "08-fair",
+        "a primary under which every sender gets through to VM 1, and nobody is ever two messages ahead.",
+        GUEST,
+        is_guest,
+        judge_fair,
+        (
+            "A sender is refused as long as VM 1 has not cleared. So who must run between two senders?",
+            "VM 1 may need more than one run: it is done when vcpu_run(1) gives code 1. Clear your own mailbox, too.",
+            "For each vm of range(2, vms): run it, clear, then run VM 1 until its code is 1, with a clear after each.",
+        ),
+        FAIR,
+        {
+            "everybody in turn": (IN_TURN, "fills the mailbox before the others"),
+            "everybody in turn, and never clears": (
+                IN_TURN.replace("            yield clear()\n", ""), "yours is full too"),
+            "runs VM 1 only when it is woken": (WOKEN, "does VM 1 run until it waits"),
+            "knows three VMs only": (FAIR.replace("range(2, vms)", "(2, 3)"), "VM 4 never ran"),
+            "follows the one that sends": (
+                FAIR.replace("        for vm in range(2, vms):\n            yield vcpu_run(vm)\n",
+                             "        for _ in range(9):\n            yield vcpu_run(2)\n"), "VM 3 never ran"),
+        },
+    ),
+)  # fmt: skip
