@@ -18,14 +18,14 @@ from hfedu.view.words import text_of
 
 TERMS = {
     "router": "What passes a message on to the receiver that it names, and does not look at what is inside.",
-    "spoofing": "Claiming to be somebody else. A VM can do so inside its message only: the sender's number is set by "
-    "the hypervisor.",
-    "mechanism and policy": "A mechanism is what makes something possible, a policy the decision what to do with it. "
-    "The hypervisor delivers and names the sender; who is answered is the policy of the receiver.",
-    "access control": "The decision who may have what. Here a receiver makes it, by the number of the sender.",
+    "mechanism": "What makes something possible, here to deliver a message and to name its sender.",
+    "policy": "The decision what to do with a mechanism, here whom to answer and what to do when a mailbox is full.",
+    "spoofing": "To claim to be somebody else. A VM can do it in the bytes of a message only: the hypervisor names the "
+    "sender.",
+    "access control": "The decision who may have what. Here the receiver makes it, by the number of the sender.",
+    "starvation": "Somebody who could go on never gets a turn, because others always come first.",
     "denial of service": "To keep others from being served without breaking into anything, for instance by keeping a "
     "mailbox full.",
-    "starvation": "Somebody who could go on never gets a turn, because others always come first.",
 }
 """The terms that this lesson is the first to explain."""
 
