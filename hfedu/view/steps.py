@@ -119,7 +119,7 @@ class Stepper:
     def _guest(self, core: Core, before: int) -> str:
         """What a guest did in its turn."""
         vcpu = core.cpu.current
-        events = (event for event in self.recording().events[before:] if event.cpu == core.cpu.id)
+        events = (event for event in words.spoken(self.recording())[before:] if event.cpu == core.cpu.id)
         event = next((event for event in events if event.kind is not Kind.END), None)
         if event is not None:
             return f"lets {words.who(event.actor)} go on: {trapped(event)}"
