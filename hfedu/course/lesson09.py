@@ -1,0 +1,446 @@
+"""Lesson 09, what the commit changed: its predictions and exercises, and the steps of a wait before and after."""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from itertools import dropwhile, permutations, product
+from typing import Any
+
+from hfedu import notebook
+from hfedu.course.exercises import Exercise, Wrong
+from hfedu.course.lesson05 import GUEST, result_of
+from hfedu.course.lesson08 import follow, judge_all
+from hfedu.course.lesson10 import shown
+from hfedu.course.lesson11 import is_function
+from hfedu.course.predictions import Prediction, Question
+from hfedu.course.scenes import MAX_TRAPS, boot, call_of, calls, delivered, is_guest, state_after, switch_after
+from hfedu.guest.rpc import rpc_read_request, rpc_reply, rpc_request, rpc_vcpu_run
+from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
+from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_VCPU_RUN
+from hfedu.history import FIXES, with_needs
+from hfedu.history.rpc import RPC_REPLY, RPC_REQUEST
+from hfedu.notebook import Machine, Run
+from hfedu.run.ramdisk import RamDisk
+from hfedu.run.replay import Scenario
+from hfedu.run.trace import Event, Kind
+from hfedu.view import words
+from hfedu.view.steps import Stepper
+
+TERMS = {
+    "commit": "One recorded change of a program's sources, with a message that says what it is for.",
+    "remote procedure call": "RPC: somebody asks and another one answers, as if a function were called. Before the "
+    "commit this was how the primary and a secondary talked.",
+    "acknowledge": "To say that a message has been dealt with, so that the next one can come.",
+    "diff": "A text that shows a change: a minus sign before each line that went, a plus sign before each that came.",
+    "hunk": "One piece of a diff: lines that stand together in one place of a file.",
+    "regression": "A defect that a change brings into what was right before.",
+}
+"""The terms that this lesson is the first to explain."""
+BROUGHT = ("blocked-state", "nested-locks")
+"""The defects that the commit brought."""
+
+
+def boot_before(primary: Script, secondaries: Iterable[Script], title: str) -> Run:
+    """Run scripted guests on the hypervisor before the commit."""
+    return notebook.boot(RamDisk(primary, list(secondaries)), profile="rpc", max_traps=MAX_TRAPS, title=title)
+
+
+def neighbours() -> Run:
+    """Before the commit VM 1 tries to ask VM 2, and replies to a question that nobody asked."""
+
+    def primary() -> Any:
+        yield configure()
+        yield rpc_vcpu_run(2)
+        yield rpc_vcpu_run(1)
+
+    def curious() -> Any:
+        yield configure()
+        yield rpc_request(2, "hello")
+        yield rpc_reply("hello", ack=False)
+
+    def server() -> Any:
+        yield configure()
+        yield rpc_read_request()
+
+    return boot_before(primary, [curious, server], "Before the commit: VM 1 speaks up")
+
+
+def refused_reply() -> Run:
+    """Before the commit VM 1 replies twice, and VM 0 has not acknowledged the first reply."""
+
+    def primary() -> Any:
+        yield configure()
+        yield rpc_vcpu_run(1)
+        yield rpc_request(1, "question")
+        yield rpc_vcpu_run(1)
+        yield rpc_vcpu_run(1)
+
+    def server() -> Any:
+        yield configure()
+        yield rpc_read_request()
+        yield rpc_reply("wait a moment", ack=False)
+        yield rpc_reply("answer", ack=True)
+        yield rpc_read_request()
+
+    return boot_before(primary, [server], "Before the commit: a reply is refused")
+
+
+def run_result_before(run: Run, event: Event) -> str:
+    """What a pending HF_VCPU_RUN gave before the commit, as the questions offer it."""
+    return words.result(words.RPC | HF_VCPU_RUN, event.result or 0)
+
+
+REFUSED_REPLY = call_of(1, RPC_REPLY, 1)
+PREDICTIONS = (
+    Prediction(
+        "09-neighbours",
+        "Before the commit. VM 2 waits in rpc_read_request(). VM 1 calls rpc_request(2, “hello”); then, though nobody "
+        "has asked it anything, rpc_reply(“hello”).",
+        neighbours,
+        (
+            Question(
+                "What does VM 1's request return?",
+                ("0", "-1", "1"),
+                call_of(1, RPC_REQUEST, 0),
+                result_of,
+                "Only the primary could request: everybody else got -1.",
+            ),
+            Question(
+                "What does VM 0's vcpu_run(1) return?",
+                ("WAIT_FOR_INTERRUPT", "YIELD", "RESPONSE_READY(5 bytes)"),
+                switch_after(call_of(1, RPC_REPLY, 0)),
+                run_result_before,
+                "Nothing remembered whether there was a question: a reply went to the primary if its mailbox was free. "
+                "So a secondary could speak up, but only to the primary.",
+            ),
+        ),
+    ),
+    Prediction(
+        "09-refused-reply",
+        "Before the commit. VM 1 has read VM 0's question and replies “wait a moment”. VM 0 does not acknowledge that. "
+        "VM 1 replies “answer” and acknowledges the question in the same call: rpc_reply(“answer”, ack=True).",
+        refused_reply,
+        (
+            Question(
+                "What does this second reply return?",
+                ("0", "-1"),
+                REFUSED_REPLY,
+                result_of,
+                "VM 0's mailbox still holds the first reply: -1.",
+            ),
+            Question(
+                "In which state is VM 1's mailbox after it?",
+                ("INFLIGHT", "PENDING", "IDLE"),
+                REFUSED_REPLY,
+                state_after("vm1.mailbox.state"),
+                "The call acknowledged first, and looked at VM 0's mailbox afterwards. It failed, and yet it had an "
+                "effect: the question is gone. Today send and clear are two calls.",
+            ),
+        ),
+    ),
+)
+
+
+def waiting_steps(**options: Any) -> str:
+    """The atomic steps of VM 1's wait for a message, and the state of its vCPU after each.
+
+    `options` choose the hypervisor, as for `Machine`: profile="rpc" is the one before the commit.
+    """
+    read, run = (rpc_read_request, rpc_vcpu_run) if options.get("profile") == "rpc" else (receive, vcpu_run)
+
+    def primary() -> Any:
+        yield run(1)
+
+    def waiter() -> Any:
+        yield configure()
+        yield read()
+
+    taken = dropwhile(lambda step: "block" not in step[0], steps_of(waiter, primary, **options)[1])
+    lines = [f"{text.rpartition(' it ')[2]:51} {state}" for text, state in taken if "end of its script" not in text]
+    return "\n".join(lines)
+
+
+def steps_of(script: Script, primary: Script, **options: Any) -> tuple[Run, list[tuple[str, str]]]:
+    """A run of VM 1's script in atomic steps: what each does, and the state of VM 1's vCPU after it."""
+
+    def nothing() -> Any:
+        yield from ()
+
+    scenario = Scenario("VM 1's script", "CPU 0 runs VM 1.", nothing, (primary, nothing), (script,))
+    stepper = Stepper(scenario, 2, options, machine_type=Machine)
+    steps = []
+    while (able := stepper.able()) and len(stepper.taken) < MAX_TRAPS:
+        text = stepper.take(able[0]).text
+        steps.append((text, stepper.machine.hypervisor.vms[1].vcpus[0].state.name))
+    return shown(stepper), steps
+
+
+@cache
+def reaches(sender: int, receiver: int, before: bool) -> bool:
+    """Whether the machine lets a message pass from one VM to another, whatever the sender tries."""
+
+    def try_it() -> Any:
+        if before:
+            yield rpc_request(receiver, "x")
+            if receiver == 0:
+                yield rpc_reply("x", ack=False)
+        else:
+            yield send(receiver, "x")
+
+    def primary() -> Any:
+        yield configure()
+        for vm in (3, 2, 1):
+            if vm != sender:
+                yield vcpu_run(vm)
+        if sender:
+            yield vcpu_run(sender)
+        else:
+            yield from try_it()
+
+    def secondary(vm: int) -> Script:
+        def guest() -> Any:
+            yield configure()
+            if vm == sender:
+                yield from try_it()
+
+        return guest
+
+    start = boot_before if before else boot
+    run = start(primary, [secondary(vm) for vm in (1, 2, 3)], f"VM {sender} to VM {receiver}")
+    return any(e.kind is Kind.DELIVER and e.actor.startswith(f"vm{sender}.") for e in run.events)
+
+
+def judge_who_to_whom(answer: Callable[[int, int], Any]) -> None:
+    """Each pair of VMs, as the two machines have it."""
+    for pair in product(range(4), repeat=2):
+        truth = reaches(*pair, before=True), reaches(*pair, before=False)
+        got = answer(*pair)
+        if got != truth:
+            sender, receiver = pair
+            raise Wrong(
+                f"From VM {sender} to VM {receiver}: you say {got!r}, and the machines say {truth}. {why(*pair)}"
+            )
+
+
+def why(sender: int, receiver: int) -> str:
+    """Who can send to whom, in a sentence."""
+    if sender == receiver:
+        return "No VM sends to itself, before or after."
+    if sender == 0:
+        return "The primary could request from every secondary, and it can send to every VM."
+    if receiver == 0:
+        return "A secondary could reply to the primary, and it can send to it."
+    return "Between two secondaries nothing could pass before; now it can."
+
+
+FROM_VM_0 = ("3", "total", "4", "total")
+FROM_VM_2 = ("10", "total")
+
+
+def judge_translate(answer: Script) -> Run:
+    """VM 0 and VM 2 each add and ask, in every order of their messages."""
+
+    def client() -> Any:
+        yield configure()
+        for text in FROM_VM_2:
+            yield send(1, text)
+        yield receive(block=True)
+
+    def runs() -> Iterable[Run]:
+        for order in sorted({*permutations((0,) * len(FROM_VM_0) + (2,) * len(FROM_VM_2))}):
+            turns = ", ".join(map(str, order))
+            yield boot(clients(order), [answer, client], f"VM 0 and VM 2 take turns: {turns}")
+
+    return judge_all(translated, runs())
+
+
+def clients(order: Sequence[int]) -> Script:
+    """A primary that sends its own messages, and runs VM 2 so that it sends one of its own, in this order."""
+
+    def primary() -> Any:
+        texts = iter(FROM_VM_0)
+        yield configure()
+        yield vcpu_run(1)
+        for vm in order:
+            if vm == 2:
+                yield from follow(2)
+            elif (yield send(1, next(texts))) != -1:
+                yield from follow(1)
+                yield clear()
+        yield vcpu_run(1)
+
+    return primary
+
+
+def translated(run: Run) -> None:
+    """Nothing was refused, and everybody got their own total."""
+    if not delivered(run, 1):
+        raise Wrong("Nothing could be sent to your server: it must configure its pages.")
+    received = [event for event in run.events if words.number(event) == HF_MAILBOX_RECEIVE and event.result is not None]
+    if not received:
+        raise Wrong("Your server never receives: rpc_read_request() is receive() today.")
+    if len(delivered(run, 1)) < len(FROM_VM_0 + FROM_VM_2):
+        raise Wrong(f"A message to your server was refused: {refused_because(run)}")
+    got = {vm: b", ".join(delivered(run, vm)).decode(errors="replace") or "nothing" for vm in (0, 2)}
+    if got != {0: "3, 7", 2: "10"}:
+        reason = (
+            "every VM has a total of its own"
+            if "17" in str(got) or "13" in str(got)
+            else "a reply went to the primary, a send goes where you say"
+            if "10" in got[0]
+            else "send the total"
+        )
+        raise Wrong(
+            f"VM 0 should get 3 and then 7, VM 2 should get 10: {reason}. VM 0 got {got[0]}; VM 2 got {got[2]}."
+        )
+
+
+def refused_because(run: Run) -> str:
+    """Why there was no room for a message: what VM 1 did after its last send."""
+    made = [event for event in run.events if event.kind is Kind.HYPERCALL and event.actor == "vm1.vcpu0"]
+    after = list(dropwhile(lambda event: words.number(event) != HF_MAILBOX_SEND, made))[1:2]
+    if not any(event.result == 0 for event in calls(run, 1, HF_MAILBOX_CLEAR)):
+        return "it never clears. rpc_ack() is clear() today."
+    if after and words.number(after[0]) == HF_MAILBOX_CLEAR:
+        return (
+            "rpc_reply(…) acknowledged first and then copied the reply. Your server sends first: that switches it out, "
+            "and the clear must wait until it runs again."
+        )
+    return "rpc_reply(…) acknowledged the request, too. Today that is a call of its own."
+
+
+def is_finding(answer: Any) -> bool:
+    """Whether an answer is a pair of an id and a scripted guest."""
+    return isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[0], str) and is_guest(answer[1])
+
+
+def busy_primary() -> Any:
+    """Runs VM 1, sends to it, and runs it again."""
+    yield configure()
+    for text in ("hello", "again"):
+        yield vcpu_run(1)
+        yield clear()
+        yield send(1, text)
+    yield vcpu_run(1)
+
+
+def judge_regression(answer: tuple[str, Script]) -> Run:
+    """With the repair of a defect that came with the commit, the machine does something else than without."""
+    defect, script = answer
+    if defect not in FIXES:
+        raise Wrong(f"There is no defect {defect!r}. There are {', '.join(FIXES)}.")
+    if defect not in BROUGHT:
+        raise Wrong(
+            f"{defect} did not come with the commit, it was there before. Look for a hunk that replaces something "
+            "that was right."
+        )
+    others = with_needs([defect]) - {defect}
+    run, without = steps_of(script, busy_primary, fixes=others)
+    _, repaired = steps_of(script, busy_primary, fixes=others | {defect})
+    if without == repaired:
+        said = [event for event in run.events if event.actor == "vm1.vcpu0"]
+        did = "; ".join(words.label(event) for event in said) or "nothing"
+        raise Wrong(
+            f"With the repair and without it the machine does the same {len(without)} steps. VM 1 did: {did}. Your "
+            "script must get to what the hunk changed: a receive that really waits.",
+            run,
+        )
+    return run
+
+
+TALLY = """def answer():
+    yield configure()
+    totals = {}
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        total = totals.get(message.sender, 0)
+        if message.data == b"total":
+            yield send(message.sender, str(total))
+        else:
+            totals[message.sender] = total + int(message.data)
+"""
+LATE = TALLY.replace("        yield clear()\n", "").replace(
+    "str(total))\n", "str(total))\n            yield clear()\n"
+) + ("            yield clear()\n")
+FINDING = """def script():
+    yield configure()
+    yield receive(block=True)
+
+answer = "blocked-state", script
+"""
+EXERCISES = (
+    Exercise(
+        "09-who-to-whom",
+        "a function that says whether a message could pass from one VM to another before the commit, and after.",
+        "a function of two numbers, sender and receiver",
+        is_function,
+        judge_who_to_whom,
+        (
+            "Before: who could request, and from whom? Who could reply, and to whom?",
+            "Before, one of the two was the primary and the other was not. After, the two need only differ.",
+            "Return ((sender == 0) != (receiver == 0), sender != receiver).",
+        ),
+        "def answer(sender, receiver):\n    return (sender == 0) != (receiver == 0), sender != receiver\n",
+        {
+            "forgets the replies": (
+                "def answer(sender, receiver):\n    return sender == 0 != receiver, sender != receiver\n",
+                "A secondary could reply"),
+            "to itself, too": (
+                "def answer(sender, receiver):\n    return (sender == 0) != (receiver == 0), True\n",
+                "No VM sends to itself"),
+            "everybody to everybody, before": (
+                "def answer(sender, receiver):\n    return sender != receiver, sender != receiver\n",
+                "Between two secondaries nothing could pass"),
+        },
+    ),
+    Exercise(
+        "09-translate",
+        "the tally, as a guest for mailboxes: a total for each VM, and room for the next message at once.",
+        GUEST,
+        is_guest,
+        judge_translate,
+        (
+            "rpc_read_request() becomes receive(), rpc_ack() clear(). rpc_reply(…) did two things: each needs a call.",
+            "In which order did rpc_reply do them? And now that everybody can ask: whose total is it, and who gets it?",
+            "receive, then clear; a dict of totals by message.sender; for “total” send(message.sender, str(total)).",
+        ),
+        TALLY,
+        {
+            "replies to the primary": (
+                TALLY.replace("send(message.sender", "send(0"), "a send goes where you say"),
+            "one total for all": (
+                TALLY.replace("totals.get(message.sender, 0)", "totals.get(0, 0)").replace(
+                    "totals[message.sender]", "totals[0]"), "a total of its own"),
+            "never acknowledges": (TALLY.replace("        yield clear()\n", ""), "rpc_ack() is clear() today"),
+            "a reply that does not acknowledge": (
+                LATE.replace("str(total))\n            yield clear()\n", "str(total))\n"), "a call of its own"),
+            "acknowledges after the reply": (LATE, "must wait until it runs again"),
+        },
+    ),
+    Exercise(
+        "09-regression",
+        "a defect that came with the commit, and a script of VM 1 that shows it: the machine does other steps with its "
+        "repair than without.",
+        'a pair of an id and a scripted guest, such as ("timer-inverted", guest)',
+        is_finding,
+        judge_regression,
+        (
+            "Which hunk replaces something that was right by something wrong? Compare the two lists of steps above.",
+            "It is in api_mailbox_receive, and only one of its three ways to end leads there.",
+            "VM 1 must wait: configure, then receive(block=True) while there is no message. The id is blocked-state or "
+            "nested-locks.",
+        ),
+        FINDING,
+        {
+            "a defect that was there before": (
+                FINDING.replace("receive(block=True)", "wait_for_interrupt()").replace("blocked-state", "no-interrupt"),
+                "it was there before"),
+            "waits in the other way": (
+                FINDING.replace("receive(block=True)", "wait_for_interrupt()"), "WFI: waits"),
+            "does not wait": (FINDING.replace("block=True", "block=False"), "receive() = -1"),
+            "a message is there already": (
+                FINDING.replace("    yield receive", '    yield send(0, "ready")\n    yield receive').replace(
+                    "blocked-state", "nested-locks"), "receive(block) = VM 0, 5 B"),
+        },
+    ),
+)  # fmt: skip
