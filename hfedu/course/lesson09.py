@@ -426,7 +426,7 @@ EXERCISES = (
         judge_regression,
         (
             "Which hunk replaces something that was right by something wrong? Compare the two lists of steps above.",
-            "It is in api_mailbox_receive, and only one of its three ways to end leads there.",
+            "It is in api_mailbox_receive, and only one of its ways to end leads there.",
             "VM 1 must wait: configure, then receive(block=True) while there is no message. The id is blocked-state or "
             "nested-locks.",
         ),
