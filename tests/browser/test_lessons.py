@@ -9,6 +9,8 @@ import pytest
         ("05_send_and_receive", 2),
         ("06_wake_up_and_wait_for_interrupt", 3),
         ("07_clear_and_back_pressure", 2),
+        ("08_any_vm_to_any_vm", 1),
+        ("09_what_the_commit_changed", 2),
         ("10_locks_and_orders", 2),
         ("11_the_race_that_shipped", 4),
         ("12_fourteen_defects", 0),
