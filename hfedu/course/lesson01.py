@@ -177,9 +177,9 @@ def judge_decode(answer: Callable[[int], Any]) -> None:
     """Taking apart an exception syndrome."""
     for esr in (0x5A00_0000, 0x6232_0401, 0x9200_0045, 0x0000_0001, 0xFFFF_FFFF):
         ec, il, iss = esr >> 26, esr >> 25 & 1, esr & 0x1FF_FFFF
-        if answer(esr) != (ec, il, iss):
-            got = answer(esr)
-            shown = tuple(map(hex, got)) if isinstance(got, tuple) and all(isinstance(n, int) for n in got) else got
+        if (got := answer(esr)) != (ec, il, iss):
+            numbers = isinstance(got, tuple) and all(isinstance(number, int) for number in got)
+            shown = f"({', '.join(map(hex, got))})" if numbers else repr(got)
             raise Wrong(f"For {esr:#010x} your function gave {shown}: EC is {ec:#x}, IL {il}, ISS {iss:#x}.")
 
 
@@ -195,7 +195,7 @@ def judge_sum(answer: str) -> Run:
             raise Wrong(f"Your guest never waits: {why}", run)
         counted = [event for event in made if words.number(event) == HF_VM_GET_COUNT and event.kind is Kind.HYPERCALL]
         if len(counted) != 3:
-            raise Wrong(f"Your guest asks for the number of VMs {len(counted)} times: three times were wanted.", run)
+            raise Wrong(f"Your guest should ask three times how many VMs there are. Times asked: {len(counted)}.", run)
         if (got := value(run, made[-1], 1, "x20")) != 3 * vms:
             raise Wrong(f"There are {vms} VMs, so x20 should hold {3 * vms}; it holds {got}.", run)
     return run
@@ -317,7 +317,7 @@ EXERCISES = (
             "as it was": (SUM.replace("x19", "x9").replace("x21", "x10"), "never waits: it made 20 calls"),
             "only the rounds are kept": (SUM.replace("x19", "x9"), "it holds 2"),
             "the sum written down": (SUM.replace("mov  x20, x19", "mov  x20, #6"), "should hold 9"),
-            "no loop": ("answer = '    mov x0, #0xff01\\n    hvc #0\\n    mov x20, x0\\n    wfi\\n'\n", "1 times"),
+            "no loop": ("answer = 'mov x0, #0xff01\\n hvc #0\\n mov x20, x0\\n wfi'\n", "Times asked: 1"),
             "does not compile": ("answer = '    move x0, x1\\n'\n", "does not compile, line 1"),
         },
     ),
