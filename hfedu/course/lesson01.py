@@ -24,18 +24,19 @@ from hfedu.view import words
 TERMS = {
     "register": "A field of 64 bits inside the processor. Instructions compute with registers, not with memory.",
     "program counter": "PC, the register that holds the address of the next instruction.",
-    "PSTATE": "The processor's state beside its registers: the exception level, which interrupts are masked, the flags "
-    "of the last comparison.",
-    "exception level": "How much a program may do: EL0 is for applications, EL1 for kernels, EL2 for a hypervisor, EL3 "
-    "for the firmware. A level cannot touch the registers of the levels above it.",
-    "trap": "An exception to a higher level: the processor stops a guest at an instruction and goes on in the "
-    "hypervisor.",
+    "PSTATE": "The processor's state beside its registers: the exception level, which interrupts are masked, the "
+    "flags of the last comparison.",
+    "exception level": "How much a program may do: EL0 is for applications, EL1 for kernels, EL2 for a hypervisor, "
+    "EL3 for the firmware. A level cannot touch the registers of the levels above it.",
     "HVC": "The hypervisor call instruction. It always traps to EL2; x0 holds the number of the hypercall.",
+    "trap": "An exception to a higher level: the processor stops a guest and goes on in the hypervisor.",
     "preferred return address": "Where a trapped guest is to go on: the processor writes it into ELR_EL2. For an HVC "
     "it is the next instruction, for most other traps the one that trapped.",
     "exception syndrome": "ESR_EL2, the register that says why the processor trapped.",
-    "exception class": "EC, bits 26 to 31 of the exception syndrome: which kind of trap it is.",
+    "vector": "Where the processor goes on after an exception: a place in a table of code that has one for each kind "
+    "of exception. Each level from EL1 up has such a table.",
     "HCR_EL2": "The hypervisor configuration register. Its bits say which instructions of a guest trap.",
+    "exception class": "EC, bits 26 to 31 of the exception syndrome: which kind of trap it is.",
     "register file": "All registers of one vCPU, as the hypervisor keeps them in memory while the vCPU does not run.",
     "context switch": "Saving the registers of one vCPU and restoring those of another.",
 }

@@ -26,21 +26,23 @@ TERMS = {
     "own kernel. The hypervisor has a stage 1 for itself.",
     "intermediate physical address": "IPA, what a guest takes for a physical address: the result of stage 1, or the "
     "address itself where the guest has stage 1 turned off.",
-    "stage 2": "The second translation of a guest's address, from intermediate physical to physical, by tables of the "
-    "hypervisor's, one set for each VM.",
+    "stage 2": "The second translation of a guest's address, from intermediate physical to physical, by tables of "
+    "the hypervisor's, one set for each VM.",
+    "UART": "The device behind the serial line: what is written to its register at 0x9000000 is printed.",
     "page": "4096 bytes that begin at a multiple of 4096: the smallest piece of memory that a table can map.",
+    "page table": "A page of 512 descriptors. The tables of a VM form a tree, and a walk begins at its root.",
     "descriptor": "An entry of a page table, 8 bytes: not valid, or the address of the next table, or what is mapped "
     "and with which rights.",
-    "walk": "Translating an address: one descriptor from each table, from the root on, until one maps the address "
-    "or is not valid.",
-    "VTTBR_EL2": "The register with the address of the root of stage 2, and in bits 48 and up the VM's number.",
+    "walk": "Translating an address: one descriptor from each table, from the root on, until one maps the address or "
+    "is not valid.",
     "TLB": "Translation lookaside buffer: where the processor remembers walks, tagged with the VM's number.",
+    "VTTBR_EL2": "The register with the address of the root of stage 2, and in bits 48 and up the VM's number.",
+    "identity mapping": "A mapping in which every address stands for itself: the physical address equals the "
+    "intermediate physical one.",
     "translation fault": "The trap of an access that met a descriptor that is not valid.",
     "FAR_EL2": "The fault address register: the address as the guest used it.",
     "HPFAR_EL2": "The register that holds which page of intermediate physical addresses a fault in stage 2 is about.",
     "block": "A descriptor above the last level that maps 1 GiB or 2 MiB in one piece.",
-    "identity mapping": "A mapping in which every address stands for itself: the physical address equals the "
-    "intermediate physical one.",
 }
 VM_1, VM_2, SIZE = 0x40F8_0000, 0x40F0_0000, 512 << 10
 STRANGER = """
