@@ -6,7 +6,7 @@ from typing import Any
 
 from hfedu import notebook
 from hfedu.course.exercises import Exercise, Wrong
-from hfedu.course.lesson01 import in_turn, traps
+from hfedu.course.lesson01 import in_turn, last_trap, traps
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.scenes import MAX_TRAPS, boot, calls, image, is_function, is_source
 from hfedu.guest.scripted import configure, load
@@ -87,11 +87,6 @@ def quiet() -> Any:
     yield from ()
 
 
-def fault_of(vm: int) -> Callable[[Run], Event]:
-    """Finds the last trap of a VM, its fault."""
-    return lambda run: traps(run, vm)[-1]
-
-
 def gets(run: Run, event: Event) -> str:
     """What an access came to."""
     return "nothing: it traps" if event.kind is Kind.FAULT else "the bytes that are there"
@@ -118,11 +113,11 @@ PREDICTIONS = (
         "line's device at 0x9000018, and from 0x40f00000. After VM 1 it is VM 2's turn.",
         stranger,
         (
-            Question("How often does VM 1 trap in its three loads?", ("0 times", "once", "3 times"), fault_of(1),
+            Question("How often does VM 1 trap in its three loads?", ("0 times", "once", "3 times"), last_trap(1),
                      lambda run, event: {0: "0 times", 1: "once", 3: "3 times"}[len(traps(run, 1))],
                      "The processor translates each address by itself. Only the load that stage 2 refuses traps."),
             Question("What does the load from VM 2's memory give VM 1?",
-                     ("the bytes that are there", "nothing: it traps"), fault_of(1), gets,
+                     ("the bytes that are there", "nothing: it traps"), last_trap(1), gets,
                      "VM 1's tables have no entry for that address, so the processor stops the guest and asks the "
                      "hypervisor."),
             Question("Does VM 2, which has done nothing, get its turn?", ("yes", "no"), lambda run: run.events[-1],
@@ -137,10 +132,10 @@ PREDICTIONS = (
         curious,
         (
             Question("What does it get from VM 1's memory?", ("the bytes that are there", "nothing: it traps"),
-                     fault_of(0), gets,
+                     last_trap(0), gets,
                      "The primary decides who runs, and no more. What belongs to a secondary is taken out of its "
                      "tables."),
-            Question("If a descriptor refuses it: at which level is that?", ("0", "1", "2", "3"), fault_of(0),
+            Question("If a descriptor refuses it: at which level is that?", ("0", "1", "2", "3"), last_trap(0),
                      lambda run, event: str((event.function or 0) & 3),
                      "VM 1's 512 KiB are a part of 2 MiB, so at that place the table goes down to pages: level 3."),
         ),
