@@ -7,7 +7,7 @@ from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.lesson05 import GUEST, result_of
 from hfedu.course.lesson10 import REPAIRED, answerer, greeted, is_schedule, on_cpu, play, run_it, shortest, shown, tried
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import is_guest
+from hfedu.course.scenes import is_function, is_guest
 from hfedu.guest.scripted import Script, configure, receive, send, vcpu_run
 from hfedu.hf.call import HF_MAILBOX_SEND, HF_VCPU_RUN
 from hfedu.hf.cpu import Vcpu, VcpuState
@@ -95,11 +95,6 @@ PREDICTIONS = (
         ),
     ),
 )
-
-
-def is_function(answer: Any) -> bool:
-    """Whether an answer can be called, and is no script."""
-    return callable(answer) and not is_guest(answer)
 
 
 def judge_lost_result(answer: Sequence[int]) -> Run:

@@ -6,7 +6,10 @@ from itertools import takewhile
 from typing import Any
 
 from hfedu import notebook
+from hfedu.course.exercises import Wrong
+from hfedu.errors import Mistake
 from hfedu.guest.scripted import Script
+from hfedu.guest.toolchain import assemble
 from hfedu.notebook import Run
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.trace import Event, Kind
@@ -24,6 +27,24 @@ def boot(primary: Script, secondaries: Sequence[Script], title: str) -> Run:
 def is_guest(answer: Any) -> bool:
     """Whether an answer is a scripted guest."""
     return inspect.isgeneratorfunction(answer)
+
+
+def is_function(answer: Any) -> bool:
+    """Whether an answer can be called, and is no script."""
+    return callable(answer) and not is_guest(answer)
+
+
+def is_source(answer: Any) -> bool:
+    """Whether an answer is a text."""
+    return isinstance(answer, str)
+
+
+def image(answer: str) -> bytes:
+    """The image of an answer in assembly. `Wrong` says why there is none."""
+    try:
+        return assemble(answer)
+    except Mistake as mistake:
+        raise Wrong(f"T{str(mistake)[1:]}.") from None
 
 
 def calls(run: Run, vm: int, function: int) -> list[Event]:
