@@ -492,13 +492,12 @@ EXERCISES = (
     ),
 )  # fmt: skip
 TERMS = {
+    "scripted guest": "A guest written as a Python function that yields one hypercall after the other, in a real VM.",
     "physical CPU": "A processor of the machine. It executes one vCPU at a time.",
-    "vCPU": "What a VM has in place of a processor: a set of saved registers and a state. It runs once the hypervisor "
-    "has loaded its registers into a physical CPU.",
-    "pinned": "Bound to one physical CPU: vCPU n of the primary runs on physical CPU n and nowhere else.",
-    "turn": "The time from the HF_VCPU_RUN that starts a vCPU until the CPU goes back to the primary.",
     "timer": "A device that interrupts its CPU again and again, in hfedu after a number of instructions.",
     "preempt": "To take the CPU from a vCPU that has not given it up.",
+    "turn": "The time from the HF_VCPU_RUN that starts a vCPU until the CPU goes back to the primary.",
+    "pinned": "Bound to one physical CPU: vCPU n of the primary runs on physical CPU n and nowhere else.",
     "PSCI": "Power State Coordination Interface: Arm's standard calls to start and stop CPUs and to switch it all off.",
     "round robin": "To give one after the other a turn, in a fixed order, again and again.",
     "starve": "To be ready and never get a turn.",
