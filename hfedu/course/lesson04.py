@@ -139,7 +139,7 @@ PREDICTIONS = (
                 ("-1", "2", "3"),
                 CALLED,
                 result_of,
-                "Everybody may ask that.",
+                "Everybody may ask that. The primary is counted too.",
             ),
             Question(
                 "HF_VCPU_GET_COUNT of VM 2?",
@@ -496,14 +496,14 @@ EXERCISES = (
     ),
     Exercise(
         "04-repair",
-        "a function that says whether a page at `address` lies in the caller's RAM, `memory` = (begin, end).",
+        "a function that says whether the page at an address lies in the caller's memory, (begin, end).",
         "a function of two arguments: address, memory",
         is_function,
         judge_repair,
         (
             "Do not list what is forbidden. Say what is allowed, and refuse all else.",
-            "The whole page must lie between begin and end, the first address behind the memory. A number of 64 bits is "
-            "compared with all its bits.",
+            "The whole page must lie between begin and end, the first address behind the memory. Compare a number of "
+            "64 bits with all its bits.",
             "return memory[0] <= address and address + 4096 <= memory[1]",
         ),
         "def answer(address, memory):\n    return memory[0] <= address and address + 4096 <= memory[1]\n",
