@@ -72,7 +72,7 @@ def test_hints_are_reachable_and_the_solution_is_behind_a_step(exercise_id):
 
 
 def test_unknown_ids_are_told_what_there_is():
-    with pytest.raises(ValueError, match="there is no exercise '99-none': there are 01-decode-esr"):
+    with pytest.raises(ValueError, match=r"there is no exercise '99-none': there are .*05-decode"):
         check("99-none", 1)
     with pytest.raises(ValueError, match="there is no prediction '99-none': there are 00-who-runs"):
         predict("99-none")

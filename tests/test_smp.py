@@ -178,6 +178,18 @@ def test_a_tick_interrupts_after_exactly_that_many_instructions():
     assert abs(2 * machine.hypervisor.vms[1].vcpus[0].regs[1] - (5 * 1001 - scripted)) <= 1
 
 
+def test_who_was_interrupted_goes_on_without_the_result_of_an_earlier_call():
+    """movz x0, #0xff06; hvc #0; b . : its clear is long over when the interrupt comes."""
+
+    def primary():
+        for _ in range(2):
+            yield vcpu_run(1)
+
+    run = hfedu.Machine(RamDisk(primary, [code(0xD29F_E0C0, HVC, 0x1400_0000)]), timer=100).run()
+    switches = [event for event in run.events if event.kind is Kind.SWITCH and event.target == "vm1.vcpu0"]
+    assert [event.function for event in switches] == [None, None]
+
+
 def test_the_primary_takes_its_own_interrupt():
     """A real primary unmasks interrupts and spins; its handler at VBAR_EL1+0x280 counts to 3 in x11 and powers off."""
     handler = [

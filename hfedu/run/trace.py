@@ -418,6 +418,7 @@ class Recorder:
         """Open the event that says which trap it is."""
         cause = self.switched_in_by.get(cpu.name)
         x0, *args = cpu.regs[:4]
+        self.pending.pop(vcpu.name, None)
         if trap.esr is None:
             return self.open(Kind.IRQ, vcpu.name, cause, cpu=cpu.id)
         ec = trap.esr >> 26

@@ -1,0 +1,504 @@
+"""Lesson 03, vCPUs and the primary's loop: its predictions and exercises."""
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from types import FrameType
+from typing import Any
+
+from hfedu import notebook
+from hfedu.course.exercises import Exercise, Wrong
+from hfedu.course.predictions import Prediction, Question
+from hfedu.course.scenes import call_of, calls, is_guest, state_after, switch_to
+from hfedu.guest.scripted import Script, clear, configure, load, receive, send, vcpu_run
+from hfedu.guest.toolchain import assemble
+from hfedu.hf.call import HF_VCPU_RUN
+from hfedu.notebook import Run
+from hfedu.run.ramdisk import RamDisk, Secondary
+from hfedu.run.trace import Event, Kind
+from hfedu.view import words
+
+MANY_TRAPS, MANY_LINES = 2000, 100_000
+"""Enough for every primary of this lesson; one that never ends is stopped here."""
+VM_2, VM_3 = 0x40F0_0000, 0x40E8_0000
+"""The memory of the second and the third secondary, if each has 512 KiB."""
+FAIR_TURNS = 40
+
+
+@cache
+def counter(rounds: int = 0) -> bytes:
+    """A guest that counts in x19: to `rounds`, and then waits with WFI; for ever with 0."""
+    end = f"    mov x1, #{rounds}\n    cmp x19, x1\n    b.ne loop\n    wfi" if rounds else "    b loop"
+    return assemble(f"loop:\n    add x19, x19, #1\n{end}\n")
+
+
+def counting(timer: int | None) -> Run:
+    """Two guests that count for ever; VM 0 runs the first twice, then the second."""
+
+    def primary() -> Any:
+        for vm in (1, 1, 2):
+            yield vcpu_run(vm)
+
+    disk = RamDisk(primary, [counter(), counter()])
+    return notebook.boot(disk, timer=timer, max_instructions=100_000, title="Two guests that never stop")
+
+
+def not_ready() -> Run:
+    """VM 1 has two vCPUs, of which one waits and one is off; VM 0 tries to run both, and a VM that there is not."""
+
+    def primary() -> Any:
+        yield vcpu_run(1)
+        yield vcpu_run(1)
+        yield vcpu_run(1, vcpu=1)
+        yield vcpu_run(9)
+
+    def waiter() -> Any:
+        yield configure()
+        yield receive(block=True)
+
+    disk = RamDisk(primary, [Secondary([waiter, waiter], vcpus=2)])
+    return notebook.boot(disk, title="VM 0 runs what is not ready")
+
+
+def run_result(run: Run, event: Event) -> str:
+    """What an HF_VCPU_RUN gave, at once or by a switch, as the questions offer it."""
+    return "-1" if event.result == -1 % (1 << 64) else words.result(HF_VCPU_RUN, event.result or 0)
+
+
+def goes_on(run: Run, event: Event) -> str:
+    """Whether a vCPU that is switched in begins again."""
+    counted = run.at(event.seq).get(f"{event.target}.x19", 0)
+    return "where it was interrupted, x19 as it was" if counted else "at its first instruction, x19 = 0"
+
+
+def last_event(run: Run) -> Event:
+    """The end of a run."""
+    return run.events[-1]
+
+
+STATES = ("OFF", "READY", "RUNNING", "BLOCKED_INTERRUPT")
+RESULTS = ("-1", "WAIT_FOR_INTERRUPT", "YIELD")
+PREDICTIONS = (
+    Prediction(
+        "03-no-timer",
+        "VM 0 runs VM 1, whose two instructions count and never stop. VM 2 is loaded. There is one CPU and no timer.",
+        lambda: counting(None),
+        (
+            Question(
+                "Who has the CPU after 100,000 instructions?",
+                ("VM 0", "VM 1", "VM 2"),
+                last_event,
+                lambda run, event: words.vm_of(run.at(event.seq)["cpu0.current"]),
+                "The hypervisor runs only when something traps. Counting does not, so VM 1 keeps the CPU for ever.",
+            ),
+            Question(
+                "In which state is VM 2's vCPU then?",
+                STATES,
+                last_event,
+                lambda run, event: str(run.at(event.seq)["vm2.vcpu0.state"]),
+                "It was READY when the hypervisor had loaded it, and nobody has run it. OFF would need somebody to "
+                "start it first.",
+            ),
+        ),
+    ),
+    Prediction(
+        "03-timer",
+        "The same machine with a timer, which interrupts the CPU after every 1000 instructions.",
+        lambda: counting(1000),
+        (
+            Question(
+                "What does VM 0's vcpu_run(1) return when the timer has interrupted VM 1?",
+                RESULTS,
+                switch_to(0, 1),
+                run_result,
+                "VM 1 lost the CPU and could go on at once: YIELD. WAIT_FOR_INTERRUPT is for one that waits.",
+            ),
+            Question(
+                "In which state is VM 1's vCPU then?",
+                STATES,
+                switch_to(0, 1),
+                state_after("vm1.vcpu0.state"),
+                "It wants to go on and does not have the CPU: READY.",
+            ),
+            Question(
+                "VM 0 runs VM 1 again. Where does VM 1 go on?",
+                ("at its first instruction, x19 = 0", "where it was interrupted, x19 as it was"),
+                switch_to(1, 1),
+                goes_on,
+                "The hypervisor saved all its registers, the program counter among them, and restores them now. VM 1 "
+                "notices nothing.",
+            ),
+        ),
+    ),
+    Prediction(
+        "03-not-ready",
+        "VM 1 has two vCPUs. Its vCPU 0 waits for a message; VM 0 runs it again, then vCPU 1, then a VM 9.",
+        not_ready,
+        (
+            Question(
+                "What does vcpu_run(1) return while vCPU 0 waits?",
+                RESULTS,
+                call_of(0, HF_VCPU_RUN, 1),
+                run_result,
+                "A vCPU that is not READY is not run. The primary is told what it would be told if it had run and "
+                "waited at once.",
+            ),
+            Question(
+                "In which state is vCPU 1 of VM 1?",
+                STATES,
+                call_of(0, HF_VCPU_RUN, 2),
+                state_after("vm1.vcpu1.state"),
+                "The hypervisor starts only vCPU 0 of a secondary. The others are OFF, and this version has no call "
+                "that starts them.",
+            ),
+            Question(
+                "There is no VM 9. What does vcpu_run(9) return?",
+                RESULTS,
+                call_of(0, HF_VCPU_RUN, 3),
+                run_result,
+                "HF_VCPU_RUN never returns -1: whatever cannot run looks like something that waits.",
+            ),
+        ),
+    ),
+)
+
+
+@contextmanager
+def few_lines() -> Iterator[None]:
+    """Stop Python code that goes on and on without a yield: `Wrong` after so many lines."""
+    lines = 0
+
+    def trace(frame: FrameType, event: str, arg: object) -> Any:
+        nonlocal lines
+        lines += 1
+        if lines > MANY_LINES:
+            raise Wrong(
+                "Your loop goes round and round and makes no call any more: end it when nothing is left to run."
+            )
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+def stoppable(script: Script) -> Script:
+    """The same script, but stopped if it loops without a call."""
+
+    def primary() -> Any:
+        guest, value = script(), None
+        while True:
+            try:
+                with few_lines():
+                    action = guest.send(value)
+            except StopIteration:
+                return
+            value = yield action
+
+    return primary
+
+
+def run_under(timer: int, answer: Script, secondaries: Sequence[Any], title: str) -> Run:
+    """Run the answer as the primary of some guests, under a timer."""
+    disk = RamDisk(stoppable(answer), list(secondaries))
+    return notebook.boot(disk, timer=timer, max_traps=MANY_TRAPS, title=f"{title}, a timer of {timer}")
+
+
+def vm_of(name: str) -> int:
+    """The number of the VM that a vCPU belongs to."""
+    return int(name[2:].partition(".")[0])
+
+
+def turns(run: Run) -> list[tuple[int, int]]:
+    """Each turn of a secondary: the event that began it, and the VM."""
+    switches = ((event.seq, vm_of(event.target)) for event in run.events if event.kind is Kind.SWITCH and event.target)
+    return [(seq, vm) for seq, vm in switches if vm]
+
+
+def times(count: int) -> str:
+    """A number of turns in words."""
+    return f"{count} turn{'s' * (count != 1)}"
+
+
+def refused(run: Run) -> list[Event]:
+    """The calls of HF_VCPU_RUN that ran nothing."""
+    return [event for event in calls(run, 0, HF_VCPU_RUN) if event.result is not None]
+
+
+def judge_each(answer: Script) -> Run:
+    """Every secondary has one turn, whatever their number."""
+    for count in (1, 4, 2):
+        when = f"With {count + 1} VMs"
+        run = run_under(1000, answer, [counter(5)] * count, when)
+        for event in refused(run):
+            if event.args[0] in (0, count + 1):
+                why = "VM 0 is the primary itself" if event.args[0] == 0 else "HF_VM_GET_COUNT counts VM 0 too"
+                raise Wrong(f"{when} you ran VM {event.args[0]}: {why}.", run)
+        raise_vain(run, when)
+        had = [vm for _, vm in turns(run)]
+        missed = sorted(set(range(1, count + 1)) - set(had))
+        if missed:
+            raise Wrong(f"{when} VM {missed[0]} never ran.", run)
+    return run
+
+
+def judge_in_turn(answer: Script) -> Run:
+    """Three workers, in turn until each waits; no call for one that waits."""
+    for timer in (700, 210, 333):
+        run = run_under(timer, answer, [counter(rounds) for rounds in (100, 900, 400)], "Your primary, three workers")
+        when = f"Under a timer of {timer}"
+        raise_vain(run, when)
+        raise_unfair(run, 3, when)
+        had, waits = Counter(vm for _, vm in turns(run)), {vm_of(e.actor) for e in run.events if e.kind is Kind.WFI}
+        for vm in sorted({1, 2, 3} - waits):
+            raise Wrong(f"{when} VM {vm} never came to its wait, it had {times(had[vm])}. YIELD: it can go on.", run)
+    return run
+
+
+def raise_vain(run: Run, when: str) -> None:
+    """`Wrong` if a call of HF_VCPU_RUN ran nothing."""
+    for event in refused(run):
+        why = next(iter(run.why(event))).sentence
+        raise Wrong(f"{when} you ran VM {event.args[0]} in vain at event {event.seq}: {why}", run)
+
+
+def raise_unfair(run: Run, vms: int, when: str) -> None:
+    """`Wrong` if a VM was READY while the others had more turns than there are others."""
+    began = dict(turns(run))
+    states, passed = dict.fromkeys(range(1, vms + 1), "OFF"), {vm: [0] * 0 for vm in range(1, vms + 1)}
+    for event in run.events:
+        for vm in states:
+            change = event.change(f"vm{vm}.vcpu0.state")
+            if change:
+                states[vm] = change.new
+                passed[vm].clear()
+            if states[vm] == "READY" and event.seq in began:
+                passed[vm].append(began[event.seq])
+            if len(passed[vm]) == vms:
+                raise Wrong(
+                    f"{when} VM {vm} was READY and waited while VM {', '.join(map(str, passed[vm]))} had their turns "
+                    f"(up to event {event.seq}). With {vms} VMs nobody should wait for more than {vms - 1} turns.",
+                    run,
+                )
+
+
+PATIENCE = 20
+"""After so many turns without a wait a VM is to be named."""
+
+
+def judge_stuck(answer: Script) -> Run:
+    """The primary names exactly those that do not wait within 20 turns."""
+    slow, quick, endless = counter(900), counter(100), counter()
+    for timer, guests in ((300, [slow, endless, quick]), (250, [endless, slow, endless]), (400, [slow, quick])):
+        run = run_under(timer, answer, guests, f"Your primary, {len(guests)} guests")
+        had = Counter(vm for _, vm in turns(run))
+        if run.outcome.kind != "power off":
+            vm, most = had.most_common(1)[0]
+            raise Wrong(f"Your primary has no end: VM {vm} had {times(most)}.", run)
+        printed = run.uart.partition("Starting up cpu 0\n")[2]
+        named = {int(number) for number in re.findall(r"VM (\d+)", printed)}
+        for vm, guest in enumerate(guests, 1):
+            if vm in named and guest is not endless:
+                raise Wrong(f"You named VM {vm} after {times(had[vm])}, and it does come to a wait.", run)
+            if guest is endless and vm not in named:
+                raise Wrong(f"VM {vm} never waits, it had {times(had[vm])}, and you did not name it.", run)
+            if guest is endless and had[vm] < PATIENCE:
+                raise Wrong(f"You named VM {vm} after {times(had[vm])} already: give it {PATIENCE}.", run)
+    return run
+
+
+def neighbours(thinks: int) -> list[Script]:
+    """VM 1 and VM 2 pass a message to and fro, and VM 1 sends one to VM 3, which is busy and never asks for it.
+
+    VM 2 executes so many instructions before it answers.
+    """
+
+    def caller() -> Any:
+        yield configure()
+        while (yield send(2, "ping")) == -1:
+            pass
+        while True:
+            yield receive(block=True)
+            yield clear()
+            yield send(3, "news")
+            yield send(2, "ping")
+
+    def thinker() -> Any:
+        yield configure()
+        while True:
+            yield receive(block=True)
+            yield clear()
+            for _ in range(thinks):
+                yield load(VM_2)
+            yield send(1, "pong")
+
+    def busy() -> Any:
+        yield configure()
+        while True:
+            yield load(VM_3)
+
+    return [caller, thinker, busy]
+
+
+def judge_fair(answer: Script) -> Run:
+    """Two that talk and two that do not: no one that is ready is passed over, and no call is in vain."""
+    for timer, thinks in ((60, 0), (45, 100), (90, 200)):
+        guests = [*neighbours(thinks), counter()]
+        run = run_under(timer, answer, guests, "Your primary, two that talk, two that do not")
+        when = f"Under a timer of {timer}"
+        raise_unfair(run, 4, when)
+        raise_vain(run, when)
+        if run.outcome.kind != "power off":
+            raise Wrong(f"Your primary has no end: end it after {FAIR_TURNS} turns or a few more.", run)
+        if len(turns(run)) < FAIR_TURNS:
+            raise Wrong(f"There were only {len(turns(run))} turns: give {FAIR_TURNS} or a few more.", run)
+    return run
+
+
+PRIMARY = "a scripted primary (a generator function: def primary(): yield vcpu_run(1) ...)"
+EACH = """def answer():
+    count = yield vm_count()
+    for vm in range(1, count):
+        yield vcpu_run(vm)
+"""
+IN_TURN = """def answer():
+    ready = [1, 2, 3]
+    while ready:
+        vm = ready.pop(0)
+        result = yield vcpu_run(vm)
+        if result.code == 0:  # YIELD
+            ready.append(vm)
+"""
+STUCK = """def answer():
+    count = yield vm_count()
+    for vm in range(1, count):
+        for turn in range(20):
+            result = yield vcpu_run(vm)
+            if result.code == 1:  # WAIT_FOR_INTERRUPT
+                break
+        else:
+            yield print_line(f"VM {vm} does not wait")
+"""
+FAIR = """def answer():
+    ready = [1, 2, 3, 4]
+    for turn in range(40):
+        vm = ready.pop(0)
+        result = yield vcpu_run(vm)
+        if result.code != 1:  # not WAIT_FOR_INTERRUPT
+            ready.append(vm)
+        if result.code == 2 and result.data != 0xffff:  # WAKE_UP, and somebody was waiting
+            ready.append(result.vm_id)
+"""
+EXERCISES = (
+    Exercise(
+        "03-each",
+        "a primary that runs every secondary once, however many there are.",
+        PRIMARY,
+        is_guest,
+        judge_each,
+        (
+            "vm_count() gives the number of VMs. Which numbers have they, and which of them is you?",
+            "With two secondaries it gives 3: VM 0, VM 1 and VM 2. range(a, b) stops before b.",
+            "for vm in range(1, count):",
+        ),
+        EACH,
+        {
+            "takes the count for that of the secondaries": (EACH.replace("count)", "count + 1)"), "counts VM 0 too"),
+            "begins with itself": (EACH.replace("(1, count)", "(count)"), "VM 0 is the primary itself"),
+            "subtracts one too many": (EACH.replace("count)", "count - 1)"), "VM 1 never ran"),
+            "knows that there are two": (EACH.replace("range(1, count)", "(1, 2)"), "counts VM 0 too"),
+        },
+    ),
+    Exercise(
+        "03-in-turn",
+        "a primary that runs VM 1, VM 2 and VM 3 in turn until each waits, and none that waits.",
+        PRIMARY,
+        is_guest,
+        judge_in_turn,
+        (
+            "`result = yield vcpu_run(vm)` says why the VM stopped: result.code is 0 for YIELD, 1 for "
+            "WAIT_FOR_INTERRUPT.",
+            "Keep a list of those that can go on. Take the first, run it; where does it go after YIELD, where after "
+            "WAIT_FOR_INTERRUPT?",
+            "while ready: vm = ready.pop(0); run it; if result.code == 0: ready.append(vm).",
+        ),
+        IN_TURN,
+        {
+            "one turn each": ("def answer():\n    for vm in (1, 2, 3):\n        yield vcpu_run(vm)\n", "it can go on"),
+            "runs those that wait too": (
+                "def answer():\n    for turn in range(90):\n        yield vcpu_run(turn % 3 + 1)\n", "in vain"),
+            "one after the other": (IN_TURN.replace("append(vm)", "insert(0, vm)"), "nobody should wait"),
+            "takes YIELD for the end": (IN_TURN.replace("code == 0", "code == 1"), "in vain"),
+            "does not end": (
+                IN_TURN.replace("while ready:\n", "while True:\n        if not ready:\n            continue\n"),
+                "makes no call any more"),
+        },
+    ),
+    Exercise(
+        "03-stuck",
+        "a primary that runs each VM until it waits, 20 turns at most, and prints a line for each VM that has not.",
+        PRIMARY,
+        is_guest,
+        judge_stuck,
+        (
+            "Nobody can say of a program in general whether it will ever wait. Count its turns, and give up after 20.",
+            "A VM waits when result.code is 1. Then it is not to be named, and needs no further turn.",
+            "for turn in range(20): run it, and break if result.code == 1; else: yield print_line(f“VM {vm} ...”).",
+        ),
+        STUCK,
+        {
+            "names after the first YIELD": (STUCK.replace("range(20)", "range(1)"), "and it does come to a wait"),
+            "takes YIELD for a wait": (
+                STUCK.replace("code == 1:  # WAIT_FOR_INTERRUPT", "code == 0:  # YIELD"), "you did not name it"),
+            "waits for ever": (STUCK.replace("for turn in range(20):", "while True:"), "has no end"),
+            "stops at the first": (STUCK + "            return\n", "you did not name it"),
+            "names too early": (STUCK.replace("range(20)", "range(15)"), "give it 20"),
+        },
+    ),
+    Exercise(
+        "03-fair",
+        "a primary that gives VM 1 to VM 4 some 40 turns, fairly, and runs none that waits.",
+        PRIMARY,
+        is_guest,
+        judge_fair,
+        (
+            "Start from 03-in-turn. A VM that waits leaves the list; what brings it back into it?",
+            "WAKE_UP names the VM that was woken, result.vm_id, and result.data is its vCPU. With data 0xffff nobody "
+            "was waiting: that VM is in the list already. And the sender can go on.",
+            "if result.code == 2 and result.data != 0xffff: ready.append(result.vm_id), besides the sender itself.",
+        ),
+        FAIR,
+        {
+            "ignores the results": (
+                "def answer():\n    for turn in range(60):\n        yield vcpu_run(turn % 4 + 1)\n", "in vain"),
+            "follows every wake-up": (
+                "def answer():\n    vm = 1\n    for turn in range(80):\n        result = yield vcpu_run(vm)\n"
+                "        vm = result.vm_id if result.code == 2 else vm % 4 + 1\n",
+                "VM 3 was READY and waited",
+            ),
+            "forgets who waited": (
+                FAIR[: FAIR.index("        if result.code == 2")], "VM 2 was READY and waited"),
+            "takes 0xffff for a wake-up": (FAIR.replace(" and result.data != 0xffff", ""), "was READY and waited"),
+            "forgets the sender": (FAIR.replace("result.code != 1", "result.code == 0"), "VM 1 was READY and waited"),
+            "keeps the one that can go on": (FAIR.replace("append(vm)", "insert(0, vm)"), "was READY and waited"),
+            "stops too early": (FAIR.replace("range(40)", "range(20)"), "only 20 turns"),
+        },
+    ),
+)  # fmt: skip
+TERMS = {
+    "scripted guest": "A guest written as a Python function that yields one hypercall after the other, in a real VM.",
+    "physical CPU": "A processor of the machine. It executes one vCPU at a time.",
+    "timer": "A device that interrupts its CPU again and again, in hfedu after a number of instructions.",
+    "preempt": "To take the CPU from a vCPU that has not given it up.",
+    "turn": "The time from the HF_VCPU_RUN that starts a vCPU until the CPU goes back to the primary.",
+    "pinned": "Bound to one physical CPU: vCPU n of the primary runs on physical CPU n and nowhere else.",
+    "PSCI": "Power State Coordination Interface: Arm's standard calls to start and stop CPUs and to switch it all off.",
+    "round robin": "To give one after the other a turn, in a fixed order, again and again.",
+    "starve": "To be ready and never get a turn.",
+}

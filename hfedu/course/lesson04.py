@@ -1,0 +1,529 @@
+"""Lesson 04, the hypercall ABI: its predictions and exercises."""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from random import Random
+from typing import Any, NamedTuple
+
+from hfedu import notebook
+from hfedu.course.exercises import Exercise, Wrong
+from hfedu.course.lesson03 import last_event, run_result
+from hfedu.course.lesson11 import is_function
+from hfedu.course.predictions import Prediction, Question
+from hfedu.course.scenes import boot, call_of, calls, delivered
+from hfedu.errors import Mistake
+from hfedu.guest.scripted import clear, configure, receive, smc, vcpu_count, vcpu_run, vm_count
+from hfedu.guest.toolchain import assemble
+from hfedu.hf.addr import PAGE_SIZE, Ipa
+from hfedu.hf.call import (
+    HF_MAILBOX_SEND,
+    HF_VCPU_GET_COUNT,
+    HF_VCPU_RUN,
+    HF_VM_CONFIGURE,
+    HF_VM_GET_COUNT,
+    HfVcpuRun,
+    hf_vcpu_run_response,
+)
+from hfedu.hf.hypervisor import Hypervisor
+from hfedu.hf.platform import LAYOUT_DATA_BEGIN, LAYOUT_TEXT_BEGIN, PL011_BASE
+from hfedu.hf.vm import Vm
+from hfedu.notebook import Run
+from hfedu.run.ramdisk import RamDisk
+from hfedu.run.trace import Event, Kind
+from hfedu.view import words
+
+RAM = (0x4000_0000, 0x4100_0000)
+VM_1, VM_2 = (0x40F8_0000, RAM[1]), (0x40F0_0000, 0x40F8_0000)
+"""The memory of the machine and of two secondaries of 512 KiB: first address, and first address behind it."""
+COUNTS = """
+    mov x1, #0x11
+    mov x9, #0x99
+    mov x19, #0x19
+    mov x0, #0xff01     // HF_VM_GET_COUNT
+    hvc #0
+    wfi
+"""
+
+
+def run_1() -> Any:
+    """A primary that runs VM 1 once."""
+    yield vcpu_run(1)
+
+
+@cache
+def registers() -> Run:
+    """A real guest fills registers and makes a call."""
+    return notebook.boot(RamDisk(run_1, [assemble(COUNTS)]), title="Registers across a hypercall")
+
+
+def secondary() -> Run:
+    """VM 1 makes calls that are meant for the primary."""
+
+    def curious() -> Any:
+        yield vm_count()
+        yield vcpu_count(2)
+        yield vcpu_run(2)
+
+    def idle() -> Any:
+        yield receive(block=True)
+
+    return boot(run_1, [curious, idle], "A secondary makes the primary's calls")
+
+
+def hostile() -> Run:
+    """VM 1 names pages that are not its own, and then makes the hypervisor print."""
+
+    def attacker() -> Any:
+        for page in (LAYOUT_TEXT_BEGIN, VM_2[0], PL011_BASE):
+            yield configure(page, VM_1[0] + 0x4000)
+        yield smc(0)
+
+    def victim() -> Any:
+        yield receive(block=True)
+
+    return boot(run_1, [attacker, victim], "VM 1 names pages that are not its own")
+
+
+def register_after(name: str) -> Callable[[Run, Event], str]:
+    """Reads a register of VM 1 after an event."""
+
+    def read(run: Run, event: Event) -> str:
+        value = run.at(event.seq).get(f"vm1.vcpu0.{name}", 0)
+        return f"{value:#x}" if value else "0"
+
+    return read
+
+
+def result_of(run: Run, event: Event) -> str:
+    """The result of a call, as the questions offer it."""
+    return words.result(None, event.result or 0)
+
+
+CALLED = call_of(1, HF_VM_GET_COUNT, 0)
+PREDICTIONS = (
+    Prediction(
+        "04-registers",
+        "VM 1 puts 0x11 into x1, 0x99 into x9, 0x19 into x19, and calls HF_VM_GET_COUNT. There are two VMs, 0 and 1.",
+        registers,
+        (
+            Question(
+                "What is in x0 after the HVC?",
+                ("0xff01", "0x1", "0x2"),
+                CALLED,
+                register_after("x0"),
+                "The result: two VMs, the primary included. It replaces the function's number.",
+            ),
+            Question(
+                "What is in x9?",
+                ("0x99", "0"),
+                CALLED,
+                register_after("x9"),
+                "A hypercall clears x1 to x17, whether it used them or not.",
+            ),
+            Question(
+                "What is in x19?",
+                ("0x19", "0"),
+                CALLED,
+                register_after("x19"),
+                "x18 to x30 come back as they were.",
+            ),
+        ),
+    ),
+    Prediction(
+        "04-secondary",
+        "VM 1, a secondary, makes three calls. There are three VMs.",
+        secondary,
+        (
+            Question(
+                "HF_VM_GET_COUNT: how many VMs are there?",
+                ("-1", "2", "3"),
+                CALLED,
+                result_of,
+                "Everybody may ask that. The primary is counted too.",
+            ),
+            Question(
+                "HF_VCPU_GET_COUNT of VM 2?",
+                ("1", "-1", "WAIT_FOR_INTERRUPT"),
+                call_of(1, HF_VCPU_GET_COUNT, 0),
+                result_of,
+                "Only the primary may ask that: -1.",
+            ),
+            Question(
+                "HF_VCPU_RUN of VM 2, which is READY?",
+                ("VM 2 runs", "-1", "WAIT_FOR_INTERRUPT"),
+                call_of(1, HF_VCPU_RUN, 0),
+                lambda run, event: "VM 2 runs" if event.result is None else run_result(run, event),
+                "Only the primary may run vCPUs. But HF_VCPU_RUN has no -1: refused is WAIT_FOR_INTERRUPT.",
+            ),
+        ),
+    ),
+    Prediction(
+        "04-hostile",
+        "VM 1 calls HF_VM_CONFIGURE three times, each time with another send page; its receive page is its own. Then "
+        "it executes an SMC, on which the hypervisor prints a line.",
+        hostile,
+        (
+            Question(
+                "The send page is the hypervisor's code, at 0x40001000. The result?",
+                ("0", "-1"),
+                call_of(1, HF_VM_CONFIGURE, 0),
+                result_of,
+                "VM 1's stage 2 does not map that address: -1.",
+            ),
+            Question(
+                "It is the first page of VM 2?",
+                ("0", "-1"),
+                call_of(1, HF_VM_CONFIGURE, 1),
+                result_of,
+                "VM 1's stage 2 does not map that address either.",
+            ),
+            Question(
+                "It is the page of the serial line's device, at 0x9000000?",
+                ("-1", "0"),
+                call_of(1, HF_VM_CONFIGURE, 2),
+                result_of,
+                "Stage 2 of every secondary maps it, so that guests can print. The hypervisor asks whether the page is "
+                "mapped, not whether it is memory.",
+            ),
+            Question(
+                "And the SMC?",
+                ("it returns -1", "it never returns: the machine hangs"),
+                last_event,
+                lambda run, event: (
+                    "it never returns: the machine hangs" if run.outcome.kind == "hang" else "it returns -1"
+                ),
+                "As a send page, the hypervisor mapped the device for itself again, read-only this time. When it "
+                "prints, its own store faults; and to report the fault it prints.",
+            ),
+        ),
+    ),
+)
+
+
+def judge_pack(answer: Callable[[int, int, int], Any]) -> None:
+    """Putting together what HF_VCPU_RUN returns."""
+    for code, vm, data in ((1, 0, 0), (2, 2, 0), (3, 0, 5), (2, 0x1234, 0xFFFF), (3, 0, 4096)):
+        got, right = answer(code, vm, data), hf_vcpu_run_response(code, vm, data)
+        if got != right:
+            shown = f"{got:#x}" if isinstance(got, int) else repr(got)
+            name = HfVcpuRun(code).name
+            raise Wrong(f"For {name} ({code}), VM {vm:#x}, data {data:#x} you gave {shown}: it is {right:#x}.")
+
+
+def judge_again(answer: str) -> Run:
+    """A real guest sends one byte to VM 0, which takes it only later."""
+    try:
+        image = assemble(answer)
+    except Mistake as mistake:
+        raise Wrong(f"It cannot be assembled: {mistake}.") from None
+
+    def late() -> Any:
+        yield vcpu_run(1)
+        yield vcpu_run(1)
+        yield configure()
+        for _ in range(10):
+            yield vcpu_run(1)
+            yield clear()
+
+    for timer in (61, 30, 47):
+        run = notebook.boot(RamDisk(late, [image]), timer=timer, max_traps=500, title=f"Your guest, a timer of {timer}")
+        raise_for_guest(run)
+    return run
+
+
+def raise_for_guest(run: Run) -> None:
+    """`Wrong` unless VM 1 sent the byte A to VM 0, after it had been refused, and only once."""
+    fault = next((event for event in run.events if event.kind is Kind.FAULT), None)
+    if fault:
+        raise Wrong(
+            f"Event {fault.seq}: your guest touched address {fault.args[0]:#x}, which is not its own. Was the address "
+            "in one of x1 to x17? A hypercall clears those.",
+            run,
+        )
+    made = [event for event in run.events if event.kind is Kind.HYPERCALL and event.actor == "vm1.vcpu0"]
+    unknown = [event for event in made if words.number(event) not in words.CALLS]
+    if unknown:
+        raise Wrong(
+            f"Event {unknown[0].seq}: x0 was {unknown[0].function:#x}, which is no function. After a call x0 holds its "
+            "result: load the number again.",
+            run,
+        )
+    if not any(event.result == 0 for event in calls(run, 1, HF_VM_CONFIGURE)):
+        raise Wrong("Your guest has not configured its pages.", run)
+    sends, got = calls(run, 1, HF_MAILBOX_SEND), delivered(run, 0)
+    if not sends:
+        raise Wrong("Your guest never calls HF_MAILBOX_SEND, 0xff04.", run)
+    if not got:
+        raise Wrong(
+            f"VM 0 got nothing. The send at event {sends[-1].seq} was refused, {run.why(sends[-1]).links[0].sentence} "
+            "Afterwards it would have succeeded: did you try again?",
+            run,
+        )
+    sent = next(event for event in sends if event.result == 0)
+    if got[0] != b"A":
+        lost = " A hypercall clears x1 to x17: load them again." if sent.args[1] == 0 else ""
+        raise Wrong(f"VM 0 got {got[0]!r}, not b'A'. At event {sent.seq} x2, the size, was {sent.args[1]}.{lost}", run)
+    if len(got) > 1:
+        raise Wrong(f"VM 0 got the byte {len(got)} times: when x0 is 0, go on to the wfi.", run)
+
+
+class Input(NamedTuple):
+    """One HF_VM_CONFIGURE that the machine has answered."""
+
+    run: Run
+    event: Event
+    mapped: list[tuple[int, int]]
+    configured: bool
+
+
+PAGES = {
+    0: (0, 0x4_0000, PL011_BASE, RAM[0], LAYOUT_TEXT_BEGIN, LAYOUT_DATA_BEGIN, 0x4004_9000, 0x4004_A000, 0x4008_4000,
+        VM_2[0] - PAGE_SIZE, VM_2[0], VM_1[0], RAM[1], 0xFF_FFFF_F000, 0x100_0000_0000, 0x1000_4008_4000),
+    1: (0, PL011_BASE - PAGE_SIZE, PL011_BASE, PL011_BASE + PAGE_SIZE, RAM[0], LAYOUT_TEXT_BEGIN, 0x4008_4000,
+        VM_2[0], VM_1[0] - PAGE_SIZE, *range(*VM_1, 0x1_F000), RAM[1] - PAGE_SIZE, RAM[1], 0x1000_40F8_4000),
+}  # fmt: skip
+"""Pages that a caller may name, by its VM: some it has, some it has not, and the edges between them."""
+
+
+def inputs() -> Iterable[Input]:
+    """Many calls of HF_VM_CONFIGURE by VM 0 and VM 1, on many machines, always the same."""
+    random = Random(4)
+    for _ in range(20):
+        for vm, pages in PAGES.items():
+            pairs = [(random.choice(pages), random.choice(pages)) for _ in range(6)]
+            pairs += [(page + random.choice((8, 0x800)), other) for page, other in random.sample(pairs, 2)]
+            pairs += [(page, page) for page in random.sample(pages, 2)]
+            random.shuffle(pairs)
+            yield from answered(vm, pairs)
+
+
+def answered(vm: int, pairs: Sequence[tuple[int, int]]) -> Iterable[Input]:
+    """What the machine says if a VM makes these calls one after the other."""
+
+    def caller() -> Any:
+        for pair in pairs:
+            yield configure(*pair)
+
+    def idle() -> Any:
+        yield receive(block=True)
+
+    scripts = (caller, [idle, idle]) if vm == 0 else (run_1, [caller, idle])
+    run = boot(*scripts, f"VM {vm} calls HF_VM_CONFIGURE again and again")
+    mapped = [(begin, end) for begin, end, _ in run.at(len(run.events) - 1)[f"vm{vm}.stage2"].mappings()]
+    configured = False
+    for event in calls(run, vm, HF_VM_CONFIGURE):
+        yield Input(run, event, mapped, configured)
+        configured |= event.result == 0
+
+
+def judge_predict(answer: Callable[[int, int, list[tuple[int, int]], bool], Any]) -> None:
+    """The answer says of each call what the machine said."""
+    for run, event, mapped, configured in inputs():
+        send_page, recv_page = event.args[:2]
+        said, got = (0 if event.result == 0 else -1), answer(send_page, recv_page, list(mapped), configured)
+        if got != said:
+            why = run.why(event).links[0].sentence if said else "There is nothing against it."
+            if said and why.startswith("The hypervisor has no memory"):
+                why = "A page at address 0 counts as none."
+            raise Wrong(
+                f"{words.vm_of(event.actor)} calls HF_VM_CONFIGURE(send {send_page:#x}, recv {recv_page:#x}). The "
+                f"machine says {said}, you say {got!r}. {why}",
+                run,
+            )
+
+
+MEMORY = {0: RAM, 1: VM_1, 2: VM_2}
+OWN = {0: (0x4008_4000, VM_2[0] - PAGE_SIZE), **{vm: (MEMORY[vm][0], MEMORY[vm][1] - PAGE_SIZE) for vm in (1, 2)}}
+"""Two pages that each VM may name; a secondary's are the first and the last that it has."""
+HOSTILE = (
+    (1, PL011_BASE, "the device of the serial line"),
+    (0, PL011_BASE, "the device of the serial line"),
+    (0, 0x4_0000, "no RAM"),
+    (0, RAM[1], "just behind the RAM"),
+    (1, 1 << 48 | VM_1[0] + 0x4000, "an address of more than 48 bits"),
+    (2, 1 << 63 | VM_2[0] + 0x4000, "an address of more than 48 bits"),
+)
+"""Who names which page that is not to be used, although stage 2 maps it, and what it is."""
+
+
+def configured_by(vm: int, pages: Sequence[int], fix: type[Hypervisor]) -> tuple[Run, Event]:
+    """A VM of a repaired hypervisor names its pages, and then makes the hypervisor print: the run and that call."""
+
+    def caller() -> Any:
+        yield configure(*pages)
+        yield smc(0)
+
+    def primary() -> Any:
+        yield vcpu_run(vm)
+
+    def idle() -> Any:
+        yield receive(block=True)
+
+    scripts = [caller if number == vm else idle for number in range(3)]
+    disk = RamDisk(scripts[0] if vm == 0 else primary, scripts[1:])
+    run = notebook.boot(disk, fixes={fix}, title=f"Your check, tried by VM {vm}")
+    return run, calls(run, vm, HF_VM_CONFIGURE)[0]
+
+
+def judge_repair(answer: Callable[[int, tuple[int, int]], Any]) -> Run:
+    """Put the answer into HF_VM_CONFIGURE: what is no page of the caller's RAM is refused, and what is one is not."""
+
+    class Answered(Hypervisor):
+        def configure_locked(self, vm: Vm, send: Ipa, recv: Ipa) -> bool:
+            own = all(answer(int(page), MEMORY[vm.id]) for page in (send, recv))
+            return own and super().configure_locked(vm, send, recv)
+
+    for vm, page, what in HOSTILE:
+        for pages in ((page, OWN[vm][0]), (OWN[vm][0], page)):
+            run, event = configured_by(vm, pages, Answered)
+            if run.outcome.kind == "hang":
+                raise Wrong(f"VM {vm} named {page:#x}, {what}, and the machine hangs: {run.outcome}", run)
+            if event.result == 0:
+                raise Wrong(f"VM {vm} named {page:#x}, {what}, and your check lets it.", run)
+    for vm, pages in OWN.items():
+        run, event = configured_by(vm, pages, Answered)
+        if event.result:
+            raise Wrong(f"VM {vm} named two pages of its own, {pages[0]:#x} and {pages[1]:#x}: refused.", run)
+    return run
+
+
+GUEST = """    mov  x0, #0xff03      // HF_VM_CONFIGURE
+    adr  x1, send_page
+    adr  x2, recv_page
+    hvc  #0
+    mov  w9, #'A'         // the byte to send
+    adr  x10, send_page
+    strb w9, [x10]
+again:
+    mov  x0, #0xff04      // HF_MAILBOX_SEND
+    mov  x1, #0           // to VM 0
+    mov  x2, #1           // 1 byte
+    hvc  #0
+    cbnz x0, again        // not 0: refused
+    wfi
+"""
+NUMBER, TO, SIZE = (GUEST.splitlines(keepends=True)[line] for line in (8, 9, 10))
+
+
+def guest(*changes: tuple[str, str]) -> str:
+    """Source text of an answer: the guest, changed."""
+    text = GUEST
+    for old, new in changes:
+        text = text.replace(old, new)
+    return f'answer = """\n{text}"""\n'
+
+
+PREDICT = """def answer(send, recv, mapped, configured):
+    def ok(page):
+        return page != 0 and page % 4096 == 0 and any(begin <= page < end for begin, end in mapped)
+
+    return 0 if ok(send) and ok(recv) and send != recv and not configured else -1
+"""
+EXERCISES = (
+    Exercise(
+        "04-pack",
+        "a function that packs (code, vm, data) into the result of HF_VCPU_RUN.",
+        "a function of three numbers",
+        is_function,
+        judge_pack,
+        (
+            "The code goes into bits 0 to 7, the VM id into bits 16 to 31, the data into bits 32 to 63.",
+            "`vm << 16` moves a number up by 16 bits; `|` puts bit fields together.",
+            "return code | vm << 16 | data << 32",
+        ),
+        "def answer(code, vm, data):\n    return code | vm << 16 | data << 32\n",
+        {
+            "no brackets around the shifts": (
+                "def answer(code, vm, data):\n    return code + vm << 16 + data << 32\n", "it is 0x1"),
+            "VM id from bit 8 up": (
+                "def answer(code, vm, data):\n    return code | vm << 8 | data << 32\n", "it is 0x20002"),
+            "the VM and the data swapped": (
+                "def answer(code, vm, data):\n    return code | data << 16 | vm << 32\n", "it is 0x20002"),
+        },
+    ),
+    Exercise(
+        "04-again",
+        "a guest in assembly that sends the byte A to VM 0, tries again until the result is 0, and then waits (wfi).",
+        "the guest's assembly as a text",
+        lambda answer: isinstance(answer, str),
+        judge_again,
+        (
+            "Three registers say what to do: x0 the function, 0xff04, x1 the VM, x2 the size. After hvc #0 x0 is the "
+            "result.",
+            "`cbnz x0, again` jumps to again if x0 is not 0. Which registers has the call changed meanwhile?",
+            "Behind `again:` load x0, x1 and x2, all three, each time; then hvc #0 and cbnz x0, again.",
+        ),
+        guest(),
+        {
+            "loads all once": (guest((NUMBER + TO + SIZE, ""), ("again:\n", NUMBER + TO + SIZE + "again:\n")),
+                               "load the number again"),
+            "loads the arguments once": (guest((TO + SIZE, ""), ("again:\n", TO + SIZE + "again:\n")),
+                                         "the size, was 0"),
+            "does not look at the result": (guest(("    cbnz x0, again        // not 0: refused\n", "")),
+                                            "did you try again"),
+            "tries for ever": (guest(("cbnz x0, again ", "b again ")), "times: when x0 is 0"),
+            "keeps an address in x10": (
+                guest(("    strb w9, [x10]\nagain:\n", "again:\n    strb w9, [x10]\n")), "touched address 0x0"),
+            "is no assembly": (guest(("hvc  #0", "hypercall")), "cannot be assembled"),
+        },
+    ),
+    Exercise(
+        "04-predict",
+        "a function that says what HF_VM_CONFIGURE returns, 0 or -1.",
+        "a function of four arguments: send, recv, mapped, configured",
+        is_function,
+        judge_predict,
+        (
+            "Five things can be wrong with the pages or with the caller. The table in the lesson has them all.",
+            "An address is mapped if begin <= address < end for one of the ranges. Ask for both pages.",
+            "0 if both are multiples of 4096, mapped and not 0, send != recv and not configured; else -1.",
+        ),
+        PREDICT,
+        {
+            "forgets the alignment": (PREDICT.replace(" and page % 4096 == 0", ""), "multiple of 4096"),
+            "takes the end for mapped": (PREDICT.replace("page < end", "page <= end"), "must be in the VM's own"),
+            "allows one page for both": (PREDICT.replace(" and send != recv", ""), "must differ"),
+            "allows a second time": (PREDICT.replace(" and not configured", ""), "that works once"),
+            "forgets address 0": (PREDICT.replace("page != 0 and ", ""), "address 0 counts as none"),
+            "knows RAM only": (
+                PREDICT.replace("begin <= page < end", "max(begin, 0x40000000) <= page < min(end, 0x41000000)"),
+                "nothing against it"),
+            "looks at the send page only": (PREDICT.replace("ok(send) and ok(recv)", "ok(send)"), "The receive page"),
+        },
+    ),
+    Exercise(
+        "04-repair",
+        "a function that says whether the page at an address lies in the caller's memory, (begin, end).",
+        "a function of two arguments: address, memory",
+        is_function,
+        judge_repair,
+        (
+            "Do not list what is forbidden. Say what is allowed, and refuse all else.",
+            "The whole page must lie between begin and end, the first address behind the memory. Compare a number of "
+            "64 bits with all its bits.",
+            "return memory[0] <= address and address + 4096 <= memory[1]",
+        ),
+        "def answer(address, memory):\n    return memory[0] <= address and address + 4096 <= memory[1]\n",
+        {
+            "forbids what it knows": (
+                "def answer(address, memory):\n    return address != 0x09000000\n", "0x40000, no RAM"),
+            "has no end": ("def answer(address, memory):\n    return address >= memory[0]\n", "just behind the RAM"),
+            "cuts the address off": (
+                "def answer(address, memory):\n    return memory[0] <= address % (1 << 48) < memory[1]\n",
+                "the machine hangs"),
+            "loses the last page": (
+                "def answer(address, memory):\n    return memory[0] <= address and address + 4096 < memory[1]\n",
+                "two pages of its own"),
+            "allows nothing": ("def answer(address, memory):\n    return False\n", "two pages of its own"),
+        },
+    ),
+)  # fmt: skip
+TERMS = {
+    "ABI": "Application binary interface: what two programs that were compiled apart agree on, register by register.",
+    "function number": "The number in x0 that says which hypercall it is.",
+    "bit field": "Some bits of a number that hold a value of their own.",
+    "SMC": "Secure monitor call: like HVC an instruction that calls upward, meant for the firmware. Here the "
+    "hypervisor traps it.",
+    "hostile": "Chosen by somebody who wants to break out. What a guest passes must be checked as if it were.",
+    "confused deputy": "A program that uses its own rights for somebody who does not have them.",
+}
