@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 from hfedu import notebook
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.lesson03 import last_event, run_result
-from hfedu.course.lesson11 import is_function
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import boot, call_of, calls, delivered
+from hfedu.course.scenes import boot, call_of, calls, delivered, is_function
 from hfedu.errors import Mistake
 from hfedu.guest.scripted import clear, configure, receive, smc, vcpu_count, vcpu_run, vm_count
 from hfedu.guest.toolchain import assemble

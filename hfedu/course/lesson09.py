@@ -10,9 +10,18 @@ from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.lesson05 import GUEST, result_of
 from hfedu.course.lesson08 import follow, judge_all
 from hfedu.course.lesson10 import shown
-from hfedu.course.lesson11 import is_function
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import MAX_TRAPS, boot, call_of, calls, delivered, is_guest, state_after, switch_after
+from hfedu.course.scenes import (
+    MAX_TRAPS,
+    boot,
+    call_of,
+    calls,
+    delivered,
+    is_function,
+    is_guest,
+    state_after,
+    switch_after,
+)
 from hfedu.guest.rpc import rpc_read_request, rpc_reply, rpc_request, rpc_vcpu_run
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
 from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_VCPU_RUN
