@@ -12,7 +12,6 @@ from hfedu.course import exercises as course_exercises
 from hfedu.course import pages, prose, verify
 from hfedu.course.exercises import exercises, find, judge
 from hfedu.course.notebooks import lessons
-from hfedu.course.prose import Page
 from hfedu.course.verify import Check, answer_of, backwards
 
 SECONDS = 20
@@ -205,7 +204,7 @@ def test_misspelt_words_are_named_and_code_is_no_prose():
 def test_a_term_stands_in_italics_where_it_is_listed_and_nowhere_before(monkeypatch):
     early, late = lessons()[:2]
     texts = {early.path: "A *mailbox*, a waiter list, [on spin locks](x).", late.path: "A *waiter list*, *spin locks*."}
-    monkeypatch.setattr(prose, "page", lambda path: Page(path, texts[path]))
+    monkeypatch.setattr(prose, "text_of", texts.get)
     monkeypatch.setattr(
         prose, "terms", lambda lesson: dict.fromkeys(["waiter list", "mailbox", "spin lock"] if lesson == late else [])
     )

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hfedu.errors import Mistake
 
@@ -37,10 +37,24 @@ def lessons() -> tuple[Lesson, ...]:
     """All lessons in order."""
     found = []
     for path in sorted(source()[0].glob("[0-9][0-9]_*.ipynb")):
-        heading = "".join(json.loads(path.read_text("utf-8"))["cells"][0]["source"]).splitlines()[0]
         number = path.name[:2]
-        found.append(Lesson(number, f"{number} {heading.lstrip('# ').removeprefix(number).strip()}", path))
+        heading = text_of(path).splitlines()[0].lstrip("# ").removeprefix(number).strip()
+        found.append(Lesson(number, f"{number} {heading}", path))
     return tuple(found)
+
+
+def cells(path: Path) -> list[dict[str, Any]]:
+    """The cells of a notebook, sources as one string."""
+    found: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))["cells"]
+    return [{**cell, "source": "".join(cell["source"])} for cell in found]
+
+
+@cache
+def text_of(path: Path) -> str:
+    """The Markdown of a page: a notebook's text cells, or a file."""
+    if path.suffix != ".ipynb":
+        return path.read_text("utf-8")
+    return "\n\n".join(cell["source"] for cell in cells(path) if cell["cell_type"] == "markdown")
 
 
 class Delivery(NamedTuple):

@@ -1,13 +1,12 @@
 """The texts of the course: whether links lead somewhere, pictures have words, and words and terms are right."""
 
-import json
 import re
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from hfedu.course.exercises import exercises
-from hfedu.course.notebooks import Lesson, lessons, source
+from hfedu.course.notebooks import Lesson, cells, lessons, source, text_of
 from hfedu.course.pages import terms
 from hfedu.course.predictions import predictions
 
@@ -19,27 +18,6 @@ NOT_PROSE = re.compile(r"\]\([^)]*\)|https?://\S+|<[^>]*>")
 WORD = re.compile(r"(?<![\w.&])[A-Za-z]+(?:['’][a-z]+)?(?![\w(=])")
 
 
-class Page(NamedTuple):
-    """A page of Markdown: a notebook's text cells, or a file."""
-
-    path: Path
-    text: str
-
-
-def cells(path: Path) -> list[dict[str, Any]]:
-    """The cells of a notebook, sources as one string."""
-    found: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))["cells"]
-    return [{**cell, "source": "".join(cell["source"])} for cell in found]
-
-
-@cache
-def page(path: Path) -> Page:
-    """The text of a page."""
-    if path.suffix != ".ipynb":
-        return Page(path, path.read_text("utf-8"))
-    return Page(path, "\n\n".join(cell["source"] for cell in cells(path) if cell["cell_type"] == "markdown"))
-
-
 def other_pages() -> list[Path]:
     """The pages that are no lessons."""
     folder = source()[0]
@@ -49,7 +27,7 @@ def other_pages() -> list[Path]:
 def broken_links(path: Path) -> list[str]:
     """Links to files, or to headings in them, that are not there. Other machines are not asked."""
     failures = []
-    for link in (a or b for a, b in LINK.findall(CODE.sub("", page(path).text))):
+    for link in (a or b for a, b in LINK.findall(CODE.sub("", text_of(path)))):
         file, _, anchor = link.partition("#")
         target = (path.parent / file).resolve() if file else path
         if re.match(r"\w+:", link):
@@ -63,7 +41,7 @@ def broken_links(path: Path) -> list[str]:
 
 def anchors(path: Path) -> set[str]:
     """What a link may name in a page: JupyterLab's ids of a notebook's headings, GitHub's of a file's."""
-    headings = re.findall(r"^#+ (.+?)\s*$", CODE.sub("", page(path).text), re.MULTILINE)
+    headings = re.findall(r"^#+ (.+?)\s*$", CODE.sub("", text_of(path)), re.MULTILINE)
     if path.suffix == ".ipynb":
         return {heading.replace(" ", "-") for heading in headings}
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
@@ -71,7 +49,7 @@ def anchors(path: Path) -> set[str]:
 
 def wordless_pictures(path: Path) -> list[str]:
     """Pictures without a text for who cannot see them, in a page and in a notebook's outputs."""
-    text = CODE.sub("", page(path).text)
+    text = CODE.sub("", text_of(path))
     failures = [
         f"{path.name}: the picture {target} has no alt text" for target in re.findall(r"!\[\s*\]\((.*?)\)", text)
     ]
@@ -136,7 +114,7 @@ def unexplained_terms(lesson: Lesson) -> list[str]:
 
 def plain(lesson: Lesson) -> str:
     """A lesson's text in one line, without code."""
-    return " ".join(CODE.sub("", page(lesson.path).text).split())
+    return " ".join(CODE.sub("", text_of(lesson.path)).split())
 
 
 def in_italics(form: str, lesson: Lesson) -> bool:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import hfedu
 from hfedu.course import pages, prose
 from hfedu.course.exercises import exercises, find, hint, judge
-from hfedu.course.notebooks import Lesson, lessons, source
+from hfedu.course.notebooks import Lesson, lessons, source, text_of
 from hfedu.course.record import SWITCH
 from hfedu.errors import Mistake
 
@@ -87,7 +87,7 @@ class Check:
             Kind("links", [partial(prose.broken_links, path) for path in paths]),
             Kind("words for pictures", [partial(prose.wordless_pictures, path) for path in paths]),
             Kind("terms", [partial(prose.unexplained_terms, lesson) for lesson in self.lessons]),
-            Kind("spelling", [partial(prose.misspelt, path.name, prose.page(path).text) for path in paths] + said),
+            Kind("spelling", [partial(prose.misspelt, path.name, text_of(path)) for path in paths] + said),
             Kind("hints", [partial(bad_hints, name) for name in mine]),
             Kind("solutions", [partial(bad_solution, name) for name in mine]),
             Kind("wrong answers", [partial(bad_misconceptions, name) for name in mine]),
