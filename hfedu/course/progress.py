@@ -96,7 +96,11 @@ class Progress:
         right = sum(self.standings.get(name) is Standing.RIGHT for name in exercises())
         made = sum(name in self.standings for name in predictions())
         total = f"{right} of {len(exercises())} exercises right, {made} of {len(predictions())} predictions made."
-        return total, f'{self.kept} To take it elsewhere: hfedu.progress("{self.string}")'
+        return total, f"{self.kept} To take it elsewhere:"
+
+    def call(self) -> str:
+        """What to run elsewhere."""
+        return f'hfedu.progress("{self.string}")'
 
     def __repr__(self) -> str:
         rows = [COLUMNS, *self.rows()]
@@ -105,22 +109,23 @@ class Progress:
             "  ".join(cell.rjust(width) if place else cell.ljust(width) for place, (cell, width) in enumerate(pairs))
             for pairs in (zip(row, widths, strict=True) for row in rows)
         ]
-        return "\n".join([*lines, *self.sentences()])
+        return "\n".join([*lines, "", *self.sentences(), self.call()])
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col">{name}</th>' for name in COLUMNS)
+        head = "".join(f'<th scope="col"{LEFT * (name == "lesson")}>{name}</th>' for name in COLUMNS)
         body = "".join(
-            f'<tr><th scope="row" style="text-align: left">{html.escape(title)}</th>'
+            f'<tr><th scope="row"{LEFT}>{html.escape(title)}</th>'
             + "".join(f"<td>{cell}</td>" for cell in cells)
             + "</tr>"
             for title, *cells in self.rows()
         )
         total, kept = self.sentences()
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        return f"{table}<p>{total}</p><p>{html.escape(kept, quote=False)}</p>"
+        return f"{table}<p>{total}</p><p>{html.escape(kept)} <code>{self.call()}</code></p>"
 
 
 COLUMNS = ("lesson", "right", "wrong", "not attempted", "predictions")
+LEFT = ' style="text-align: left"'
 
 
 def progress(string: str | None = None) -> Progress:
