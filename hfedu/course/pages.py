@@ -8,6 +8,7 @@ from typing import NamedTuple
 from hfedu.course.exercises import exercises
 from hfedu.course.notebooks import Lesson, lessons, source, text_of
 from hfedu.course.progress import PLACES, places
+from hfedu.errors import Mistake
 
 INTRODUCTION = (
     "Each exercise is judged by what the answer does. The wrong answers named here are tested: each is rejected with a "
@@ -107,9 +108,10 @@ def plan(title: str, introduction: str, sessions: tuple[Session, ...]) -> str:
 
 
 def minutes(lesson: Lesson) -> int:
-    """How long a lesson says it takes."""
-    found = re.search(r"\*\*Time\.\*\* (\d+) minutes", text_of(lesson.path))
-    assert found, f"{lesson.path.name} does not say its time in minutes"
+    """How long a lesson says it takes. `Mistake` if it does not say."""
+    found = re.search(r"\*\*Time\.\*\*\s+(\d+)\s+minutes", text_of(lesson.path))
+    if found is None:
+        raise Mistake(f"{lesson.path.name} does not say its time: write **Time.** 25 minutes, or what it is")
     return int(found[1])
 
 

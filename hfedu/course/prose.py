@@ -102,7 +102,7 @@ def unexplained_terms(lesson: Lesson) -> list[str]:
     """
     failures = []
     for term in terms(lesson):
-        form = re.escape(term) + "s?" if not term.endswith("y") else re.escape(term[:-1]) + "(?:y|ies)"
+        form = f"{re.escape(term)}(?:s|d|ed)?" if not term.endswith("y") else f"{re.escape(term[:-1])}(?:y|ies|ied)"
         if not in_italics(form, lesson):
             failures.append(f"{lesson.path.name} does not put its term “{term}” in italics")
         for earlier in lessons()[: lessons().index(lesson)]:

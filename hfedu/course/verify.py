@@ -6,6 +6,7 @@ cells above whose names it uses and that are not in force, and every output must
 """
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -112,7 +113,7 @@ class Check:
                 self.peaks[notebook.name] = max(peak, self.peaks.get(notebook.name, 0))
                 time.sleep(0.05)
             output.seek(0)
-            said = output.read().splitlines()
+            said = re.sub(r"\x1b\[[\d;]*m", "", output.read()).splitlines()  # no colours
         return ["\n".join([f"{notebook.name}:", *said[-LAST_LINES:]])] if process.returncode else []
 
     def run_out_of_order(self, notebook: Path) -> list[str]:
