@@ -7,12 +7,12 @@ SHELL := /bin/bash
 TSC := npx -y -p typescript@5.9.3 tsc --noEmit --allowJs --checkJs --strict --noUnusedLocals \
 	--target es2022 --module es2022 --lib es2022,dom,dom.iterable
 
-.PHONY: lab test lint types unit notebooks-test browser refresh clean
+.PHONY: lab test lint types unit course browser refresh clean
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks/00_tour.ipynb
 
-test: $(READY) lint types unit notebooks-test browser
+test: $(READY) lint types unit course browser
 
 $(READY): pyproject.toml binder/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -36,8 +36,8 @@ unit: $(READY)
 	$(BIN)/pytest tests --ignore tests/browser -n 2 -q
 	@$(BIN)/pytest tests/test_house.py -q -s -k size_budget | grep lines
 
-notebooks-test: $(READY)
-	$(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout=60 notebooks -q
+course: $(READY)
+	$(BIN)/hfedu course check
 
 browser: $(READY)
 	$(BIN)/pytest tests/browser -q -rs

@@ -22,6 +22,7 @@ _PUBLIC = {
     "hfedu.course.demonstrations": ("demonstrate",),
     "hfedu.course.exercises": ("check", "hint", "solution"),
     "hfedu.course.predictions": ("predict",),
+    "hfedu.course.progress": ("progress",),
     "hfedu.guest.toolchain": ("assemble", "compile_c"),
     "hfedu.run.replay": ("Scenario",),
     "hfedu.run.invariants": ("INVARIANTS", "Invariant"),

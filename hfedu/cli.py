@@ -1,4 +1,4 @@
-"""The command line: hfedu boot | draw | explore | lab | bench.
+"""The command line: hfedu boot | draw | explore | lab | course | bench.
 
 Of `boot` stdout is the serial line and nothing else; what hfedu itself has to say goes to stderr. Exit status:
 0 powered off, 2 bad input, 3 a guest ran out of its budget or waits for ever, 4 the hypervisor hung or panicked. Of
@@ -10,12 +10,11 @@ import json
 import os
 import re
 import sys
-from pathlib import Path
 from typing import Any, NoReturn
 
 import hfedu
+from hfedu.course import commands as course
 from hfedu.errors import Mistake
-from hfedu.lessons import open_lab
 from hfedu.run.ramdisk import RamDisk, cpio_names
 from hfedu.run.schedule import DEFAULT
 from hfedu.run.trace import Outcome
@@ -103,9 +102,8 @@ def parser() -> argparse.ArgumentParser:
     explore.add_argument("--json", action="store_true", help="print JSON")
     explore.set_defaults(command=command_explore)
 
-    lab = commands.add_parser("lab", help="open the lessons in JupyterLab")
-    lab.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="where your copies of the lessons live")
-    lab.set_defaults(command=lambda options: open_lab(options.folder))
+    course.add_lab(commands.add_parser("lab", help="open the lessons in JupyterLab"))
+    course.add_course(commands.add_parser("course", help="copy the lessons, or check them"))
 
     bench = commands.add_parser("bench", help="measure how fast hfedu is here")
     bench.add_argument(

@@ -1,13 +1,19 @@
-"""Execute every lesson and store its outputs: no widget state, no timestamps, nothing of this computer.
+"""Write the pages that are made from the lesson modules, execute every lesson and store its outputs.
+
+No widget state, no timestamps, nothing of this computer, no one's progress.
 
 python tests/refresh_notebooks.py [NOTEBOOK ...]
 """
 
+import os
 import sys
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+
+from hfedu.course import pages
+from hfedu.course.record import SWITCH
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 LESSONS = Path(__file__).parent.parent / "notebooks"
@@ -32,5 +38,7 @@ def refresh(path: Path) -> None:
 
 
 if __name__ == "__main__":
+    os.environ[SWITCH] = ""
+    pages.refresh()
     for name in sys.argv[1:] or sorted(LESSONS.glob("*.ipynb")):
         refresh(Path(name))

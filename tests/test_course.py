@@ -4,35 +4,19 @@ import nbformat
 import pytest
 
 import hfedu
-from hfedu import lessons
+from hfedu.course import notebooks
 from hfedu.course.exercises import check, exercises, hint, solution
 from hfedu.course.lesson10 import SENDERS, steps
 from hfedu.course.lesson12 import SUSPECTS, breaks
 from hfedu.course.predictions import judge, predict, predictions
+from hfedu.course.verify import answer_of, bad_misconceptions, bad_solution
 from hfedu.history import FIXES
-
-NAMES = {name: getattr(hfedu, name) for name in hfedu.__all__}
-WRONG = [(e.id, name) for e in exercises().values() for name in e.wrong]
-
-
-def answer_of(source: str):
-    names = dict(NAMES)
-    exec(source, names)
-    return names["answer"]
 
 
 @pytest.mark.parametrize("exercise_id", exercises())
-def test_solution_is_right(exercise_id):
-    verdict = check(exercise_id, answer_of(solution(exercise_id, show=True)))
-    assert verdict.state == "right", verdict
-
-
-@pytest.mark.parametrize(("exercise_id", "name"), WRONG)
-def test_wrong_answer_fails_for_its_reason(exercise_id, name):
-    source, reason = exercises()[exercise_id].wrong[name]
-    verdict = check(exercise_id, answer_of(source))
-    assert verdict.state == "wrong", verdict
-    assert reason in verdict.sentence
+def test_solution_is_right_and_misconceptions_are_wrong_for_their_reason(exercise_id):
+    assert not bad_solution(exercise_id)
+    assert not bad_misconceptions(exercise_id)
 
 
 @pytest.mark.parametrize("exercise_id", exercises())
@@ -138,7 +122,7 @@ def test_playground_makes_the_calls_and_says_why_one_is_refused():
 
 
 def test_the_table_of_defects_has_all_fourteen_and_says_who_shows_them():
-    book = nbformat.read(lessons.source()[0] / "12_fourteen_defects.ipynb", as_version=4)
+    book = nbformat.read(notebooks.source()[0] / "12_fourteen_defects.ipynb", as_version=4)
     table = next(cell.source for cell in book.cells if "| repaired |" in cell.source)
     rows = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in table.splitlines() if "| `" in line]
     assert {row[0]: row[2] for row in rows} == {fix.id: fix.shown_by for fix in FIXES.values()}

@@ -1,6 +1,7 @@
 """Every mistake that hfedu can show: the fourteen defects of 2018, and hypervisors that are wrong on purpose."""
 
 import difflib
+import gc
 from collections.abc import Iterable
 from typing import Any
 
@@ -33,4 +34,6 @@ def demonstrate(
     own = {fixes} if isinstance(fixes, str | type) else set(fixes)
     if profile is None:
         profile, own = found.fault.profile, own | found.fault.fixes
-    return found.show(profile, own, **options)
+    shown = found.show(profile, own, **options)
+    gc.collect()  # machines are in cycles, few objects with much memory: Python would keep dozens of them
+    return shown

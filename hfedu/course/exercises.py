@@ -14,6 +14,7 @@ from pkgutil import iter_modules
 from typing import Any, NamedTuple
 
 import hfedu.course
+from hfedu.course.record import RECORD, Standing
 from hfedu.errors import Mistake, explain_missing_names
 from hfedu.notebook import Run
 
@@ -81,10 +82,20 @@ def find(exercise_id: str) -> Exercise:
 
 
 def check(exercise_id: str, answer: Any = None) -> Verdict:
-    """Judge an answer by what it does. Never raises for an answer, whatever it is; `Mistake` for an unknown id."""
+    """Judge an answer by what it does, and note the verdict for `progress`.
+
+    Never raises for an answer, whatever it is; `Mistake` for an unknown id.
+    """
     exercise = find(exercise_id)
     if answer is None or answer is ...:
         return Verdict(exercise.id, "not attempted", f"Write your answer first: {exercise.task}")
+    verdict = judge(exercise, answer)
+    RECORD.note(exercise.id, Standing.RIGHT if verdict.state == "right" else Standing.WRONG)
+    return verdict
+
+
+def judge(exercise: Exercise, answer: Any) -> Verdict:
+    """The verdict on an answer that was attempted."""
     if not exercise.accepts(answer):
         what = type(answer).__name__
         sentence = f"This exercise wants {exercise.wants}, not {'an' if what[0] in 'aeiou' else 'a'} {what}."

@@ -39,3 +39,22 @@ PREDICTIONS = (
         ),
     ),
 )
+TERMS = {
+    "hypervisor": "The program that lets several systems share one computer, and keeps them apart.",
+    "virtual machine": "VM, a system that runs under a hypervisor: it has memory of its own and believes that it "
+    "has a processor of its own.",
+    "RAM disk": "An archive of files that the boot loader leaves in memory. The hypervisor finds its VMs there.",
+    "guest": "The program that runs in a virtual machine.",
+    "primary": "VM 0, the one VM that decides which VM runs. It can run others; no other VM can.",
+    "secondary": "Any VM but the primary. It runs when the primary runs it.",
+    "serial line": "The wire on which a machine prints text, one character after the other: here its only output.",
+    "hypercall": "A call from a guest into the hypervisor, as a system call goes from a program into its kernel.",
+    "mailbox": "The one place in which a message to a VM can lie. It is EMPTY, RECEIVED (a message came) or READ "
+    "(its owner has it).",
+    "run": "To give a vCPU the physical CPU. The primary does it with HF_VCPU_RUN, and the result says why the vCPU "
+    "stopped.",
+    "ready": "Able to run, but not running: a ready vCPU waits for the primary to run it.",
+    "clear": "To empty one's own mailbox, so that the next message has room.",
+    "vCPU": "Virtual processor: the saved registers and the state of one processor of a VM. The hypervisor puts it "
+    "on a physical CPU to run the VM.",
+}

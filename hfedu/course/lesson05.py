@@ -284,3 +284,14 @@ EXERCISES = (
         },
     ),
 )
+TERMS = {
+    "scripted guest": "A Python function that yields one hypercall after the other in place of machine code. The "
+    "hypervisor cannot tell the difference.",
+    "send": "HF_MAILBOX_SEND: the hypervisor copies a message from the sender's send page to the receiver's receive "
+    "page. It never waits: it succeeds or is refused.",
+    "receive": "HF_MAILBOX_RECEIVE: take the message that waits in one's own mailbox, or wait for one.",
+    "configure": "HF_VM_CONFIGURE: name the page to send from and the page to receive into. Without it a VM can "
+    "neither send nor be sent to.",
+    "waiter list": "The vCPUs of a VM that wait for a message to it. A message takes one from the list and makes it "
+    "ready.",
+}

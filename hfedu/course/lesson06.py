@@ -267,3 +267,7 @@ EXERCISES = (
         },
     ),
 )
+TERMS = {
+    "WFI": "Wait for interrupt, an instruction: the processor sleeps until a device interrupts. In a guest the "
+    "hypervisor traps it and lets others run.",
+}

@@ -281,3 +281,8 @@ EXERCISES = (
         },
     ),
 )
+TERMS = {
+    "refused": "Answered with -1, and nothing has changed.",
+    "back-pressure": "A full receiver makes its senders wait or try again, so that nothing has to be queued or "
+    "dropped.",
+}

@@ -398,3 +398,19 @@ EXERCISES = (
         },
     ),
 )
+TERMS = {
+    "atomic step": "An action that is done as a whole: no other CPU sees it half done. Between two steps others may "
+    "act.",
+    "spin": "To try again and again until a lock is free.",
+    "schedule": "The order in which the CPUs take their steps. The same schedule always gives the same run.",
+    "lost update": "Two CPUs read the same old value and both write a new one: one of the two changes is gone.",
+    "self-deadlock": "A CPU takes a lock that it holds already, and spins for ever.",
+    "deadlock": "Each of two CPUs holds a lock that the other one wants, and both spin for ever.",
+    "livelock": "All keep taking steps, and from there no end can be reached.",
+    "invariant": "A sentence that must hold after every single step.",
+    "sequentially consistent": "Of memory: all CPUs see all loads and stores in one order, and each CPU's own in "
+    "the order of its program.",
+    "weak memory": "Memory whose loads and stores other CPUs may see in another order, unless barriers forbid it. "
+    "Real Arm CPUs have it; hfedu does not model it.",
+    "preemption": "In a schedule: a CPU that could go on is left for another one.",
+}

@@ -256,3 +256,9 @@ EXERCISES = (
         },
     ),
 )  # fmt: skip
+TERMS = {
+    "live twice": "One vCPU runs on two physical CPUs at once.",
+    "stale registers": "Registers in memory that are older than those the vCPU left with.",
+    "lost result": "A vCPU runs on without the result of the hypercall that it waited in, because something wrote "
+    "over it.",
+}

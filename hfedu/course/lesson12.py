@@ -333,3 +333,4 @@ EXERCISES = (
         },
     ),
 )  # fmt: skip
+TERMS: dict[str, str] = {}

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import ipywidgets
 
 from hfedu.course.exercises import LESSONS
+from hfedu.course.record import RECORD, Standing
 from hfedu.errors import Mistake
 from hfedu.notebook import Run
 from hfedu.run.trace import Event
@@ -104,6 +105,7 @@ class Predict(ipywidgets.VBox):
         for control in (*self.choices, self.button):
             control.disabled = True
         miss = next((mark for mark in marks if not mark.right), None)
+        RECORD.note(self.prediction.id, Standing.WRONG if miss else Standing.RIGHT)
         self.said.value = report(marks, miss)
         self.children = (*self.parts, Player(run, (miss or marks[-1]).event))
 

@@ -1,0 +1,144 @@
+"""The lessons that come with hfedu: list them, copy them, open them."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hfedu.errors import Mistake
+
+FIRST = "00_tour.ipynb"
+COPIES = Path("hfedu-notebooks")
+MANIFEST = ".hfedu-lessons.json"
+"""In a folder of copies: the digest of each file as it was delivered. What still has it was not changed."""
+
+
+class Lesson(NamedTuple):
+    """One notebook of the course."""
+
+    number: str
+    title: str
+    path: Path
+
+
+def source() -> tuple[Path, bool]:
+    """The folder of the lessons, and whether it is a working copy of the project (to be edited in place)."""
+    package = Path(__file__).parent.parent
+    installed = package / "notebooks"
+    return (installed, False) if installed.is_dir() else (package.parent / "notebooks", True)
+
+
+@cache
+def lessons() -> tuple[Lesson, ...]:
+    """All lessons in order."""
+    found = []
+    for path in sorted(source()[0].glob("[0-9][0-9]_*.ipynb")):
+        number = path.name[:2]
+        heading = text_of(path).splitlines()[0].lstrip("# ").removeprefix(number).strip()
+        found.append(Lesson(number, f"{number} {heading}", path))
+    return tuple(found)
+
+
+def cells(path: Path) -> list[dict[str, Any]]:
+    """The cells of a notebook, sources as one string."""
+    found: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))["cells"]
+    return [{**cell, "source": "".join(cell["source"])} for cell in found]
+
+
+@cache
+def text_of(path: Path) -> str:
+    """The Markdown of a page: a notebook's text cells, or a file."""
+    if path.suffix != ".ipynb":
+        return path.read_text("utf-8")
+    return "\n\n".join(cell["source"] for cell in cells(path) if cell["cell_type"] == "markdown")
+
+
+class Delivery(NamedTuple):
+    """What `deliver` did: how many files are new or updated, and a sentence for each that the learner changed."""
+
+    new: int
+    updated: int
+    changed: list[str]
+
+    def __str__(self) -> str:
+        return "\n".join([f"The lessons are there: {self.new} new, {self.updated} updated.", *self.changed])
+
+
+def deliver(to: Path) -> Delivery:
+    """Copy the lessons and the pages beside them into a folder, never over a file that was changed there.
+
+    An unchanged copy is updated. Beside a changed one its new version is put as NAME.new.ipynb, once. `Mistake` if the
+    folder cannot be written.
+    """
+    origin = source()[0]
+    if to.resolve() == origin.resolve():
+        raise Mistake(f"{to} is where the lessons come from: name another folder for your copies")
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+        delivered = read_manifest(to)
+        files = sorted((*origin.glob("*.ipynb"), *origin.glob("*.md")))
+        states = {path: put(path, to / path.name, delivered) for path in files}
+        changed = [beside(path, to, delivered) for path, state in states.items() if state == "changed"]
+        write(to / MANIFEST, json.dumps(delivered, indent=1).encode())
+    except OSError as error:
+        raise Mistake(f"cannot put the lessons into {to}: {error.strerror}; name another folder") from None
+    counts = list(states.values())
+    return Delivery(counts.count("new"), counts.count("updated"), changed)
+
+
+def put(path: Path, target: Path, delivered: dict[str, str]) -> str:
+    """Deliver one file: "new", "updated" or "same"; "changed" if somebody changed it there, and then it is let be."""
+    content = path.read_bytes()
+    there = digest(target.read_bytes()) if target.exists() else None
+    if there not in (None, digest(content), delivered.get(target.name)):
+        return "changed"
+    delivered[target.name] = digest(content)
+    if there == digest(content):
+        return "same"
+    write(target, content)
+    return "updated" if there else "new"
+
+
+def beside(path: Path, to: Path, delivered: dict[str, str]) -> str:
+    """Put the new version, if there is one, beside a changed file. A sentence that says so."""
+    target = to / f"{path.stem}.new{path.suffix}"
+    said = f"You changed {path.name}, so it was left alone"
+    if digest(path.read_bytes()) in (delivered.get(path.name), delivered.get(target.name)) and not target.exists():
+        return f"{said}."
+    if put(path, target, delivered) == "changed":
+        return f"{said}; you changed {target.name} too: rename it, and its newest version comes with the next start."
+    return f"{said}; its new version is {target.name}."
+
+
+def read_manifest(folder: Path) -> dict[str, str]:
+    """What was delivered into a folder. Without a readable list every file there counts as changed."""
+    try:
+        content = json.loads((folder / MANIFEST).read_text("utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def digest(content: bytes) -> str:
+    """SHA-256 in hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def write(target: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    part = target.with_name(f".{target.name}.part")
+    part.write_bytes(content)
+    os.replace(part, target)
+
+
+def open_lab(folder: Path | None) -> int:
+    """Start JupyterLab at the first lesson, in `folder` or a fresh `hfedu-notebooks` here. Its exit status."""
+    folder_of_lessons, in_place = source()
+    if folder is not None or not in_place:
+        folder_of_lessons = folder or COPIES
+        print(deliver(folder_of_lessons), file=sys.stderr)
+    return subprocess.run([sys.executable, "-m", "jupyter", "lab", str(folder_of_lessons / FIRST)]).returncode

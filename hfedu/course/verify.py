@@ -1,0 +1,228 @@
+"""hfedu course check: the course tested like code, one kind of failure after the other.
+
+Every notebook runs under nbval, strictly, twice. As it is stored, from top to bottom in a fresh kernel: that is a
+restart and run all. And out of order: after the setup the cells run from the last to the first, each right after those
+cells above whose names it uses and that are not in force, and every output must still be the stored one.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from symtable import SymbolTable, symtable
+from typing import Any, NamedTuple
+
+import hfedu
+from hfedu.course import pages, prose
+from hfedu.course.exercises import exercises, find, hint, judge
+from hfedu.course.notebooks import Lesson, lessons, source, text_of
+from hfedu.course.record import SWITCH
+from hfedu.errors import Mistake
+
+TOOLS = {"nbval": "nbval", "psutil": "psutil", "spellchecker": "pyspellchecker", "tqdm": "tqdm"}
+MEMORY_LIMIT = 512
+"""MiB, for the kernel of any one lesson and what it starts."""
+WORKERS = 2
+LAST_LINES = 60
+
+
+class Kind(NamedTuple):
+    """A kind of failure: each task looks for it in one place and returns sentences."""
+
+    name: str
+    tasks: Sequence[Callable[[], list[str]]]
+    workers: int = 1
+
+
+def answer_of(text: str) -> Any:
+    """The answer that a stored solution or wrong answer defines."""
+    names = {name: getattr(hfedu, name) for name in hfedu.__all__}
+    exec(text, names)
+    return names["answer"]
+
+
+def bad_hints(exercise_id: str) -> list[str]:
+    """Hints that cannot be reached, or say nothing new."""
+    said = {hint(exercise_id, number).partition(": ")[2] for number in range(1, 4)}
+    return [] if len(said - {""}) == 3 else [f"{exercise_id} has not three hints"]
+
+
+def bad_solution(exercise_id: str) -> list[str]:
+    """A stored solution that its own check does not find right."""
+    verdict = judge(find(exercise_id), answer_of(find(exercise_id).solution))
+    return [] if verdict.state == "right" else [f"the solution of {verdict}"]
+
+
+def bad_misconceptions(exercise_id: str) -> list[str]:
+    """Named wrong answers that the check does not find wrong, or not for their reason."""
+    failures = []
+    for name, (text, reason) in find(exercise_id).wrong.items():
+        verdict = judge(find(exercise_id), answer_of(text))
+        if verdict.state != "wrong" or reason not in verdict.sentence:
+            failures.append(f"the wrong answer “{name}” should be told “{reason}”. {verdict}")
+    return failures
+
+
+class Check:
+    """One check of some lessons; `peaks` is filled as the notebooks run: MiB by notebook."""
+
+    def __init__(self, chosen: tuple[Lesson, ...]) -> None:
+        self.lessons = chosen
+        self.peaks: dict[str, int] = {}
+
+    def kinds(self) -> list[Kind]:
+        """All kinds, the quick ones first."""
+        whole = self.lessons == lessons()
+        paths = [lesson.path for lesson in self.lessons] + (prose.other_pages() if whole else [])
+        mine = [name for name in exercises() if name[:2] in {lesson.number for lesson in self.lessons}]
+        said = [partial(prose.misspelt, f"lesson {lesson.number}", prose.texts(lesson)) for lesson in self.lessons]
+        return [
+            Kind("pages that are made", [pages.stale] if whole else []),
+            Kind("links", [partial(prose.broken_links, path) for path in paths]),
+            Kind("words for pictures", [partial(prose.wordless_pictures, path) for path in paths]),
+            Kind("terms", [partial(prose.unexplained_terms, lesson) for lesson in self.lessons]),
+            Kind("spelling", [partial(prose.misspelt, path.name, text_of(path)) for path in paths] + said),
+            Kind("hints", [partial(bad_hints, name) for name in mine]),
+            Kind("solutions", [partial(bad_solution, name) for name in mine]),
+            Kind("wrong answers", [partial(bad_misconceptions, name) for name in mine]),
+            Kind("notebooks", [partial(self.run, lesson.path) for lesson in self.lessons], WORKERS),
+            Kind("out of order", [partial(self.run_out_of_order, lesson.path) for lesson in self.lessons], WORKERS),
+            Kind("memory", [partial(self.too_large, lesson.path) for lesson in self.lessons]),
+        ]
+
+    def run(self, notebook: Path) -> list[str]:
+        """Run a notebook under nbval, strictly: what failed. Notes the most memory that its kernel took."""
+        import psutil
+
+        command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=60", "-q"]
+        root = source()[0].parent
+        path = os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])])
+        environment = os.environ | {SWITCH: "", "PYTHONPATH": path}
+        with tempfile.TemporaryFile("w+") as output:
+            command += ["-p", "no:cacheprovider", "-c", str(root / "pyproject.toml"), str(notebook)]
+            process = subprocess.Popen(command, stdout=output, stderr=output, env=environment, cwd=notebook.parent)
+            while process.poll() is None:
+                peak = memory(psutil.Process(process.pid))
+                self.peaks[notebook.name] = max(peak, self.peaks.get(notebook.name, 0))
+                time.sleep(0.05)
+            output.seek(0)
+            said = re.sub(r"\x1b\[[\d;]*m", "", output.read()).splitlines()  # no colours
+        return ["\n".join([f"{notebook.name}:", *said[-LAST_LINES:]])] if process.returncode else []
+
+    def run_out_of_order(self, notebook: Path) -> list[str]:
+        """Run a notebook's cells from the last to the first, as the head of this module says."""
+        import nbformat
+
+        book = nbformat.read(notebook, as_version=4)
+        code = [cell for cell in book.cells if cell.cell_type == "code"]
+        book.cells = []
+        for place, number in enumerate(backwards([cell.source for cell in code])):
+            book.cells.append(nbformat.from_dict({**code[number], "id": f"{code[number].id}-{place}"[-64:]}))
+        with tempfile.TemporaryDirectory() as folder:
+            shuffled = Path(folder) / notebook.name
+            nbformat.write(book, shuffled)
+            return self.run(shuffled)
+
+    def too_large(self, notebook: Path) -> list[str]:
+        """Whether a kernel took more memory than the course may."""
+        peak = self.peaks[notebook.name]
+        return [f"{notebook.name} took {peak} MiB, more than {MEMORY_LIMIT}"] if peak > MEMORY_LIMIT else []
+
+
+def memory(process: Any) -> int:
+    """MiB that the descendants of a process hold now: the kernel and what it started."""
+    import psutil
+
+    total = 0
+    try:
+        for child in process.children(recursive=True):
+            total += child.memory_info().rss
+    except psutil.NoSuchProcess:  # gone since; the next look counts again
+        pass
+    return total >> 20
+
+
+def backwards(sources: list[str]) -> list[int]:
+    """The order of cells, by number, from the last to the first; the first of all is the setup.
+
+    Before each cell come the nearest cells above it that bind a name which it uses, or which those use in turn, unless
+    they are in force. Example: ["x = 1", "y = x", "x = 2", "print(y, x)"] -> [0, 1, 2, 3, 2, 0, 1]
+    """
+    tables = [symtable(text, "cell", "exec") for text in sources]
+    binds = [{s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()} for table in tables]
+    order: list[int] = []
+    in_force: dict[str, int] = {}
+
+    def needs(number: int) -> dict[str, int]:
+        found: dict[str, int] = {}
+        names = uses(tables[number]) - binds[number]
+        while names:
+            name = names.pop()
+            above = [cell for cell in range(number) if name in binds[cell]]
+            if above and name not in found:
+                found[name] = above[-1]
+                names |= uses(tables[above[-1]]) - binds[above[-1]]
+        return found
+
+    def execute(number: int) -> None:
+        needed = needs(number)
+        while missing := [cell for name, cell in needed.items() if in_force.get(name) != cell]:
+            execute(min(missing))
+        order.append(number)
+        in_force.update(dict.fromkeys(binds[number], number))
+
+    for number in [0, *reversed(range(1, len(sources)))]:
+        execute(number)
+    return order
+
+
+def uses(table: SymbolTable) -> set[str]:
+    """The global names that a cell, or a function in it, looks up."""
+    module = table.get_type() == "module"
+    found = {s.get_name() for s in table.get_symbols() if s.is_referenced() and (module or s.is_global())}
+    return found.union(*(uses(child) for child in table.get_children()))
+
+
+def run_kind(kind: Kind, advance: Callable[[], Any]) -> list[str]:
+    """All failures of a kind."""
+
+    def call(task: Callable[[], list[str]]) -> list[str]:
+        found = task()
+        advance()
+        return found
+
+    with ThreadPoolExecutor(kind.workers) as pool:
+        return [failure for found in pool.map(call, kind.tasks) for failure in found]
+
+
+def check_course(number: str | None = None) -> int:
+    """Check all lessons, or one. 0, or 1 after naming all failures of the first kind that there is."""
+    missing = [package for module, package in TOOLS.items() if find_spec(module) is None]
+    if missing or not source()[1]:
+        needed = " and ".join(missing) or "the project's own lessons"
+        raise Mistake(f"hfedu course check needs {needed}: in a clone of the project, pip install -e '.[test]'")
+    chosen = tuple(lesson for lesson in lessons() if number in (None, lesson.number))
+    if not chosen:
+        raise Mistake(f"there is no lesson {number!r}: there are {', '.join(lesson.number for lesson in lessons())}")
+    check = Check(chosen)
+    from tqdm import tqdm
+
+    kinds = check.kinds()
+    with tqdm(total=sum(len(kind.tasks) for kind in kinds), disable=None, leave=False) as bar:
+        for kind in kinds:
+            bar.set_description(kind.name)
+            failures = run_kind(kind, bar.update)
+            if failures:
+                tqdm.write("\n".join([f"{kind.name}: {len(failures)} failed", *failures]), file=sys.stdout)
+                return 1
+            tqdm.write(f"{kind.name}: {len(kind.tasks)} checked", file=sys.stdout)
+    largest = max(check.peaks, key=lambda name: check.peaks[name])
+    print(f"The largest kernel took {check.peaks[largest]} of {MEMORY_LIMIT} MiB: {largest}")
+    return 0
