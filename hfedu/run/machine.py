@@ -72,6 +72,7 @@ class Machine:
     """
 
     recording_type: type[Recording] = Recording
+    core_type: type[Core] = Core
 
     def __init__(
         self,
@@ -108,6 +109,12 @@ class Machine:
                 raise Mistake(f"{name} must be a number above 0, not {limit!r}")
         self.ramdisk = ramdisk
         self.title = printable(title or "RAM disk")
+        fixes = [fixes] if isinstance(fixes, str) else list(fixes)
+        self.made = {
+            "ramdisk": ramdisk, "append": append, "memory": memory, "cpus": cpus, "schedule": schedule, "timer": timer,
+            "max_seconds": max_seconds, "max_instructions": max_instructions, "max_traps": max_traps,
+            "profile": profile, "fixes": fixes, "title": self.title,
+        }  # fmt: skip
         self.budget = Budget(max_instructions, max_seconds, max_traps)
         self.board = Board(ramdisk.image, append, parse_size(memory), cpus)
         self.choose = chooser(schedule)
@@ -122,7 +129,7 @@ class Machine:
             self.hypervisor.on_log = self._log
         self.guests: dict[str, ScriptedVcpu] = {}
         self.cores = [
-            Core(
+            self.core_type(
                 cpu,
                 self.board,
                 self.hypervisor,
@@ -176,7 +183,8 @@ class Machine:
         """What has happened so far."""
         outcome = self.outcome or Outcome("running", "The run is not over.", 3)
         events = tuple(self.recorder.events) if self.recorder is not None else ()
-        return self.recording_type(events, self.uart.decode("latin-1"), outcome, self._lifelines(), self.title)
+        uart = self.uart.decode("latin-1")
+        return self.recording_type(events, uart, outcome, self._lifelines(), self.title, self.made)
 
     def _advance(self) -> None:
         """Let the CPU whose turn it is go on."""

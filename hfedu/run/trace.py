@@ -196,13 +196,14 @@ class Lifeline:
 
 @dataclass(frozen=True)
 class Recording:
-    """A run: its events, its serial output (CR removed) and its outcome. Immutable."""
+    """A run: its events, its serial output (CR removed), its outcome. Immutable. `Machine(**made)` makes it again."""
 
     events: tuple[Event, ...]
     uart: str
     outcome: Outcome
     lifelines: tuple[Lifeline, ...] = ()
     title: str = "run"
+    made: dict[str, Any] = field(default_factory=dict, compare=False)
 
     def at(self, seq: int) -> State:
         """The state right after event `seq`: see `State`. `Mistake` if there is no such event."""
