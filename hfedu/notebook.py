@@ -10,7 +10,7 @@ from hfedu.errors import Mistake
 from hfedu.run import machine
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.trace import Recording
-from hfedu.view import pagetable, paint, states
+from hfedu.view import depth, pagetable, paint, states
 from hfedu.view.player import EVENTS_AT_MOST
 from hfedu.view.sequence import MAX_ROWS, sequence
 from hfedu.view.text import mermaid, transcript
@@ -35,6 +35,8 @@ class Run(Recording):
     registers = states.registers
     stage2 = pagetable.stage2_map
     walk = pagetable.walk
+    steps = depth.steps
+    instructions = depth.instructions
 
     def draw(self, path: str | os.PathLike[str], first: int = 0, last: int | None = None, theme: str = "light") -> Path:
         """Write the sequence diagram: the ending of `path` says whether as SVG, PNG, PDF, Mermaid or text.

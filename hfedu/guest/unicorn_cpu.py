@@ -27,6 +27,7 @@ from unicorn.unicorn_const import (
     UC_ERR_FETCH_PROT,
     UC_ERR_FETCH_UNMAPPED,
     UC_ERR_WRITE_PROT,
+    UC_HOOK_CODE,
 )
 from unicorn.unicorn_py3.unicorn import Uc, uclib
 
@@ -196,6 +197,19 @@ class UnicornCpu:
         )
         assert error == 0, f"uc_hook_add failed with {error}"
         self._hooks.append(callback)
+
+    def watch(self, on_instruction: Callable[[int], object]) -> None:
+        """Call `on_instruction` with the address of each instruction before the guest executes it, from now on.
+
+        It may read registers, and `stop`; else the guest runs as it would.
+        """
+
+        def on_code(_uc: int, address: int, _size: int, _data: int) -> None:
+            if address != ERET_PAGE:
+                on_instruction(address)
+
+        self._hook(UC_HOOK_CODE, _HOOK_BLOCK(on_code))
+        self.uc.ctl_flush_tb()
 
     def _on_exception(self, _uc: int, number: int, _data: int) -> None:
         self.exception = number
