@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 SHELL := /bin/bash
+TSC := npx -y -p typescript@5.9.3 tsc --noEmit --allowJs --checkJs --strict --noUnusedLocals \
+	--target es2022 --module es2022 --lib es2022,dom,dom.iterable
 
 .PHONY: lab test lint types unit notebooks-test browser refresh clean
 
@@ -26,6 +28,9 @@ lint: $(READY)
 
 types: $(READY)
 	$(BIN)/mypy
+	@if command -v npx >/dev/null; then $(TSC) assets/player.js && echo "tsc: assets/player.js is well typed"; \
+	elif [ -n "$$CI" ]; then echo "CI checks the types of assets/player.js: put Node.js and npx on the PATH"; exit 1; \
+	else echo "LEFT OUT: checking the types of assets/player.js needs Node.js with npx"; fi
 
 unit: $(READY)
 	$(BIN)/pytest tests --ignore tests/browser -n 2 -q

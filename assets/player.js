@@ -1,24 +1,53 @@
 /**
  * The player: steps through a recording without asking the kernel. Only what is in view is in the DOM.
- * @typedef {{kind: string, text: string, cause: number|null, changed: string[][], set: [number, any][],
- *   regs: [string, [number, string][]][], uart: number}} Event
- * @typedef {{title: string, outcome: string, alt: string, uart: string, size: number[], headTop: number, rows: number[][],
- *   events: Event[], paths: string[], registers: string[], fonts: Record<string, number>,
- *   themes: Record<string, Record<string, any>>, colours: Record<string, Record<string, string>>,
- *   head: any[][], body: any[][], legend: any[][]}} Data
+ *
+ * A plain anywidget module: `render({model, el})`, no globals. The HTML file that `run.to_html()` writes holds this
+ * module and a small model of its own. The data and their layout come from hfedu/view/player.py.
+ *
+ * @typedef {["l", number, number, number, number, string, boolean] | ["r", number, number, number, number, string]
+ *   | ["t", number, number, string | null, string, string] | ["m", number, number, string]} Shape
+ * @typedef {{stroke: string | null, fill: string | null, width: number, dash: number[], hatch: string, bold: boolean,
+ *   italic: boolean}} Style
+ * @typedef {[advance: number, height: number, shapes: Shape[], begins: [lane: number, width: number, role: string, y: number][]]} Row
+ * @typedef {{rows: string[][], root: string, tables: Record<string, Record<string, string>>}} Stage2
+ * @typedef {{title: string, outcome: string, alt: string, uart: string, size: [number, number, number, number],
+ *   headTop: number, head: Shape[], hypervisor: number, cpus: number[], legend: Shape[], repeats: [number, number, number][],
+ *   kinds: Record<string, string>, vcpus: string[], registerNames: string[], fonts: Record<string, number>,
+ *   themes: Record<string, Record<string, Style>>, colours: Record<string, Record<string, string>>,
+ *   columns: Record<"fact" | "cause" | "change" | "register" | "uart" | "row", number[]>,
+ *   facts: [kind: string, text: string, changed: string, vms: string, bad: boolean][],
+ *   changes: {rows: string[][], set: [number, any][]}[], registers: [string, [number, string][]][][], paths: string[],
+ *   rows: Row[], lanes: number[], laneEnd: number}} Data
+ * @typedef {{get(name: "data"): Data, get(name: "position"): number, set(name: "position", value: number): void,
+ *   save_changes(): void, on(event: string, action: () => void): void, off(event: string, action: () => void): void}} Model
+ * @typedef {{from: number, to: number, raw: number, end: number, top: number, fold: string}} Segment
+ * @typedef {{name: string, changes: (seq: number) => boolean}} Thing
+ * @typedef {Map<string, {value: any, since: number}>} State
  */
 
 const SVG = "http://www.w3.org/2000/svg";
-const BUCKET = 240;
 const LIST_ROW = 26;
-const CHECKPOINT = 256;
+const FOLD_ROW = 34;
+const CHECKPOINT = 512;
 const SMALLEST = 0.8;
+const AROUND = 240;
+const SERIAL_LINES = 60;
 const SANS = ["title", "subtitle", "head", "subhead", "legend"];
-const MAILBOX = ["EMPTY", "RECEIVED", "READ"];
-const VCPU = ["OFF", "READY", "RUNNING", "BLOCKED_MAILBOX", "BLOCKED_INTERRUPT"];
-const TABS = ["Changes", "Events", "States", "Registers", "Stage 2", "Serial line"];
+const SIGNS = /** @type {Record<string, string>} */ ({ EMPTY: "□", RECEIVED: "▨", READ: "■", running: "▮", ready: "│", BLOCKED_MAILBOX: "┊", BLOCKED_INTERRUPT: "┊", OFF: "·" });
+const HELP = [
+  ["→ ←, ↓ ↑", "one event on, back"], ["Page Down, Page Up", "ten events on, back"], ["Home, End", "first event, last event"],
+  ["Space", "play, pause"], ["B", "go to the event that caused this one"], ["/", "search"], ["N, P", "next, previous event found"],
+  ["], [", "next, previous change of what you followed last with › or ‹"], ["F", "fold repeats, or show every event"], ["?", "this help"],
+];
 
-/** An element with attributes and children. */
+/**
+ * An element with attributes and children.
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {Record<string, any>} attributes
+ * @param {(Node | string | null)[]} children
+ * @returns {HTMLElementTagNameMap[K]}
+ */
 function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -29,164 +58,809 @@ function h(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** An SVG element. */
-function s(tag, attributes) {
+/**
+ * An SVG element.
+ * @template {keyof SVGElementTagNameMap} K
+ * @param {K} tag
+ * @param {Record<string, string | number>} attributes
+ * @returns {SVGElementTagNameMap[K]}
+ */
+function s(tag, attributes = {}) {
   const element = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
   return element;
 }
 
-/** Shapes by height, so that those in view are found without looking at the others. */
-class Buckets {
-  constructor(shapes) {
-    this.buckets = new Map();
-    shapes.forEach((shape, index) => {
-      const [top, bottom] = extent(shape);
-      for (let b = Math.floor(top / BUCKET); b <= Math.floor(bottom / BUCKET); b++) {
-        if (!this.buckets.has(b)) this.buckets.set(b, []);
-        this.buckets.get(b).push([index, shape]);
+/** @param {string} label @param {string} title @param {() => void} action @param {Record<string, any>} more */
+const button = (label, title, action, more = {}) =>
+  h("button", { type: "button", title, "aria-label": title, onclick: action, ...more }, label);
+
+/** A name as people say it: "vm1.vcpu0" is "VM 1 vCPU 0". @param {string} name */
+const say = (name) => name.replace("vm", "VM ").replace(".vcpu", " vCPU ").replace(/^cpu/, "CPU ").replace(/[._]/g, " ");
+
+/** @param {number} n */
+const count = (n) => n.toLocaleString("en");
+
+/** The first index in [0, length) for which `test` holds, which holds for all that follow. @param {number} length @param {(i: number) => boolean} test */
+function search(length, test) {
+  let a = 0, b = length;
+  while (a < b) { const middle = (a + b) >> 1; if (test(middle)) b = middle; else a = middle + 1; }
+  return a;
+}
+
+/** The recording as the page holds it: columns of numbers that point into tables of what differs. */
+class Recording {
+  /** @param {Data} data */
+  constructor(data) {
+    this.data = data;
+    this.length = data.columns.fact.length;
+    this.last = this.length - 1;
+    this.uart = Int32Array.from(data.columns.uart);
+    for (let i = 1; i < this.length; i++) this.uart[i] += this.uart[i - 1];
+    this.tops = new Float64Array(this.length + 1);
+    this.bottoms = new Float64Array(this.length);
+    /** @type {{y: number, width: number, role: string}[][]} */
+    this.lanes = data.lanes.map(() => []);
+    let top = data.size[1];
+    for (let i = 0; i < this.length; i++) {
+      const [advance, height, , begins] = data.rows[data.columns.row[i]];
+      top += advance;
+      this.tops[i] = top;
+      this.bottoms[i] = top + height;
+      for (const [lane, width, role, y] of begins) this.lanes[lane].push({ y: top + y, width, role });
+    }
+    for (const lane of this.lanes) lane.sort((a, b) => a.y - b.y);
+    this.tops[this.length] = data.size[2];
+    /** @type {State[]} */
+    this.checkpoints = [];
+    this.at = -1;
+    /** @type {State} */
+    this.state = new Map();
+    /** What the event at `at` overwrote. @type {Map<string, any>} */
+    this.before = new Map();
+    this.lines = [0];
+    for (let at = data.uart.indexOf("\n"); at >= 0; at = data.uart.indexOf("\n", at + 1)) this.lines.push(at + 1);
+  }
+
+  /** @param {number} i */
+  fact(i) { return this.data.facts[this.data.columns.fact[i]]; }
+  /** The sentence of an event, as the transcript has it. @param {number} i */
+  sentence(i) { const [, text, changed] = this.fact(i); return changed ? `${text}  [${changed}]` : text; }
+  /** @param {number} i */
+  cause(i) { const ago = this.data.columns.cause[i]; return ago ? i - ago : null; }
+  /** @param {number} i */
+  changes(i) { return this.data.changes[this.data.columns.change[i]]; }
+  /** @param {number} i */
+  registers(i) { return this.data.registers[this.data.columns.register[i]]; }
+
+  /** Make `state` the one after event `n` and `before` what that event overwrote: a fold over the changes. @param {number} n */
+  seek(n) {
+    if (n === this.at) return;
+    if (this.at < 0 || n < this.at || n - this.at > CHECKPOINT) {
+      const near = Math.floor(n / CHECKPOINT);
+      while (this.checkpoints.length <= near) {
+        const index = this.checkpoints.length;
+        const next = /** @type {State} */ (new Map(index ? this.checkpoints[index - 1] : []));
+        if (index) for (let i = (index - 1) * CHECKPOINT; i < index * CHECKPOINT; i++) this.apply(next, i);
+        this.checkpoints.push(next);
+      }
+      this.state = new Map(this.checkpoints[near]);
+      this.at = near * CHECKPOINT - 1;
+    }
+    for (let i = this.at + 1; i < n; i++) this.apply(this.state, i);
+    this.before = new Map();
+    this.apply(this.state, n, this.before);
+    this.at = n;
+  }
+
+  /** @param {State} state @param {number} i @param {Map<string, any>} [before] */
+  apply(state, i, before) {
+    /** @param {string} path @param {any} value */
+    const set = (path, value) => {
+      if (before && !before.has(path)) before.set(path, state.get(path)?.value);
+      state.set(path, { value, since: i });
+    };
+    for (const [path, value] of this.changes(i).set) set(this.data.paths[path], value);
+    for (const [vcpu, pairs] of this.registers(i)) for (const [index, value] of pairs) set(`${vcpu}.${this.data.registerNames[index]}`, `0x${value}`);
+  }
+
+  /** A thing by its path, such as "vm1.mailbox.state" or "vm1.vcpu0.x0". @param {string} path @returns {Thing} */
+  thing(path) {
+    const number = this.data.paths.indexOf(path);
+    const owner = path.slice(0, path.lastIndexOf("."));
+    const register = this.data.registerNames.indexOf(path.slice(owner.length + 1));
+    const changed = this.data.changes.map(({ set }) => set.some(([p]) => p === number));
+    const moved = this.data.registers.map((all) => all.some(([vcpu, pairs]) => vcpu === owner && pairs.some(([index]) => index === register)));
+    const { change, register: registers } = this.data.columns;
+    return { name: say(path.replace(/\.state$/, "")), changes: (i) => changed[change[i]] || moved[registers[i]] };
+  }
+}
+
+/** Where everything stands when repeats are folded away: the diagram's rows as segments, each with its y. */
+class Folding {
+  /** @param {Recording} recording */
+  constructor(recording) {
+    this.recording = recording;
+    this.on = true;
+    this.key = "";
+    /** @type {Segment[]} */
+    this.segments = [];
+    this.height = 0;
+  }
+
+  /** Fold, but show the repeat that `position` is in. False if nothing moved. @param {number} position */
+  update(position) {
+    const { repeats } = this.recording.data;
+    const within = repeats.findIndex(([first, period, times]) => first <= position && position < first + period * times);
+    const block = within < 0 ? 0 : Math.floor((position - repeats[within][0]) / repeats[within][1]);
+    const key = this.on ? `${within}:${block}` : "all";
+    if (key === this.key) return false;
+    this.key = key;
+    this.segments = [];
+    this.height = 0;
+    let next = 0;
+    if (this.on)
+      repeats.forEach(([first, period, times], index) => {
+        const shown = index === within ? block : 0;
+        for (const [from, to] of [[1, shown], [shown + 1, times]]) {
+          if (to <= from) continue;
+          this.add(next, first + period * from - 1);
+          next = first + period * to;
+          const again = period === 1 ? `event ${first} again` : `events ${first} to ${first + period - 1} again`;
+          this.add(first + period * from, next - 1, `events ${count(first + period * from)} to ${count(next - 1)} are folded: ${again}, ${count(to - from)} time${to - from > 1 ? "s" : ""}`);
+        }
+      });
+    this.add(next, this.recording.last);
+    return true;
+  }
+
+  /** @param {number} from @param {number} to @param {string} fold */
+  add(from, to, fold = "") {
+    if (to < from) return;
+    const raw = this.recording.tops[from], end = this.recording.tops[to + 1];
+    this.segments.push({ from, to, raw, end, top: this.height, fold });
+    this.height += fold ? FOLD_ROW : end - raw;
+  }
+
+  /** The segment of an event. @param {number} seq */
+  of(seq) { return this.segments[search(this.segments.length, (i) => this.segments[i].to >= seq)]; }
+
+  /** Top and bottom of an event's row. @param {number} seq */
+  row(seq) {
+    const { top, raw } = this.of(seq);
+    return [this.recording.tops[seq] - raw + top, this.recording.bottoms[seq] - raw + top];
+  }
+}
+
+/** Paints shapes in the colours of a theme. */
+class Painter {
+  /** @param {Data} data @param {string} theme */
+  constructor(data, theme) {
+    this.fonts = data.fonts;
+    this.styles = data.themes[theme];
+    this.colours = data.colours[theme];
+  }
+
+  /** @param {Style} style @param {boolean} future */
+  pen(style, future) {
+    return { stroke: (future && style.stroke ? this.colours.line : style.stroke) ?? "none", "stroke-width": style.width,
+      "stroke-dasharray": style.dash.map((dash) => dash * style.width).join(" ") };
+  }
+
+  /** SVG elements for one shape. What has not happened yet is grey, its words still readable. @param {Shape} shape @param {number} dy @param {boolean} future @param {string} number @returns {SVGElement[]} */
+  paint(shape, dy = 0, future = false, number = "") {
+    if (shape[0] === "l") {
+      const [, x1, y1, x2, y2, role, arrow] = shape;
+      const style = this.styles[role], pen = this.pen(style, future);
+      const sign = x2 > x1 ? 1 : -1;
+      const line = s("line", { x1, y1: y1 + dy, x2: arrow ? x2 - sign * 6 : x2, y2: y2 + dy, ...pen });
+      return arrow ? [line, s("path", { d: `M${x2} ${y2 + dy}l${-sign * 8} -3.6v7.2z`, fill: pen.stroke })] : [line];
+    }
+    if (shape[0] === "r") return this.box(shape[1], shape[2] + dy, shape[3], shape[4], shape[5], future);
+    if (shape[0] === "t") return [this.text(shape, dy, future, number)];
+    const [, x, y0, role] = shape;
+    const y = y0 + dy, style = this.styles[role], pen = { ...this.pen(style, future), fill: "none" };
+    const disc = s("circle", { cx: x, cy: y, r: 6, ...pen, fill: this.colours.paper });
+    if (role === "clear") return [disc, s("path", { d: `M${x - 5.5} ${y + 5.5}L${x + 5.5} ${y - 5.5}`, ...pen })];
+    if (role === "wfi") return [disc, s("path", { d: `M${x - 2} ${y - 3}v6M${x + 2} ${y - 3}v6`, ...pen })];
+    if (role === "fault") return [s("path", { d: `M${x - 6} ${y - 6}l12 12M${x - 6} ${y + 6}l12 -12`, ...pen })];
+    if (role === "step") return [s("circle", { cx: x, cy: y, r: 4, ...pen, fill: this.colours.paper })];
+    const side = role === "cpu" ? 8 : 10;
+    return [s("rect", { x: x - side / 2, y: y - side / 2, width: side, height: side, fill: future ? this.colours.line : style.fill ?? "none" })];
+  }
+
+  /** @param {number} x @param {number} y @param {number} width @param {number} height @param {string} role @param {boolean} future */
+  box(x, y, width, height, role, future) {
+    const style = this.styles[role], pen = this.pen(style, future);
+    const rx = role === "vm" || role === "hypervisor" ? 6 : 0;
+    const nodes = [s("rect", { x, y, width, height, rx, ...pen, fill: (future ? "none" : style.fill) ?? "none" })];
+    if (!style.hatch || future) return nodes;
+    let d = "";
+    for (let at = y + 4; at < y + height; at += 6) d += `M${x} ${at + 3}L${x + width} ${at - 3}`;
+    return [...nodes, s("path", { d, stroke: pen.stroke, "stroke-width": 1.2 })];
+  }
+
+  /** @param {["t", number, number, string | null, string, string]} shape @param {number} dy @param {boolean} future @param {string} number */
+  text([, x, y, text, role, anchor], dy, future, number) {
+    const style = this.styles[role], kind = role.split("-")[0];
+    const element = s("text", {
+      x, y: y + dy, fill: (future ? this.colours.soft : style.fill) ?? "currentColor", "text-anchor": anchor, "font-size": this.fonts[kind] ?? 10,
+      "font-family": SANS.includes(kind) ? "'DejaVu Sans', system-ui, sans-serif" : "'DejaVu Sans Mono', ui-monospace, monospace",
+      "font-weight": style.bold ? 700 : 400, "font-style": style.italic ? "italic" : "normal",
+    });
+    if (kind === "label" || kind === "state") element.setAttribute("style", `paint-order: stroke; stroke: ${this.colours.paper}; stroke-width: 3px`);
+    element.textContent = text ?? number;
+    return element;
+  }
+}
+
+/** The sequence diagram: a tall box of which only the part in view is drawn. */
+class Diagram {
+  /** @param {Player} player */
+  constructor(player) {
+    this.player = player;
+    this.scale = 1;
+    this.head = s("svg", { "aria-hidden": "true" });
+    this.body = s("svg", { role: "img" });
+    this.tall = h("div", { class: "tall" }, this.body);
+    this.box = h("div", { class: "picture", tabindex: 0, role: "group", "aria-label": "sequence diagram", onscroll: () => this.later() }, h("div", { class: "head" }, this.head), this.tall);
+    this.body.addEventListener("click", (event) => {
+      const seq = /** @type {SVGElement} */ (event.target).dataset.seq;
+      if (seq !== undefined) player.go(+seq);
+    });
+    this.frame = 0;
+  }
+
+  later() { this.frame ||= requestAnimationFrame(() => { this.frame = 0; this.draw(); }); }
+
+  /** Make the diagram as wide as there is room for, within what stays readable. */
+  fit() {
+    const { size: [width, head], headTop, head: shapes } = this.player.recording.data;
+    this.scale = Math.max(SMALLEST, Math.min(1, (this.box.clientWidth - 2) / width));
+    resize(this.head, width, headTop, head + 1 - headTop, this.scale);
+    this.head.replaceChildren(...shapes.flatMap((shape) => this.player.painter.paint(shape)));
+  }
+
+  /** As tall as all rows that are not folded. */
+  measure() {
+    this.tall.style.height = `${(this.player.folding.height + 6) * this.scale}px`;
+    this.tall.style.width = `${this.player.recording.data.size[0] * this.scale}px`;
+  }
+
+  /** Bring the present row into view. */
+  follow() {
+    const { data } = this.player.recording;
+    this.measure();
+    const [top, bottom] = this.player.folding.row(this.player.position).map((y) => y * this.scale);
+    const view = this.box.clientHeight - (data.size[1] - data.headTop) * this.scale;
+    if (top < this.box.scrollTop || bottom > this.box.scrollTop + view) this.box.scrollTop = Math.max(0, bottom - view * 0.6);
+    const arrow = data.rows[data.columns.row[this.player.position]][2].find((shape) => shape[0] === "l");
+    if (!arrow || this.box.scrollWidth <= this.box.clientWidth) return;
+    const right = Math.max(arrow[1], Number(arrow[3])) * this.scale + 70, { scrollLeft, clientWidth } = this.box;
+    if (right > scrollLeft + clientWidth || right < scrollLeft + 170) this.box.scrollLeft = Math.max(0, right - clientWidth);
+  }
+
+  draw() {
+    const { recording, folding, painter, position } = this.player;
+    const { size, alt } = recording.data;
+    this.body.setAttribute("aria-label", alt);
+    const top = Math.max(0, Math.floor((this.box.scrollTop / this.scale - AROUND / 2) / AROUND) * AROUND);
+    const bottom = Math.min(folding.height + 6, top + Math.ceil((this.box.clientHeight || 560) / this.scale / AROUND + 1.5) * AROUND);
+    this.body.style.top = `${top * this.scale}px`;
+    resize(this.body, size[0], 0, bottom - top, this.scale);
+    const [rowTop, rowEnd] = folding.row(position);
+    const nodes = /** @type {SVGElement[]} */ ([s("rect", { x: 4, y: rowTop - top, width: size[0] - 8, height: rowEnd - rowTop, fill: painter.colours.wake, "fill-opacity": 0.16 }),
+      s("rect", { x: 4, y: rowTop - top, width: 4, height: rowEnd - rowTop, fill: painter.colours.wake })]);
+    const { segments } = folding;
+    for (let i = Math.max(0, search(segments.length, (j) => segments[j].top > top) - 1); i < segments.length && segments[i].top < bottom; i++)
+      nodes.push(...(segments[i].fold ? this.fold(segments[i], top) : this.segment(segments[i], top, bottom)));
+    this.body.replaceChildren(...nodes);
+  }
+
+  /** The visible part of one segment. @param {Segment} segment @param {number} top @param {number} bottom */
+  segment(segment, top, bottom) {
+    const { recording, painter, position } = this.player;
+    const { data, tops, bottoms } = recording;
+    const dy = segment.top - segment.raw - top;
+    const from = Math.max(segment.raw, top + segment.raw - segment.top), to = Math.min(segment.end, bottom + segment.raw - segment.top);
+    const now = position === recording.last ? Infinity : bottoms[position];
+    const nodes = /** @type {SVGElement[]} */ ([]), bars = /** @type {SVGElement[]} */ ([]);
+    /** @param {number} x @param {string} role */
+    const upright = (x, role) => nodes.push(...painter.paint(["l", x, from, x, Math.min(to, data.laneEnd), role, false], dy));
+    data.cpus.forEach((x) => upright(x, "cpu-line"));
+    upright(data.hypervisor, "hypervisor-line");
+    recording.lanes.forEach((pieces, lane) => {
+      for (let i = Math.max(0, search(pieces.length, (j) => pieces[j].y > from) - 1); i < pieces.length && pieces[i].y < to; i++) {
+        const { y, width, role } = pieces[i], end = Math.min(pieces[i + 1]?.y ?? data.laneEnd, to), x = data.lanes[lane];
+        if (!role) continue;
+        for (const [a, b, future] of /** @type {[number, number, boolean][]} */ ([[Math.max(y, from), Math.min(end, now), false], [Math.max(y, from, now), end, true]]))
+          if (b > a) (role === "running" ? bars : nodes).push(...(width ? painter.box(x - width / 2, a + dy, width, b - a, role, future) : painter.paint(["l", x, a, x, b, role, false], dy, future)));
       }
     });
+    nodes.push(...bars);
+    const first = Math.max(segment.from, search(recording.length, (i) => bottoms[i] > from - 60));
+    for (let i = first; i <= segment.to && tops[i] < to; i++) {
+      for (const shape of data.rows[data.columns.row[i]][2]) {
+        const below = shape[0] === "t" && shape[4] === "cpu-inverse" && tops[i] + shape[2] > now; // in a bar that is not filled yet
+        nodes.push(...painter.paint(shape, tops[i] + dy, i > position || below, String(i)));
+      }
+      const hit = s("rect", { x: 0, y: tops[i] + dy, width: data.size[0], height: bottoms[i] - tops[i], fill: "transparent", class: "hit" });
+      hit.dataset.seq = String(i);
+      hit.append(s("title"));
+      /** @type {Element} */ (hit.firstChild).textContent = `event ${i}: ${recording.fact(i)[1]}`;
+      nodes.push(hit);
+    }
+    return nodes;
   }
-  /** Shapes that reach into [top, bottom], in painting order. */
-  between(top, bottom) {
-    const found = new Map();
-    for (let b = Math.floor(top / BUCKET); b <= Math.floor(bottom / BUCKET); b++)
-      for (const [index, shape] of this.buckets.get(b) ?? []) found.set(index, shape);
-    return [...found.entries()].sort((a, b) => a[0] - b[0]).map((entry) => entry[1]);
+
+  /** What stands for folded events. @param {Segment} segment @param {number} top */
+  fold({ from, top: y, fold }, top) {
+    const { recording: { data }, painter } = this.player;
+    const at = y - top;
+    const band = s("rect", { x: 4, y: at + 4, width: data.size[0] - 8, height: FOLD_ROW - 8, rx: 6, fill: painter.colours.box, stroke: painter.colours.line, "stroke-dasharray": "4 3", class: "hit" });
+    band.dataset.seq = String(from);
+    const text = painter.text(["t", data.hypervisor + 12, at + FOLD_ROW / 2 + 3.5, `⋮ ${fold}`, "fold", "start"], 0, false, "");
+    text.setAttribute("pointer-events", "none");
+    return [band, text];
   }
 }
 
-function extent(shape) {
-  if (shape[0] === "l") return [Math.min(shape[2], shape[4]), Math.max(shape[2], shape[4])];
-  if (shape[0] === "r") return [shape[2], shape[2] + shape[4]];
-  return [shape[2] - 12, shape[2] + 8];
+/** Give an SVG element its size. @param {SVGSVGElement} svg @param {number} width @param {number} top @param {number} height @param {number} scale */
+function resize(svg, width, top, height, scale) {
+  svg.setAttribute("width", String(width * scale));
+  svg.setAttribute("height", String(height * scale));
+  svg.setAttribute("viewBox", `0 ${top} ${width} ${height}`);
 }
 
-const seqOf = (shape) => ({ l: shape[6], r: shape[6], t: shape[5], m: shape[4] })[shape[0]];
-const roleOf = (shape) => ({ l: shape[5], r: shape[5], t: shape[4], m: shape[3] })[shape[0]];
+/** The signs of the legend, each with its words, as pictures that wrap like words. @param {Shape[]} shapes @param {Painter} painter */
+function legend(shapes, painter) {
+  const items = [];
+  for (let i = 0, begin = 0; i < shapes.length; i++) {
+    const shape = shapes[i];
+    if (shape[0] !== "t" || shape[4] !== "legend") continue;
+    const [, x, y, text] = shape, left = Math.min(...shapes.slice(begin, i).map((sign) => sign[1])) - 8, width = x - left + (text ?? "").length * 6 + 6;
+    const svg = s("svg", { width, height: 22, viewBox: `${left} ${y - 14} ${width} 22`, role: "img", "aria-label": text ?? "" });
+    svg.append(...shapes.slice(begin, i + 1).flatMap((each) => painter.paint(each)));
+    items.push(svg);
+    begin = i + 1;
+  }
+  return items;
+}
 
+/** The list of events, which scrolls with the position; rows out of view are not in the DOM. */
+class EventList {
+  /** @param {Player} player */
+  constructor(player) {
+    this.player = player;
+    this.rows = h("div", { class: "list", role: "list" });
+    this.box = h("div", { class: "events", tabindex: -1, role: "group", "aria-label": "events", onscroll: () => { this.frame ||= requestAnimationFrame(() => { this.frame = 0; this.draw(); }); } }, this.rows);
+    this.frame = 0;
+  }
+
+  follow() {
+    this.rows.style.height = `${this.player.recording.length * LIST_ROW}px`;
+    const y = this.player.position * LIST_ROW, view = this.box.clientHeight;
+    if (y < this.box.scrollTop || y + LIST_ROW > this.box.scrollTop + view) this.box.scrollTop = Math.max(0, y - view / 2);
+  }
+
+  draw() {
+    const { recording, position, finder } = this.player;
+    const from = Math.max(0, Math.floor(this.box.scrollTop / LIST_ROW) - 4);
+    const to = Math.min(recording.length, from + Math.ceil(this.box.clientHeight / LIST_ROW) + 8);
+    this.player.keepFocus(() => this.rows.replaceChildren(...Array.from({ length: to - from }, (_, k) => {
+      const i = from + k, text = recording.sentence(i);
+      const follows = ["deliver", "wake", "switch", "load"].includes(recording.fact(i)[0]);
+      return h("div", { role: "listitem", "aria-setsize": recording.length, "aria-posinset": i + 1, style: `top:${i * LIST_ROW}px` },
+        h("button", { type: "button", title: text, class: i > position ? "later" : null, tabindex: i === position ? 0 : -1, "data-key": `event ${i}`,
+          "aria-current": i === position ? "true" : null, onclick: () => this.player.go(i) },
+        h("span", { class: "seq" }, `${finder.active && finder.has(i) ? "●" : ""}${i}`), follows ? `   ${text}` : ` ${text}`));
+    })), this.box);
+  }
+}
+
+/** Search: text in the sentences of events, their kind, VM and result; the next, the previous, and how many. */
+class Finder {
+  /** @param {Player} player */
+  constructor(player) {
+    this.player = player;
+    const change = () => this.find();
+    this.text = h("input", { type: "search", "aria-label": "search events for text", placeholder: "search events ( / )", oninput: change });
+    this.kind = h("select", { "aria-label": "kind of event", onchange: change });
+    this.vm = h("select", { "aria-label": "VM", onchange: change });
+    this.result = h("select", { "aria-label": "result", onchange: change },
+      h("option", { value: "" }, "any result"), h("option", { value: "bad" }, "refused or fault"), h("option", { value: "good" }, "not refused"));
+    this.previous = button("‹", "previous event found (P)", () => this.go(-1));
+    this.next = button("›", "next event found (N)", () => this.go(1));
+    this.said = h("span", { class: "soft", role: "status" });
+    this.box = h("div", { class: "bar find", role: "search" }, this.text, this.kind, this.vm, this.result, this.previous, this.next, this.said);
+    /** @type {number[]} */
+    this.hits = [];
+    this.active = false;
+  }
+
+  /** Offer the kinds and the VMs of this recording. */
+  load() {
+    const { facts, kinds } = this.player.recording.data;
+    const present = new Set(facts.map((fact) => fact[0]));
+    const vms = [...new Set(facts.flatMap((fact) => fact[3].split(" ")))].filter(Boolean).sort((a, b) => +a.slice(2) - +b.slice(2));
+    /** @param {HTMLSelectElement} select @param {string} any @param {string[][]} pairs */
+    const offer = (select, any, pairs) => {
+      const chosen = select.value;
+      select.replaceChildren(h("option", { value: "" }, any), ...pairs.map(([value, text]) => h("option", { value }, text)));
+      select.value = pairs.some(([value]) => value === chosen) ? chosen : "";
+    };
+    offer(this.kind, "any kind", Object.entries(kinds).filter(([value]) => present.has(value)));
+    offer(this.vm, "any VM", vms.map((vm) => [vm, say(vm)]));
+    this.find();
+  }
+
+  find() {
+    const { data, length } = this.player.recording;
+    const words = this.text.value.trim().toLowerCase();
+    const [kind, vm, result] = [this.kind.value, this.vm.value, this.result.value];
+    this.active = Boolean(words || kind || vm || result);
+    const fits = data.facts.map((fact) => (!words || `${fact[1]} ${fact[2]}`.toLowerCase().includes(words)) && (!kind || fact[0] === kind)
+      && (!vm || fact[3].split(" ").includes(vm)) && (!result || fact[4] === (result === "bad")));
+    this.hits = [];
+    if (this.active) for (let i = 0; i < length; i++) if (fits[data.columns.fact[i]]) this.hits.push(i);
+    this.player.list.draw();
+    this.player.map.draw();
+    this.tell();
+  }
+
+  /** How many hits are at or before an event. @param {number} seq */
+  upTo(seq) { return search(this.hits.length, (i) => this.hits[i] > seq); }
+  /** @param {number} seq */
+  has(seq) { return this.hits[this.upTo(seq) - 1] === seq; }
+
+  tell() {
+    const { position } = this.player, before = this.upTo(position);
+    this.previous.disabled = this.next.disabled = !this.hits.length;
+    this.said.textContent = !this.active ? "" : !this.hits.length ? "no event found" : this.has(position) ? `${count(before)} of ${count(this.hits.length)}` : `${count(this.hits.length)} found`;
+  }
+
+  /** @param {number} direction */
+  go(direction) {
+    if (!this.active) { this.text.focus(); return; }
+    const { position } = this.player;
+    const to = direction > 0 ? this.hits[this.upTo(position)] : this.hits[this.upTo(position - 1) - 1];
+    if (to !== undefined) this.player.go(to);
+    else if (this.hits.length) this.player.tell(`no event found ${direction > 0 ? "after" : "before"} event ${position}`);
+  }
+}
+
+/** The whole run as a strip above the slider: what failed, what woke up, what was found, and the position. */
+class MiniMap {
+  /** @param {Player} player */
+  constructor(player) {
+    this.player = player;
+    this.canvas = h("canvas", { "aria-hidden": "true", onclick: (/** @type {MouseEvent} */ event) => {
+      const width = this.canvas.clientWidth - 16;
+      player.go(Math.max(0, Math.min(1, (event.offsetX - 8) / width)) * player.recording.last);
+    } });
+    this.names = h("div", { class: "names", "aria-hidden": "true" }, h("span", {}, "refused"), h("span", {}, "wake-up"));
+    this.here = h("div", { class: "here", "aria-hidden": "true" });
+  }
+
+  move() { this.here.style.left = `calc(8px + (100% - 16px) * ${this.player.position / Math.max(1, this.player.recording.last)})`; }
+
+  draw() {
+    const { recording, painter, finder } = this.player, ratio = devicePixelRatio || 1;
+    const width = this.canvas.clientWidth, height = this.canvas.clientHeight;
+    const context = this.canvas.getContext("2d");
+    if (!width || !context) return;
+    this.canvas.width = width * ratio;
+    this.canvas.height = height * ratio;
+    context.scale(ratio, ratio);
+    context.strokeStyle = painter.colours.border;
+    const step = (width - 16) / Math.max(1, recording.last), thick = Math.max(1.5, Math.min(5, step * 0.7));
+    const lanes = finder.active ? 3 : 2, tall = height / lanes;
+    this.names.children[2]?.remove();
+    if (finder.active) this.names.append(h("span", {}, "found"));
+    for (let lane = 0; lane < lanes; lane++) { context.beginPath(); context.moveTo(8, (lane + 1) * tall - 1.5); context.lineTo(width - 8, (lane + 1) * tall - 1.5); context.stroke(); }
+    /** @param {number} lane @param {string} colour @param {(i: number) => boolean} test */
+    const marks = (lane, colour, test) => {
+      context.fillStyle = colour;
+      let reached = -1;
+      for (let i = 0; i < recording.length; i++) {
+        if (!test(i)) continue;
+        const x = 8 + i * step - thick / 2;
+        if (x < reached) continue;
+        context.fillRect(x, lane * tall + 1, thick, tall - 3);
+        reached = x + 0.5;
+      }
+    };
+    marks(0, painter.colours.refused, (i) => recording.fact(i)[4]);
+    marks(1, painter.colours.wake, (i) => recording.fact(i)[0] === "wake");
+    if (finder.active) { const hits = new Set(finder.hits); marks(2, painter.colours.call, (i) => hits.has(i)); }
+  }
+}
+
+/** What the present event changed, and how everything stands after it, in sections that open and close. */
+class Inspector {
+  /** @param {Player} player */
+  constructor(player) {
+    this.player = player;
+    /** @type {Map<string, string>} */
+    this.addresses = new Map();
+    this.chosen = "";
+    /** @type {Map<HTMLElement, unknown>} */
+    this.shown = new Map();
+    const sections = /** @type {[string, boolean, () => (Node | string)[]][]} */ ([
+      ["What this event changed", true, () => this.changes()], ["Registers", true, () => this.registers()],
+      ["Who runs, who waits", true, () => this.states()], ["Serial line", true, () => this.serial()], ["Memory a VM may touch (stage 2)", false, () => this.stage2()]]);
+    this.sections = sections.map(([title, open, view]) => {
+      const inside = h("div", { class: "inside" });
+      const element = h("details", { open, ontoggle: () => this.draw() }, h("summary", {}, h("h3", {}, title)), inside);
+      return { element, inside, view };
+    });
+    const elements = this.sections.map(({ element }) => element);
+    this.box = h("div", { class: "side", tabindex: 0, role: "group", "aria-label": "state after this event" }, h("div", {}, ...elements.slice(0, 2)), h("div", {}, ...elements.slice(2)));
+  }
+
+  draw() {
+    this.player.recording.seek(this.player.position);
+    this.player.keepFocus(() => { for (const { element, inside, view } of this.sections) if (element.open) inside.replaceChildren(...view()); }, this.box);
+    for (const lines of this.box.querySelectorAll(".serial")) lines.scrollTop = lines.scrollHeight;
+  }
+
+  /** Links to the previous and the next change of a thing. @param {string} path @param {() => Thing} [thing] */
+  links(path, thing = () => this.player.recording.thing(path)) {
+    const name = say(path.replace(/\.state$/, ""));
+    return h("span", { class: "links" }, ...[[-1, "‹", "previous"], [1, "›", "next"]].map(([direction, sign, word]) =>
+      button(String(sign), `${word} change of ${name}`, () => this.player.follow(thing(), Number(direction)), { "data-key": `${word} ${path}` })));
+  }
+
+  /** A link to an event. @param {number} seq @param {string} text @param {string} key */
+  event(seq, text, key) { return h("button", { type: "button", class: "link", "data-key": key, onclick: () => this.player.go(seq) }, text); }
+
+  /** @param {string[]} head @param {HTMLTableRowElement[]} rows */
+  table(head, rows) {
+    return h("table", {}, h("thead", {}, h("tr", {}, ...head.map((text) => h("th", { scope: "col" }, text || h("span", { class: "hidden" }, "changes"))))), h("tbody", {}, ...rows));
+  }
+
+  changes() {
+    const { recording, position } = this.player;
+    const { rows, set } = recording.changes(position), cause = recording.cause(position), { paths } = recording.data;
+    const moved = recording.registers(position).length;
+    return [
+      cause === null ? h("p", { class: "soft" }, "Nothing before it led to it.") : h("p", {}, "Because of ", this.event(cause, `event ${cause}`, "cause"), `: ${recording.fact(cause)[1]}`),
+      rows.length ? this.table(["what", "old → new", ""], rows.map(([what, old, now], i) => h("tr", {}, h("th", { scope: "row" }, what),
+        h("td", {}, h("span", { class: "soft" }, `${old} → `), h("b", {}, now)), h("td", {}, this.links(paths[set[i][0]])))))
+        : h("p", { class: "soft" }, moved ? "Nothing but registers." : "Nothing."),
+    ];
+  }
+
+  /** Why a vCPU does not run, and what lets it run. @param {string} vcpu @param {string} state @param {string[]} waiters */
+  why(vcpu, state, waiters) {
+    const vm = vcpu.slice(2).split(".")[0];
+    if (state === "OFF") return "off: nobody has started it";
+    if (waiters.includes(vcpu)) return `waits for a message: a send to VM ${vm} wakes it`;
+    if (state === "BLOCKED_INTERRUPT") return "waits for an interrupt: only that can wake it";
+    if (state === "BLOCKED_MAILBOX") return "waits for a message";
+    return vm === "0" ? "goes on when the CPU comes back to the primary" : `runs when the primary calls run(VM ${vm})`;
+  }
+
+  states() {
+    const { recording } = this.player, { state, before } = recording;
+    const value = (/** @type {string} */ path) => state.get(path)?.value;
+    const badge = (/** @type {string} */ name) => h("span", { class: "badge", "data-state": name }, `${SIGNS[name] ?? ""} ${name}`);
+    /** @param {string} path @param {Node} what @param {string} why @param {string} [held] the path that says since when, if another */
+    const row = (path, what, why, held = path) => {
+      const seq = state.get(held)?.since ?? 0, name = say(path.replace(/\.(state|current)$/, ""));
+      return h("li", { class: path.includes("mailbox") ? "first" : null }, h("div", {}, h("b", { class: "who" }, name), what, before.has(path) ? h("b", {}, " ← now") : null,
+        h("div", { class: "soft" }, why, why ? ", " : "", this.event(seq, `since event ${seq}`, `since ${path}`))), this.links(path));
+    };
+    const cpus = [...state.keys()].filter((path) => path.endsWith(".current") && value(path)).sort();
+    const on = /** @type {Map<string, string[]>} */ (new Map());
+    for (const path of cpus) on.set(value(path), [...(on.get(value(path)) ?? []), path.split(".")[0]]);
+    const rows = cpus.map((path) => row(path, h("b", {}, `runs ${say(value(path))}`), ""));
+    for (const vm of [...state.keys()].filter((path) => path.endsWith(".mailbox.state")).map((path) => path.split(".")[0])) {
+      const mailbox = value(`${vm}.mailbox.state`);
+      const from = `from VM ${Number(value(`${vm}.mailbox.recv_from_id`) ?? 0)}, ${Number(value(`${vm}.mailbox.recv_bytes`) ?? 0)} bytes ${value(`${vm}.mailbox.message`) ?? ""}`;
+      rows.push(row(`${vm}.mailbox.state`, badge(mailbox), mailbox === "EMPTY" ? "" : from));
+      /** @type {string[]} */
+      const waiters = [];
+      for (let name = value(`${vm}.mailbox.recv_waiter`); name && !waiters.includes(name); name = value(`${name}.mailbox_next`)) waiters.push(name);
+      for (const name of recording.data.vcpus.filter((vcpu) => vcpu.startsWith(`${vm}.`))) {
+        const stored = value(`${name}.state`) ?? "OFF", holders = on.get(name), shown = holders ? "running" : stored === "RUNNING" || stored === "READY" ? "ready" : stored;
+        rows.push(row(`${name}.state`, badge(shown), holders ? `on ${holders.map(say).join(" and on ")}` : this.why(name, stored, waiters), holders && `${holders[0]}.current`));
+      }
+    }
+    return [rows.length ? h("ul", { class: "states" }, ...rows) : h("p", { class: "soft" }, "No VM is loaded yet.")];
+  }
+
+  registers() {
+    const { recording, position } = this.player, { data, state, before } = recording;
+    const about = recording.registers(position).map(([vcpu]) => vcpu);
+    const vcpus = this.chosen ? [this.chosen] : about;
+    const select = h("select", { "aria-label": "registers of", "data-key": "vcpu", onchange: () => { this.chosen = select.value; this.draw(); } },
+      h("option", { value: "" }, "of the vCPUs of this event"), ...data.vcpus.map((name) => h("option", { value: name, selected: name === this.chosen }, say(name))));
+    const row = (/** @type {string} */ vcpu, /** @type {string} */ name) => {
+      const path = `${vcpu}.${name}`, now = state.get(path)?.value ?? "0x0";
+      return h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, before.has(path) ? h("span", { class: "soft" }, `${before.get(path) ?? "0x0"} → `) : null, before.has(path) ? h("b", {}, now) : now), h("td", {}, this.links(path)));
+    };
+    const tables = vcpus.flatMap((vcpu) => {
+      const changed = data.registerNames.filter((name) => before.has(`${vcpu}.${name}`));
+      const all = h("details", { ontoggle: () => { if (all.open && all.children.length === 1) all.append(this.table(["register", "value", ""], data.registerNames.map((name) => row(vcpu, name)))); } },
+        h("summary", {}, `all registers of ${say(vcpu)}`));
+      all.open = this.chosen !== "";
+      return [h("p", { class: "name" }, say(vcpu)), changed.length ? this.table(["register", "old → new", ""], changed.map((name) => row(vcpu, name))) : h("p", { class: "soft" }, "This event changed none of its registers."), all];
+    });
+    return [select, ...(tables.length ? tables : [h("p", { class: "soft" }, "No register of a vCPU changed.")])];
+  }
+
+  stage2() {
+    const { recording } = this.player;
+    return [...recording.state.keys()].filter((path) => path.endsWith(".stage2")).flatMap((path) => {
+      const vm = path.slice(2, -7), stage2 = /** @type {Stage2} */ (recording.state.get(path)?.value);
+      const steps = h("pre", { role: "status" });
+      const address = h("input", { type: "text", class: "address", "aria-label": `address of VM ${vm} to walk`, "data-key": `address ${vm}` });
+      address.value = this.addresses.get(vm) ?? stage2.rows.at(-1)?.[0] ?? "0x0";
+      const walk = () => { this.addresses.set(vm, address.value); steps.textContent = walkLines(stage2, address.value).join("\n"); };
+      address.addEventListener("change", walk);
+      walk();
+      const page = () => ({ name: `page ${address.value} of VM ${vm}`, changes: (/** @type {number} */ i) => this.pageChanges(path, address.value, i) });
+      return [
+        h("p", { class: "name" }, `VM ${vm}`),
+        this.table(["from", "to", "size", "rights"], stage2.rows.map((row) => h("tr", {}, ...row.map((text) => h("td", {}, text))))),
+        h("p", { class: "line" }, `the map of VM ${vm}`, this.links(path)), h("p", { class: "line" }, h("label", {}, "walk ", address), this.links(`page of ${path}`, page)), steps,
+      ];
+    });
+  }
+
+  /** Whether an event changed the descriptors that translate an address. @param {string} path @param {string} address @param {number} i */
+  pageChanges(path, address, i) {
+    const { recording } = this.player, number = recording.data.paths.indexOf(path);
+    const set = recording.changes(i).set.find(([p]) => p === number);
+    if (!set) return false;
+    for (let before = i - 1; before >= 0; before--) {
+      const old = recording.changes(before).set.find(([p]) => p === number);
+      if (old) return walkLines(old[1], address).join() !== walkLines(set[1], address).join();
+    }
+    return true;
+  }
+
+  serial() {
+    const { recording, position } = this.player, { uart, lines, data } = recording;
+    const end = uart[position], begin = position ? uart[position - 1] : 0;
+    const last = search(lines.length, (i) => lines[i] >= end), first = Math.max(0, last - SERIAL_LINES);
+    if (!end) return [h("p", { class: "soft" }, "Nothing printed yet.")];
+    const shown = lines.slice(first, last).map((start, i) => {
+      const text = data.uart.slice(start, Math.min(end, lines[first + i + 1] ?? end)).replace(/\n$/, "").slice(0, 400);
+      const seq = search(recording.length, (j) => uart[j] > start);
+      const now = Math.max(begin, start) < Math.min(end, start + text.length + 1);
+      return h("button", { type: "button", class: "line", tabindex: -1, title: `printed by event ${seq}`, "data-key": `line ${first + i}`, onclick: () => this.player.go(seq) }, now ? h("b", {}, `▸ ${text}`) : `  ${text}`);
+    });
+    return [first ? h("p", { class: "soft" }, `${count(first)} earlier lines are not shown.`) : "", h("div", { class: "serial", tabindex: 0, role: "group", "aria-label": "serial line", "data-key": "serial" }, ...shown)];
+  }
+}
+
+/** The player: one position, and every view of it. */
 class Player {
+  /** @param {Model} model @param {HTMLElement} el */
   constructor(model, el) {
     this.model = model;
-    this.el = el;
-    /** @type {Data} */
-    this.data = model.get("data");
-    this.tab = "Changes";
-    this.timer = null;
-    this.checkpoints = [];
-    this.position = this.clamp(model.get("position"));
-    this.build();
-    this.load();
-    const theme = () => { this.theme(); this.refresh(); setTimeout(() => this.later(), 100); };
-    this.watcher = new MutationObserver(theme);
-    this.watcher.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "class"] });
-    this.media = matchMedia("(prefers-color-scheme: dark)");
-    this.media.addEventListener("change", theme);
-    this.sizes = new ResizeObserver(() => { this.fit(); this.refresh(true); this.later(); });
-    this.sizes.observe(this.picture);
-    this.sizes.observe(this.panel);
-    this.forget = () => { this.sizes.disconnect(); this.watcher.disconnect(); this.media.removeEventListener("change", theme); this.pause(); };
-  }
-
-  clamp(n) { return Math.max(0, Math.min(this.data.events.length - 1, Math.round(n) || 0)); }
-
-  /** The parts that never change. */
-  build() {
-    const button = (label, title, action) => h("button", { type: "button", title, "aria-label": title, onclick: action }, label);
-    this.scale = 1;
-    this.addresses = new Map();
+    this.recording = new Recording(model.get("data"));
+    this.folding = new Folding(this.recording);
+    this.painter = new Painter(this.recording.data, "light");
+    this.position = 0;
+    this.timer = 0;
+    /** @type {Thing | null} */
+    this.followed = null;
     this.title = h("h2");
-    this.outcome = h("span", { class: "keys" });
+    this.outcome = h("span", { class: "soft" });
     this.first = button("|◀", "first event (Home)", () => this.go(0));
     this.back = button("◀", "one event back (left arrow)", () => this.go(this.position - 1));
     this.play = button("▶ play", "play or pause (space)", () => (this.timer ? this.pause() : this.start()));
     this.forward = button("▶", "one event on (right arrow)", () => this.go(this.position + 1));
-    this.last = button("▶|", "last event (End)", () => this.go(Infinity));
+    this.end = button("▶|", "last event (End)", () => this.go(this.recording.last));
     this.slider = h("input", { type: "range", min: 0, step: 1, "aria-label": "event", oninput: () => this.go(+this.slider.value) });
-    this.number = h("input", { type: "number", min: 0, "aria-label": "jump to event number", onchange: () => this.go(+this.number.value) });
-    this.total = h("span", { class: "keys" });
-    this.now = h("div", { class: "now", role: "status", "aria-live": "polite" });
-    this.headSvg = s("svg", {});
-    this.bodySvg = s("svg", { role: "img" });
-    this.picture = h("div", { class: "picture", tabindex: -1, onscroll: () => this.later() }, h("div", { class: "head" }, this.headSvg), this.bodySvg);
-    this.bodySvg.addEventListener("click", (event) => {
-      const seq = event.target.dataset?.seq;
-      if (seq !== undefined) this.go(+seq);
-    });
-    this.tabs = h("div", { class: "tabs", role: "tablist" }, ...TABS.map((name) =>
-      h("button", { type: "button", role: "tab", onclick: () => this.show(name) }, name)));
-    this.panel = h("div", { class: "panel", role: "tabpanel", onscroll: () => this.tab === "Events" && this.later() });
-    this.legend = s("svg", {});
-    this.root = h("section", { class: "hfedu", tabindex: 0, "aria-label": "player" },
+    this.number = h("input", { type: "number", min: 0, "aria-label": "jump to event number", onchange: () => this.ask(this.number.value) });
+    this.total = h("span", { class: "soft" });
+    this.unfold = button("⋮ fold repeats", "fold repeats, or show every event (F)", () => this.toggleFolds(), { "aria-pressed": "true" });
+    const id = `hfedu-${Math.random().toString(36).slice(2)}`;
+    this.ask4help = button("? keys", "keys (?)", () => this.toggleHelp(), { "aria-expanded": "false", "aria-controls": id });
+    this.help = h("div", { class: "help", id, hidden: true }, h("h3", {}, "Keys, while the player has the focus"), h("dl", {}, ...HELP.map(([keys, text]) => h("div", {}, h("dt", {}, keys), h("dd", {}, text)))));
+    this.sentence = h("span", { role: "status", "aria-live": "polite" });
+    this.because = h("button", { type: "button", class: "link", onclick: () => this.goToCause() });
+    this.notice = h("span", { class: "notice", role: "status" });
+    this.legend = h("footer", { role: "group", "aria-label": "what the signs of the diagram mean" });
+    this.map = new MiniMap(this);
+    this.diagram = new Diagram(this);
+    this.list = new EventList(this);
+    this.finder = new Finder(this);
+    this.inspector = new Inspector(this);
+    this.root = h("section", { class: "hfedu", tabindex: 0, "aria-label": "player", onkeydown: (/** @type {KeyboardEvent} */ event) => this.key(event) },
       h("header", {}, this.title, this.outcome),
-      h("div", { class: "bar" }, this.first, this.back, this.play, this.forward, this.last, this.slider, this.number, this.total),
-      this.now,
-      h("main", {}, this.picture, h("div", { class: "side" }, this.tabs, this.panel)),
-      h("footer", {}, this.legend, h("div", { class: "keys" }, "Keys: ← → step, Page Up/Down ten, Home End, space play")));
-    this.root.addEventListener("keydown", (event) => this.key(event));
-    this.el.replaceChildren(this.root);
+      h("div", { class: "bar" }, this.first, this.back, this.play, this.forward, this.end, this.number, this.total, this.unfold, this.ask4help),
+      this.help,
+      h("div", { class: "strip" }, this.map.names, h("div", { class: "track" }, this.map.canvas, this.map.here, this.slider)),
+      h("div", { class: "now" }, this.sentence, " ", this.because, " ", this.notice),
+      this.finder.box,
+      h("div", { class: "views" }, this.diagram.box, this.list.box, this.inspector.box),
+      this.legend);
+    el.replaceChildren(this.root);
+    const theme = () => this.theme();
+    this.watcher = new MutationObserver(theme);
+    this.watcher.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind"] });
+    this.media = matchMedia("(prefers-color-scheme: dark)");
+    this.media.addEventListener("change", theme);
+    this.sizes = new ResizeObserver(() => this.fit());
+    for (const box of [this.root, this.diagram.box, this.list.box]) this.sizes.observe(box);
+    this.forget = () => { this.sizes.disconnect(); this.watcher.disconnect(); this.media.removeEventListener("change", theme); this.pause(); };
+    this.load();
   }
 
   /** Take over new data. */
   load() {
-    this.data = this.model.get("data");
-    this.checkpoints = [];
-    this.buckets = new Buckets(this.data.body);
-    this.fit();
-    this.bodySvg.setAttribute("aria-label", this.data.alt);
-    this.title.textContent = this.data.title;
-    this.outcome.textContent = this.data.outcome;
-    const last = this.data.events.length - 1;
+    this.recording = new Recording(this.model.get("data"));
+    this.folding = new Folding(this.recording);
+    const { data, last } = this.recording;
+    this.unfold.hidden = !data.repeats.length;
+    this.unfold.setAttribute("aria-pressed", "true");
+    this.title.textContent = data.title;
+    this.outcome.textContent = data.outcome;
     this.slider.max = this.number.max = String(last);
-    this.total.textContent = `of ${last}`;
-    this.position = this.clamp(this.model.get("position"));
+    this.total.textContent = `of ${count(last)}`;
+    this.position = Math.max(0, Math.min(last, this.model.get("position")));
+    this.folding.update(this.position);
     this.theme();
-    this.refresh(true);
+    this.finder.load();
   }
 
-  /** Make the diagram as wide as there is room for, within what stays readable. */
-  fit() {
-    const [width, head, end, height] = this.data.size;
-    this.scale = Math.max(SMALLEST, Math.min(1, ((this.picture.clientWidth || width) - 2) / width));
-    const size = (svg, y0, y1, scale) => {
-      svg.setAttribute("width", width * scale);
-      svg.setAttribute("height", (y1 - y0) * scale);
-      svg.setAttribute("viewBox", `0 ${y0} ${width} ${y1 - y0}`);
-    };
-    size(this.headSvg, this.data.headTop, head + 1, this.scale);
-    size(this.bodySvg, head, end + 6, this.scale);
-    size(this.legend, end, height, 1);
-  }
-
-  /** Colours: JupyterLab's theme where there is one, else the system's. */
+  /** Colours: JupyterLab's or Visual Studio Code's theme where there is one, else the system's. */
   theme() {
-    const lab = document.body.dataset.jpThemeLight;
-    const dark = lab === undefined ? matchMedia("(prefers-color-scheme: dark)").matches : lab === "false";
-    this.colours = this.data.colours[dark ? "dark" : "light"];
-    this.styles = this.data.themes[dark ? "dark" : "light"];
-    const c = this.colours;
-    const names = { paper: c.paper, ink: c.ink, soft: c.soft, line: c.border, box: c.box, call: c.call, wake: c.wake };
-    for (const [name, value] of Object.entries(names)) this.root.style.setProperty(`--${name}`, value);
-    this.headSvg.replaceChildren(...this.data.head.flatMap((shape) => this.paint(shape, false)));
-    this.legend.replaceChildren(...this.data.legend.flatMap((shape) => this.paint(shape, false)));
+    const { jpThemeLight, vscodeThemeKind } = document.body.dataset;
+    const dark = jpThemeLight !== undefined ? jpThemeLight === "false" : vscodeThemeKind ? vscodeThemeKind.includes("dark") : this.media.matches;
+    this.painter = new Painter(this.recording.data, dark ? "dark" : "light");
+    const c = this.painter.colours;
+    for (const name of ["paper", "ink", "soft", "border", "line", "box", "call", "wake", "refused", "deliver"]) this.root.style.setProperty(`--${name}`, c[name]);
+    this.root.style.colorScheme = dark ? "dark" : "light";
+    this.legend.replaceChildren(...legend(this.recording.data.legend, this.painter));
+    this.fit();
   }
 
+  /** Choose where the views stand by the room there is, and draw. */
+  fit() {
+    const { size } = this.recording.data, room = this.root.clientWidth;
+    this.root.style.setProperty("--diagram", `${size[0] + 18}px`);
+    this.root.dataset.layout = room < 720 ? "stack" : room - 640 >= size[0] * 0.95 ? "three" : room - 340 >= size[0] * SMALLEST ? "two" : "broad";
+    this.diagram.fit();
+    this.map.draw();
+    this.refresh();
+  }
+
+  /** @param {KeyboardEvent} event */
   key(event) {
     event.stopPropagation();
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const typing = event.target === this.number || event.target.type === "text";
-    const moves = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity };
-    if (event.key in moves && !typing) this.go(this.position + moves[event.key]);
-    else if (event.key === " " && !typing && event.target.tagName !== "BUTTON" && event.target.tagName !== "SUMMARY") this.timer ? this.pause() : this.start();
-    else return;
+    const target = /** @type {HTMLElement} */ (event.target), type = target instanceof HTMLInputElement ? target.type : "";
+    const typing = ["number", "text", "search"].includes(type) || target.tagName === "SELECT";
+    if (typing) {
+      if (target === this.finder.text && event.key === "Enter") this.finder.go(event.shiftKey ? -1 : 1);
+      else if (event.key === "Escape") this.root.focus();
+      return;
+    }
+    if (event.key === " " && (target.tagName === "BUTTON" || target.tagName === "SUMMARY")) return;
+    const { position, recording: { last } } = this;
+    const actions = /** @type {Record<string, () => void>} */ ({
+      ArrowRight: () => this.go(position + 1), ArrowDown: () => this.go(position + 1), ArrowLeft: () => this.go(position - 1), ArrowUp: () => this.go(position - 1),
+      PageDown: () => this.go(position + 10), PageUp: () => this.go(position - 10), Home: () => this.go(0), End: () => this.go(last),
+      " ": () => (this.timer ? this.pause() : this.start()), "/": () => this.finder.text.focus(), n: () => this.finder.go(1), p: () => this.finder.go(-1),
+      b: () => this.goToCause(), f: () => this.toggleFolds(), "?": () => this.toggleHelp(), Escape: () => this.toggleHelp(false),
+      "]": () => this.follow(this.followed, 1), "[": () => this.follow(this.followed, -1),
+    });
+    const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (!action) return;
     event.preventDefault();
+    action();
   }
 
   start() {
-    if (this.position === this.data.events.length - 1) this.go(0);
-    this.timer = setInterval(() => {
-      if (this.position >= this.data.events.length - 1) this.pause();
+    if (this.position === this.recording.last) this.go(0);
+    this.timer = window.setInterval(() => {
+      if (this.position >= this.recording.last) this.pause();
       else this.go(this.position + 1);
     }, 900);
     this.play.textContent = "⏸ pause";
@@ -194,244 +868,95 @@ class Player {
 
   pause() {
     clearInterval(this.timer);
-    this.timer = null;
+    this.timer = 0;
     this.play.textContent = "▶ play";
   }
 
+  /** @param {boolean} [open] */
+  toggleHelp(open = Boolean(this.help.hidden)) {
+    this.help.hidden = !open;
+    this.ask4help.setAttribute("aria-expanded", String(open));
+  }
+
+  toggleFolds() {
+    if (!this.recording.data.repeats.length) { this.tell("nothing repeats often enough to be folded"); return; }
+    this.folding.on = !this.folding.on;
+    this.unfold.setAttribute("aria-pressed", String(this.folding.on));
+    this.folding.update(this.position);
+    this.refresh();
+  }
+
+  goToCause() {
+    const cause = this.recording.cause(this.position);
+    if (cause === null) this.tell("nothing before this event led to it");
+    else this.go(cause);
+  }
+
+  /** What somebody typed as an event. @param {string} text */
+  ask(text) {
+    const { last } = this.recording, seq = text.trim() === "" ? NaN : Number(text);
+    if (Number.isInteger(seq) && seq >= 0 && seq <= last) { this.go(seq); return; }
+    this.number.value = String(this.position);
+    this.tell(`there is no event ${text}: this run has events 0 to ${last}`);
+  }
+
+  /** Go to the next (1) or the previous (-1) change of a thing. @param {Thing | null} thing @param {number} direction */
+  follow(thing, direction) {
+    if (!thing) { this.tell("follow something first: press › or ‹ beside it"); return; }
+    this.followed = thing;
+    const { position, recording: { length } } = this;
+    for (let i = position + direction; i >= 0 && i < length; i += direction)
+      if (thing.changes(i)) { this.go(i); this.tell(`${thing.name} changed here`); return; }
+    this.tell(`${thing.name} does not change ${direction > 0 ? "after" : "before"} event ${position}`);
+  }
+
+  /** A remark, beside the sentence of the event. @param {string} text */
+  tell(text) { this.notice.textContent = text; }
+
+  /** Replace what is inside a box without losing the place of the keyboard. @param {() => void} draw @param {HTMLElement} box */
+  keepFocus(draw, box) {
+    const active = /** @type {Document} */ (this.root.getRootNode()).activeElement;
+    const key = active instanceof HTMLElement && box.contains(active) && active !== box ? active.dataset.key : undefined;
+    draw();
+    if (key === undefined) return;
+    const again = [...box.querySelectorAll("[data-key]")].find((element) => /** @type {HTMLElement} */ (element).dataset.key === key);
+    /** @type {HTMLElement} */ (again ?? this.root).focus({ preventScroll: true });
+  }
+
+  /** @param {number} n */
   go(n) {
-    const to = n === Infinity ? this.data.events.length - 1 : n === -Infinity ? 0 : this.clamp(n);
-    if (to === this.position) { this.number.value = String(to); return; }
+    const to = Math.max(0, Math.min(this.recording.last, Math.round(n) || 0));
+    this.number.value = String(to);
+    if (to === this.position) return;
     this.position = to;
     this.model.set("position", to);
     this.model.save_changes();
-    this.refresh(true);
-  }
-
-  show(name) { this.tab = name; this.panel.scrollTop = 0; this.refresh(); }
-
-  later() {
-    if (this.frame) return;
-    this.frame = requestAnimationFrame(() => { this.frame = null; this.draw(); if (this.tab === "Events") this.list(); });
+    this.tell("");
+    this.folding.update(to);
+    this.refresh();
   }
 
   /** Show the present position everywhere. */
-  refresh(follow = false) {
-    const { events, rows, size } = this.data;
-    const event = events[this.position];
-    if (!event) return;
-    this.slider.value = this.number.value = String(this.position);
-    this.slider.setAttribute("aria-valuetext", `event ${this.position}: ${event.text}`);
-    this.first.disabled = this.back.disabled = this.position === 0;
-    this.last.disabled = this.forward.disabled = this.position === events.length - 1;
-    const cause = event.cause === null ? null : h("span", { class: "keys" }, ` (because of event ${event.cause})`);
-    this.now.replaceChildren(h("b", {}, String(this.position)), event.text, ...(cause ? [cause] : []));
-    if (follow) {
-      const [top, bottom] = rows[this.position].map((y) => (y - size[1]) * this.scale);
-      const view = this.picture.clientHeight - (size[1] - this.data.headTop) * this.scale;
-      if (top < this.picture.scrollTop || bottom > this.picture.scrollTop + view)
-        this.picture.scrollTop = Math.max(0, bottom - view * 0.6);
-    }
-    this.draw();
-    [...this.tabs.children].forEach((tab) => tab.setAttribute("aria-selected", String(tab.textContent === this.tab)));
-    this.side(follow);
-  }
-
-  /** The part of the diagram that is in view. */
-  draw() {
-    const { rows, size } = this.data;
-    const offset = size[1];
-    const top = this.picture.scrollTop / this.scale + offset - 60;
-    const bottom = top + (this.picture.clientHeight || 560) / this.scale + 120;
-    const [rowTop, limit] = rows[this.position];
-    const nodes = [s("rect", { x: 4, y: rowTop, width: size[0] - 8, height: limit - rowTop, fill: this.colours.wake, "fill-opacity": 0.16 }),
-      s("rect", { x: 4, y: rowTop, width: 4, height: limit - rowTop, fill: this.colours.wake })];
-    for (const shape of this.buckets.between(top, bottom)) {
-      const seq = seqOf(shape);
-      const upright = (shape[0] === "l" && shape[1] === shape[3]) || shape[0] === "r";
-      if (!upright) nodes.push(...this.paint(shape, seq !== null && seq > this.position));
-      else for (const [piece, future] of split(shape, limit)) nodes.push(...this.paint(clip(piece, top, bottom), future));
-    }
-    this.data.rows.slice(...this.visible(top, bottom)).forEach((row, i) => {
-      const seq = this.visible(top, bottom)[0] + i;
-      const hit = s("rect", { x: 0, y: row[0], width: size[0], height: row[1] - row[0], fill: "transparent", class: "hit" });
-      hit.dataset.seq = String(seq);
-      nodes.push(hit);
-    });
-    this.bodySvg.replaceChildren(...nodes);
-    this.root.dataset.nodes = String(nodes.length);
-  }
-
-  /** Indices of the first and one past the last row in view. */
-  visible(top, bottom) {
-    const rows = this.data.rows;
-    const find = (y) => { let a = 0, b = rows.length; while (a < b) { const m = (a + b) >> 1; if (rows[m][1] < y) a = m + 1; else b = m; } return a; };
-    return [find(top), Math.min(rows.length, find(bottom) + 1)];
-  }
-
-  /** SVG elements for one shape. What has not happened yet is grey, its words still readable. */
-  paint(shape, future) {
-    const style = this.styles[roleOf(shape)] ?? {};
-    const grey = this.colours.line;
-    const stroke = future ? grey : style.stroke;
-    const fill = future ? (shape[0] === "t" ? this.colours.soft : shape[0] === "m" ? this.colours.paper : "none") : style.fill;
-    const line = { stroke: stroke ?? "none", "stroke-width": style.width ?? 1, "stroke-dasharray": (style.dash ?? []).map((d) => d * style.width).join(" ") };
-    if (shape[0] === "l") {
-      const [, x1, y1, x2, y2, , , arrow] = shape;
-      if (!stroke) return [];
-      const sign = x2 > x1 ? 1 : -1;
-      const element = s("line", { x1, y1, x2: arrow ? x2 - sign * 6 : x2, y2, ...line });
-      return arrow ? [element, s("path", { d: `M${x2} ${y2}l${-sign * 8} -3.6v7.2z`, fill: stroke })] : [element];
-    }
-    if (shape[0] === "r") {
-      const [, x, y, width, height, role] = shape;
-      const round = role === "vm" || role === "hypervisor" ? 6 : 0;
-      const nodes = [s("rect", { x, y, width, height: Math.max(0, height), rx: round, ...line, fill: fill ?? "none" })];
-      if (style.hatch && !future)
-        for (let at = y + 4; at < y + height; at += 6) nodes.push(s("line", { x1: x, y1: at + 3, x2: x + width, y2: at - 3, stroke, "stroke-width": 1.2 }));
-      return nodes;
-    }
-    if (shape[0] === "t") {
-      const [, x, y, text, role, , anchor] = shape;
-      const kind = role.split("-")[0];
-      const sans = SANS.includes(kind);
-      const element = s("text", {
-        x, y, fill: fill ?? "currentColor", "text-anchor": anchor, "font-size": this.data.fonts[kind] ?? 10,
-        "font-family": sans ? "'DejaVu Sans', system-ui, sans-serif" : "'DejaVu Sans Mono', ui-monospace, monospace",
-        "font-weight": style.bold ? 700 : 400, "font-style": style.italic ? "italic" : "normal",
-      });
-      if (kind === "label") element.setAttribute("style", `paint-order: stroke; stroke: ${this.colours.paper}; stroke-width: 3px`);
-      element.textContent = text;
-      return [element];
-    }
-    const [, x, y, role] = shape;
-    const pen = { stroke: stroke ?? "none", "stroke-width": style.width ?? 1.4, fill: "none" };
-    if (role === "clear") return [s("circle", { cx: x, cy: y, r: 6, ...pen, fill }), s("path", { d: `M${x - 5.5} ${y + 5.5}L${x + 5.5} ${y - 5.5}`, ...pen })];
-    if (role === "wfi") return [s("circle", { cx: x, cy: y, r: 6, ...pen, fill }), s("path", { d: `M${x - 2} ${y - 3}v6M${x + 2} ${y - 3}v6`, ...pen })];
-    if (role === "fault") return [s("path", { d: `M${x - 6} ${y - 6}l12 12M${x - 6} ${y + 6}l12 -12`, ...pen })];
-    return [s("rect", { x: x - 5, y: y - 5, width: 10, height: 10, fill: future ? grey : style.fill })];
-  }
-
-  /** The state after an event: a fold over the changes, with checkpoints so that a step folds few. */
-  state(n) {
-    const near = Math.floor(n / CHECKPOINT);
-    while (this.checkpoints.length <= near) {
-      const index = this.checkpoints.length;
-      const before = index ? new Map(this.checkpoints[index - 1]) : new Map();
-      if (index) for (let i = (index - 1) * CHECKPOINT; i < index * CHECKPOINT; i++) this.apply(before, i);
-      this.checkpoints.push(before);
-    }
-    const state = new Map(this.checkpoints[near]);
-    for (let i = near * CHECKPOINT; i <= n; i++) this.apply(state, i);
-    return state;
-  }
-
-  apply(state, i) {
-    const event = this.data.events[i];
-    for (const [path, value] of event.set) state.set(this.data.paths[path], value);
-    for (const [vcpu, pairs] of event.regs) for (const [index, value] of pairs) state.set(`${vcpu}.${this.data.registers[index]}`, value);
-  }
-
-  side(follow) {
-    const views = { Changes: () => this.changes(), States: () => this.states(), Registers: () => this.registers(), "Stage 2": () => this.stage2(), "Serial line": () => this.serial() };
-    if (this.tab === "Events") return this.list(follow);
-    this.panel.replaceChildren(...views[this.tab]());
-    if (this.tab === "Serial line") this.panel.scrollTop = this.panel.scrollHeight;
-  }
-
-  table(head, rows) {
-    return h("table", {}, h("tr", {}, ...head.map((text) => h("th", { scope: "col" }, text))),
-      ...rows.map(([what, old, now]) => h("tr", {}, h("td", {}, what), h("td", { class: "old" }, old), h("td", { class: "new" }, now))));
-  }
-
-  changes() {
-    const event = this.data.events[this.position];
-    const rows = event.changed;
-    const nodes = [h("h3", {}, `Event ${this.position}: what changed`)];
-    nodes.push(rows.length ? this.table(["", "old", "new"], rows) : h("p", { class: "old" }, event.regs.length ? "Nothing but registers." : "Nothing."));
-    if (event.cause !== null)
-      nodes.push(h("p", {}, h("button", { type: "button", onclick: () => this.go(event.cause) }, `Cause: event ${event.cause}`)));
-    return nodes;
-  }
-
-  list(follow = false) {
-    const events = this.data.events;
-    let list = this.panel.querySelector(".list");
-    if (!list) { list = h("div", { class: "list", style: `height:${events.length * LIST_ROW}px` }); this.panel.replaceChildren(list); follow = true; }
-    const view = this.panel.clientHeight;
-    if (follow) {
-      const y = this.position * LIST_ROW;
-      if (y < this.panel.scrollTop || y + LIST_ROW > this.panel.scrollTop + view - 20) this.panel.scrollTop = Math.max(0, y - view / 2);
-    }
-    const from = Math.max(0, Math.floor(this.panel.scrollTop / LIST_ROW) - 4);
-    const to = Math.min(events.length, from + Math.ceil(view / LIST_ROW) + 8);
-    const rows = [];
-    for (let i = from; i < to; i++)
-      rows.push(h("button", { type: "button", style: `top:${i * LIST_ROW}px`, title: events[i].text, class: i > this.position ? "later" : null,
-        "aria-current": i === this.position ? "true" : null, onclick: () => this.go(i) }, `${i}  ${events[i].text}`));
-    list.replaceChildren(...rows);
-  }
-
-  states() {
-    const state = this.state(this.position);
-    const nodes = [];
-    const machine = (all, on) => h("div", { class: "states" }, ...all.flatMap((name, i) => [i ? h("i", {}, "·") : null,
-      h("span", { "data-on": String(name === on) }, name)]).filter(Boolean));
-    const vms = [...state.keys()].filter((path) => path.endsWith(".mailbox.state")).map((path) => path.split(".")[0]);
-    for (const vm of vms) {
-      const mailbox = (field) => state.get(`${vm}.mailbox.${field}`);
-      nodes.push(h("h3", {}, `VM ${vm.slice(2)} mailbox`), machine(MAILBOX, mailbox("state")));
-      if (mailbox("state") !== "EMPTY")
-        nodes.push(h("p", { class: "old" }, `from VM ${parseInt(mailbox("recv_from_id") ?? "0x0")}, ${parseInt(mailbox("recv_bytes") ?? "0x0")} bytes ${mailbox("message") ?? ""}`));
-      const waiters = [];
-      for (let name = mailbox("recv_waiter"); name && !waiters.includes(name); name = state.get(`${name}.mailbox_next`)) waiters.push(name);
-      if (waiters.length) nodes.push(h("p", { class: "old" }, `waiting for a message: ${waiters.map(say).join(", ")}`));
-      for (const path of [...state.keys()].filter((p) => p.startsWith(`${vm}.vcpu`) && p.endsWith(".state") && (state.get(p) !== "OFF" || p.includes("vcpu0.")))) {
-        const name = path.slice(0, -6);
-        const cpu = [...state.keys()].find((p) => p.endsWith(".current") && state.get(p) === name);
-        nodes.push(h("h3", {}, say(name), cpu ? h("span", { class: "old" }, ` is on ${say(cpu.split(".")[0])}`) : null), machine(VCPU, state.get(path)));
-      }
-    }
-    return nodes;
-  }
-
-  registers() {
-    const after = this.state(this.position);
-    const before = this.position ? this.state(this.position - 1) : new Map();
-    const nodes = [];
-    for (const [vcpu] of this.data.events[this.position].regs) {
-      const hex = (map, name) => "0x" + (map.get(`${vcpu}.${name}`) ?? "0");
-      const changed = this.data.registers.filter((name) => hex(before, name) !== hex(after, name));
-      nodes.push(h("h3", {}, `${say(vcpu)}: changed`), this.table(["", "old", "new"], changed.map((name) => [name, hex(before, name), hex(after, name)])));
-      nodes.push(h("details", {}, h("summary", {}, "all registers"), this.table(["", "", ""], this.data.registers.map((name) => [name, "", hex(after, name)]))));
-    }
-    return nodes.length ? nodes : [h("p", { class: "old" }, "No register of a vCPU changed.")];
-  }
-
-  stage2() {
-    const state = this.state(this.position);
-    return [...state.keys()].filter((path) => path.endsWith(".stage2")).flatMap((path) => {
-      const vm = path.slice(2, -7);
-      const stage2 = state.get(path);
-      const steps = h("pre", { role: "status" });
-      const address = h("input", { type: "text", "aria-label": `address of VM ${vm} to walk`, value: this.addresses.get(vm) ?? stage2.rows.at(-1)?.[0] ?? "0x0" });
-      const walk = () => { this.addresses.set(vm, address.value); steps.textContent = walkLines(stage2, address.value).join("\n"); };
-      address.addEventListener("change", walk);
-      walk();
-      return [
-        h("h3", {}, `VM ${vm} may touch`),
-        h("table", {}, h("tr", {}, ...["from", "to", "size", "rights"].map((text) => h("th", { scope: "col" }, text))),
-          ...stage2.rows.map((row) => h("tr", {}, ...row.map((text) => h("td", {}, text))))),
-        h("details", {}, h("summary", {}, `walk an address of VM ${vm}`), address, steps),
-      ];
-    });
-  }
-
-  serial() {
-    return [h("pre", {}, this.data.uart.slice(0, this.data.events[this.position].uart) || "(nothing printed yet)")];
+  refresh() {
+    const { recording, position } = this, cause = recording.cause(position);
+    this.slider.value = this.number.value = String(position);
+    this.slider.setAttribute("aria-valuetext", `event ${position}: ${recording.fact(position)[1]}`);
+    this.first.disabled = this.back.disabled = position === 0;
+    this.end.disabled = this.forward.disabled = position === recording.last;
+    this.sentence.replaceChildren(h("b", {}, String(position)), ` ${recording.sentence(position)}`);
+    this.because.hidden = cause === null;
+    this.because.textContent = `because of event ${cause}`;
+    this.map.move();
+    this.diagram.follow();
+    this.list.follow();
+    this.diagram.draw();
+    this.list.draw();
+    this.finder.tell();
+    this.inspector.draw();
   }
 }
 
-/** The descriptors that the MMU reads to translate an address, from the root table to the one that decides. */
+/** The descriptors that the MMU reads to translate an address, from the root table to the one that decides. @param {Stage2} stage2 @param {string} text */
 function walkLines(stage2, text) {
   let ipa;
   try { ipa = BigInt(text.trim()); } catch { return [`${text} is no number: write an address such as 0x40080000`]; }
@@ -441,7 +966,7 @@ function walkLines(stage2, text) {
   for (let level = 3n; ; level--) {
     const shift = 12n + 9n * level;
     const index = (ipa >> shift) & 511n;
-    const pte = BigInt("0x" + (stage2.tables[table][index] ?? "0"));
+    const pte = BigInt(`0x${stage2.tables[table][String(index)] ?? "0"}`);
     const base = pte & 0xfffffffff000n;
     const isTable = level > 0n && (pte & 3n) === 3n;
     const isBlock = level < 3n && (pte & 3n) === (level === 0n ? 3n : 1n);
@@ -454,29 +979,12 @@ function walkLines(stage2, text) {
   }
 }
 
-/** A name as people say it: "vm1.vcpu0" is "VM 1 vCPU 0". */
-const say = (name) => name.replace("vm", "VM ").replace(".vcpu", " vCPU ").replace(/^cpu/, "CPU ");
-
-/** An upright shape cut at the present: what is above has happened, what is below has not. */
-function split(shape, limit) {
-  const [top, bottom] = extent(shape);
-  if (bottom <= limit) return [[shape, false]];
-  if (top >= limit) return [[shape, true]];
-  return [[clip(shape, -Infinity, limit), false], [clip(shape, limit, Infinity), true]];
-}
-
-function clip(shape, top, bottom) {
-  const piece = shape.slice();
-  if (shape[0] === "l") { piece[2] = Math.max(shape[2], top); piece[4] = Math.min(shape[4], bottom); }
-  else { const end = Math.min(shape[2] + shape[4], bottom); piece[2] = Math.max(shape[2], top); piece[4] = end - piece[2]; }
-  return piece;
-}
-
+/** @param {{model: Model, el: HTMLElement}} view */
 function render({ model, el }) {
   const player = new Player(model, el);
   const data = () => player.load();
   const position = () => {
-    if (model.get("data") !== player.data) return; // new data is coming with it, and load() takes the position
+    if (model.get("data") !== player.recording.data) return; // new data is coming with it, and load() takes the position
     if (model.get("position") !== player.position) player.go(model.get("position"));
   };
   model.on("change:data", data);

@@ -15,12 +15,16 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "hfedu.errors": ("Mistake",),
     "hfedu.files": ("asset",),
-    "hfedu.notebook": ("Machine", "Run", "boot"),
+    "hfedu.notebook": ("Machine", "Run", "boot", "explore", "replay"),
     "hfedu.widgets.player": ("Player",),
     "hfedu.widgets.playground": ("playground",),
+    "hfedu.widgets.orders": ("you_schedule",),
+    "hfedu.course.demonstrations": ("demonstrate",),
     "hfedu.course.exercises": ("check", "hint", "solution"),
     "hfedu.course.predictions": ("predict",),
     "hfedu.guest.toolchain": ("assemble", "compile_c"),
+    "hfedu.run.replay": ("Scenario",),
+    "hfedu.run.invariants": ("INVARIANTS", "Invariant"),
     "hfedu.run.ramdisk": ("RamDisk", "Secondary"),
     "hfedu.run.trace": ("Event", "Kind", "Outcome"),
     "hfedu.guest.scripted": (

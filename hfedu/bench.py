@@ -1,27 +1,42 @@
 """`hfedu bench`: how fast hfedu is on this machine, as numbers to compare within one run."""
 
+import importlib.util
 import os
+import shutil
 import statistics
 import struct
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from itertools import cycle
 from typing import Any
 from unittest import mock
 
+from hfedu.course.defects import DEFECTS, Explored, send_hello
+from hfedu.course.wrong import run_twice, send_two
+from hfedu.errors import Mistake
 from hfedu.files import asset
 from hfedu.guest.scripted import Action, clear, configure, send, vcpu_run, vm_count
 from hfedu.guest.unicorn_cpu import bare_hypercalls
 from hfedu.hf import platform
 from hfedu.notebook import Machine, boot
+from hfedu.run.explorer import Exploration, explore, replayer
 from hfedu.run.ramdisk import RamDisk
 from hfedu.view.sequence import sequence
 
 TRAPS = 6_000
 COUNT_VMS = struct.pack("<3I", 0xD29F_E020, 0xD400_0002, 0x17FF_FFFE)
 """A guest that asks for ever how many VMs there are: mov x0, #HF_VM_GET_COUNT; hvc #0; b .-8."""
+
+
+WATCH_KEYS = """addEventListener("keydown", (event) => requestAnimationFrame(() => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => window.waits.push(performance.now() - event.timeStamp);
+    port2.postMessage(0);
+}), true)"""
+"""Measures from a key press to right after the next frame is painted."""
 
 
 def seconds(action: Callable[[], object], times: int = 7) -> float:
@@ -91,6 +106,32 @@ def costs() -> dict[str, float]:
     }
 
 
+def bench_player(events: int = 10_000) -> dict[str, float]:
+    """Milliseconds from a key press to the next picture in a real browser, for a run of about so many events.
+
+    One event on, ten on, and between the first and the last. `Mistake` without Playwright or Chromium.
+    """
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None or importlib.util.find_spec("playwright") is None:
+        raise Mistake("hfedu bench player needs Chromium on the PATH and Playwright: pip install playwright")
+    from playwright.sync_api import sync_playwright
+
+    traps = events * 6 // 10
+    run = boot(RamDisk(asset("pingpong_primary.bin"), [asset("echo.bin")]), str(traps), max_traps=traps)
+    with sync_playwright() as playwright:
+        page = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]).new_page()
+        page.set_content(run.to_html(), wait_until="load")
+        page.evaluate(WATCH_KEYS)
+        figures: dict[str, float] = {"events": len(run.events)}
+        for name, keys in {"step": ["ArrowRight"], "ten": ["PageDown"], "far": ["End", "Home"]}.items():
+            page.evaluate("window.waits = []")
+            for key in keys * (20 // len(keys)):
+                page.keyboard.press(key)
+                page.wait_for_timeout(50)
+            figures[f"key_to_paint_{name}_ms"] = statistics.median(page.evaluate("window.waits"))
+    return figures
+
+
 def bench(initrd: str | os.PathLike[str] | None = None) -> dict[str, float]:
     """Measure: milliseconds to boot a RAM disk to its end, recorded or not, to draw 50 events, and to import.
 
@@ -120,4 +161,39 @@ def bench(initrd: str | os.PathLike[str] | None = None) -> dict[str, float]:
         **costs(),
         "figure_of_50_events_ms": seconds(draw, 3) * 1000,
         "import_ms": (imported - start) * 1000,
+    }
+
+
+def explored(*arguments: Any, **options: Any) -> tuple[float, Exploration]:
+    """Seconds of CPU for an exploration from switch-on to its end, and what it found."""
+    replayer.cache_clear()
+    begin = time.process_time()
+    found = explore(*arguments, **options)
+    return time.process_time() - begin, found
+
+
+def bench_explore() -> dict[str, float]:
+    """Measure the explorer on one core: seconds, states and steps a second, and how many schedules it saves.
+
+    The register race up to its first violation and whole; two CPUs, and three, that make two hypercalls each, in every
+    order. `plain_over_pruned`: complete schedules without reduction over those with it, of two sends to one mailbox.
+    """
+    race = DEFECTS["regs-race"]
+    assert isinstance(race, Explored)
+    senders = replace(race.scenario, cpus=(send_hello, send_hello))
+    two = replace(race.scenario, cpus=(run_twice, race.scenario.cpus[1]))
+    three = replace(two, cpus=(*two.cpus, send_two))
+    first, _ = explored(race.scenario, race.invariants, first=True)
+    whole, _ = explored(race.scenario, race.invariants)
+    both, _ = explored(two, profile="fixed")
+    all_three, found = explored(three, cpus=3, profile="fixed")
+    pruned, plain = (explored(senders, prune=prune)[1].schedules or 0 for prune in (True, False))
+    return {
+        "race_first_s": first,
+        "race_s": whole,
+        "two_cpus_s": both,
+        "three_cpus_s": all_three,
+        "states_per_s": found.states / all_three,
+        "steps_per_s": found.steps / all_three,
+        "plain_over_pruned": plain / pruned,
     }

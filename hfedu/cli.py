@@ -1,7 +1,8 @@
-"""The command line: hfedu boot | draw | lab | bench.
+"""The command line: hfedu boot | draw | explore | lab | bench.
 
-stdout is the serial line and nothing else; what hfedu itself has to say goes to stderr. Exit status: 0 powered off,
-2 bad input, 3 a guest ran out of its budget or waits for ever, 4 the hypervisor hung or panicked.
+Of `boot` stdout is the serial line and nothing else; what hfedu itself has to say goes to stderr. Exit status:
+0 powered off, 2 bad input, 3 a guest ran out of its budget or waits for ever, 4 the hypervisor hung or panicked. Of
+`explore`: 0 no violation was found, 1 one was, 2 bad input.
 """
 
 import argparse
@@ -10,12 +11,13 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import hfedu
 from hfedu.errors import Mistake
 from hfedu.lessons import open_lab
 from hfedu.run.ramdisk import RamDisk, cpio_names
+from hfedu.run.schedule import DEFAULT
 from hfedu.run.trace import Outcome
 from hfedu.view.theme import THEMES
 
@@ -66,31 +68,59 @@ def parser() -> argparse.ArgumentParser:
     top = Parser(prog="hfedu", description="Run a small real hypervisor and look at what it does.")
     top.add_argument("--version", action="version", version=f"hfedu {hfedu.__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    machine = Parser(add_help=False)
+    profile = Parser(add_help=False)
+    profile.add_argument("--profile", metavar="P", help="the hypervisor: 2018-10-04, fixed (all repairs), or rpc")
+    profile.add_argument("--fix", action="append", default=[], metavar="ID", help="repair a defect; may be repeated")
+    machine = Parser(add_help=False, parents=[profile])
     machine.add_argument("initrd", metavar="INITRD", help="a RAM disk: binary cpio with vmlinuz, initrd.img, vms.txt")
     machine.add_argument("--append", default="", metavar="ARGS", help="boot arguments (chosen/bootargs)")
     machine.add_argument("--memory", default="16M", metavar="SIZE", help="RAM, such as 16M or 1G")
     machine.add_argument("--max-seconds", type=float, metavar="N", help="stop after N seconds")
     machine.add_argument("--max-instructions", type=int, metavar="N", help="stop after N guest instructions")
+    machine.add_argument("--cpus", type=int, default=1, metavar="N", help="physical CPUs")
+    machine.add_argument("--schedule", default=DEFAULT, metavar="S", help="a seed, 'every K', or a list such as 0,1,0")
+    machine.add_argument("--timer", type=int, metavar="N", help="interrupt each CPU after N instructions")
 
     boot = commands.add_parser("boot", parents=[machine], help="boot a RAM disk and print its serial line")
     boot.set_defaults(command=command_boot)
 
     draw = commands.add_parser("draw", parents=[machine], help="boot a RAM disk and draw its sequence diagram")
-    draw.add_argument("-o", "--output", required=True, metavar="FILE", help="FILE.svg, .png, .pdf, .mmd or .txt")
+    draw.add_argument("-o", "--output", required=True, metavar="FILE", help="FILE.svg, .png, .pdf, .html, .mmd or .txt")
     draw.add_argument("--events", type=event_range, default=(0, None), metavar="A:B", help="only events A to B")
     draw.add_argument("--theme", choices=THEMES, default="light", help="colours of the picture")
     draw.set_defaults(command=command_draw)
+
+    explore = commands.add_parser(
+        "explore",
+        parents=[profile],
+        help="try every order of steps and show what breaks",
+        epilog="Exit status: 0 no violation was found, 1 one was, 2 bad input. Without a profile the hypervisor is the "
+        "one at fault; a wrong hypervisor's mistake is gone with --profile fixed.",
+    )
+    explore.add_argument("id", nargs="?", metavar="ID", help="a defect or a wrong hypervisor; without it, list them")
+    explore.add_argument("--cpus", type=int, metavar="N", help="physical CPUs, if not all that there are scripts for")
+    explore.add_argument("--preemptions", type=int, metavar="N", help="leave a CPU that could go on N times at most")
+    explore.add_argument("--json", action="store_true", help="print JSON")
+    explore.set_defaults(command=command_explore)
 
     lab = commands.add_parser("lab", help="open the lessons in JupyterLab")
     lab.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="where your copies of the lessons live")
     lab.set_defaults(command=lambda options: open_lab(options.folder))
 
     bench = commands.add_parser("bench", help="measure how fast hfedu is here")
-    bench.add_argument("initrd", nargs="?", metavar="INITRD", help="a RAM disk to boot instead of the relay")
+    bench.add_argument(
+        "initrd", nargs="?", metavar="INITRD|explore|player", help="a RAM disk to boot; or what else to measure"
+    )
     bench.add_argument("--json", action="store_true", help="print one JSON object")
     bench.set_defaults(command=command_bench)
     return top
+
+
+def how(options: argparse.Namespace) -> dict[str, Any]:
+    """What the command line says of a machine, as options of `Machine`."""
+    profile = {"profile": options.profile} if options.profile is not None else {}
+    names = "cpus", "schedule", "timer", "max_instructions"
+    return {**{name: getattr(options, name) for name in names}, "fixes": options.fix, **profile}
 
 
 def command_boot(options: argparse.Namespace) -> int:
@@ -98,8 +128,9 @@ def command_boot(options: argparse.Namespace) -> int:
     if sys.stdout is None:
         return complain("there is no standard output to print the serial line on")
     disk = RamDisk.from_file(options.initrd)
-    limits = {"max_seconds": options.max_seconds, "max_instructions": options.max_instructions}
-    machine = hfedu.Machine(disk, options.append, options.memory, record=False, **limits)
+    machine = hfedu.Machine(
+        disk, options.append, options.memory, record=False, max_seconds=options.max_seconds, **how(options)
+    )
     written = 0
 
     def flush() -> None:
@@ -132,10 +163,8 @@ def report(outcome: Outcome, disk: RamDisk) -> None:
 
 def command_draw(options: argparse.Namespace) -> int:
     """hfedu draw: the sequence diagram into a file."""
-    limits = {"max_instructions": options.max_instructions}
-    if options.max_seconds is not None:
-        limits["max_seconds"] = options.max_seconds
-    run = hfedu.boot(options.initrd, options.append, options.memory, **limits)
+    limits = {"max_seconds": options.max_seconds} if options.max_seconds is not None else {}
+    run = hfedu.boot(options.initrd, options.append, options.memory, **how(options), **limits)
     if not run.events:
         return complain(f"there is nothing to draw: {run.outcome.sentence}")
     first, last = options.events
@@ -146,11 +175,42 @@ def command_draw(options: argparse.Namespace) -> int:
     return 0
 
 
+def command_explore(options: argparse.Namespace) -> int:
+    """hfedu explore: the list of demonstrations, or one of them: what breaks and what was tried."""
+    from hfedu.course.demonstrations import DEMONSTRATIONS, demonstrate
+
+    if options.id is None:
+        listed = [{"id": d.id, "shown_by": d.shown_by, "meaning": d.meaning} for d in DEMONSTRATIONS.values()]
+        lines = [f"{row['id']:22} {row['meaning']} ({row['shown_by']})" for row in listed]
+        print(json.dumps(listed) if options.json else "\n".join(lines))
+        return 0
+    bounds = {name: getattr(options, name) for name in ("cpus", "preemptions") if getattr(options, name) is not None}
+    watched = sys.stderr is not None and sys.stderr.isatty()
+    found = demonstrate(options.id, options.profile, options.fix, progress=show_progress if watched else None, **bounds)
+    if watched:
+        print("\r\033[K", end="", file=sys.stderr)
+    if options.json:
+        violations = [
+            {"invariant": v.invariant, "sentence": v.sentence, "schedule": v.schedule} for v in found.violations
+        ]
+        covered = ("states", "steps", "depth", "schedules", "complete", "bounds")
+        print(json.dumps({"id": options.id, "violations": violations, **{n: getattr(found, n) for n in covered}}))
+    else:
+        print(f"{DEMONSTRATIONS[options.id].meaning}\n{found}")
+    return 1 if found.violations else 0
+
+
+def show_progress(depth: int, states: int) -> None:
+    """One line that changes."""
+    print(f"\r{depth} steps deep, {states:,} states", end="", file=sys.stderr, flush=True)
+
+
 def command_bench(options: argparse.Namespace) -> int:
     """hfedu bench: numbers."""
-    from hfedu.bench import bench
+    from hfedu.bench import bench, bench_explore, bench_player
 
-    figures = bench(options.initrd)
+    special = {"explore": bench_explore, "player": bench_player}.get(options.initrd)
+    figures = special() if special else bench(options.initrd)
     if options.json:
         print(json.dumps(figures))
     else:

@@ -2,26 +2,33 @@
 
 import html
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hfedu.errors import Mistake
-from hfedu.run import machine
+from hfedu.run import explorer, machine, token
+from hfedu.run.invariants import INVARIANTS, Invariant
 from hfedu.run.ramdisk import RamDisk
+from hfedu.run.replay import Scenario
 from hfedu.run.trace import Recording
-from hfedu.view import depth, pagetable, paint, states
+from hfedu.view import depth, exploration, page, pagetable, paint, states
+from hfedu.view.compare import compare
 from hfedu.view.player import EVENTS_AT_MOST
+from hfedu.view.runs import compare as compare_runs
 from hfedu.view.sequence import MAX_ROWS, sequence
 from hfedu.view.text import mermaid, transcript
 from hfedu.view.theme import THEMES
+from hfedu.view.why import why
 
 if TYPE_CHECKING:
+    from hfedu.widgets.comparison import Comparing
     from hfedu.widgets.player import Player
 
 MAX_SECONDS = 10.0
 MAX_TRAPS = 100_000
-FORMATS = ("svg", "png", "pdf", "mmd", "txt")
+FORMATS = ("svg", "png", "pdf", "html", "mmd", "txt")
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,12 +44,17 @@ class Run(Recording):
     walk = pagetable.walk
     steps = depth.steps
     instructions = depth.instructions
+    to_html = page.to_html
+    token = token.token
+    why = why
+    compare = compare_runs
 
     def draw(self, path: str | os.PathLike[str], first: int = 0, last: int | None = None, theme: str = "light") -> Path:
-        """Write the sequence diagram: the ending of `path` says whether as SVG, PNG, PDF, Mermaid or text.
+        """Write the sequence diagram: the ending of `path` says whether as SVG, PNG, PDF, HTML, Mermaid or text.
 
-        `first` and `last` choose events, `theme` is "light" or "dark". `Mistake` with a sentence for an ending
-        or a theme that does not exist, `OSError` if the file cannot be written.
+        `first` and `last` choose events, `theme` is "light" or "dark"; ".html" is the player, with all events and at
+        `first`, light or dark as the reader's system. `Mistake` with a sentence for an ending or a theme that does not
+        exist, `OSError` if the file cannot be written.
         """
         path = Path(path)
         path.write_bytes(self.render(path.suffix[1:].lower(), first, last, theme))
@@ -54,6 +66,8 @@ class Run(Recording):
             raise Mistake(f"{fmt or 'no ending'!r} is no output format: choose one of {', '.join(FORMATS)}")
         if theme not in THEMES:
             raise Mistake(f"there is no theme {theme!r}: choose one of {', '.join(THEMES)}")
+        if fmt == "html":
+            return self.to_html(position=first).encode()
         if fmt == "txt":
             return transcript(self, first, last).encode()
         if fmt == "mmd":
@@ -103,5 +117,64 @@ def boot(
     """
     limits = {"max_seconds": MAX_SECONDS, "max_traps": MAX_TRAPS}
     run = Machine(ramdisk, append, memory, **(limits | options)).run()
+    assert isinstance(run, Run)
+    return run
+
+
+class Exploration(explorer.Exploration):
+    """An exploration that shows itself: what was found and what was covered, and a small space as a graph."""
+
+    __doc__ = explorer.Exploration.__doc__
+
+    def violation(self, i: int) -> explorer.Violation:
+        """The violation of number i, the shortest first. `Mistake` if there is none."""
+        if not isinstance(i, int) or not 0 <= i < len(self.violations):
+            raise Mistake(f"there is no violation {i!r}: {len(self.violations)} were found, counted from 0")
+        return self.violations[i]
+
+    def counterexample(self, i: int = 0) -> Run:
+        """The run that breaks an invariant, up to the step that does."""
+        run = explorer.counterexample(self, self.violation(i), Machine)
+        assert isinstance(run, Run)
+        return run
+
+    def compare(self, i: int = 0) -> "Comparing":
+        """That run beside the nearest order of the same steps that keeps the invariant, the first difference named."""
+        from hfedu.widgets.comparison import Comparing
+
+        return compare(Comparing, self, self.violation(i), Machine)
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        display({"text/html": exploration.table(self), "text/plain": repr(self)}, raw=True)
+        sentence = exploration.too_many(self)
+        display(*([{"text/plain": sentence}] if sentence else [exploration.graph_scene(self)]), raw=bool(sentence))
+
+
+def explore(
+    scenario: Scenario,
+    invariants: Sequence[Invariant] = INVARIANTS,
+    cpus: int = 2,
+    preemptions: int | None = None,
+    **options: Any,
+) -> Exploration:
+    """Try every order of a scenario's atomic steps: `hfedu.run.explorer.explore` with its progress on a line.
+
+    The stop button ends it with what was found.
+    """
+    from hfedu.widgets.progress import Progress
+
+    with Progress() as progress:
+        found = explorer.explore(scenario, invariants, cpus, preemptions, **{"progress": progress} | options)
+    return Exploration(**vars(found))
+
+
+def replay(text: str, ramdisk: RamDisk | bytes | str | os.PathLike[str]) -> Run:
+    """Make the run of a token (`run.token()`) again, from the RAM disk that it was made with.
+
+    `Mistake` with a sentence that says what differs: the version, the RAM disk, or which event is the first to.
+    """
+    run = token.replay(text, ramdisk, Machine)
     assert isinstance(run, Run)
     return run

@@ -1,5 +1,6 @@
 """The command line: one clear line for bad input, never a traceback."""
 
+import io
 import json
 import re
 import subprocess
@@ -8,7 +9,11 @@ import sys
 import pytest
 from conftest import one
 
-from hfedu.run.ramdisk import cpio_entry
+from hfedu import cli
+from hfedu.course.defects import READ_COUNTER
+from hfedu.course.demonstrations import DEMONSTRATIONS
+from hfedu.run.machine import Machine
+from hfedu.run.ramdisk import RamDisk, cpio_entry
 
 HFEDU = [sys.executable, "-m", "hfedu.cli"]
 
@@ -47,6 +52,18 @@ def initrd(tmp_path):
         (["draw", "{initrd}", "-o", "a" * 300 + ".svg"], "cannot write .*: File name too long"),
         (["boot", "{initrd}", "--memory", "9" * 5000], "is no memory size"),
         (["nonsense"], "invalid choice: 'nonsense'"),
+        (["boot", "{initrd}", "--cpus", "0"], "CPUs"),
+        (["boot", "{initrd}", "--cpus", "two"], "argument --cpus: invalid int value: 'two'"),
+        (["boot", "{initrd}", "--schedule", "often"], "'often' is no schedule: give a whole number"),
+        (["boot", "{initrd}", "--timer", "0"], "timer must be a number above 0, not 0"),
+        (["boot", "{initrd}", "--fix", "regs_race"], "no fix 'regs_race', did you mean 'regs-race'"),
+        (["draw", "{initrd}", "-o", "{tmp}/run.svg", "--profile", "new"], "there is no profile 'new'. There are 2018"),
+        (["explore", "regs_race"], "no demonstration 'regs_race', did you mean 'regs-race'"),
+        (["explore", "regs-race", "--fix", "x"], "there is no fix 'x'"),
+        (["explore", "regs-race", "--profile", "rpc"], "has other calls than these scripts make"),
+        (["explore", "regs-race", "--cpus", "3"], "explore it on 1 to 2 of them"),
+        (["explore", "regs-race", "--preemptions=-1"], "preemptions must be a whole number from 0 up, not -1"),
+        (["explore", "fp-regs", "--cpus", "2"], "one run on one CPU: cpus cannot be set"),
         ([], "required"),
     ],
 )
@@ -104,6 +121,128 @@ def test_bench_prints_one_json_object():
         "scripted_hypercall_over_bare", "15_vms_over_2", "1e5_events_over_1e3",
     }  # fmt: skip
     assert all(value > 0 for value in figures.values())
+
+
+def test_bench_of_the_explorer():
+    figures = json.loads(hfedu("bench", "explore", "--json").stdout)
+    assert set(figures) == {
+        "race_first_s", "race_s", "two_cpus_s", "three_cpus_s", "states_per_s", "steps_per_s", "plain_over_pruned",
+    }  # fmt: skip
+    assert figures["plain_over_pruned"] >= 10
+    assert all(value > 0 for value in figures.values())
+
+
+def test_explore_lists_what_there_is():
+    listed = json.loads(hfedu("explore", "--json").stdout)
+    assert [row["id"] for row in listed] == list(DEMONSTRATIONS)
+    lines = hfedu("explore").stdout.splitlines()
+    assert len(lines) == len(listed)
+    for line, row in zip(lines, listed, strict=True):
+        assert line.split()[0] == row["id"]
+        assert row["meaning"] in line
+
+
+def test_explore_says_what_it_found():
+    done = hfedu("explore", "regs-race")
+    assert done.returncode == 1
+    assert "live-once: vm1.vcpu0 is live on CPU 0 and on CPU 1" in done.stdout
+    assert "Every order was tried." in done.stdout
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "regs-race --fix regs-race",
+        "regs-race --profile fixed",
+        "fp-regs --fix fp-regs",
+        "locks-swapped --profile fixed",
+    ],
+)
+def test_explore_finds_nothing_where_nothing_is(arguments):
+    done = hfedu("explore", *arguments.split())
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1] == "  no violation"
+
+
+def test_explore_says_what_a_bound_left_out():
+    done = hfedu("explore", "regs-race", "--preemptions", 0)
+    assert done.returncode == 0
+    assert "At most 0 preemptions" in done.stdout
+    assert "no violation so far, and not everything was tried" in done.stdout
+
+
+@pytest.mark.parametrize(("mistake", "status"), [("regs-race", 1), ("fp-regs", 1), ("page-left-writable", 1)])
+def test_explore_as_json(mistake, status):
+    done = hfedu("explore", mistake, "--json")
+    assert done.returncode == status
+    found = json.loads(done.stdout)
+    assert set(found) == {"id", "violations", "states", "steps", "depth", "schedules", "complete", "bounds"}
+    assert found["id"] == mistake
+    for violation in found["violations"]:
+        assert set(violation) == {"invariant", "sentence", "schedule"}
+    again = json.loads(hfedu("explore", mistake, "--json", "--profile", "fixed").stdout)
+    assert (again["violations"], again["complete"]) == ([], True)
+
+
+def test_a_schedule_from_explore_repeats_the_violation():
+    found = json.loads(hfedu("explore", "regs-race", "--json").stdout)["violations"][0]
+    again = Machine(DEMONSTRATIONS["regs-race"].scenario.disk(2), cpus=2, schedule=found["schedule"])
+    again.boot()
+    for _ in found["schedule"]:
+        again.step()
+    assert again.cores[0].cpu.current is again.cores[1].cpu.current
+    assert again.cores[0].cpu.current.name == "vm1.vcpu0"
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_explore_shows_progress_on_a_terminal_and_keeps_what_it_found_when_interrupted(monkeypatch, capsys):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    assert cli.main(["explore", "nested-locks"]) == 1
+    assert re.search(r"\r\d+ steps deep, \d+ states", terminal.getvalue())
+    assert terminal.getvalue().endswith("\r\033[K")
+
+    def stop(depth, states):
+        if depth > 15:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "show_progress", stop)
+    capsys.readouterr()
+    assert cli.main(["explore", "nested-locks"]) == 1
+    printed = capsys.readouterr().out
+    assert "Interrupted." in printed
+    assert "switch-unlocked" in printed
+
+
+def test_the_exit_status_of_explore_is_in_its_help():
+    assert "Exit status: 0 no violation was found, 1 one was, 2 bad input." in " ".join(
+        hfedu("explore", "--help").stdout.split()
+    )
+
+
+def test_boot_takes_a_repair(tmp_path):
+    """mrs x1, cntpct_el0 hangs the primary of 2018; then PSCI SYSTEM_OFF."""
+    path = tmp_path / "initrd.img"
+    path.write_bytes(RamDisk(READ_COUNTER).image)
+    assert hfedu("boot", path).returncode == 4
+    assert hfedu("boot", path, "--fix", "timer-inverted").returncode == 0
+    assert hfedu("boot", path, "--fix", "regs-race", "--fix", "timer-inverted").returncode == 0
+    assert hfedu("boot", path, "--profile", "fixed").returncode == 0
+    done = hfedu("draw", path, "-o", tmp_path / "run.txt", "--fix", "timer-inverted")
+    assert "powered the machine off" in done.stderr
+
+
+def test_boot_takes_cpus_a_schedule_and_a_timer(initrd):
+    one_cpu = hfedu("boot", initrd)
+    more = hfedu("boot", initrd, "--cpus", 2, "--schedule", "every 3")
+    assert more.returncode == one_cpu.returncode == 0
+    assert more.stdout.replace("Starting", "") == one_cpu.stdout.replace("Starting", "")
+    assert hfedu("boot", initrd, "--timer", 10_000_000).stdout == one_cpu.stdout
 
 
 def test_a_run_without_vms_can_be_drawn(tmp_path):

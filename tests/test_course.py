@@ -1,10 +1,15 @@
 """Exercises and predictions: every solution passes, every misconception fails for its reason, nothing ever raises."""
 
+import nbformat
 import pytest
 
 import hfedu
+from hfedu import lessons
 from hfedu.course.exercises import check, exercises, hint, solution
+from hfedu.course.lesson10 import SENDERS, steps
+from hfedu.course.lesson12 import SUSPECTS, breaks
 from hfedu.course.predictions import judge, predict, predictions
+from hfedu.history import FIXES
 
 NAMES = {name: getattr(hfedu, name) for name in hfedu.__all__}
 WRONG = [(e.id, name) for e in exercises().values() for name in e.wrong]
@@ -90,7 +95,7 @@ def test_prediction_widget_asks_judges_and_explains_the_first_miss():
     assert "3 of 4 right" in form.said.value
     assert "There is room for one message only" in form.said.value
     player = form.children[-1]
-    assert "= -1" in player.data["events"][player.position]["text"]
+    assert "= -1" in player.data["facts"][player.data["columns"]["fact"][player.position]][1]
     assert form.button.disabled
     with pytest.raises(ValueError, match="is none of the options"):
         predict("07-three-sends").answer(["1", "0", "READ", "0"])
@@ -123,10 +128,39 @@ def test_playground_makes_the_calls_and_says_why_one_is_refused():
     assert not ground.buttons[0, "clear"].disabled
     ground.buttons[0, "run VM 1"].click()
     assert ground.running == 1
-    assert ground.player.position == len(ground.player.data["events"]) - 1
+    assert ground.player.position == len(ground.player.data["columns"]["fact"]) - 1
     ground.restart()
     assert ground.running == 0
     with pytest.raises(ValueError, match="VM 1 has no button 'fly'"):
         ground.press(1, "fly")
     with pytest.raises(ValueError, match="a playground has 2 to 4 VMs, not 9"):
         hfedu.playground(9)
+
+
+def test_the_table_of_defects_has_all_fourteen_and_says_who_shows_them():
+    book = nbformat.read(lessons.source()[0] / "12_fourteen_defects.ipynb", as_version=4)
+    table = next(cell.source for cell in book.cells if "| repaired |" in cell.source)
+    rows = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in table.splitlines() if "| `" in line]
+    assert {row[0]: row[2] for row in rows} == {fix.id: fix.shown_by for fix in FIXES.values()}
+
+
+def test_one_suspect_is_right_and_every_other_shows_itself_somewhere():
+    assert [letter for letter in SUSPECTS if not breaks(letter)] == ["F"]
+
+
+def test_a_table_of_steps_has_a_column_for_each_cpu_and_says_who_waits():
+    rows = steps(SENDERS, [0, 1, 0], last=3).splitlines()
+    assert rows[0].split() == ["step", "CPU", "0", "CPU", "1"]
+    assert rows[3].split("  ", 2)[2].startswith("takes VM 0's lock")
+    assert rows[3].endswith("(waits for VM 0's lock)")
+
+
+@pytest.mark.parametrize(
+    ("exercise_id", "name"),
+    [("10-insist", "sends once"), ("10-insist", "sends something else"), ("11-try-again", "runs three times")],
+)
+def test_an_answer_that_fails_in_some_order_gets_that_order_as_a_recording(exercise_id, name):
+    verdict = check(exercise_id, answer_of(exercises()[exercise_id].wrong[name][0]))
+    assert "The shortest that fails has" in verdict.sentence
+    assert verdict.run.events[-1].kind is hfedu.Kind.END
+    assert verdict.run.outcome.kind == "violation"

@@ -4,6 +4,7 @@ import random
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
+from distributed import Client, LocalCluster
 
 import hfedu
 from hfedu import Kind, clear, configure, print_line, receive, send, vcpu_run, wait_for_interrupt
@@ -123,6 +124,36 @@ def test_a_hang_of_the_hypervisor_is_found():
     assert "hang" in names(found)
 
 
+def test_a_counterexample_hangs_at_its_last_step():
+    found = explore(Scenario("fault", "", ready, (run_vm_1, send_only), (broken_guest,)))
+    (hang,) = [violation for violation in found.violations if violation.invariant == "hang"]
+    machine = Machine(found.scenario.disk(2), cpus=2, schedule=list(hang.schedule))
+    machine.boot()
+    for at, _ in enumerate(hang.schedule, 1):
+        machine.step()
+        assert any(core.ended is not None for core in machine.cores) == (at == len(hang.schedule))
+
+
+def test_three_cpus():
+    three = Scenario("three", "", ready, (run_vm_1, send_only, run_vm_1), (receiver,))
+    found = explore(three, cpus=3)
+    assert found.complete
+    assert "live-once" in names(found)
+    assert {cpu for violation in found.violations for cpu in violation.schedule} == {0, 1, 2}
+    for violation in found.violations:
+        assert counterexample(found, violation).outcome.sentence == str(violation)
+    assert explore(three, cpus=2).states < found.states
+
+
+def test_a_script_that_ends_in_the_setup():
+    def brief():
+        yield configure()
+
+    found = explore(Scenario("brief", "", ready, (send_only, run_vm_1), (brief,)))
+    assert found.complete
+    assert found.finals
+
+
 def broken_guest():
     yield configure()
     yield send(0, b"")
@@ -165,6 +196,14 @@ def test_the_executor_makes_no_difference():
     alone = explore(RACE)
     with ProcessPoolExecutor(2) as executor:
         together = explore(RACE, executor=executor)
+    assert (together.violations, together.finals, together.states) == (alone.violations, alone.finals, alone.states)
+
+
+def test_the_executor_of_dask_makes_no_difference():
+    alone = explore(RACE)
+    two = LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None)
+    with two as cluster, Client(cluster) as client:
+        together = explore(RACE, executor=client.get_executor())
     assert (together.violations, together.finals, together.states) == (alone.violations, alone.finals, alone.states)
 
 
@@ -230,3 +269,15 @@ def test_messages_are_watched():
     assert names(explore(CONVERSATION)) <= {"reason", "switch-unlocked"}
     assert {i.name for i in INVARIANTS} >= {"messages", "overwrite", "lock-order", "waiters"}
     assert all(invariant.meaning.endswith(".") for invariant in INVARIANTS)
+
+
+def test_a_counterexample_of_one_cpu_ends_at_its_step():
+    found = explore(Scenario("fault", "", ready, (run_vm_1,), (broken_guest,)), cpus=1)
+    run = counterexample(found, found.violations[0])
+    assert names(found) >= {"hang"}
+    assert run.outcome.kind == "violation"
+
+
+def test_the_interface_before_the_commit_has_no_mailboxes_to_explore():
+    with pytest.raises(Mistake, match='the profile "rpc" has none'):
+        explore(RACE, profile="rpc")

@@ -1,15 +1,25 @@
-"""SPIN tries every order of tests/spin/receive_against_send.pml, the register race of 2018, and its repair."""
+"""SPIN tries every order of tests/spin/receive_against_send.pml, the register race of 2018, and its repair.
+
+The explorer tries the same conversation of hfedu itself: violations and final states must be the same.
+"""
 
 import os
 import re
 import shutil
 import subprocess
 import tempfile
+from ast import literal_eval
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from hfedu import configure, meet, receive, send, vcpu_run
+from hfedu.course import wrong
+from hfedu.hf.call import HF_INVALID_VCPU, HfVcpuRun, hf_mailbox_receive_response
+from hfedu.run.explorer import Scenario, explore
+from hfedu.run.invariants import INVARIANTS
 
 MODEL = Path(__file__).parent / "spin" / "receive_against_send.pml"
 MISSING = [tool for tool in ("spin", "gcc") if shutil.which(tool) is None]
@@ -92,3 +102,66 @@ def test_a_repair_that_tests_and_takes_in_two_steps_is_wrong_as_soon_as_two_cpus
     assert spin_outcomes(("TWO_STEPS",)) == spin_outcomes(("REGS_RACE",))
     violations, _ = spin_outcomes(("TWO_STEPS", "RETRY"))
     assert violations == {"live_twice"}
+
+
+# The same in hfedu. VM 1 begins as in the model: it runs on CPU 0, and comes next to its receive.
+
+MESSAGE = hf_mailbox_receive_response(0, 5)
+RULES = {"live-once": "live_twice", "registers-kept": "stale_registers", "result-kept": "lost_result"}
+
+
+def ready():
+    yield configure()
+    yield vcpu_run(1)
+
+
+def cpu0():
+    return ((yield vcpu_run(1)).code,)
+
+
+def cpu0_retry():
+    yield vcpu_run(1)
+    return ((yield vcpu_run(1)).code,)
+
+
+def cpu1():
+    yield meet()
+    sent = yield send(1, b"hello")
+    return sent, (yield vcpu_run(1)).code
+
+
+def vm1():
+    yield configure()
+    yield send(0, b"")
+    yield meet()
+    yield receive()
+
+
+def explored(defines: tuple[str, ...]) -> tuple[frozenset[str], frozenset[Final]]:
+    """What the explorer finds, in the model's words."""
+    fixes = {"TWO_STEPS": {"regs-race", wrong.TakenInTwoSteps}, "REGS_RACE": {"regs-race"}}
+    chosen = next((fixes[name] for name in defines if name in fixes), set())
+    scenario = Scenario("spin", "", ready, (cpu0_retry if "RETRY" in defines else cpu0, cpu1), (vm1,))
+    found = explore(scenario, [i for i in INVARIANTS if i.name in RULES], fixes=chosen)
+    assert found.complete
+    return frozenset(RULES[v.invariant] for v in found.violations), frozenset(map(in_words, found.finals))
+
+
+def in_words(state) -> Final:
+    at = dict(state)
+    (run0,), (sent, run1) = (literal_eval(at[f"vm0.vcpu{cpu}.returned"]) for cpu in (0, 1))
+    return Final(
+        vcpu=at["vm1.vcpu0.state"],
+        mailbox=at["vm1.mailbox.state"],
+        recv_waiter={(): "NO_VCPU", (0,): "VCPU_0"}[at["vm1.waiters"]],
+        x0={0: "ZERO", MESSAGE: "MESSAGE"}[at["vm1.vcpu0.x0"]],
+        cpu0_run=HfVcpuRun(run0).name,
+        cpu1_send={0: "VCPU_0", HF_INVALID_VCPU: "NO_VCPU"}[sent],
+        cpu1_run=HfVcpuRun(run1).name,
+    )
+
+
+@pytest.mark.parametrize("retry", [(), ("RETRY",)], ids=["once", "RETRY"])
+@pytest.mark.parametrize("repair", [(), ("REGS_RACE",), ("TWO_STEPS",)], ids=["2018", "REGS_RACE", "TWO_STEPS"])
+def test_the_explorer_finds_what_spin_finds(repair, retry):
+    assert explored(repair + retry) == spin_outcomes(repair + retry)

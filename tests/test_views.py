@@ -1,19 +1,24 @@
 """Pictures and text: nothing overlaps, nothing is cut, and they hold the same facts."""
 
 import itertools
+import json
 import re
 
 import pytest
 from conftest import one
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from runs import crowd, pingpong
+from test_explorer import RACE
+from test_smp import boot
 
 import hfedu
 from hfedu import Kind
 from hfedu.notebook import Run
-from hfedu.run.trace import Change, Event, Lifeline, Outcome
 from hfedu.view import words
-from hfedu.view.scene import FONT_SIZES, Line, Rect, Text, text_width
+from hfedu.view.player import player_data
+from hfedu.view.repeats import repeats
+from hfedu.view.scene import FONT_SIZES, Line, Mark, Rect, Text, text_width
 from hfedu.view.sequence import MAX_ROWS, sequence
 from hfedu.view.theme import DARK, LIGHT, styles
 
@@ -22,43 +27,6 @@ NAMES = ["broadcast_3", "chain_relay_4", "wfi_never_resumes", "rand_0001", "sec_
 
 def run_of(name: str) -> Run:
     return hfedu.boot(one(name).initrd, max_instructions=10_000_000, title=name)
-
-
-def crowd(vms: int, rounds: int) -> Run:
-    """A recording of many VMs that pass a message on in a circle, made by hand: the pool has no room for so many."""
-    lines = tuple(Lifeline(f"vm{i}.vcpu0", i, 0, f"guest_number_{i}" if i else "vmlinuz") for i in range(vms))
-    events = [Event(0, None, 0, "hypervisor", Kind.BOOT)]
-
-    def add(**fields):
-        events.append(Event(len(events), len(events) - 1, 0, **fields))
-
-    for i in range(vms):
-        loaded = (Change(f"vm{i}.mailbox.state", None, "EMPTY"), Change(f"vm{i}.vcpu0.state", None, "READY"))
-        add(actor="hypervisor", kind=Kind.LOAD, target=f"vm{i}", changes=loaded)
-    for number in range(rounds):
-        sender, to = number % vms, (number + 1) % vms
-        current = (Change("cpu0.current", None, f"vm{sender}.vcpu0"),)
-        add(
-            actor="hypervisor",
-            kind=Kind.SWITCH,
-            target=f"vm{sender}.vcpu0",
-            function=0xFF05,
-            result=16 << 32,
-            changes=current,
-        )
-        cleared = (Change(f"vm{sender}.mailbox.state", "READ", "EMPTY"),) if number >= vms else ()
-        add(actor=f"vm{sender}.vcpu0", kind=Kind.HYPERCALL, function=0xFF06, args=(0, 0, 0), result=0, changes=cleared)
-        add(actor=f"vm{sender}.vcpu0", kind=Kind.HYPERCALL, function=0xFF04, args=(to, 4096, 0), result=0)
-        full = (Change(f"vm{to}.mailbox.state", "EMPTY", "READ"),)
-        add(
-            actor=f"vm{sender}.vcpu0",
-            kind=Kind.DELIVER,
-            target=f"vm{to}",
-            message=b"sixteen letters!" * 256,
-            changes=full,
-        )
-        add(actor="hypervisor", kind=Kind.WAKE, target=f"vm{to}.vcpu0")
-    return Run(tuple(events), "", Outcome("budget", "The guests used up their budget.", 3), lines, f"{vms} VMs")
 
 
 def just_booted() -> Run:
@@ -85,6 +53,10 @@ RUNS = {name: lambda name=name: run_of(name) for name in NAMES} | {
     "5000 events": lambda: crowd(5, 1000),
     "nothing yet": lambda: just_booted(),
 }
+SEVERAL_CPUS = {f"2 CPUs, {schedule}": lambda schedule=schedule: boot(schedule) for schedule in (1, 2, "every 1")} | {
+    f"counterexample {i}": lambda i=i: hfedu.explore(RACE).counterexample(i) for i in range(5)
+}
+RUNS |= SEVERAL_CPUS
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -109,9 +81,8 @@ def test_no_text_lies_on_a_lifeline_or_a_mailbox(name):
         if isinstance(s, Rect) and s.role.startswith(("running", "mailbox")) and s.seq is not None
     ]
     lines = [s for s in scene.shapes if isinstance(s, Line) and s.x1 == s.x2 and s.seq is not None]
-    for text in (
-        s for s in scene.shapes if isinstance(s, Text) and s.seq is not None and s.role not in ("end", "fold")
-    ):
+    beside = ("end", "end-fatal", "fold", "cpu-inverse")
+    for text in (s for s in scene.shapes if isinstance(s, Text) and s.seq is not None and s.role not in beside):
         left, top, right, bottom = box(text)
         for rect in upright:
             assert not overlaps(
@@ -142,6 +113,97 @@ def test_every_event_has_a_row_and_every_call_an_arrow_with_words(name):
             assert any(
                 isinstance(s, Text) and s.seq == event.seq and s.text == words.label(event) for s in scene.shapes
             )
+
+
+@pytest.mark.parametrize("name", SEVERAL_CPUS)
+def test_every_event_is_marked_in_the_column_of_its_cpu(name):
+    run = SEVERAL_CPUS[name]()
+    scene = sequence(run)
+    heads = {s.text: s.x for s in scene.shapes if isinstance(s, Text) and s.role == "head" and s.text.isdecimal()}
+    assert set(heads) == {"0", "1"}
+    marks = {s.seq: s.x for s in scene.shapes if isinstance(s, Mark) and s.role == "cpu"}
+    for event in run.events:
+        if event.kind not in (Kind.LOAD, Kind.END):
+            assert marks.pop(event.seq) == heads[str(event.cpu)]
+    assert set(marks) == {None}, "the legend has one, and nobody else"
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_every_row_shows_something(name):
+    run = RUNS[name]()
+    scene = sequence(run)
+    said = {s.seq for s in scene.shapes if isinstance(s, Text) and not s.role.startswith(("number", "state"))}
+    for event in run.events:
+        if event.seq in scene.rows and event.kind is not Kind.LOAD:
+            assert event.seq in said, event
+
+
+def test_one_cpu_needs_no_column():
+    scene = sequence(run_of("broadcast_3"))
+    assert not [s for s in scene.shapes if s.role.startswith("cpu")]
+    assert "CPUs" not in scene.alt
+
+
+def test_running_bars_say_which_cpu_holds_the_vcpu():
+    found = hfedu.explore(RACE)
+    number = next(i for i, violation in enumerate(found.violations) if violation.invariant == "live-once")
+    scene = sequence(found.counterexample(number))
+    bars = [s for s in scene.shapes if isinstance(s, Rect) and s.role == "running" and s.seq is not None]
+    digits = [s for s in scene.shapes if isinstance(s, Text) and s.role == "cpu-inverse" and s.seq is not None]
+    assert len(digits) == len(bars)
+    last = max(bar.seq for bar in bars)
+    assert sorted(digit.text for digit in digits if digit.seq == last) == ["0", "1"], "it is live twice at the end"
+
+
+def test_the_fatal_step_is_framed_and_named():
+    run = hfedu.explore(RACE).counterexample(0)
+    scene = sequence(run)
+    (frame,) = [s for s in scene.shapes if isinstance(s, Rect) and s.role == "fatal"]
+    assert frame.seq == len(run.events) - 2
+    assert frame.y <= scene.rows[frame.seq][0]
+    assert frame.y + frame.height >= scene.rows[len(run.events) - 1][1]
+    said = " ".join(s.text for s in scene.shapes if isinstance(s, Text) and s.role == "end-fatal")
+    assert said == words.plain(run.events[-1].text)
+    assert "vm1" not in said
+    assert "fatal" not in {s.role for s in sequence(boot(1)).shapes}
+
+
+def test_transcript_of_several_cpus_has_a_column_for_each_and_plain_words():
+    lines = boot("every 1").transcript().splitlines()[1:]
+    columns = (
+        {line.index("cpu0") for line in lines if "cpu0" in line},
+        {line.index("cpu1") for line in lines if "cpu1" in line},
+    )
+    assert columns == ({7}, {13})
+    text = "\n".join(lines)
+    assert "CPU 0 goes on: drops VM 1 vCPU 0's lock" in text
+    assert "CPU 1 goes on: takes VM 0's lock" in text
+    assert not re.search(r"switches to *:|\b(acquire|release) |vm\d", text)
+
+
+def test_a_switch_that_was_interrupted_says_how_far_it_came():
+    found = hfedu.explore(RACE)
+    texts = [found.counterexample(i).transcript() for i in range(5)]
+    texts += [found.compare(i).passing.transcript() for i in range(5)]
+    together = "\n".join(texts)
+    assert "CPU 0 begins to switch" in together or "CPU 0 goes on: begins to switch" in together
+    assert "CPU 0 goes on: saves the registers of VM 1 vCPU 0" in together
+    assert "switches to :" not in together
+
+
+def test_a_vcpu_that_was_saved_is_no_longer_drawn_as_running():
+    found = hfedu.explore(RACE)
+    number = next(i for i, violation in enumerate(found.violations) if violation.invariant == "live-once")
+    scene = sequence(found.compare(number).passing)
+    bars = [s for s in scene.shapes if isinstance(s, Rect) and s.role == "running" and s.seq is not None]
+    for a, b in itertools.combinations(bars, 2):
+        assert a.y + a.height <= b.y or b.y + b.height <= a.y or abs(a.x - b.x) > 20, "never two bars side by side"
+
+
+@pytest.mark.parametrize("kind", ["acquire", "release", "block", "read", "clear", "configure", "interrupt", "abort"])
+def test_every_step_has_words(kind):
+    assert not words.step(kind, "vm1").startswith(kind)
+    assert "VM 1" in words.step(kind, "vm1")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -218,6 +280,7 @@ def test_all_text_has_a_contrast_of_4_5(theme):
             assert contrast(style.fill, theme.paper) >= 4.5, role
     assert contrast(table["subhead"].fill, theme.box) >= 4.5
     assert contrast(table["head-inverse"].fill, table["hypervisor"].fill) >= 4.5
+    assert contrast(table["cpu-inverse"].fill, table["running"].fill) >= 4.5
 
 
 def test_states_differ_without_colour():
@@ -226,6 +289,7 @@ def test_states_differ_without_colour():
     assert len({looks[f"mailbox-{state}"] for state in ("EMPTY", "RECEIVED", "READ")}) == 3
     assert len({looks[role] for role in ("call", "deliver", "wake", "switch", "refused")}) == 5
     assert len({looks[role] for role in ("ready", "blocked", "running")}) == 3
+    assert len({looks[f"edge-{cpu}"] for cpu in range(4)}) == 4
 
 
 def test_notebook_shows_player_picture_and_transcript():
@@ -251,3 +315,36 @@ def test_state_at_an_event():
     assert run.at(4)["vm1.vcpu0.pc"] == 0x40F0_0000
     with pytest.raises(hfedu.Mistake, match="there is no event 9999: this recording has events 0 to"):
         run.at(9999)
+
+
+def test_repeats_are_found_and_only_where_nothing_but_bytes_differs():
+    run = crowd(4, 200)
+    (repeat,) = repeats(run.events)
+    until = repeat.first + repeat.period * repeat.times
+    assert repeat.period == 20
+    assert until > len(run.events) - repeat.period
+    for seq in range(repeat.first, until - repeat.period):
+        assert words.sentence(run.events[seq]) == words.sentence(run.events[seq + repeat.period])
+    middle = repeat.first + 100
+    other = run.events[middle]._replace(result=1)
+    first, second = repeats((*run.events[:middle], other, *run.events[middle + 1 :]))
+    assert first.first + first.period * first.times <= middle < second.first
+    assert repeats(run.events[:40]) == []
+
+
+def test_data_of_the_player_is_lean_and_a_run_too_long_for_a_page_is_a_sentence(monkeypatch):
+    run = pingpong(6000)
+    assert len(json.dumps(player_data(run), separators=(",", ":"))) < 50 * len(run.events)
+    monkeypatch.setattr("hfedu.view.player.EVENTS_AT_MOST", 9_000)
+    with pytest.raises(hfedu.Mistake, match=r"this run has 10,006 events, and a page holds 9,000: record fewer"):
+        run.to_html()
+    with pytest.raises(hfedu.Mistake, match="there is no event 99999: this recording has events 0 to 10005"):
+        run.to_html(position=99_999)
+
+
+def test_html_is_a_format_and_begins_at_the_first_event_asked_for(tmp_path):
+    path = run_of("broadcast_3").draw(tmp_path / "player.html", first=7)
+    text = path.read_text("utf-8")
+    assert text == run_of("broadcast_3").to_html(position=7)
+    assert text.startswith("<!DOCTYPE html>")
+    assert "position: 7 }" in text

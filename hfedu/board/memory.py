@@ -67,3 +67,5 @@ class PhysicalMemory:
         if not 0 <= at <= self.ram_size - 8:
             raise BusError(pa)
         QUAD.pack_into(self.ram, at, value)
+        for pages in self.dirty:
+            pages.add(pa & -PAGE_SIZE)

@@ -18,7 +18,7 @@ from hfedu.notebook import Run
 if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()) is not None:
     explain_missing_names(shell)
 
-LESSONS = ("lesson00", "lesson05", "lesson06", "lesson07")
+LESSONS = ("lesson00", "lesson05", "lesson06", "lesson07", "lesson10", "lesson11", "lesson12")
 
 
 class Wrong(Exception):

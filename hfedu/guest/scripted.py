@@ -18,7 +18,6 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from hfedu.board.memory import PhysicalMemory
 from hfedu.board.timer import Timer
 from hfedu.errors import Mistake
 from hfedu.guest.budget import NO_INTERRUPT, Budget, StuckForever
@@ -222,17 +221,17 @@ def signed(value: int) -> int:
 class ScriptedVcpu:
     """A script while it runs on a vCPU: its generator, the action it waits for, and what its VM's vCPUs share.
 
-    `shared_access` says whether the last turn touched memory that somebody outside this vCPU may touch too.
+    `shared_access` says whether the last turn touched memory that somebody outside this vCPU may touch too. `returned`
+    is what the script returned at its end.
     """
 
-    def __init__(
-        self, vcpu: Vcpu, script: Script, memory: PhysicalMemory, walker: Walker, of_vm: dict[str, Any]
-    ) -> None:
-        self.vcpu, self.memory, self.walker, self.of_vm = vcpu, memory, walker, of_vm
+    def __init__(self, vcpu: Vcpu, script: Script, walker: Walker, of_vm: dict[str, Any]) -> None:
+        self.vcpu, self.memory, self.walker, self.of_vm = vcpu, walker.memory, walker, of_vm
         self.base = vcpu.regs[PC]
         self.asked = (0, 0)
         self.loaded: int | None = None
         self.shared_access = False
+        self.returned: Any = None
         self.action: Action | None = None
         self.next_pc = self.base
         self.places: dict[tuple[int, ...], int] = {}
@@ -249,7 +248,8 @@ class ScriptedVcpu:
         """The script's next action. At its end a secondary waits for ever, and the primary has none."""
         try:
             action = self.generator.send(value)
-        except StopIteration:
+        except StopIteration as end:
+            self.returned = end.value
             return None if self.vcpu.vm.id == call.HF_PRIMARY_VM_ID else wait_for_interrupt()
         if not isinstance(action, Action):
             raise ScriptError(
@@ -310,17 +310,8 @@ class ScriptedCpu:
 
     guest_type: type[ScriptedVcpu] = ScriptedVcpu
 
-    def __init__(
-        self,
-        cpu: Cpu,
-        memory: PhysicalMemory,
-        mm: Mm,
-        budget: Budget,
-        timer: Timer | None,
-        guests: dict[str, ScriptedVcpu],
-    ) -> None:
-        self.cpu, self.memory, self.budget, self.timer, self.guests = cpu, memory, budget, timer, guests
-        self.walker = Walker(mm, memory)
+    def __init__(self, cpu: Cpu, mm: Mm, budget: Budget, timer: Timer | None, guests: dict[str, ScriptedVcpu]) -> None:
+        self.cpu, self.walker, self.budget, self.timer, self.guests = cpu, Walker(mm), budget, timer, guests
         self.meeting = False
 
     def guest(self, script: Script) -> ScriptedVcpu:
@@ -328,7 +319,7 @@ class ScriptedCpu:
         vcpu = running(self.cpu)
         if vcpu.name not in self.guests:
             peers = (guest.of_vm for guest in self.guests.values() if guest.vcpu.vm is vcpu.vm)
-            self.guests[vcpu.name] = self.guest_type(vcpu, script, self.memory, self.walker, next(peers, {}))
+            self.guests[vcpu.name] = self.guest_type(vcpu, script, self.walker, next(peers, {}))
         return self.guests[vcpu.name]
 
     def run(self, script: Script, limit: int | None = None) -> Trap | None:

@@ -19,7 +19,7 @@ from hfedu.hf.mm import (
     arch_mm_pte_is_block,
     mm_entry_size,
 )
-from hfedu.hf.platform import BusError, Memory
+from hfedu.hf.platform import BusError
 
 FSC_ADDRESS_SIZE, FSC_TRANSLATION, FSC_ACCESS, FSC_PERMISSION, FSC_EXTERNAL = 0x00, 0x04, 0x08, 0x0C, 0x10
 FSC_ALIGNMENT = 0x21
@@ -145,9 +145,8 @@ def refused(insn: int, regs: arch.ArchRegs, cnthctl: int) -> tuple[int, bool]:
 class Walker:
     """Walks a guest's two stages of tables in software, as its MMU did in the emulator."""
 
-    def __init__(self, mm: Mm, memory: Memory) -> None:
-        self.mm = mm
-        self.memory = memory
+    def __init__(self, mm: Mm) -> None:
+        self.mm, self.memory = mm, mm.memory
 
     def stage2(self, root: Pa, ipa: int, write: bool, fetch: bool) -> int | None:
         """The fault status code with which stage 2 refuses `ipa`, or None if it allows the access."""

@@ -118,7 +118,7 @@ class UnicornCpu:
         self.counting = budget.instructions is not None or timer is not None
         self.dirty: set[int] = set()
         memory.dirty.append(self.dirty)
-        self.walker = syndrome.Walker(mm, memory)
+        self.walker = syndrome.Walker(mm)
         self.uc: Any = Uc(UC_ARCH_ARM64, UC_MODE_ARM)
         uc = self.uc
         uc.ctl_set_tcg_buffer_size(TCG_BUFFER)

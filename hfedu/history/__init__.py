@@ -9,7 +9,7 @@ interrupts, and "abort", a look at or a change of a VM's `aborting`.
 import difflib
 import inspect
 from collections.abc import Iterable
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from hfedu.errors import Mistake
 from hfedu.hf.hypervisor import Hypervisor
@@ -18,6 +18,8 @@ from hfedu.history.abi import LaterVm
 from hfedu.history.rpc import Rpc
 
 H = TypeVar("H", bound=Hypervisor)
+Change = str | type[Hypervisor]
+"""The id of a repair, or a class of your own that overrides what it changes."""
 PROFILES = ("2018-10-04", "fixed", "rpc")
 """As it was that day; with every repair; with the interface that the commit of that day removed."""
 
@@ -69,23 +71,29 @@ FIXES = {
 """The fourteen, by id. A later one lies over an earlier one, and may call on it."""
 
 
-def hypervisor_type(base: type[H], profile: str, fixes: Iterable[str]) -> type[H]:
-    """`base` with a profile and repairs over it, those that they need included. `Mistake` if there is none such."""
+def hypervisor_type(base: type[H], profile: str, fixes: Iterable[Change]) -> type[H]:
+    """`base` with a profile and repairs over it, those that they need included, and classes of your own over these.
+
+    `Mistake` if there is none such.
+    """
     if profile not in PROFILES:
         raise Mistake(_unknown("profile", profile, PROFILES))
-    names = [fixes] if isinstance(fixes, str) else list(fixes)
+    changes = [fixes] if isinstance(fixes, str | type) else list(fixes)
+    own = [change for change in changes if isinstance(change, type) and issubclass(change, Hypervisor)]
+    names: list[Any] = [change for change in changes if change not in own]
     for name in names:
         if name not in FIXES:
             raise Mistake(_unknown("fix", name, FIXES))
     if profile == "rpc":
-        if names:
+        if changes:
             raise Mistake('the profile "rpc" takes no fixes: they repair the interface that came after it')
         return type("RpcHypervisor", (Rpc, base), {})
     wanted = with_needs(FIXES if profile == "fixed" else names)
-    if not wanted:
-        return base
     mixins = [fix.mixin for fix in reversed(FIXES.values()) if fix.id in wanted]
-    return type("RepairedHypervisor", (*mixins, base), {"vm_type": LaterVm})
+    classes = (*sorted(own, key=lambda change: change.__qualname__), *mixins, base)
+    if len(classes) == 1:
+        return base
+    return type("RepairedHypervisor", classes, {"vm_type": LaterVm} if wanted else {})
 
 
 def with_needs(names: Iterable[str]) -> set[str]:

@@ -1,26 +1,23 @@
 """A physical CPU at work: it runs the guest it holds to the next trap, and serves the trap step by step."""
 
 from collections import deque
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hfedu.board.board import Board
 from hfedu.board.timer import Timer
-from hfedu.guest.budget import Budget, StuckForever
-from hfedu.guest.scripted import Script, ScriptDone, ScriptedCpu, ScriptedVcpu
+from hfedu.guest.budget import StuckForever
+from hfedu.guest.scripted import ScriptDone, ScriptedCpu
 from hfedu.hf import arch
 from hfedu.hf.api import running
 from hfedu.hf.arch import PC
-from hfedu.hf.cpu import Cpu, Vcpu
+from hfedu.hf.cpu import Cpu
 from hfedu.hf.handler import Trap
-from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.platform import CpuDown, HypervisorHang
 from hfedu.hf.psci import PsciCall
 from hfedu.hf.spinlock import SpinLock, Step, Steps
-from hfedu.run.trace import Recorder
 
 if TYPE_CHECKING:
     from hfedu.guest.unicorn_cpu import UnicornCpu
+    from hfedu.run.machine import Machine
 
 GUEST_STEP = 1000
 """Instructions that a guest runs without a trap before another physical CPU may go on."""
@@ -33,20 +30,10 @@ class Core:
     last trap was a hypercall. `ended` is the exception after which this CPU will never go on.
     """
 
-    def __init__(
-        self,
-        cpu: Cpu,
-        board: Board,
-        hypervisor: Hypervisor,
-        budget: Budget,
-        timer: Timer | None,
-        guests: dict[str, ScriptedVcpu],
-        script_of: Callable[[Vcpu], Script | None],
-    ) -> None:
-        self.cpu, self.board, self.hypervisor, self.budget, self.timer = cpu, board, hypervisor, budget, timer
-        self.script_of = script_of
-        self.recorder: Recorder | None = None
-        self.scripted = ScriptedCpu(cpu, board.memory, hypervisor, budget, timer, guests)
+    def __init__(self, machine: "Machine", cpu: Cpu, timer: Timer | None) -> None:
+        self.cpu, self.timer, self.board, self.hypervisor = cpu, timer, machine.board, machine.hypervisor
+        self.budget, self.recorder, self.script_of = machine.budget, machine.recorder, machine.script_of
+        self.scripted = ScriptedCpu(cpu, machine.hypervisor, machine.budget, timer, machine.guests)
         self.unicorn: UnicornCpu | None = None
         self.steps: Steps[None] | None = None
         self.step: Step | None = None
@@ -61,17 +48,16 @@ class Core:
     @property
     def waits_for(self) -> SpinLock | None:
         """The lock that this CPU spins on."""
-        step = self.step
-        if step is None or step.kind != "acquire":
+        if self.step is None or self.step.kind != "acquire":
             return None
-        lock = step.target
+        lock = self.step.target
         assert isinstance(lock, SpinLock)
         return lock if lock.owner is not None else None
 
     @property
     def able(self) -> bool:
         """Whether this CPU can take a step."""
-        return self.powered and self.ended is None and not self.scripted.meeting and self.waits_for is None
+        return not self.scripted.meeting and self.ended is None and self.waits_for is None and self.powered
 
     def start(self) -> None:
         """Enter the hypervisor after power-on, and the primary from there."""
@@ -102,7 +88,7 @@ class Core:
         except CpuDown:
             self.power_down()
         except (ScriptDone, StuckForever, HypervisorHang) as end:
-            self.ended = end
+            self.step, self.ended = None, end
 
     def trap(self) -> None:
         """Run the guest to its next trap and serve it whole: all there is to do on a machine of one CPU."""

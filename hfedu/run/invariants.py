@@ -10,8 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hfedu.hf import arch
-from hfedu.hf.call import HF_PRIMARY_VM_ID, hf_mailbox_receive_response
+from hfedu.hf.call import ERROR, HF_MAILBOX_SEND, HF_PRIMARY_VM_ID, hf_mailbox_receive_response
 from hfedu.hf.cpu import Vcpu, VcpuState
+from hfedu.hf.handler import call_number
 from hfedu.hf.spinlock import SpinLock, Step
 from hfedu.hf.vm import Mailbox, MailboxState, Vm
 from hfedu.run.core import Core
@@ -42,7 +43,6 @@ Past = tuple[
     tuple[tuple[str, tuple[bytes, bool]], ...], tuple[tuple[str, tuple[int, bool]], ...], tuple[tuple[str, Mail], ...],
     frozenset[int],
 ]  # fmt: skip
-NO_PAST: Past = (), (), (), frozenset()
 
 
 class Ghost:
@@ -84,12 +84,14 @@ class Ghost:
             mailbox: Any = step.target
             size = core.cpu.regs[2]
             self._sending = holder.vm.id, self.machine.hypervisor.mm_load(holder.vm.mailbox.send, size)
-            if mailbox.state is not MailboxState.EMPTY:
-                self.wrong["overwrite"] = f"VM {holder.vm.id} overwrites a {mailbox.state.name} mailbox"
+            if mailbox.state is not MailboxState.EMPTY or mailbox.name in self.mail:
+                self.wrong["overwrite"] = f"VM {holder.vm.id} overwrites a message in {mailbox.name}, not cleared yet"
             if mailbox.name != f"vm{core.cpu.regs[1] & 0xFFFF_FFFF}.mailbox":
                 self.wrong["messages"] = f"a message to VM {core.cpu.regs[1]} goes to {mailbox.name}"
         elif step.kind == "acquire":
             self._acquire(core, step.target.name)  # type: ignore[attr-defined]
+        elif step.kind == "wake":
+            self._wake(step.target)
         elif step.kind == "retval" and step.target is not holder:
             held = self.held(core)
             if held:
@@ -99,6 +101,15 @@ class Ghost:
         held = [lock.name for lock in self.held(core)]
         if any(("vcpu" in other) >= ("vcpu" in name) for other in held):
             self.wrong["lock-order"] = f"CPU {core.cpu.id} takes {name} and holds {held[0]}"
+
+    def _wake(self, vcpu: Any) -> None:
+        """Before a vCPU is woken: by a message, or by an interrupt, which ends a receive with -1."""
+        mailbox = vcpu.vm.mailbox
+        if call_number(self.core.cpu.regs[0]) == HF_MAILBOX_SEND:
+            self.owed[vcpu.name] = hf_mailbox_receive_response(mailbox.recv_from_id, mailbox.recv_bytes), True
+            self._take(vcpu.vm)
+        elif vcpu in self.waiters(vcpu.vm):
+            self.owed[vcpu.name] = ERROR, True
 
     def held(self, core: Core) -> list[SpinLock]:
         """The locks of VMs and vCPUs that a CPU holds."""
@@ -117,10 +128,6 @@ class Ghost:
             case "retval":
                 if not self.owed.get(target.name, (0, False))[1]:
                     self.owed[target.name] = target.regs[0], False
-            case "wake":
-                mailbox = target.vm.mailbox
-                self.owed[target.name] = hf_mailbox_receive_response(mailbox.recv_from_id, mailbox.recv_bytes), True
-                self._take(target.vm)
             case "save":
                 self.saved |= {core.cpu.id}
             case "restore":

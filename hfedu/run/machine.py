@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
 
 from hfedu.board.board import Board
 from hfedu.board.timer import Timer
@@ -17,7 +16,7 @@ from hfedu.hf.cpu import Cpu, Vcpu
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.load import BootParams
 from hfedu.hf.platform import CpuDown, HypervisorHang, HypervisorPanic, PowerDown
-from hfedu.history import hypervisor_type
+from hfedu.history import Change, hypervisor_type
 from hfedu.run.core import Core
 from hfedu.run.ramdisk import RamDisk, parse_size
 from hfedu.run.schedule import DEFAULT, Schedule, chooser
@@ -34,6 +33,13 @@ ALL_OFF = "The primary turned off the only physical CPU, so nothing can run any 
 
 class Deadlock(Exception):
     """Every physical CPU that could go on waits for a lock; the text says who waits for what."""
+
+
+ENDS: dict[type[Exception], tuple[str, int]] = {
+    Deadlock: ("deadlock", 4), StuckForever: ("stuck", 3), OutOfBudget: ("budget", 3),
+    HypervisorPanic: ("panic", 4), HypervisorHang: ("hang", 4),
+}  # fmt: skip
+"""What else ends a run: kind and exit status of the outcome."""
 
 
 class _LoadedHypervisor(Hypervisor):
@@ -87,7 +93,7 @@ class Machine:
         max_instructions: int | None = None,
         max_traps: int | None = None,
         profile: str = "2018-10-04",
-        fixes: Iterable[str] = (),
+        fixes: Iterable[Change] = (),
         record: bool = True,
         title: str | None = None,
     ) -> None:
@@ -98,14 +104,10 @@ class Machine:
             ramdisk = RamDisk.from_file(ramdisk)
         if not isinstance(append, str):
             raise Mistake(f"the boot arguments must be a text, not {append!r}")
-        limits: dict[str, tuple[Any, Any]] = {
-            "max_seconds": (max_seconds, int | float),
-            "max_instructions": (max_instructions, int),
-            "max_traps": (max_traps, int),
-            "timer": (timer, int),
-        }
-        for name, (limit, kind) in limits.items():
-            if limit is not None and (isinstance(limit, bool) or not isinstance(limit, kind) or not limit > 0):
+        whole = {"max_instructions": max_instructions, "max_traps": max_traps, "timer": timer}
+        for name, limit in {"max_seconds": max_seconds, **whole}.items():
+            allowed = int if name in whole else int | float
+            if limit is not None and (isinstance(limit, bool) or not isinstance(limit, allowed) or not limit > 0):
                 raise Mistake(f"{name} must be a number above 0, not {limit!r}")
         self.ramdisk = ramdisk
         self.title = printable(title or "RAM disk")
@@ -128,20 +130,7 @@ class Machine:
             self.hypervisor.cpus = [self.recorder.cpu_type(cpu.id) for cpu in self.hypervisor.cpus]
             self.hypervisor.on_log = self._log
         self.guests: dict[str, ScriptedVcpu] = {}
-        self.cores = [
-            self.core_type(
-                cpu,
-                self.board,
-                self.hypervisor,
-                self.budget,
-                Timer(timer) if timer else None,
-                self.guests,
-                self._script,
-            )
-            for cpu in self.hypervisor.cpus[:cpus]
-        ]
-        for core in self.cores:
-            core.recorder = self.recorder
+        self.cores = [self.core_type(self, cpu, Timer(timer) if timer else None) for cpu in self.hypervisor.cpus[:cpus]]
         self.cpu: Cpu = self.hypervisor.cpus[0]
 
     @property
@@ -159,13 +148,19 @@ class Machine:
             self.cores[0].start()
         self.ramdisk.check_loaded(self.uart.decode("latin-1"))
 
-    def step(self) -> bool:
-        """One trap served whole, or on a machine of several CPUs one atomic step. False when the run is over."""
+    def step(self, cpu: int | None = None) -> bool:
+        """One trap served whole, or on a machine of several CPUs one atomic step. False when the run is over.
+
+        With `cpu`, one atomic step of that physical CPU, whatever the schedule says.
+        """
         if not self.booted:
             self.boot()
         if self.outcome is None:
             with self._outcome():
-                self._advance()
+                if cpu is None:
+                    self._advance()
+                elif cpu in self.able():
+                    self.cores[cpu].advance()
         return self.outcome is None
 
     def run(self) -> Recording:
@@ -182,7 +177,7 @@ class Machine:
     def recording(self) -> Recording:
         """What has happened so far."""
         outcome = self.outcome or Outcome("running", "The run is not over.", 3)
-        events = tuple(self.recorder.events) if self.recorder is not None else ()
+        events = self.recorder.so_far() if self.recorder is not None else ()
         uart = self.uart.decode("latin-1")
         return self.recording_type(events, uart, outcome, self._lifelines(), self.title, self.made)
 
@@ -230,7 +225,8 @@ class Machine:
         worst = next((end for end in ends if isinstance(end, HypervisorHang)), None)
         return worst or next(iter(ends), StuckForever(ALL_OFF))
 
-    def _script(self, vcpu: Vcpu) -> Script | None:
+    def script_of(self, vcpu: Vcpu) -> Script | None:
+        """The script that a vCPU runs, None if it runs machine code."""
         scripts = self.ramdisk.scripts.get(self.hypervisor.kernels[vcpu.vm.id]) if self.ramdisk.scripts else None
         if scripts is not None and vcpu.index >= len(scripts):
             raise Mistake(
@@ -248,16 +244,9 @@ class Machine:
             self.end(Outcome("power off" if down.reason == "off" else "reset", f"The primary {verb}.", 0))
         except CpuDown:
             self.end(Outcome("stuck", ALL_OFF, 3))
-        except Deadlock as deadlock:
-            self.end(Outcome("deadlock", str(deadlock), 4))
-        except StuckForever as stuck:
-            self.end(Outcome("stuck", str(stuck), 3))
-        except OutOfBudget as out:
-            self.end(Outcome("budget", str(out), 3))
-        except HypervisorPanic as panic:
-            self.end(Outcome("panic", str(panic), 4))
-        except HypervisorHang as hang:
-            self.end(Outcome("hang", str(hang), 4))
+        except tuple(ENDS) as end:
+            kind, status = next(ends for cls, ends in ENDS.items() if isinstance(end, cls))
+            self.end(Outcome(kind, str(end), status))
 
     def end(self, outcome: Outcome) -> None:
         """The run is over, and how."""

@@ -42,12 +42,19 @@ def parse_size(text: int | str) -> int:
         return text
     if not isinstance(text, str):
         raise Mistake(f"{text!r} is no memory size: write bytes as a whole number, or a text such as 16M")
-    digits, unit = text[:-1], text[-1:].upper()
-    if unit.isdigit():
-        digits, unit = text, ""
-    if unit not in ("", "K", "M", "G") or not digits.isascii() or not digits.isdigit() or len(digits) > 15:
+    number = re.fullmatch("([0-9]{1,15})([KMG]?)", text.upper())
+    if number is None:
         raise Mistake(f"{text!r} is no memory size: write a number with K, M or G behind it, for example 16M")
-    return int(digits) << {"": 0, "K": 10, "M": 20, "G": 30}[unit]
+    return int(number[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[number[2]]
+
+
+def read(path: str | os.PathLike[str], what: str) -> bytes:
+    """The content of a file, called `what` where `RamDiskError` says why it cannot be read."""
+    try:
+        return Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise RamDiskError(f"cannot read {what}: {reason}") from None
 
 
 def cpio_entry(name: str, content: bytes) -> bytes:
@@ -117,12 +124,7 @@ class RamDisk:
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> "RamDisk":
         """Read an archive from a file. `RamDiskError` if that is impossible."""
-        try:
-            image = Path(path).read_bytes()
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise RamDiskError(f"cannot read {os.fspath(path)}: {reason}") from None
-        return cls.from_bytes(image, os.fspath(path))
+        return cls.from_bytes(read(path, os.fspath(path)), os.fspath(path))
 
     def check_loaded(self, log: str) -> None:
         """`RamDiskError` if the hypervisor's log says that it skipped a VM, and the RAM disk was built here.
@@ -149,11 +151,7 @@ class RamDisk:
         if isinstance(image, bytes | bytearray):
             content = bytes(image)
         elif isinstance(image, str | os.PathLike):
-            try:
-                content = Path(image).read_bytes()
-            except (OSError, ValueError) as error:
-                reason = getattr(error, "strerror", None) or str(error)
-                raise RamDiskError(f"cannot read the image of {who}, {os.fspath(image)}: {reason}") from None
+            content = read(image, f"the image of {who}, {os.fspath(image)}")
         else:
             scripts = tuple(image) if isinstance(image, list | tuple) else (image,)
             for script in scripts or [image]:
@@ -169,13 +167,7 @@ class RamDisk:
         first = image[0] if isinstance(image, list | tuple) and image else image
         default = Path(image).stem if isinstance(image, str | os.PathLike) else getattr(first, "__name__", None)
         name = secondary.name or (default if default and default.isidentifier() else f"vm{number}")
-        if (
-            not isinstance(name, str)
-            or name.split() != [name]
-            or not name.isascii()
-            or not name.isprintable()
-            or len(name) > MAX_NAME
-        ):
+        if not isinstance(name, str) or not re.fullmatch(f"[!-~]{{1,{MAX_NAME}}}", name):
             raise RamDiskError(f"{name!r} cannot name a kernel in vms.txt: use one word of letters and digits")
         if name in taken and secondary.name:
             raise RamDiskError(

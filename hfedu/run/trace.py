@@ -196,7 +196,10 @@ class Lifeline:
 
 @dataclass(frozen=True)
 class Recording:
-    """A run: its events, its serial output (CR removed), its outcome. Immutable. `Machine(**made)` makes it again."""
+    """A run: its events, its serial output (CR removed), its outcome, and `made`: `Machine(**made)` makes it again.
+
+    Immutable.
+    """
 
     events: tuple[Event, ...]
     uart: str
@@ -318,7 +321,8 @@ class _Serving:
     event: _Open
     current: _Open
     interleaved: bool = False
-    delivering: bool = False
+    delivering: Callable[[], bytes] | None = None
+    switching: str = "begins to switch"
 
 
 class Recorder:
@@ -361,8 +365,23 @@ class Recorder:
         self.count += 1
         return opened
 
+    def delivered(self, serving: _Serving) -> None:
+        """The delivery that was announced has been done: keep its message."""
+        if serving.delivering is not None:
+            serving.current.message, serving.delivering = serving.delivering(), None
+
+    def so_far(self) -> tuple[Event, ...]:
+        """The events, and those that are not finished as they stand."""
+        for serving in self.serving.values():
+            self.delivered(serving)
+        if self.current is not None:
+            self.current.uart = self.uart_length()
+        return (*self.events, *(opened.close() for opened in self.unfinished))
+
     def flush(self) -> None:
         """Close every open event, as at the end of a run."""
+        for serving in self.serving.values():
+            self.delivered(serving)
         for opened in self.unfinished:
             opened.done = True
         self.serving.clear()
@@ -415,28 +434,26 @@ class Recorder:
         """A step is about to be taken: some begin an event of their own."""
         kind, target, serving = step.kind, step.target, self.serving[cpu.name]
         event, current = serving.event, serving.current
-        if serving.delivering:
-            assert current.target is not None
-            mailbox = hypervisor.vms[int(current.target[2:])].mailbox
-            current.message = hypervisor.mm_load(mailbox.recv, mailbox.recv_bytes)
-            serving.delivering = False
+        self.delivered(serving)
         interleaved = self.current is not current
         if kind in ("acquire", "release") and not interleaved:
             return
         serving.interleaved |= interleaved
         if interleaved and current.kind is Kind.SWITCH and current.target is None:
-            current.kind, current.text = Kind.STEP, "begins to switch"
+            current.kind, current.text = Kind.STEP, serving.switching
         if kind == "deliver":
             assert isinstance(target, Mailbox)
             name = target.name.partition(".")[0]
             serving.current = self.open(Kind.DELIVER, event.actor, event.seq, cpu=cpu.id, target=name)
-            serving.delivering = True
+            serving.delivering = lambda: hypervisor.mm_load(target.recv, target.recv_bytes)
         elif kind == "wake":
             assert isinstance(target, Vcpu)
             serving.current = self.open(Kind.WAKE, "hypervisor", current.seq, cpu=cpu.id, target=target.name)
         elif kind in ("retval", "save", "restore"):
             if current.kind is not Kind.SWITCH or interleaved:
                 serving.current = self.open(Kind.SWITCH, "hypervisor", event.seq, cpu=cpu.id)
+            if kind == "save":
+                serving.switching = f"save {serving.vcpu.name}"
             if kind == "restore":
                 assert isinstance(target, Vcpu)
                 serving.current.target = target.name

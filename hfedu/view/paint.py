@@ -16,6 +16,7 @@ STROKES: dict[str, tuple[tuple[tuple[float, float], tuple[float, float]], ...]] 
     "clear": (((-5.5, 5.5), (5.5, -5.5)),),
     "wfi": (((-2, -2), (-3, 3)), ((2, 2), (-3, 3))),
     "fault": (((-6, 6), (-6, 6)), ((-6, 6), (6, -6))),
+    "bad": (((-3, 3), (-3, 3)), ((-3, 3), (3, -3))),
 }
 """The strokes of a sign: x and y of both ends, from its centre."""
 
@@ -83,14 +84,18 @@ def text(axes: Any, shape: Text, style: Style) -> None:
 
 
 def mark(axes: Any, shape: Mark, style: Style) -> None:
-    """A sign: an empty set for clear, a pause sign for WFI, a cross for a fault, a square for the end."""
+    """A sign: an empty set for clear, a pause sign for WFI, a cross for a fault, a ring for a step, else a square."""
     from matplotlib.patches import Circle, Rectangle
 
     x, y, width = shape.x, shape.y, style.width * POINTS
     if shape.role in ("clear", "wfi"):
         axes.add_patch(Circle((x, y), 6, facecolor=style.fill, edgecolor=style.stroke, linewidth=width, zorder=4))
-    if shape.role == "end":
-        axes.add_patch(Rectangle((x - 5, y - 5), 10, 10, facecolor=style.fill, zorder=5))
+    if shape.role in ("step", "state"):
+        radius = 4 if shape.role == "step" else 2.5
+        axes.add_patch(Circle((x, y), radius, facecolor=style.fill, edgecolor=style.stroke, linewidth=width, zorder=4))
+    if shape.role in ("cpu", "end"):
+        side = 8 if shape.role == "cpu" else 10
+        axes.add_patch(Rectangle((x - side / 2, y - side / 2), side, side, facecolor=style.fill, zorder=5))
     for (x1, x2), (y1, y2) in STROKES.get(shape.role, ()):
         axes.plot((x + x1, x + x2), (y + y1, y + y2), color=style.stroke, linewidth=width, zorder=5)
 

@@ -1,8 +1,14 @@
 """What the player's front end needs to show a recording by itself: one plain dictionary, ready for JSON.
 
-The layout stays here: the front end only paints the shapes that are in view, in the colours given here.
+The layout stays here: the front end only paints the shapes that are in view, in the colours given here. Long runs say
+little that is new, so every event is a row of small numbers (`columns`) that point into tables of what differs: its
+sentence (`facts`), what it changed (`changes`, `registers`) and its row of the diagram (`rows`).
 """
 
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Hashable, Iterable
+from itertools import pairwise
 from typing import Any
 
 from hfedu.errors import Mistake
@@ -10,12 +16,20 @@ from hfedu.hf.arch import REGISTER_NAMES
 from hfedu.run.trace import Change, Event, Kind, Recording, Stage2, register_changes
 from hfedu.view import words
 from hfedu.view.pagetable import describe_attrs
-from hfedu.view.scene import FONT_SIZES, Line, Shape
-from hfedu.view.sequence import HEAD_HEIGHT, HEAD_TOP, sequence
+from hfedu.view.repeats import repeats
+from hfedu.view.scene import FONT_SIZES, Line, Mark, Rect, Scene, Shape, Text
+from hfedu.view.sequence import HEAD_HEIGHT, HEAD_TOP, MAX_ROWS, actors, cpus_used, sequence
 from hfedu.view.theme import THEMES, styles
 
-EVENTS_AT_MOST = 20_000
-PARTS = ("head", "body", "legend")
+EVENTS_AT_MOST = 250_000
+HEAD = HEAD_TOP + HEAD_HEIGHT
+UPRIGHT = ("hypervisor-line", "cpu-line")
+"""Lines that run down the whole diagram."""
+KINDS = {
+    Kind.BOOT: "boot", Kind.LOAD: "load", Kind.HYPERCALL: "hypercall", Kind.SMC: "SMC", Kind.WFI: "WFI",
+    Kind.IRQ: "interrupt", Kind.FAULT: "fault", Kind.DELIVER: "message", Kind.WAKE: "wake-up",
+    Kind.SWITCH: "switch", Kind.STEP: "step", Kind.END: "end",
+}  # fmt: skip
 
 
 def player_data(recording: Recording) -> dict[str, Any]:
@@ -23,62 +37,108 @@ def player_data(recording: Recording) -> dict[str, Any]:
     count = len(recording.events)
     if count > EVENTS_AT_MOST:
         raise Mistake(f"this run has {count:,} events, and a page holds {EVENTS_AT_MOST:,}: record fewer (max_traps=)")
-    scene = sequence(recording, limit=EVENTS_AT_MOST)
-    head = HEAD_TOP + HEAD_HEIGHT
-    parts = {name: [pack(shape) for shape in scene.shapes if part(shape) == name] for name in PARTS}
-    paths: dict[str, int] = {}
-    events = [event_data(event, paths) for event in recording.events]
+    if not count:
+        raise Mistake(f"there is nothing to play: {recording.outcome.sentence}")
+    scene = sequence(recording, limit=count)
+    fixed = [shape for shape in scene.shapes if shape.seq is None and shape.role not in ("title", "subtitle")]
+    upright = {
+        role: sorted(shape.x1 for shape in fixed if isinstance(shape, Line) and shape.role == role) for role in UPRIGHT
+    }
     return {
         "title": recording.title,
-        "outcome": recording.outcome.sentence,
+        "outcome": words.plain(recording.outcome.sentence),
         "alt": scene.alt,
         "uart": recording.uart,
-        "size": [scene.width, head, scene.body_end, scene.height],
+        "size": [scene.width, HEAD, scene.body_end, scene.height],
         "headTop": HEAD_TOP - 6,
-        "rows": [scene.rows.get(event.seq, (head, head)) for event in recording.events],
-        "events": events,
-        "paths": list(paths),
-        "registers": REGISTER_NAMES,
+        "head": [pack(shape) for shape in fixed if top_of(shape) < HEAD and shape.role not in UPRIGHT],
+        "hypervisor": upright["hypervisor-line"][0],
+        "cpus": upright["cpu-line"],
+        "legend": [pack(shape) for shape in fixed if top_of(shape) >= scene.body_end],
+        "repeats": repeats(recording.events) if count > MAX_ROWS else [],
+        "kinds": {kind.value: text for kind, text in KINDS.items()},
+        "vcpus": [line.name for line in actors(recording)],
+        "registerNames": REGISTER_NAMES,
         "fonts": FONT_SIZES,
         "themes": {name: {r: s._asdict() for r, s in styles(theme).items()} for name, theme in THEMES.items()},
         "colours": {name: theme._asdict() for name, theme in THEMES.items()},
-        **parts,
+        **event_tables(recording.events, bool(cpus_used(recording)), row_numbers(scene, count)),
     }
 
 
-def part(shape: Shape) -> str | None:
-    """Which part of the player a shape belongs to; titles to none."""
-    if shape.role in ("title", "subtitle"):
-        return None
-    if shape.seq is not None or shape.role == "hypervisor-line":
-        return "body"
-    y = shape.y1 if isinstance(shape, Line) else shape.y
-    return "head" if y < HEAD_TOP + HEAD_HEIGHT else "legend"
+class Table:
+    """Everything that was ever put in, once each and numbered from 0."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[Hashable, int] = {}
+        self.entries: list[Any] = []
+
+    def number(self, key: Hashable, entry: Any) -> int:
+        """The number of an entry; `key` tells entries apart."""
+        if key not in self.numbers:
+            self.numbers[key] = len(self.entries)
+            self.entries.append(entry)
+        return self.numbers[key]
 
 
-def pack(shape: Shape) -> list[Any]:
-    """A shape as a short list: the first letter of its kind, then its fields in order."""
-    return [type(shape).__name__[0].lower(), *shape]
+def event_tables(events: Iterable[Event], several_cpus: bool, rows: tuple[list[int], dict[str, Any]]) -> dict[str, Any]:
+    """The columns and tables of the events. `cause` is how many events ago, 0 for none; `uart` how much was printed."""
+    paths: dict[str, int] = {}
+    facts, changes, registers = Table(), Table(), Table()
+    known: dict[Hashable, tuple[int, int]] = {}
+    columns: dict[str, list[int]] = {name: [] for name in ("fact", "cause", "change", "register", "uart")}
+    printed = 0
+    for event in events:
+        key = event._replace(seq=0, cause=None, cpu=event.cpu, registers=(), uart=0)
+        numbers = None if event.kind is Kind.LOAD else known.get(key)
+        if numbers is None:
+            fact, change = fact_of(event, several_cpus), change_of(event, paths)
+            numbers = facts.number(tuple(fact), fact), changes.number(repr(change), change)
+            if event.kind is not Kind.LOAD:  # which changes a whole page table: no key
+                known[key] = numbers
+        moved = [[name, [*register_changes(before, after)]] for name, before, after in event.registers]
+        columns["fact"].append(numbers[0])
+        columns["change"].append(numbers[1])
+        columns["cause"].append(0 if event.cause is None else event.seq - event.cause)
+        columns["register"].append(registers.number(event.registers, moved))
+        columns["uart"].append(max(0, event.uart - printed))
+        printed = max(printed, event.uart)
+    for moved in registers.entries:
+        for vcpu in moved:  # in hexadecimal: JavaScript has no exact 64-bit numbers
+            vcpu[1] = [[index, f"{value:x}"] for index, value in vcpu[1]]
+    numbered, tables = rows
+    return {
+        "columns": columns | {"row": numbered},
+        "facts": facts.entries,
+        "changes": changes.entries,
+        "registers": registers.entries,
+        "paths": list(paths),
+        **tables,
+    }
 
 
-def event_data(event: Event, paths: dict[str, int]) -> dict[str, Any]:
-    """One event: its sentence, what changed in words, and the changes for folding."""
+def fact_of(event: Event, several_cpus: bool) -> list[Any]:
+    """What an event says: kind, sentence, changes in words, the VMs it is about, whether it failed.
+
+    Where there are several physical CPUs the sentence says which one made the event, if it does not anyway.
+    """
+    sentence = words.sentence(event)
+    if several_cpus and event.kind is not Kind.END and not sentence.startswith("CPU"):
+        sentence = f"CPU {event.cpu}: {sentence}"
+    vms = {name.partition(".")[0] for name in (event.actor, event.target) if name and name.startswith("vm")}
+    bad = event.kind is Kind.FAULT or words.failed(event)
+    return [event.kind.value, sentence, "; ".join(words.changes(event)), " ".join(sorted(vms)), bad]
+
+
+def change_of(event: Event, paths: dict[str, int]) -> dict[str, Any]:
+    """What an event changed: in words (`rows`), and for folding (`set`: the path's number and the new value)."""
     changes = [*event.changes]
     if event.kind is Kind.DELIVER:
         changes.append(Change(f"{event.target}.mailbox.message", None, words.text_of(event.message or b"", 64)))
+    if words.leaves(event):
+        changes.append(Change(f"cpu{event.cpu}.current", None, None))
     folded = [[paths.setdefault(change.what, len(paths)), folded_value(change.new)] for change in changes]
-    return {
-        "kind": event.kind.value,
-        "text": words.sentence(event),
-        "cause": event.cause,
-        "changed": words.change_rows(event),
-        "set": folded,
-        "regs": [  # in hexadecimal: JavaScript has no exact 64-bit numbers
-            [name, [[index, f"{value:x}"] for index, value in register_changes(before, after)]]
-            for name, before, after in event.registers
-        ],
-        "uart": event.uart,
-    }
+    return {"rows": words.change_rows(event), "set": folded}
 
 
 def folded_value(value: object) -> object:
@@ -91,3 +151,69 @@ def folded_value(value: object) -> object:
     if value is None or isinstance(value, str | bool):
         return value
     return f"{value:#x}" if isinstance(value, int) else str(value)
+
+
+def top_of(shape: Shape) -> float:
+    """The y where a shape begins."""
+    return min(shape.y1, shape.y2) if isinstance(shape, Line) else shape.y
+
+
+def pack(shape: Shape, top: float = 0, number: str = "") -> list[Any]:
+    """A shape as a short list, relative to the top of its row: its letter, then its fields, `seq` left out.
+
+    The text that is the event's own number becomes None, so that rows that only differ in it are the same.
+    """
+    match shape:
+        case Line(x1, y1, x2, y2, role, _, arrow):
+            return ["l", tidy(x1), tidy(y1 - top), tidy(x2), tidy(y2 - top), role, arrow]
+        case Rect(x, y, width, height, role, _):
+            return ["r", tidy(x), tidy(y - top), tidy(width), tidy(height), role]
+        case Text(x, y, text, role, _, anchor):
+            return ["t", tidy(x), tidy(y - top), None if text == number else text, role, anchor]
+        case Mark(x, y, role, _):
+            return ["m", tidy(x), tidy(y - top), role]
+
+
+def tidy(value: float) -> float:
+    """A coordinate with two decimals at most."""
+    return int(value) if value == int(value) else round(value, 2)
+
+
+def row_numbers(scene: Scene, count: int) -> tuple[list[int], dict[str, Any]]:
+    """The row of every event as a number into a table of rows, and the tables.
+
+    A row is [how far below the row before it begins, its height, its shapes, what begins beside it]. What runs down
+    beside the rows has a lane each (by its x, in `lanes`), and ends where the next begins: [lane, width, role, y].
+    """
+    tops = [scene.rows[seq][0] for seq in range(count)]
+    shapes: dict[int, list[list[Any]]] = defaultdict(list)
+    begins: dict[int, list[list[Any]]] = defaultdict(list)
+    lanes: dict[float, list[tuple[float, float, float, str, int]]] = defaultdict(list)
+    for shape in scene.shapes:
+        if shape.seq is None:
+            continue
+        if isinstance(shape, Rect) and shape.role != "fatal":
+            end = shape.y + shape.height
+            lanes[shape.x + shape.width / 2].append((shape.y, end, shape.width, shape.role, shape.seq))
+        elif isinstance(shape, Line) and shape.x1 == shape.x2:
+            lanes[shape.x1].append((shape.y1, shape.y2, 0, shape.role, shape.seq))
+        else:
+            shapes[shape.seq].append(pack(shape, tops[shape.seq], str(shape.seq)))
+    names = sorted(lanes)
+    end = max((piece[1] for pieces in lanes.values() for piece in pieces), default=scene.body_end)
+    for number, x in enumerate(names):
+        pieces = sorted(lanes[x], key=lambda piece: (piece[0], piece[4]))
+        for (y, stop, width, role, seq), (follower, *_) in pairwise([*pieces, (end, end, 0.0, "", 0)]):
+            begins[seq].append([number, width, role, tidy(y - tops[seq])])
+            if stop < follower:
+                at = bisect_right(tops, stop) - 1
+                begins[at].append([number, 0, "", tidy(stop - tops[at])])
+    table = Table()
+    numbers = []
+    before: float = HEAD
+    for seq in range(count):
+        top, bottom = scene.rows[seq]
+        row = [tidy(top - before), tidy(bottom - top), shapes[seq], begins[seq]]
+        numbers.append(table.number(repr(row), row))
+        before = top
+    return numbers, {"rows": table.entries, "lanes": names, "laneEnd": end}

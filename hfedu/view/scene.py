@@ -4,6 +4,7 @@ Coordinates are pixels, x to the right and y down. A `role` says what a shape me
 painters decide how that looks. `seq` is the event a shape belongs to, None for what is always there.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -43,7 +44,7 @@ class Text(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A small sign centred at (x, y): role "clear", "wfi", "fault" or "end"."""
+    """A small sign centred at (x, y): role "clear", "wfi", "fault", "step", "cpu", "end", "state" or "bad"."""
 
     x: float
     y: float
@@ -60,7 +61,7 @@ SANS = ("title", "subtitle", "head", "subhead", "legend")
 """Roles in DejaVu Sans; all other texts are in DejaVu Sans Mono."""
 FONT_SIZES = {
     "title": 14, "subtitle": 10.5, "head": 11, "subhead": 9.5, "number": 9.5, "label": 10, "state": 9,
-    "legend": 9.5, "end": 10,
+    "legend": 9.5, "end": 10, "cpu": 8,
 }  # fmt: skip
 
 
@@ -78,7 +79,7 @@ class Scene:
 
     width: float = 0
     height: float = 0
-    shapes: list[Shape] = field(default_factory=list)
+    shapes: deque[Shape] = field(default_factory=deque)
     rows: dict[int, tuple[float, float]] = field(default_factory=dict)
     body_end: float = 0
     alt: str = ""

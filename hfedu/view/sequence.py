@@ -16,7 +16,8 @@ from hfedu.view.scene import Line, Mark, Rect, Scene, Text, text_width
 
 MARGIN, GUTTER = 16, 40
 HYPERVISOR = MARGIN + GUTTER + 52
-"""The x of the hypervisor's lifeline."""
+"""The x of the hypervisor's lifeline, where no columns for CPUs stand to its left."""
+CPU_LEFT, CPU_COLUMN, DIGIT = MARGIN + GUTTER + 2, 16, 10
 HEAD_TOP, HEAD_HEIGHT = 62, 38
 ROW = {Kind.HYPERCALL: 27, Kind.SMC: 27, Kind.WFI: 27, Kind.IRQ: 27, Kind.FAULT: 27, Kind.END: 30}
 ROW_DEFAULT, ROW_FOLD, ROW_BOOT = 20, 30, 30
@@ -36,18 +37,29 @@ Rows = list[Event | range]
 
 
 class Layout(NamedTuple):
-    """Where each vCPU's lifeline and each VM's mailbox stands (x by name); `crowded` if the columns close up."""
+    """Where each vCPU's lifeline and each VM's mailbox stands (x by name); `crowded` if the columns close up.
+
+    `cpus` are the columns of the physical CPUs (x by number), none if there is only one.
+    """
 
     lines: list[Lifeline]
     columns: dict[str, float]
     bands: dict[str, float]
     crowded: bool
+    hypervisor: float
+    cpus: dict[int, float]
 
 
 def actors(recording: Recording) -> list[Lifeline]:
     """The lifelines to draw: vCPU 0 of every VM, and every other vCPU that an event names."""
     named = {name for event in recording.events for name in (event.actor, event.target)}
     return [line for line in recording.lifelines if line.vcpu == 0 or line.name in named]
+
+
+def cpus_used(recording: Recording) -> list[int]:
+    """The physical CPUs that made events, if it was more than one."""
+    used = sorted({event.cpu for event in recording.events if event.kind is not Kind.END})
+    return used if len(used) > 1 else []
 
 
 def window(events: tuple[Event, ...], first: int, last: int | None, limit: int) -> Rows:
@@ -63,30 +75,31 @@ def sequence(recording: Recording, first: int = 0, last: int | None = None, limi
     """The sequence diagram of a recording, or of its events `first` to `last`; beyond `limit` rows it folds."""
     rows = window(recording.events, first, last, limit)
     scene = Scene(alt=alt_text(recording))
-    layout = place(actors(recording), rows)
+    layout = place(actors(recording), rows, cpus_used(recording))
     right = max(layout.bands.values(), default=0) + BAND_WIDTH + BAND_LABEL
     scene.width = max(right + MARGIN, text_width(recording.title, "title") + 2 * MARGIN, 560)
-    outcome = recording.outcome.sentence
+    outcome = words.plain(recording.outcome.sentence)
     subtitle = f"{len(recording.events)} events" + (f" · {outcome}" if len(outcome) < 80 else "")
     scene.add(Text(MARGIN, 26, recording.title, "title"), Text(MARGIN, 44, subtitle, "subtitle"))
     heads(scene, layout)
     scene.body_end = body(scene, recording, rows, layout)
-    scene.height = legend(scene, scene.body_end + 22)
+    scene.height = legend(scene, scene.body_end + 22, bool(layout.cpus))
     return scene
 
 
 def alt_text(recording: Recording) -> str:
     """The picture in a few sentences, for those who do not see it."""
     count = Counter(event.kind for event in recording.events)
-    vms = len({line.vm for line in recording.lifelines})
+    vms, cpus = len({line.vm for line in recording.lifelines}), len(cpus_used(recording))
+    where = f" on {cpus} CPUs" if cpus else ""
     return (
-        f"Sequence diagram of {recording.title}: {vms} VMs and the hypervisor, {len(recording.events)} events, "
+        f"Sequence diagram of {recording.title}: {vms} VMs and the hypervisor{where}, {len(recording.events)} events, "
         f"{count[Kind.HYPERCALL]} hypercalls, {count[Kind.DELIVER]} messages delivered, {count[Kind.WAKE]} wake-ups. "
-        f"{recording.outcome.sentence} The transcript has the same facts."
+        f"{words.plain(recording.outcome.sentence)} The transcript has the same facts."
     )
 
 
-def place(lines: list[Lifeline], rows: Rows) -> Layout:
+def place(lines: list[Lifeline], rows: Rows, cpus: list[int]) -> Layout:
     """The column of each lifeline, wide enough for every label that stands in it."""
     crowded = len(lines) > CROWDED
     least = CROWDED_LEAST if crowded else LEAST
@@ -94,8 +107,12 @@ def place(lines: list[Lifeline], rows: Rows) -> Layout:
     for event in rows:
         if isinstance(event, Event) and (name := home(event, needed)) is not None:
             needed[name] = max(needed[name], text_width(words.label(event, crowded), "label") + 26)
-    layout = Layout(lines, {}, {}, crowded)
-    x = HYPERVISOR + 8.0
+        elif lines and isinstance(event, Event) and event.kind in (Kind.STEP, Kind.SWITCH):
+            needed[lines[0].name] = max(needed[lines[0].name], text_width(words.label(event), "label") + 22)
+    hypervisor = HYPERVISOR + (CPU_COLUMN * len(cpus) + 4 if cpus else 0)
+    marks = {cpu: CPU_LEFT + CPU_COLUMN * (i + 0.5) for i, cpu in enumerate(cpus)}
+    layout = Layout(lines, {}, {}, crowded, hypervisor, marks)
+    x = hypervisor + 8.0
     if crowded:
         x += max(needed[line.name] - i * CROWDED_COLUMN for i, line in enumerate(lines))
     last_of_vm = {line.vm: line for line in lines}
@@ -123,6 +140,8 @@ def home(event: Event, names: Iterable[str]) -> str | None:
     """The lifeline beside which an event's label stands."""
     if event.kind in (Kind.DELIVER, Kind.LOAD):
         return next((name for name in reversed(list(names)) if name.startswith(f"{event.target}.")), None)
+    if event.kind is Kind.STEP:
+        return None
     name = event.target if event.kind in (Kind.WAKE, Kind.SWITCH) else event.actor
     return name if name is not None and name in names else None
 
@@ -130,7 +149,7 @@ def home(event: Event, names: Iterable[str]) -> str | None:
 def heads(scene: Scene, layout: Layout) -> None:
     """The boxes above the lifelines."""
     boxes: list[tuple[float, float, str, str, str, str]]
-    boxes = [(HYPERVISOR, 92, "hypervisor", "Hypervisor", "EL2", "-inverse")]
+    boxes = [(layout.hypervisor, 92, "hypervisor", "Hypervisor", "EL2", "-inverse")]
     for line in layout.lines:
         name = f"VM {line.vm}" + (" primary" if line.vm == 0 and not layout.crowded else "")
         below = detail(line, layout.crowded)
@@ -142,6 +161,10 @@ def heads(scene: Scene, layout: Layout) -> None:
             Text(x, HEAD_TOP + 17, name, f"head{suffix}", anchor="middle"),
             Text(x, HEAD_TOP + 31, below, f"subhead{suffix}", anchor="middle"),
         )
+    if layout.cpus:
+        scene.add(Text(sum(layout.cpus.values()) / len(layout.cpus), HEAD_TOP + 17, "CPU", "subhead", anchor="middle"))
+    for cpu, x in layout.cpus.items():
+        scene.add(Text(x, HEAD_TOP + 31, str(cpu), "head", anchor="middle"))
 
 
 def body(scene: Scene, recording: Recording, rows: Rows, layout: Layout) -> float:
@@ -155,7 +178,7 @@ def body(scene: Scene, recording: Recording, rows: Rows, layout: Layout) -> floa
         if isinstance(item, range):
             tracks.close(y + 8)
             text = f"events {item[0]} to {item[-1]} are not shown ({len(item):,} events)"
-            scene.add(Text(HYPERVISOR + 12, y + 19, text, "fold", item[0]))
+            scene.add(Text(layout.hypervisor + 12, y + 19, text, "fold", item[0]))
             y += ROW_FOLD
             tracks.jump(recording, item[-1], y - 4)
         elif item.kind in (Kind.BOOT, Kind.LOAD):
@@ -163,24 +186,46 @@ def body(scene: Scene, recording: Recording, rows: Rows, layout: Layout) -> floa
                 boot_row, y = y, y + ROW_BOOT
             scene.rows[item.seq] = boot_row, y
             load_row(scene, item, layout, boot_row + 18)
+            if item.kind is Kind.BOOT:
+                cpu_mark(scene, item, layout, boot_row + 15)
             tracks.apply(item, boot_row + 20)
         else:
             height = ROW.get(item.kind, ROW_DEFAULT)
             scene.rows[item.seq] = y, y + height
             y += height
             scene.add(Text(MARGIN + GUTTER - 12, y - 3, str(item.seq), "number", item.seq, "end"))
+            cpu_mark(scene, item, layout, y - 6)
             arrow(scene, item, layout, y - 6)
             tracks.apply(item, y - 6)
     y += 8
     tracks.close(y)
-    scene.shapes.insert(0, Line(HYPERVISOR, top, HYPERVISOR, y, "hypervisor-line"))
-    return ending(scene, rows, y)
+    scene.shapes.insert(0, Line(layout.hypervisor, top, layout.hypervisor, y, "hypervisor-line"))
+    for x in layout.cpus.values():
+        scene.shapes.insert(0, Line(x, top, x, y, "cpu-line"))
+    fatal = recording.outcome.kind == "violation"
+    if fatal:
+        mark_fatal(scene, rows)
+    return ending(scene, rows, y, layout.hypervisor, "end-fatal" if fatal else "end")
+
+
+def cpu_mark(scene: Scene, event: Event, layout: Layout, at: float) -> None:
+    """Which physical CPU made an event: a mark in that CPU's column."""
+    x = layout.cpus.get(event.cpu)
+    if x is not None and event.kind is not Kind.END:
+        scene.add(Mark(x, at, "cpu", event.seq))
+
+
+def mark_fatal(scene: Scene, rows: Rows) -> None:
+    """A frame round the last two rows: the step that broke an invariant, and the end."""
+    if len(rows) > 1 and isinstance(rows[-1], Event) and isinstance(rows[-2], Event):
+        top, bottom = scene.rows[rows[-2].seq][0], scene.rows[rows[-1].seq][1]
+        scene.add(Rect(6, top - 1, scene.width - 12, bottom - top + 9, "fatal", rows[-2].seq))
 
 
 def load_row(scene: Scene, event: Event, layout: Layout, at: float) -> None:
     """Booting and loading: one row for all."""
     if event.kind is Kind.BOOT:
-        scene.add(Text(HYPERVISOR - 6, at, "boots", "note", event.seq, "end"))
+        scene.add(Text(layout.hypervisor - 6, at, "boots", "note", event.seq, "end"))
     elif f"{event.target}.vcpu0" in layout.columns and not layout.crowded:
         scene.add(Text(layout.columns[f"{event.target}.vcpu0"] - 10, at, "loaded", "note", event.seq, "end"))
 
@@ -189,16 +234,19 @@ def arrow(scene: Scene, event: Event, layout: Layout, at: float) -> None:
     """The arrow of one event with its words, and its mark."""
     seq, name = event.seq, home(event, layout.columns)
     if event.kind is Kind.END:
-        scene.add(Mark(HYPERVISOR, at, "end", seq))
+        scene.add(Mark(layout.hypervisor, at, "end", seq))
+    if name is None and event.kind in (Kind.STEP, Kind.SWITCH):
+        scene.add(Mark(layout.hypervisor, at, "step", seq))
+        scene.add(Text(layout.hypervisor + 10, at + 3.5, words.label(event, layout.crowded), "label-step", seq))
     if name is None:
         return
     x, vm = layout.columns[name], name.partition(".")[0]
     role = "refused" if words.failed(event) else ROLES.get(event.kind, "call")
     if event.kind in (Kind.DELIVER, Kind.WAKE, Kind.SWITCH):
         end = layout.bands[vm] - 1 if event.kind is Kind.DELIVER else x - EDGE
-        scene.add(Line(HYPERVISOR + 1, at, end, at, role, seq, arrow=True))
+        scene.add(Line(layout.hypervisor + 1, at, end, at, role, seq, arrow=True))
     else:
-        scene.add(Line(x - EDGE, at, HYPERVISOR + 2, at, role, seq, arrow=True))
+        scene.add(Line(x - EDGE, at, layout.hypervisor + 2, at, role, seq, arrow=True))
     scene.add(Text(x - EDGE - 8, at - 4, words.label(event, layout.crowded), f"label-{role}", seq, "end"))
     if event.kind in (Kind.WFI, Kind.FAULT):
         scene.add(Mark(x, at, event.kind.value, seq))
@@ -207,12 +255,13 @@ def arrow(scene: Scene, event: Event, layout: Layout, at: float) -> None:
         scene.add(Mark(layout.bands[vm] + BAND_WIDTH / 2, at, "clear", seq))
 
 
-def ending(scene: Scene, rows: Rows, y: float) -> float:
+def ending(scene: Scene, rows: Rows, y: float, left: float, role: str) -> float:
     """How the run ended, in words below the lifelines, broken into lines that fit. Returns the y below."""
     if rows and isinstance(rows[-1], Event) and rows[-1].kind is Kind.END:
-        for text in textwrap.wrap(rows[-1].text, int((scene.width - HYPERVISOR - MARGIN) / text_width("x", "end"))):
+        room = int((scene.width - left - MARGIN) / text_width("x", "end"))
+        for text in textwrap.wrap(words.plain(rows[-1].text), room):
             y += 15
-            scene.add(Text(HYPERVISOR - 5, y, text, "end", rows[-1].seq))
+            scene.add(Text(left - 5, y, text, role, rows[-1].seq))
     return y
 
 
@@ -222,41 +271,63 @@ class _Tracks:
     def __init__(self, scene: Scene, layout: Layout) -> None:
         self.scene, self.layout = scene, layout
         self.state: dict[str, Any] = {}
+        self.left: set[str] = set()
+        """CPUs, by path, that have saved the vCPU they hold and not yet taken another."""
         self.open: dict[str, tuple[str, float, int]] = {}
-        """By name what is not drawn yet: its role, the y where it begins, the event that began it."""
+        """By name what is not drawn yet: its look, the y where it begins, the event that began it."""
 
     def looks(self) -> Iterator[tuple[str, str]]:
-        """The role of everything there is: a vCPU is running while a CPU has it, else what its state says."""
-        running = {value for path, value in self.state.items() if path.endswith(".current")}
+        """The look of everything there is: a vCPU is running while a CPU has it, else what its state says.
+
+        A look is a role; where several CPUs are at work, "running" is followed by the CPUs that hold the vCPU.
+        """
+        running: dict[str, list[str]] = {}
+        for path, value in self.state.items():
+            if path.endswith(".current") and value is not None and path not in self.left:
+                running.setdefault(value, []).append(path[len("cpu") : -len(".current")])
         for name in self.layout.bands:
             if (mailbox := self.state.get(f"{name}.mailbox.state")) is not None:
                 yield name, f"mailbox-{mailbox}"
         for name in self.layout.columns:
             state = self.state.get(f"{name}.state", "OFF").partition("_")[0].lower()
-            yield name, "running" if name in running else "ready" if state == "running" else state
+            holders = sorted(running.get(name, ())) if self.layout.cpus else []
+            look = " ".join(["running", *holders]) if name in running else "ready" if state == "running" else state
+            yield name, look
+
+    def follow(self, event: Event) -> None:
+        """Note whether a CPU has left its vCPU, or taken one."""
+        path = f"cpu{event.cpu}.current"
+        self.left -= {path} if event.change(path) else set()
+        self.left |= {path} if words.leaves(event) else set()
 
     def apply(self, event: Event, y: float) -> None:
         """Take over an event's changes at height y."""
+        self.follow(event)
         self.state |= {what: new for what, _, new in event.changes if what.endswith((".state", ".current"))}
-        for name, role in self.looks():
-            if name in self.open and self.open[name][0] == role:
+        for name, look in self.looks():
+            if name in self.open and self.open[name][0] == look:
                 continue
             self.draw(name, y)
-            self.open[name] = role, y, event.seq
+            self.open[name] = look, y, event.seq
             if name in self.layout.bands:
-                state = role.removeprefix("mailbox-")
+                state = look.removeprefix("mailbox-")
                 x = self.layout.bands[name] + BAND_WIDTH + 6
                 self.scene.add(Text(x, y + 5, state, f"state-{state}", event.seq))
 
     def draw(self, name: str, y: float) -> None:
         """Draw what is open under a name, up to y."""
-        role, since, seq = self.open.pop(name, ("off", y, 0))
+        look, since, seq = self.open.pop(name, ("off", y, 0))
+        role, *holders = look.split()
         if role == "off":
             return
         if name in self.layout.bands:
             self.scene.shapes.insert(0, Rect(self.layout.bands[name], since, BAND_WIDTH, y - since, role, seq))
         elif role == "running":
-            self.scene.add(Rect(self.layout.columns[name] - BAR / 2, since, BAR, y - since, role, seq))
+            for i, holder in enumerate(holders or [""]):
+                x = self.layout.columns[name] + (BAR + 3) * (i - (len(holders or [""]) - 1) / 2)
+                self.scene.add(Rect(x - BAR / 2, since, BAR, y - since, role, seq))
+                if holder and y - since >= DIGIT + 2:
+                    self.scene.add(Text(x, since + DIGIT, holder, "cpu-inverse", seq, "middle"))
         else:
             self.scene.shapes.insert(0, Line(self.layout.columns[name], since, self.layout.columns[name], y, role, seq))
 
@@ -268,7 +339,9 @@ class _Tracks:
     def jump(self, recording: Recording, seq: int, y: float) -> None:
         """Take the state from the recording, as of event `seq`; everything goes on at y."""
         self.state = dict(recording.at(seq))
-        self.open = {name: (role, y, seq) for name, role in self.looks()}
+        for event in recording.events[: seq + 1]:
+            self.follow(event)
+        self.open = {name: (look, y, seq) for name, look in self.looks()}
 
 
 ARROWS = ("call", "switch", "deliver", "wake", "refused")
@@ -277,24 +350,30 @@ LEGEND = (
     ("mailbox-RECEIVED", "RECEIVED"), ("mailbox-READ", "READ"), ("call", "call"), ("switch", "switch"),
     ("deliver", "message"), ("wake", "wake-up"), ("clear", "clear"), ("wfi", "WFI"), ("refused", "refused"),
 )  # fmt: skip
+CPU_LEGEND = (
+    ("running", "running on CPU 0"), *LEGEND[1:],
+    ("cpu", "made by the CPU of that column"), ("step", "goes on after another CPU"),
+)  # fmt: skip
 
 
-def legend(scene: Scene, y: float) -> float:
+def legend(scene: Scene, y: float, several_cpus: bool = False) -> float:
     """What the signs mean, below the picture, in as many lines as the width needs. Returns the height."""
     x: float = MARGIN
-    for role, text in LEGEND:
+    for role, text in CPU_LEGEND if several_cpus else LEGEND:
         sign = 30 if role in ARROWS else 12
         width = sign + 6 + text_width(text, "legend") + 16
         if x + width > scene.width - MARGIN + 10:
             x, y = MARGIN, y + 20
         if role in ARROWS:
             scene.add(Line(x, y, x + sign, y, role, arrow=True))
-        elif role in ("clear", "wfi"):
+        elif role in ("clear", "wfi", "step", "cpu"):
             scene.add(Mark(x + 6, y, role))
         elif role in ("ready", "blocked"):
             scene.add(Line(x + 6, y - 7, x + 6, y + 7, role))
         else:
             scene.add(Rect(x + 6 - BAR / 2, y - 7, BAR, 14, role))
+            if several_cpus and role == "running":
+                scene.add(Text(x + 6, y - 7 + DIGIT, "0", "cpu-inverse", anchor="middle"))
         scene.add(Text(x + sign + 6, y + 3.5, text, "legend"))
         x += width
     return y + 18

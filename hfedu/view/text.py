@@ -2,7 +2,7 @@
 
 from hfedu.run.trace import Event, Kind, Recording
 from hfedu.view import words
-from hfedu.view.sequence import actors, home
+from hfedu.view.sequence import actors, cpus_used, home
 
 WIDTH = 78
 
@@ -10,15 +10,18 @@ WIDTH = 78
 def transcript(recording: Recording, first: int = 0, last: int | None = None) -> str:
     """One line per event: number, physical CPU, what happened, and what changed.
 
-    Events that follow from the one above are indented.
+    Events that follow from the one above are indented. Where several CPUs are at work each has a column.
     """
+    columns = [f"cpu{cpu}" for cpu in cpus_used(recording)] or ["cpu0"]
     events = recording.events[first : None if last is None else last + 1]
-    lines = [f"{recording.title}: {len(recording.events)} events. {recording.outcome.sentence}"]
+    lines = [f"{recording.title}: {len(recording.events)} events. {words.plain(recording.outcome.sentence)}"]
     for event in events:
         indent = "  " if event.kind in (Kind.DELIVER, Kind.WAKE, Kind.SWITCH, Kind.LOAD) else ""
-        text = f"{event.seq:5}  cpu{event.cpu}  {indent}{words.sentence(event)}".rstrip()
+        by = f"cpu{event.cpu}" if event.kind is not Kind.END or len(columns) == 1 else ""
+        marks = "  ".join(by if by == column else "    " for column in columns)
+        text = f"{event.seq:5}  {marks}  {indent}{words.sentence(event)}".rstrip()
         changed = "; ".join(words.changes(event))
-        lines.append(f"{text:<{WIDTH}}  [{changed}]" if changed else text)
+        lines.append(f"{text:<{WIDTH + len(marks) - 4}}  [{changed}]" if changed else text)
     return "\n".join(lines) + "\n"
 
 

@@ -65,6 +65,15 @@ def styles(theme: Theme) -> dict[str, Style]:
         "clear": Style(theme.call, theme.paper, width=1.6),
         "wfi": Style(soft, theme.paper, width=1.4),
         "fault": Style(theme.refused, theme.refused, width=2),
+        "cpu": Style(ink, ink),
+        "cpu-line": Style(theme.border, width=1.0),
+        "cpu-inverse": Style(fill=theme.paper, bold=True),
+        "step": Style(soft, theme.paper, width=1.8),
+        "label-step": Style(fill=soft),
+        "fatal": Style(theme.refused, width=2),
+        "end-fatal": Style(fill=theme.refused, bold=True),
+        "state": Style(soft, soft),
+        "bad": Style(theme.refused, theme.refused, width=1.4),
     }
     for role, colour, width, dash in (
         ("call", theme.call, 1.4, ()),
@@ -76,4 +85,8 @@ def styles(theme: Theme) -> dict[str, Style]:
     ):
         table.setdefault(role, Style(colour, colour, width, dash))
         table[f"label-{role}"] = Style(fill=colour, bold=role in ("deliver", "wake"))
+    dashes: tuple[tuple[float, ...], ...] = (), (4, 2), (1, 1.6), (6, 2, 1, 2)
+    for cpu, colour in enumerate((theme.call, theme.wake, theme.deliver, theme.switch)):
+        table[f"edge-{cpu}"] = Style(colour, colour, 0.9, dashes[cpu])
+        table[f"path-{cpu}"] = Style(colour, colour, 3.2, tuple(length / 2 for length in dashes[cpu]))
     return table

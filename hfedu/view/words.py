@@ -1,5 +1,6 @@
 """Events in words: the same words in the diagram, the transcript and the exports."""
 
+import re
 from typing import NamedTuple
 
 from hfedu.hf import call
@@ -37,8 +38,25 @@ SENTENCES = {
     Kind.IRQ: "an interrupt arrives while {actor} runs",
     Kind.FAULT: "{actor} faults (ESR {event.function:#x}, address {event.args[0]:#x})",
     Kind.LOAD: "loads {target} from {event.text}",
-    Kind.END: "end: {event.text}",
+    Kind.END: "end: {text}",
 }
+STEPS = {
+    "acquire": "takes {target}",
+    "release": "drops {target}",
+    "deliver": "copies the message into {target}",
+    "wake": "wakes {target}",
+    "block": "notes that {target} waits for a message",
+    "read": "notes that {target} has been read",
+    "clear": "empties {target}",
+    "configure": "sets up the pages of {target}",
+    "interrupt": "looks at the interrupts of {target}",
+    "abort": "looks whether {target} is to stop",
+    "retval": "sets the result for {target}",
+    "save": "saves the registers of {target}",
+    "restore": "restores the registers of {target} and runs it",
+}
+"""The atomic steps of the hypervisor, by their kind, as what a CPU does."""
+NAMES = re.compile(r"\b(vm\d+(?:\.vcpu\d+)?|cpu\d+)(?:\.(lock|mailbox))?\b")
 
 
 def number(event: Event) -> int:
@@ -49,6 +67,16 @@ def number(event: Event) -> int:
 def who(name: str) -> str:
     """A name as people say it. Example: "vm1.vcpu0" -> "VM 1 vCPU 0"."""
     return name.replace("vm", "VM ").replace(".vcpu", " vCPU ").replace("cpu", "CPU ") if name[:1] != "h" else name
+
+
+def plain(text: str) -> str:
+    """A text with every name in it as people say it. Example: "vm1.vcpu0.lock" -> "VM 1 vCPU 0's lock"."""
+    return NAMES.sub(lambda found: who(found[1]) + (f"'s {found[2]}" if found[2] else ""), text)
+
+
+def step(kind: str, target: str) -> str:
+    """What a CPU does in one atomic step. Example: ("release", "vm1.lock") -> "drops VM 1's lock"."""
+    return STEPS.get(kind, f"{kind} {{target}}").format(target=plain(target)).strip()
 
 
 def vm_of(name: str) -> str:
@@ -131,9 +159,22 @@ def label(event: Event, short: bool = False) -> str:
     if event.kind is Kind.DELIVER:
         message = event.message or b""
         return f"{len(message)} B {text_of(message, 8 if short else 14)}".strip()
+    if event.kind is Kind.STEP or (event.kind is Kind.SWITCH and event.target is None):
+        return goes_on(event)
     if event.kind is Kind.SWITCH:
         return returns(event, short)
     return LABELS.get(event.kind, event.text)
+
+
+def goes_on(event: Event) -> str:
+    """What a trap does after another CPU had its turn, or a switch that is not over."""
+    kind, _, target = event.text.partition(" ")
+    return step(kind, target) if kind in STEPS else "begins to switch"
+
+
+def leaves(event: Event) -> bool:
+    """Whether a CPU has saved the vCPU it held, before another CPU went on: from here on it runs it no more."""
+    return event.kind is Kind.STEP and event.text.startswith("save ")
 
 
 def returns(event: Event, short: bool = False) -> str:
@@ -157,9 +198,14 @@ def sentence(event: Event) -> str:
         read = event.change(f"{event.target}.mailbox.state")
         text = f"{size(len(message))} from {vm_of(event.actor)} to {target}'s mailbox"
         return text + (f", now {read.new}" if read else "") + (f": {text_of(message, 32)}" if message else "")
+    if event.kind is Kind.STEP:
+        return f"CPU {event.cpu} goes on: {goes_on(event)}"
+    if event.kind is Kind.SWITCH and event.target is None:
+        return f"CPU {event.cpu} begins to switch"
     if event.kind is Kind.SWITCH:
         return f"CPU {event.cpu} switches to {target}: {returns(event)}"
-    return SENTENCES.get(event.kind, "{event.text}").format(event=event, actor=actor, target=target)
+    text = plain(event.text)
+    return SENTENCES.get(event.kind, "{event.text}").format(event=event, actor=actor, target=target, text=text)
 
 
 def change_rows(event: Event) -> list[list[str]]:

@@ -16,8 +16,8 @@ from hfedu.run.machine import Machine
 from hfedu.run.ramdisk import RamDisk, Secondary
 from hfedu.run.trace import Kind
 from hfedu.view import words
-from hfedu.view.refusal import refusal
 from hfedu.view.text import transcript
+from hfedu.view.why import why
 from hfedu.widgets.player import Player
 
 MOST_VMS = 4
@@ -108,7 +108,8 @@ class Playground(ipywidgets.VBox):
         recording = self.machine.recording()
         self.player.show(recording)
         made = [event for event in recording.events[before:] if event.kind in (Kind.HYPERCALL, Kind.WFI)]
-        self._show(" ".join(f"{words.sentence(event)}. {refusal(recording, event.seq) or ''}" for event in made))
+        reasons = (str(why(recording, event)) if words.failed(event) else "" for event in made)
+        self._show(" ".join(f"{words.sentence(event)}. {reason}" for event, reason in zip(made, reasons, strict=True)))
 
     def restart(self) -> None:
         """Begin again with a fresh machine."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
+sys.path.append(str(ROOT / "tests"))  # the runs that tests share
 PICTURES = ROOT / "test-output"
 TOKEN = "hfedu"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -84,12 +85,43 @@ def browser():
         chromium.close()
 
 
+@pytest.fixture
+def open_page(browser, tmp_path):
+    """Opens a run's HTML file at an event, offline: `page.requests` are the addresses it asked for."""
+    contexts = []
+
+    def open_run(run, at=0, width=1400, height=1000, dark=False, **options):
+        path = tmp_path / f"{len(contexts)}.html"
+        path.write_text(run.to_html(), "utf-8")
+        scheme = "dark" if dark else "light"
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, **options)
+        contexts.append(context)
+        context.set_offline(True)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.requests, page.complaints = [], []
+        page.on("request", lambda request: page.requests.append(request.url))
+        page.on("console", lambda m: page.complaints.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.goto(f"{path.as_uri()}#{at}")
+        page.wait_for_selector(".hfedu .list [aria-current=true]")
+        return page
+
+    yield open_run
+    complaints = [text for context in contexts for page in context.pages for text in page.complaints]
+    for context in contexts:
+        context.close()
+    assert not complaints
+
+
 class Notebook:
     """A notebook open in JupyterLab."""
 
     def __init__(self, page, address, name):
         self.page = page
         page.set_default_timeout(20_000)
+        question = page.locator(".jp-Dialog")  # such as which kernel to use, when the server is slow to start one
+        page.add_locator_handler(question, lambda: question.locator(".jp-mod-accept").first.click())
         self.errors = []
         page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self.errors.append(str(error)))

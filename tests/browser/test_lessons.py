@@ -9,6 +9,9 @@ import pytest
         ("05_send_and_receive", 2),
         ("06_wake_up_and_wait_for_interrupt", 3),
         ("07_clear_and_back_pressure", 2),
+        ("10_locks_and_orders", 2),
+        ("11_the_race_that_shipped", 4),
+        ("12_fourteen_defects", 0),
     ],
 )
 def test_lesson_runs_and_judges_a_prediction(notebook, name, players):
@@ -23,6 +26,7 @@ def test_lesson_runs_and_judges_a_prediction(notebook, name, players):
     form.locator("text=right.").first.wait_for()
     form.locator(".hfedu").wait_for()
     book.picture(f"{name}-prediction")
+    page.locator(".hfedu").nth(players).wait_for()
     assert page.locator(".hfedu").count() == players + 1
     assert "Traceback" not in page.locator(".jp-Notebook").inner_text()
     book.no_errors()

@@ -1,0 +1,36 @@
+"""Every mistake that hfedu can show: the fourteen defects of 2018, and hypervisors that are wrong on purpose."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+from hfedu.course.defects import DEFECTS, Demonstration, Observation
+from hfedu.course.wrong import WRONG
+from hfedu.errors import Mistake
+from hfedu.history import Change
+from hfedu.run.explorer import Exploration
+
+DEMONSTRATIONS: dict[str, Demonstration] = {**DEFECTS, **WRONG}
+"""By id: the defects in the order of `hfedu.history.FIXES`, then the wrong ones."""
+
+
+def demonstrate(
+    mistake: str, profile: str | None = None, fixes: Iterable[Change] = (), **options: Any
+) -> Exploration | Observation:
+    """Show one mistake: what breaks, and what was tried to find it.
+
+    Without a `profile` the hypervisor is the one at fault: that of 2018-10-04, or the repaired one with the mistake.
+    `fixes` are switched on besides. `options` go to `explore`. Example: `demonstrate("regs-race", fixes={"regs-race"})`
+    breaks nothing. `Mistake` if there is no such mistake, or it cannot be shown with these options.
+    """
+    if mistake not in DEMONSTRATIONS:
+        close = difflib.get_close_matches(str(mistake), DEMONSTRATIONS, 1)
+        hint = f", did you mean {close[0]!r}?" if close else "."
+        raise Mistake(f"there is no demonstration {mistake!r}{hint} There are {', '.join(DEMONSTRATIONS)}.")
+    if profile == "rpc":
+        raise Mistake('the profile "rpc" has other calls than these scripts make: take "2018-10-04" or "fixed"')
+    found = DEMONSTRATIONS[mistake]
+    own = {fixes} if isinstance(fixes, str | type) else set(fixes)
+    if profile is None:
+        profile, own = found.fault.profile, own | found.fault.fixes
+    return found.show(profile, own, **options)

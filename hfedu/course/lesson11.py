@@ -1,0 +1,263 @@
+"""Lesson 11, the race that shipped: its scenarios, predictions and exercises."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hfedu.course.exercises import Exercise, Wrong
+from hfedu.course.lesson05 import GUEST, result_of
+from hfedu.course.lesson10 import REPAIRED, answerer, greeted, is_schedule, on_cpu, play, run_it, shortest, shown, tried
+from hfedu.course.predictions import Prediction, Question
+from hfedu.course.scenes import is_guest
+from hfedu.guest.scripted import Script, configure, receive, send, vcpu_run
+from hfedu.hf.call import HF_MAILBOX_SEND, HF_VCPU_RUN
+from hfedu.hf.cpu import Vcpu, VcpuState
+from hfedu.history.switching import RegsRace
+from hfedu.notebook import Run
+from hfedu.run.explorer import explore
+from hfedu.run.invariants import INVARIANTS, Ghost, Invariant
+from hfedu.run.replay import Scenario
+from hfedu.run.trace import Event, Kind
+from hfedu.view import words
+
+RULES = tuple(i for i in INVARIANTS if i.name in ("live-once", "registers-kept", "result-kept"))
+"""What the race breaks."""
+
+
+def send_and_run() -> Any:
+    """CPU 1 sends to VM 1, and runs it."""
+    yield send(1, "hello")
+    return (yield vcpu_run(1)).code
+
+
+def run_twice() -> Any:
+    """CPU 0 runs VM 1, and once more when it is back."""
+    yield vcpu_run(1)
+    return (yield vcpu_run(1)).code
+
+
+def receiver() -> Any:
+    """VM 1 is there, and waits for one message."""
+    yield configure()
+    yield send(0, "here")
+    yield receive(block=True)
+
+
+RACE = Scenario("race", "A receive against a send and a run.", greeted, (run_it, send_and_run), (receiver,))
+RETRY = Scenario("retry", "The race, and CPU 0 runs VM 1 twice.", greeted, (run_twice, send_and_run), (receiver,))
+
+
+def fatal() -> Run:
+    """The shortest way to a vCPU that is live twice."""
+    return shortest(explore(RACE, RULES[:1]))
+
+
+def live_on(run: Run, event: Event) -> str:
+    """On how many CPUs VM 1's vCPU is at the end."""
+    state = run.at(len(run.events) - 1)
+    return str(sum(state[f"cpu{cpu}.current"] == "vm1.vcpu0" for cpu in (0, 1)))
+
+
+def outcome_of_run(run: Run, event: Event) -> str:
+    """What CPU 1's HF_VCPU_RUN did."""
+    goes_on = run.at(len(run.events) - 1)["cpu1.current"] == "vm1.vcpu0"
+    return "VM 1 runs on CPU 1" if goes_on else "it returns WAIT_FOR_INTERRUPT"
+
+
+PREDICTIONS = (
+    Prediction(
+        "11-race",
+        "VM 1 runs on CPU 0 and calls receive. It blocks, and CPU 0 is about to switch back to the primary. "
+        "Before it has saved VM 1's registers, CPU 1 calls send(1, “hello”) and then vcpu_run(1).",
+        fatal,
+        (
+            Question(
+                "What does CPU 1's send return?",
+                ("-1", "0xffff", "0"),
+                on_cpu(1, HF_MAILBOX_SEND),
+                result_of,
+                "VM 1's vCPU 0 is in the list of waiters already, so the send finds it and wakes it: 0.",
+            ),
+            Question(
+                "And its vcpu_run(1)?",
+                ("it returns WAIT_FOR_INTERRUPT", "VM 1 runs on CPU 1"),
+                on_cpu(1, HF_VCPU_RUN),
+                outcome_of_run,
+                "The state of the vCPU is READY, and vcpu_run looks at nothing else. That CPU 0 has yet to save its "
+                "registers is written nowhere.",
+            ),
+            Question(
+                "On how many CPUs is VM 1's only vCPU then?",
+                ("0", "1", "2"),
+                lambda run: run.events[-1],
+                live_on,
+                "CPU 0 still holds its registers, CPU 1 has loaded the old ones from memory: it is live twice.",
+            ),
+        ),
+    ),
+)
+
+
+def is_function(answer: Any) -> bool:
+    """Whether an answer can be called, and is no script."""
+    return callable(answer) and not is_guest(answer)
+
+
+def judge_lost_result(answer: Sequence[int]) -> Run:
+    """The schedule loses the result of VM 1's receive, and VM 1 is never live twice."""
+    stepper = play(RACE, answer, RULES)
+    if "live-once" in stepper.broken:
+        raise Wrong(
+            "VM 1 is live twice: CPU 1 restored its registers before CPU 0 had saved them. Here CPU 0 saves first, and "
+            "yet too late.",
+            shown(stepper),
+        )
+    if not stepper.broken:
+        raise Wrong(f"In this order nothing breaks: {why_safe(shown(stepper))}", shown(stepper))
+    return shown(stepper)
+
+
+def why_safe(run: Run) -> str:
+    """Why an order of the race was harmless."""
+    runs = [event for event in run.events if event.cpu == 1 and words.number(event) == HF_VCPU_RUN]
+    if not any(event.kind is Kind.WAKE for event in run.events):
+        return (
+            "the send woke nobody. VM 1 must be in the list of waiters first: let CPU 0 go on until it drops vm1.lock."
+        )
+    if not runs:
+        return "CPU 1 has not called vcpu_run yet."
+    return (
+        "CPU 0 had saved VM 1's registers before the send wrote the result beside them. Let it save after the wake-up."
+    )
+
+
+def judge_repair(answer: Callable[[Any], object]) -> Run:
+    """Put the answer in place of the repair's test, and try every order."""
+
+    class Answered(RegsRace):
+        def take_locked(self, vcpu: Vcpu) -> bool:
+            return bool(answer(vcpu))
+
+    found = tried(RETRY, RULES, fixes=REPAIRED | {Answered})
+    if found.violations:
+        name, sentence, _, number = found.violations[0]
+        raise Wrong(f"An order of {number} steps still breaks {name}: {sentence}.", shortest(found))
+    if not any(dict(final)["vm1.vcpu0.state"] == "BLOCKED_INTERRUPT" for final in found.finals):
+        raise Wrong(
+            "Nothing breaks, and VM 1 never runs: when may it?", shown(play(RETRY, (), fixes=REPAIRED | {Answered}))
+        )
+    return shown(play(RETRY, (), fixes=REPAIRED | {Answered}))
+
+
+def no_answer(ghost: Ghost) -> str | None:
+    """At the end of an order: whether the five bytes have come back to VM 0."""
+    machine = ghost.machine
+    if any(core.able for core in machine.cores):
+        return None
+    primary, vm_1 = machine.hypervisor.vms
+    if primary.mailbox.recv_bytes == len("hello"):
+        return None
+    vcpu = vm_1.vcpus[0]
+    why = "nobody runs it" if vcpu.state is VcpuState.READY else "nobody has sent to it"
+    return f"VM 1 has not answered, and all is over: it is {vcpu.state.name} and {why}"
+
+
+ANSWERS = Invariant("answers", "VM 1 gets its message and answers.", no_answer)
+
+
+def judge_try_again(answer: Script) -> Run:
+    """In every order VM 1 answers."""
+    scenario = Scenario("your primary", "CPU 0 runs VM 1 once, CPU 1 is yours.", greeted, (run_it, answer), (answerer,))
+    found = tried(scenario, (ANSWERS,), fixes=REPAIRED)
+    if found.violations:
+        name, sentence, _, number = found.violations[0]
+        if name == "livelock" and not number:
+            raise Wrong("Your script has an end in no order.")
+        if name == "livelock":
+            sentence = "CPU 1 waits for something that never comes. Has CPU 0 got it?"
+        raise Wrong(f"Not in every order. The shortest that fails has {number} steps: {sentence}", shortest(found))
+    if not found.complete:
+        raise Wrong(f"Too many states: {found.bounds} Write a `while` loop that keeps no count of its rounds.")
+    return shown(play(scenario, (), fixes=REPAIRED))
+
+
+MAY_RUN = """from hfedu.hf.cpu import VcpuState
+
+def answer(vcpu):
+    if vcpu.state is not VcpuState.READY or not vcpu.regs_available:
+        return False
+    vcpu.state = VcpuState.RUNNING
+    vcpu.regs_available = False
+    if vcpu.forced_retval is not None:
+        vcpu.regs.set_retval(vcpu.forced_retval)
+        vcpu.forced_retval = None
+    return True
+"""
+AGAIN = """def answer():
+    yield send(1, "hello")
+    while (yield clear()) == -1:
+        yield vcpu_run(1)
+"""
+EXERCISES = (
+    Exercise(
+        "11-lost-result",
+        "a schedule (a list of CPU numbers) of the race that breaks result-kept, and never live-once.",
+        "a list of CPU numbers such as [0] * 12 + [1] * 9",
+        is_schedule,
+        judge_lost_result,
+        (
+            "The send writes the result into the x0 in memory. Which later step of CPU 0 writes over it?",
+            "CPU 0 must save after CPU 1's wake-up and before CPU 1 restores. Count in the table of steps.",
+            "CPU 0 up to its save (16 steps), CPU 1 up to the wake-up (7) or a little further, then CPU 0's save.",
+        ),
+        "answer = [0] * 16 + [1] * 10 + [0] + [1] * 5\n",
+        {
+            "the shortest way of above": ("answer = [0] * 15 + [1] * 15\n", "live twice"),
+            "CPU 0 first": ("answer = [0] * 19 + [1] * 15\n", "Let it save after the wake-up"),
+            "CPU 1 first": ("answer = [1] * 6 + [0] * 4\n", "woke nobody"),
+        },
+    ),
+    Exercise(
+        "11-repair",
+        "a function that takes the vCPU for a CPU if it may run: True, or False and nothing changed.",
+        "a function of one argument, the vCPU",
+        is_function,
+        judge_repair,
+        (
+            "READY is not enough: vcpu.regs_available must be True as well.",
+            "Once taken, the registers are no longer in memory: say so. And the result that waits must go into x0.",
+            "State RUNNING, vcpu.regs_available = False, vcpu.regs.set_retval(vcpu.forced_retval) unless it is None.",
+        ),
+        MAY_RUN,
+        {
+            "looks at the state only": (MAY_RUN.replace(" or not vcpu.regs_available", ""), "still breaks live-once"),
+            "does not say that it has taken it": (
+                MAY_RUN.replace("    vcpu.regs_available = False\n", ""), "still breaks"),
+            "forgets the result": (MAY_RUN[: MAY_RUN.index("    if vcpu.forced")] + "    return True\n",
+                                   "still breaks result-kept"),
+            "never": ("def answer(vcpu):\n    return False\n", "VM 1 never runs"),
+        },
+    ),
+    Exercise(
+        "11-try-again",
+        "a script for CPU 1 that sends “hello” to VM 1 and ends when VM 1 has answered, in every order.",
+        GUEST,
+        is_guest,
+        judge_try_again,
+        (
+            "WAIT_FOR_INTERRUPT may mean: not yet. So run VM 1 again. When is it enough?",
+            "It may be CPU 0 that runs VM 1 and is told MESSAGE. But both CPUs are VM 0: its mailbox is yours too.",
+            "clear() gives 0 once the answer has come: while (yield clear()) == -1: yield vcpu_run(1).",
+        ),
+        AGAIN,
+        {
+            "runs once": (AGAIN[: AGAIN.index("    while")] + "    yield vcpu_run(1)\n", "READY and nobody runs it"),
+            "runs three times": (
+                AGAIN[: AGAIN.index("    while")] + "    for _ in range(3):\n        yield vcpu_run(1)\n",
+                "READY and nobody runs it"),
+            "waits for MESSAGE": (
+                'def answer():\n    yield send(1, "hello")\n    while (yield vcpu_run(1)).code != 3:\n        pass\n',
+                "Has CPU 0 got it?"),
+            "does not send": ("def answer():\n    yield vcpu_run(1)\n", "nobody has sent to it"),
+        },
+    ),
+)  # fmt: skip

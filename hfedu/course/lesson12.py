@@ -1,0 +1,335 @@
+"""Lesson 12, fourteen defects: its predictions, exercises, and the suspects of its puzzle."""
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+from hfedu import notebook
+from hfedu.course.defects import ready, receiver, run_vm_1, send_and_run, send_hello
+from hfedu.course.exercises import Exercise, Wrong
+from hfedu.course.predictions import Prediction, Question
+from hfedu.course.scenes import MAX_TRAPS, boot, call_of, calls, delivered, state_after
+from hfedu.course.wrong import (
+    CheckedBeforeLock,
+    ClearsUnread,
+    LocksSwapped,
+    SenderFromGuest,
+    StateSetLate,
+    TakenInTwoSteps,
+    WaiterPoppedLate,
+    WokenWithoutLock,
+    clear_then_receive,
+    run_twice,
+    send_with_x3_and_run,
+)
+from hfedu.guest.scripted import clear, configure, hvc, load, receive, send, vcpu_run, wait_for_interrupt
+from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE
+from hfedu.hf.hypervisor import Hypervisor
+from hfedu.history import FIXES, abi, with_needs
+from hfedu.notebook import Run
+from hfedu.run.explorer import Exploration, explore
+from hfedu.run.ramdisk import RamDisk
+from hfedu.run.replay import Scenario
+from hfedu.run.trace import Event
+
+PRIMARY_MEMORY = 0x4008_0000
+
+
+def trespass() -> Run:
+    """VM 1 loads from the primary's memory; VM 2 has done nothing wrong."""
+
+    def primary() -> Any:
+        yield configure()
+        yield vcpu_run(1)
+        yield vcpu_run(2)
+
+    def trespasser() -> Any:
+        yield load(PRIMARY_MEMORY)
+
+    def innocent() -> Any:
+        yield configure()
+        yield receive(block=True)
+
+    return boot(primary, [trespasser, innocent], "VM 1 loads from memory that is not its own")
+
+
+def waits() -> Run:
+    """VM 1 waits for a message."""
+
+    def primary() -> Any:
+        yield configure()
+        yield vcpu_run(1)
+        yield clear()
+
+    def receiver() -> Any:
+        yield configure()
+        yield receive(block=True)
+
+    return boot(primary, [receiver], "VM 1 waits for a message")
+
+
+def fate(run: Run, event: Event) -> str:
+    """What became of the guest that trespassed."""
+    return {"hang": "the hypervisor spins for ever"}.get(run.outcome.kind, "VM 1 is stopped and VM 0 is told")
+
+
+def ran(run: Run, event: Event) -> str:
+    """Whether VM 2 ever got the CPU."""
+    return "yes" if any(e.target == "vm2.vcpu0" for e in run.events if e.kind.value == "switch") else "no"
+
+
+PREDICTIONS = (
+    Prediction(
+        "12-abort",
+        "VM 1 loads from an address that is not mapped in its stage 2. VM 0 meant to run VM 2 next.",
+        trespass,
+        (
+            Question(
+                "What happens?",
+                ("VM 1 is stopped and VM 0 is told", "the hypervisor spins for ever"),
+                lambda run: run.events[-1],
+                fate,
+                "At this commit a fault of a guest ends in a loop of the hypervisor. The VM can read nothing it should "
+                "not, and yet it takes a physical CPU away from everybody.",
+            ),
+            Question(
+                "Does VM 2 ever run?",
+                ("yes", "no"),
+                lambda run: run.events[-1],
+                ran,
+                "The machine has one CPU, and that one spins.",
+            ),
+        ),
+    ),
+    Prediction(
+        "12-reason",
+        "VM 1 calls receive and blocks. Nobody sends.",
+        waits,
+        (
+            Question(
+                "In which state is VM 1's vCPU after that?",
+                ("BLOCKED_MAILBOX", "BLOCKED_INTERRUPT", "READY"),
+                call_of(1, HF_MAILBOX_RECEIVE, 0),
+                state_after("vm1.vcpu0.state"),
+                "receive records BLOCKED_MAILBOX. Then it calls the function that goes back to the primary, the same "
+                "that WFI uses, and that one writes BLOCKED_INTERRUPT over it.",
+            ),
+        ),
+    ),
+)
+
+
+def is_ids(answer: Any) -> bool:
+    """Whether an answer is a set of texts."""
+    return isinstance(answer, set | frozenset | list | tuple) and all(isinstance(name, str) for name in answer)
+
+
+def judge_sleeper(answer: Iterable[str]) -> Run:
+    """With these repairs a message reaches a VM that waits in WFI, and none of them is idle."""
+    for name in answer:
+        if name not in FIXES:
+            raise Wrong(f"There is no repair {name!r}. There are {', '.join(FIXES)}.")
+
+    def primary() -> Any:
+        yield configure()
+        yield vcpu_run(1)
+        yield send(1, "news")
+        yield hvc(abi.HF_INTERRUPT_INJECT, 1, 0, 3)
+        yield vcpu_run(1)
+
+    def sleeper() -> Any:
+        yield configure()
+        yield wait_for_interrupt()
+        message = yield receive(block=False)
+        yield send(0, message.data)
+
+    disk = RamDisk(primary, [sleeper])
+    run = notebook.boot(disk, fixes=answer, max_traps=MAX_TRAPS, title="A message to a VM in WFI")
+    if delivered(run, 0) != [b"news"]:
+        woken = "no-interrupt" in with_needs(answer)
+        why = "it was woken, and trapped on the same WFI again" if woken else "nothing wakes it from its WFI"
+        raise Wrong(f"VM 1 never gets to its receive: {why}.", run)
+    idle = with_needs(answer) - with_needs({"wfi-repeats"})
+    if idle:
+        raise Wrong(f"The message arrives. It does without {', '.join(sorted(idle))} too: name the fewest.", run)
+    return run
+
+
+def is_hypervisor(answer: Any) -> bool:
+    """Whether an answer is a class that changes the hypervisor."""
+    return isinstance(answer, type) and issubclass(answer, Hypervisor)
+
+
+def judge_idempotent(answer: type[Hypervisor]) -> Run:
+    """A clear of an empty mailbox gives 0, of an unread one -1, of a read one 0; and -1 leaves the message there."""
+    got: list[bytes] = []
+
+    def primary() -> Any:
+        yield configure()
+        yield vcpu_run(1)
+        yield clear()
+        yield send(1, "hello")
+        yield vcpu_run(1)
+
+    def owner() -> Any:
+        yield configure()
+        yield clear()
+        yield send(0, "send me something")
+        yield clear()
+        message = yield receive(block=False)
+        got.append(message.data if message is not None else b"")
+        yield clear()
+        yield clear()
+
+    run = notebook.boot(RamDisk(primary, [owner]), fixes={answer}, max_traps=MAX_TRAPS, title="Four clears")
+    results = [event.result for event in calls(run, 1, HF_MAILBOX_CLEAR)]
+    if results[:1] != [0]:
+        raise Wrong("VM 1's mailbox is EMPTY, and its clear still fails.", run)
+    if results[1:2] == [0]:
+        raise Wrong("VM 1 cleared a message that it had not received: RECEIVED is not READ. It is lost.", run)
+    if got != [b"hello"]:
+        raise Wrong("After a clear that failed the message must still be there, and it is not.", run)
+    if results[2:] != [0, 0]:
+        raise Wrong("VM 1 has received its message. It clears twice, and both clears must give 0.", run)
+    if run.at(len(run.events) - 1)["vm1.mailbox.state"] != "EMPTY":
+        raise Wrong("VM 1 cleared the message that it had received: its mailbox must be EMPTY afterwards.", run)
+    return run
+
+
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario("senders", "CPU 0 and CPU 1 both send to VM 1.", ready, (send_hello, send_hello), (receiver,)),
+        Scenario("runs", "CPU 0 and CPU 1 both run VM 1.", ready, (run_vm_1, run_vm_1), (receiver,)),
+        Scenario("receive", "CPU 0 runs VM 1, which waits. CPU 1 sends.", ready, (run_vm_1, send_hello), (receiver,)),
+        Scenario("race", "The same, CPU 0 runs VM 1 twice, CPU 1 sends and runs it.", ready,
+                 (run_twice, send_and_run), (receiver,)),
+        Scenario("x3", "As receive, and CPU 1 has a 7 in x3 when it sends.", ready,
+                 (run_vm_1, send_with_x3_and_run), (receiver,)),
+        Scenario("clear", "As receive, and VM 1 clears its mailbox first.", ready,
+                 (run_vm_1, send_hello), (clear_then_receive,)),
+    )
+}  # fmt: skip
+"""Where the suspects of the puzzle can be watched."""
+WRONG_ONES = {
+    "A": WaiterPoppedLate, "B": LocksSwapped, "C": SenderFromGuest, "D": TakenInTwoSteps, "E": ClearsUnread,
+    "G": CheckedBeforeLock, "H": StateSetLate, "I": WokenWithoutLock,
+}  # fmt: skip
+SUSPECTS = {letter: type(letter, (WRONG_ONES.get(letter, Hypervisor),), {}) for letter in "ABCDEFGHI"}
+"""Nine hypervisors by letter, eight of them wrong: `explore(..., profile="fixed", fixes={SUSPECTS["A"]})`."""
+
+
+@cache
+def watched(letter: str, scenario: str) -> Exploration:
+    """A suspect in a scenario."""
+    return explore(SCENARIOS[scenario], profile="fixed", fixes={SUSPECTS[letter]})
+
+
+def breaks(letter: str, rule: str | None = None) -> bool:
+    """Whether a suspect breaks a rule, or any, in one of the scenarios."""
+    found = (violation.invariant for name in SCENARIOS for violation in watched(letter, name).violations)
+    return any(rule in (None, invariant) for invariant in found)
+
+
+def is_evidence(answer: Any) -> bool:
+    """Whether an answer maps texts to texts."""
+    return isinstance(answer, dict) and all(isinstance(text, str) for pair in answer.items() for text in pair)
+
+
+def judge_suspects(answer: Mapping[str, str]) -> None:
+    """Every wrong suspect is named with something that it breaks, and the right one is not."""
+    for letter, rule in answer.items():
+        if letter not in SUSPECTS:
+            raise Wrong(f"There is no suspect {letter!r}: they are A to I.")
+        if not breaks(letter):
+            raise Wrong(f"{letter} breaks nothing in any order of any of the {len(SCENARIOS)} scenarios.")
+        if not breaks(letter, rule):
+            raise Wrong(f"{letter} does not break {rule!r}, in no scenario. Explore {letter}, and read what it breaks.")
+    missing = [letter for letter in SUSPECTS if letter not in answer and breaks(letter)]
+    if missing:
+        raise Wrong(f"{len(missing)} more are wrong, one of them {missing[0]}: try it in every scenario.")
+
+
+FEWEST = 'answer = {"wfi-repeats"}\n'
+REPAIR = """from hfedu.hf.hypervisor import Hypervisor
+from hfedu.hf.vm import MailboxState
+
+class answer(Hypervisor):
+    def clear_locked(self, vm):
+        if vm.mailbox.state is MailboxState.EMPTY:
+            return 0
+        return (yield from super().clear_locked(vm))
+"""
+FOUND = """answer = {
+    "A": "waiters", "B": "deadlock", "C": "result-kept", "D": "live-once", "E": "messages", "G": "overwrite",
+    "H": "reason", "I": "result-kept",
+}
+"""
+EXERCISES = (
+    Exercise(
+        "12-suspects",
+        "for each wrong suspect the name of an invariant that it breaks; leave the right one out.",
+        'a dict of texts such as {"A": "messages"}',
+        is_evidence,
+        judge_suspects,
+        (
+            "Explore each letter in each scenario, and note the first word of each line of what was found.",
+            "In a loop: for letter in SUSPECTS, for scenario in SCENARIOS.values(): explore, and print the violations' "
+            "invariants.",
+            "Each violation has .invariant. A letter for which the loop prints nothing at all is the right one.",
+        ),
+        FOUND,
+        {
+            "takes the right one for wrong": (FOUND.replace('"G"', '"F": "messages", "G"'), "F breaks nothing"),
+            "names the wrong rule": (FOUND.replace('"deadlock"', '"messages"'), "B does not break 'messages'"),
+            "stops early": ('answer = {"A": "waiters", "B": "deadlock"}\n', "6 more are wrong, one of them C"),
+            "a letter that is none": ('answer = {"Z": "deadlock"}\n', "There is no suspect 'Z'"),
+        },
+    ),
+    Exercise(
+        "12-sleeper",
+        "the fewest repairs with which a message reaches a VM that waits in WFI.",
+        'a set of ids such as {"timer-inverted"}',
+        is_ids,
+        judge_sleeper,
+        (
+            "Something must wake VM 1, and then it must come past its WFI.",
+            "Look at no-interrupt and wfi-repeats, and at what they need.",
+            'wfi-repeats brings no-interrupt along: {"wfi-repeats"}.',
+        ),
+        FEWEST,
+        {
+            "wakes it only": ('answer = {"no-interrupt"}\n', "trapped on the same WFI again"),
+            "names the state": ('answer = {"blocked-state"}\n', "nothing wakes it"),
+            "all that sound alike": ('answer = {"wfi-repeats", "late-interrupt"}\n', "does without late-interrupt"),
+            "an id that is none": ('answer = {"wfi"}\n', "There is no repair 'wfi'"),
+        },
+    ),
+    Exercise(
+        "12-idempotent",
+        "a class, a repair, with which a clear of an empty mailbox gives 0.",
+        "a class that is derived from Hypervisor",
+        is_hypervisor,
+        judge_idempotent,
+        (
+            "Look at vm.mailbox.state before you call super().",
+            "Only EMPTY is new. RECEIVED is a message that its owner has not received: that clear must still fail.",
+            "if vm.mailbox.state is MailboxState.EMPTY: return 0",
+        ),
+        REPAIR,
+        {
+            "changes nothing": (REPAIR.replace("return 0", "pass"), "its clear still fails"),
+            "clears whatever is there": (
+                REPAIR.replace(".EMPTY:", ".READ:").replace("return 0", "yield from ()").replace(
+                    "return (yield from super().clear_locked(vm))",
+                    "vm.mailbox.state = MailboxState.EMPTY\n        return 0",
+                ),
+                "RECEIVED is not READ",
+            ),
+            "says 0 and does nothing": (
+                REPAIR.replace("is MailboxState.EMPTY", "is not MailboxState.RECEIVED"),
+                "must be EMPTY afterwards",
+            ),
+        },
+    ),
+)  # fmt: skip

@@ -1,0 +1,385 @@
+"""Hypervisors that are wrong on purpose: each a plausible mistake over the repaired hypervisor, and what tells it.
+
+The docstring of each class says what is wrong. They add two kinds of `Step`: "test", a look at what another CPU may
+change, and "result", the result of a vCPU that waited.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from hfedu.board.memory import RAM_BASE
+from hfedu.course.defects import (
+    Demonstration,
+    Directed,
+    Explored,
+    Fault,
+    endless,
+    ready,
+    receiver,
+    run_vm_1,
+    send_and_run,
+    send_hello,
+)
+from hfedu.guest.scripted import clear, configure, hvc, receive, send, vcpu_run
+from hfedu.hf.addr import NULL, PAGE_SIZE, Ipa, Pa, Va
+from hfedu.hf.api import Result, running
+from hfedu.hf.call import (
+    ERROR,
+    HF_INVALID_VCPU,
+    HF_MAILBOX_SEND,
+    HF_MAILBOX_SIZE,
+    HF_PRIMARY_VM_ID,
+    MASK32,
+    HfVcpuRun,
+    hf_mailbox_receive_response,
+    hf_vcpu_run_response,
+)
+from hfedu.hf.cpu import Cpu, Vcpu, VcpuState
+from hfedu.hf.hypervisor import Hypervisor
+from hfedu.hf.mm import Ptable
+from hfedu.hf.spinlock import Step, Steps, sl_lock, sl_unlock
+from hfedu.hf.vm import MailboxState, Vm
+from hfedu.history.abi import later
+from hfedu.notebook import Machine
+
+YIELDS = hf_vcpu_run_response(HfVcpuRun.YIELD, 0, 0)
+WAITS = hf_vcpu_run_response(HfVcpuRun.WAIT_FOR_INTERRUPT, 0, 0)
+
+
+class WaiterPoppedLate(Hypervisor):
+    """The woken vCPU is taken off the waiter list only after the send has dropped every lock."""
+
+    def wake(self, cpu: Cpu, waiter: Vcpu, retval: int) -> Steps[None]:
+        """Wake, and leave the list as it is."""
+        yield from sl_lock(cpu, waiter.lock)
+        yield waiter.wake
+        waiter.state = VcpuState.READY
+        self.set_retval(waiter, retval)
+        yield from sl_unlock(cpu, waiter.lock)
+
+    def api_mailbox_send(self, cpu: Cpu, vm_id: int, size: int) -> Steps[Result]:
+        """Send, and then look after the list."""
+        result = yield from super().api_mailbox_send(cpu, vm_id, size)
+        to = self.vm_get(vm_id & MASK32)
+        if to is not None and result[0] != ERROR:
+            yield from sl_lock(cpu, to.lock)
+            top = to.mailbox.recv_waiter
+            if top is not None and top.state is VcpuState.READY:
+                to.mailbox.recv_waiter = top.mailbox_next
+            yield from sl_unlock(cpu, to.lock)
+        return result
+
+
+class WaiterPushedLate(Hypervisor):
+    """A blocking receive drops the VM's lock before it is in the waiter list: a message in between wakes nobody."""
+
+    def receive_blocking(self, cpu: Cpu, vcpu: Vcpu) -> Steps[Result]:
+        """Unlock, then push."""
+        yield from sl_unlock(cpu, vcpu.vm.lock)
+        yield from self.push_waiter(cpu, vcpu, VcpuState.BLOCKED_MAILBOX)
+        return 0, (yield from self.return_to_primary(cpu, WAITS))
+
+
+class StateSetLate(Hypervisor):
+    """A blocking receive records that it blocks only after the unlock, and so undoes a wake-up in between."""
+
+    def receive_blocking(self, cpu: Cpu, vcpu: Vcpu) -> Steps[Result]:
+        """Push, unlock, then set the state."""
+        mailbox = vcpu.vm.mailbox
+        yield vcpu.block
+        vcpu.mailbox_next = mailbox.recv_waiter
+        mailbox.recv_waiter = vcpu
+        yield from sl_unlock(cpu, vcpu.vm.lock)
+        yield from sl_lock(cpu, vcpu.lock)
+        vcpu.state = VcpuState.BLOCKED_MAILBOX
+        yield from sl_unlock(cpu, vcpu.lock)
+        return 0, (yield from self.return_to_primary(cpu, WAITS))
+
+
+class WokenWithoutLock(Hypervisor):
+    """The waiter is made ready without its lock, and its result written after that."""
+
+    def wake(self, cpu: Cpu, waiter: Vcpu, retval: int) -> Steps[None]:
+        """Pop and make ready; then the result."""
+        yield waiter.wake
+        waiter.vm.mailbox.recv_waiter = waiter.mailbox_next
+        waiter.state = VcpuState.READY
+        yield Step("result", waiter)
+        self.set_retval(waiter, retval)
+
+
+class SenderFromGuest(Hypervisor):
+    """The receiver is told as its sender whatever the sender had in x3."""
+
+    def wake(self, cpu: Cpu, waiter: Vcpu, retval: int) -> Steps[None]:
+        """Wake, with another result than the right one."""
+        forged = hf_mailbox_receive_response(cpu.regs[3], waiter.vm.mailbox.recv_bytes)
+        yield from super().wake(cpu, waiter, forged)
+
+
+class SizeCheckedLate(Hypervisor):
+    """A message is copied before its size is checked: one that is too long runs over the end of the receive page."""
+
+    def api_mailbox_send(self, cpu: Cpu, vm_id: int, size: int) -> Steps[Result]:
+        """Copy, then all that a right send does."""
+        sender, to = running(cpu).vm, self.vm_get(vm_id & MASK32)
+        if to is not None and to is not sender and sender.mailbox.send != NULL:
+            yield from sl_lock(cpu, to.lock)
+            if to.mailbox.state is MailboxState.EMPTY and to.mailbox.recv != NULL:
+                self.mm_memcpy(to.mailbox.recv, sender.mailbox.send, size)
+            yield from sl_unlock(cpu, to.lock)
+        return (yield from super().api_mailbox_send(cpu, vm_id, size))
+
+
+class Send(Hypervisor):
+    """A send cut into parts, for those that do them in another order. By itself it is right."""
+
+    def api_mailbox_send(self, cpu: Cpu, vm_id: int, size: int) -> Steps[Result]:
+        """As it should be."""
+        sender, to = running(cpu).vm, self.vm_get(vm_id & MASK32)
+        if size > HF_MAILBOX_SIZE or to is None or to is sender:
+            return ERROR, None
+        yield from sl_lock(cpu, to.lock)
+        vcpu = ERROR
+        if to.mailbox.state is MailboxState.EMPTY and NULL not in (sender.mailbox.send, to.mailbox.recv):
+            vcpu = yield from self.pass_on(cpu, to, size)
+        yield from sl_unlock(cpu, to.lock)
+        return (ERROR, None) if vcpu == ERROR else (yield from self.sent(cpu, to, size, vcpu))
+
+    def pass_on(self, cpu: Cpu, to: Vm, size: int) -> Steps[int]:
+        """Copy a message and wake who waits for it: the vCPU's index, or 0xffff."""
+        yield from self.copy(cpu, to, size, to.mailbox.recv_waiter is not None)
+        return (yield from self.wake_top(cpu, to, size))
+
+    def copy(self, cpu: Cpu, to: Vm, size: int, woken: bool) -> Steps[None]:
+        """Copy a message to a VM that is told of it at once, by being woken or as the primary, or later."""
+        sender, mailbox = running(cpu).vm, to.mailbox
+        yield mailbox.deliver
+        self.mm_memcpy(mailbox.recv, sender.mailbox.send, size)
+        mailbox.recv_bytes, mailbox.recv_from_id = size, sender.id
+        told = woken or to.id == HF_PRIMARY_VM_ID
+        mailbox.state = MailboxState.READ if told else MailboxState.RECEIVED
+
+    def wake_top(self, cpu: Cpu, to: Vm, size: int) -> Steps[int]:
+        """Wake the newest waiter: its index, or 0xffff."""
+        waiter = to.mailbox.recv_waiter
+        if waiter is None:
+            return HF_INVALID_VCPU
+        yield from self.wake(cpu, waiter, hf_mailbox_receive_response(running(cpu).vm.id, size))
+        return waiter.index
+
+    def sent(self, cpu: Cpu, to: Vm, size: int, vcpu: int) -> Steps[Result]:
+        """The result, and who runs next."""
+        if running(cpu).vm.id == HF_PRIMARY_VM_ID:
+            return vcpu, None
+        told = (HfVcpuRun.MESSAGE, 0, size) if to.id == HF_PRIMARY_VM_ID else (HfVcpuRun.WAKE_UP, to.id, vcpu)
+        return 0, (yield from self.api_switch_to_primary(cpu, hf_vcpu_run_response(*told), VcpuState.READY))
+
+
+class CheckedBeforeLock(Send):
+    """Whether the mailbox is empty is tested before its lock is taken: two senders both find it so."""
+
+    def api_mailbox_send(self, cpu: Cpu, vm_id: int, size: int) -> Steps[Result]:
+        """Test, then lock and copy."""
+        sender, to = running(cpu).vm, self.vm_get(vm_id & MASK32)
+        if size > HF_MAILBOX_SIZE or to is None or to is sender:
+            return ERROR, None
+        yield Step("test", to.mailbox)
+        if to.mailbox.state is not MailboxState.EMPTY or NULL in (sender.mailbox.send, to.mailbox.recv):
+            return ERROR, None
+        yield from sl_lock(cpu, to.lock)
+        vcpu = yield from self.pass_on(cpu, to, size)
+        yield from sl_unlock(cpu, to.lock)
+        return (yield from self.sent(cpu, to, size, vcpu))
+
+
+class WokenBeforeCopy(Send):
+    """The receiver is woken before its message is copied, and on another CPU it reads what lay there before."""
+
+    def pass_on(self, cpu: Cpu, to: Vm, size: int) -> Steps[int]:
+        """Wake, then copy."""
+        vcpu = yield from self.wake_top(cpu, to, size)
+        yield from self.copy(cpu, to, size, vcpu != HF_INVALID_VCPU)
+        return vcpu
+
+
+class ClearsUnread(Hypervisor):
+    """A clear empties the mailbox whatever is in it, also a message that was never received."""
+
+    def clear_locked(self, vm: Vm) -> Steps[int]:
+        """Make it EMPTY."""
+        yield vm.mailbox.clear
+        vm.mailbox.state = MailboxState.EMPTY
+        return 0
+
+
+class ClearedByReceive(Hypervisor):
+    """A receive empties the mailbox before its owner has read the page, and the next message runs over this one."""
+
+    def api_mailbox_receive(self, cpu: Cpu, block: int) -> Steps[Result]:
+        """Receive, then clear."""
+        ret, next_vcpu = yield from super().api_mailbox_receive(cpu, block)
+        if ret != ERROR and next_vcpu is None:
+            vm = running(cpu).vm
+            yield from sl_lock(cpu, vm.lock)
+            vm.mailbox.state = MailboxState.EMPTY
+            yield from sl_unlock(cpu, vm.lock)
+        return ret, next_vcpu
+
+
+class LocksSwapped(Hypervisor):
+    """To run a vCPU takes its lock and then its VM's, and all other calls take them the other way round."""
+
+    def api_vcpu_run(self, cpu: Cpu, vm_id: int, vcpu_idx: int) -> Steps[Result]:
+        """Test and take under both locks."""
+        vcpu = self.vcpu_of_secondary(cpu, vm_id & MASK32, vcpu_idx & MASK32)
+        if vcpu is None:
+            return WAITS, None
+        ret: Result = WAITS, None
+        yield from sl_lock(cpu, vcpu.lock)
+        yield from sl_lock(cpu, vcpu.vm.lock)
+        if self.take_locked(vcpu):
+            self.vm_set_current(cpu, vcpu.vm)
+            ret = YIELDS, vcpu
+        yield from sl_unlock(cpu, vcpu.vm.lock)
+        yield from sl_unlock(cpu, vcpu.lock)
+        return ret
+
+
+class TakenInTwoSteps(Hypervisor):
+    """A repair of regs-race that is still wrong: a vCPU is tested in one step and taken in another."""
+
+    def api_vcpu_run(self, cpu: Cpu, vm_id: int, vcpu_idx: int) -> Steps[Result]:
+        """Test without the lock, take under it."""
+        vcpu = self.vcpu_of_secondary(cpu, vm_id & MASK32, vcpu_idx & MASK32)
+        if vcpu is None:
+            return WAITS, None
+        yield Step("test", vcpu)
+        if vcpu.state is not VcpuState.READY or not later(vcpu).regs_available:
+            return WAITS, None
+        yield from sl_lock(cpu, vcpu.lock)
+        vcpu.state, later(vcpu).regs_available = VcpuState.READY, True
+        self.take_locked(vcpu)
+        self.vm_set_current(cpu, vcpu.vm)
+        yield from sl_unlock(cpu, vcpu.lock)
+        return YIELDS, vcpu
+
+
+class AvailableBeforeSave(Hypervisor):
+    """A repair of regs-race that is still wrong: the registers are said to be saved before they are."""
+
+    def save(self, cpu: Cpu, vcpu: Vcpu) -> Steps[None]:
+        """Say so, then save."""
+        yield from sl_lock(cpu, vcpu.lock)
+        later(vcpu).regs_available = True
+        yield from sl_unlock(cpu, vcpu.lock)
+        yield from super().save(cpu, vcpu)
+
+
+class CopyStopsAtZero(Hypervisor):
+    """Messages are copied as texts are in C, up to the first zero byte."""
+
+    def mm_memcpy(self, to: Va, source: Va, size: int) -> None:
+        """Copy what lies before the first zero."""
+        super().mm_memcpy(to, source, len(self.mm_load(source, size).split(b"\0")[0]))
+
+
+class PageLeftWritable(Hypervisor):
+    """The last page of every secondary stays in the primary's stage 2: the loop that unmaps ends one page early."""
+
+    def mm_vm_unmap(self, ptable: Ptable, begin: Pa, end: Pa, mode: int) -> bool:
+        """Unmap all but the last page."""
+        return super().mm_vm_unmap(ptable, begin, Pa(end - PAGE_SIZE), mode)
+
+
+# Scripts that these take, besides those of the defects.
+
+
+def run_twice() -> Any:
+    """Run VM 1, and once more."""
+    first = yield vcpu_run(1)
+    second = yield vcpu_run(1)
+    return first.code, second.code
+
+
+def send_with_x3_and_run() -> Any:
+    """Send VM 1 a message with a 7 in x3, and run it."""
+    yield hvc(HF_MAILBOX_SEND, 1, 0, 7)
+    yield vcpu_run(1)
+
+
+def send_zero() -> Any:
+    """Send VM 1 a message with a zero in it."""
+    yield send(1, b"a\0b")
+
+
+def send_too_long() -> Any:
+    """Send VM 1 more than a page."""
+    return (yield send(1, b"", size=HF_MAILBOX_SIZE + 1))
+
+
+def send_two() -> Any:
+    """Send VM 1 two messages."""
+    yield send(1, b"one")
+    yield send(1, b"two")
+
+
+def clear_then_receive() -> Any:
+    """Clear the mailbox to be sure that it is empty, and receive."""
+    yield configure()
+    yield send(0, b"")
+    yield clear()
+    yield receive()
+
+
+def shared_page(machine: Machine, printed: str) -> str | None:
+    """A page of a secondary that the primary can reach."""
+    hypervisor = machine.hypervisor
+    primary, *secondaries = hypervisor.vms
+    for vm in secondaries:
+        for page in map(Ipa, range(RAM_BASE, RAM_BASE + (16 << 20), PAGE_SIZE)):
+            if None not in (hypervisor.mm_vm_translate(owner.ptable, page) for owner in (vm, primary)):
+                return f"the page at {page:#x} is VM {vm.id}'s, and the primary can write it"
+    return None
+
+
+def wrong(mixin: type[Hypervisor], kind: Callable[..., Demonstration] = Explored, **how: Any) -> Demonstration:
+    """The demonstration of one of the classes above; its id is the class's name in small letters with hyphens."""
+    name = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in mixin.__name__)[1:]
+    meaning = " ".join((mixin.__doc__ or "").split())
+    return kind(id=name, meaning=meaning, fault=Fault("fixed", frozenset({mixin})), **how)
+
+
+WRONG = {
+    demonstration.id: demonstration
+    for demonstration in (
+        wrong(WaiterPoppedLate, setup=ready, cpus=(run_vm_1, send_hello), secondaries=(receiver,), breaks=("waiters",)),
+        wrong(WaiterPushedLate, setup=ready, cpus=(run_vm_1, send_hello), secondaries=(receiver,),
+              breaks=("deliverable",)),
+        wrong(StateSetLate, setup=ready, cpus=(run_vm_1, send_hello), secondaries=(receiver,), breaks=("reason",)),
+        wrong(WokenWithoutLock, setup=ready, cpus=(run_twice, send_hello), secondaries=(receiver,),
+              breaks=("result-kept",)),
+        wrong(SenderFromGuest, setup=ready, cpus=(run_vm_1, send_with_x3_and_run), secondaries=(receiver,),
+              breaks=("result-kept",)),
+        wrong(SizeCheckedLate, setup=ready, cpus=(run_vm_1, send_too_long), secondaries=(receiver,),
+              breaks=("hang", "deadlock")),
+        wrong(CheckedBeforeLock, setup=ready, cpus=(send_hello, send_hello), secondaries=(receiver,),
+              breaks=("overwrite",)),
+        wrong(WokenBeforeCopy, setup=ready, cpus=(run_vm_1, send_and_run), secondaries=(receiver,),
+              breaks=("messages",)),
+        wrong(ClearsUnread, setup=ready, cpus=(run_vm_1, send_hello), secondaries=(clear_then_receive,),
+              breaks=("messages",)),
+        wrong(ClearedByReceive, setup=ready, cpus=(run_vm_1, send_two), secondaries=(receiver,),
+              breaks=("overwrite",)),
+        wrong(LocksSwapped, setup=ready, cpus=(run_vm_1, run_vm_1), secondaries=(receiver,),
+              breaks=("lock-order", "deadlock")),
+        wrong(TakenInTwoSteps, setup=ready, cpus=(run_vm_1, send_and_run), secondaries=(receiver,),
+              breaks=("live-once",)),
+        wrong(AvailableBeforeSave, setup=ready, cpus=(run_vm_1, send_and_run), secondaries=(receiver,),
+              breaks=("live-once",)),
+        wrong(CopyStopsAtZero, setup=ready, cpus=(run_vm_1, send_zero), secondaries=(receiver,), breaks=("messages",)),
+        wrong(PageLeftWritable, Directed, guests=(run_vm_1, endless), shown_by="scripted guest", rule="isolation",
+              wrong=shared_page),
+    )
+}  # fmt: skip
+"""By id."""

@@ -1,0 +1,110 @@
+"""Sharing a run: a short text that makes it again, on another computer, event by event, or says what differs.
+
+    hfedu1.<base64url of: CRC-32 of the JSON, then the JSON deflated>
+
+The JSON is a list: version, digest of the RAM disk, options of `Machine`, the sentence of a violation or null, the
+number of events, and checks: the beginning of a running hash of the events at up to 32 places. The digest covers the
+image and how many scripts there are; what scripts do is Python's, and is judged by the events.
+"""
+
+import base64
+import hashlib
+import json
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import hfedu
+from hfedu.errors import Mistake
+from hfedu.run.machine import Machine
+from hfedu.run.ramdisk import RamDisk
+from hfedu.run.trace import Event, Outcome, Recording
+
+PREFIX = "hfedu1."
+PLACES, DIGITS, LONGEST = 32, 4, 1 << 20
+USUAL = {
+    "append": "", "memory": "16M", "cpus": 1, "schedule": "every 1", "timer": None, "max_instructions": None,
+    "max_traps": 100000, "profile": "2018-10-04", "fixes": [], "title": "RAM disk",
+}  # fmt: skip
+"""The options that a token holds, and what they usually are: deflate finds that in the dictionary."""
+DICTIONARY = json.dumps(["0.1.0", USUAL, None]).encode()
+
+
+def token(recording: Recording) -> str:
+    """The run as a short text, from which `hfedu.replay` makes it again. `Mistake` if it cannot be repeated.
+
+    The clock is no part of it: what `max_seconds` stopped has no token, and a replay has no limit of time.
+    """
+    made, outcome = recording.made, recording.outcome
+    if not made or not recording.events or outcome.kind == "running":
+        raise Mistake("only a run that was recorded to its end has a token: run the machine to the end, and record it")
+    if outcome.kind == "budget" and "seconds" in outcome.sentence:
+        raise Mistake(
+            "the clock stopped this run, and would stop it elsewhere next time: limit it by max_traps or "
+            "max_instructions instead of max_seconds, and it has a token"
+        )
+    ended = outcome.sentence if outcome.kind == "violation" else None
+    count = len(recording.events)
+    options, checked = {name: made[name] for name in USUAL}, checks(recording.events, count)
+    facts = json.dumps([hfedu.__version__, digest(made["ramdisk"]), options, ended, count, checked]).encode()
+    deflate = zlib.compressobj(9, wbits=-15, zdict=DICTIONARY)
+    packed = zlib.crc32(facts).to_bytes(4, "big") + deflate.compress(facts) + deflate.flush()
+    return PREFIX + base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+
+def replay(text: str, ramdisk: Any, machine_type: type[Machine] = Machine) -> Recording:
+    """The run of a token, made again; `ramdisk` as for `Machine`. `Mistake` that says what differs if anything does."""
+    version, disk, options, ended, count, checked = unpack(text)
+    if version != hfedu.__version__:
+        raise Mistake(f"the token was made by hfedu {version} and this is {hfedu.__version__}: install that version")
+    machine = machine_type(ramdisk, **options)
+    if digest(machine.ramdisk) != disk:
+        raise Mistake("the token was made with another RAM disk: give the one that it was made with")
+    machine.budget.traps = min(machine.budget.traps or count + 1, count + 1)  # a run that fits has no more traps
+    if ended is not None:
+        for _ in options["schedule"]:
+            machine.step()
+        machine.end(Outcome("violation", ended, 4))
+    recording = machine.run()
+    again, step = checks(recording.events, count), -(-count // PLACES)
+    if again != checked or len(recording.events) != count:
+        places = range(0, len(checked), DIGITS)
+        same = next((i // DIGITS for i in places if again[i : i + DIGITS] != checked[i : i + DIGITS]), PLACES)
+        first, last = min(same * step, count), min((same + 1) * step, count) - 1
+        where = f"event {first}" if first >= last else f"one of the events {first} to {last}"
+        raise Mistake(
+            f"the same RAM disk made another run: the first event that differs is {where} of the token's {count}. "
+            "Give the scripts that it was made with"
+        )
+    return recording
+
+
+def unpack(text: str) -> list[Any]:
+    """What a token says. `Mistake` if it is none, or damaged."""
+    if not isinstance(text, str) or not text.strip().startswith(PREFIX):
+        raise Mistake(f"{str(text)[:20]!r} begins no token of a run: a token begins with {PREFIX}")
+    body, inflate = "".join(text.split())[len(PREFIX) :], zlib.decompressobj(wbits=-15, zdict=DICTIONARY)
+    try:
+        packed = base64.b64decode(body + "=" * (-len(body) % 4), b"-_", validate=True)
+        facts = inflate.decompress(packed[4:], LONGEST)
+    except (ValueError, zlib.error):
+        packed, facts = b"", b""
+    if not inflate.eof or inflate.unused_data or zlib.crc32(facts) != int.from_bytes(packed[:4], "big"):
+        raise Mistake("the token is damaged: copy it again, from its first letter to its last")
+    unpacked: list[Any] = json.loads(facts)
+    return unpacked
+
+
+def digest(ramdisk: RamDisk) -> str:
+    """What tells RAM disks apart."""
+    scripts = sorted((name, len(scripts)) for name, scripts in ramdisk.scripts.items())
+    return hashlib.sha256(ramdisk.image + repr(scripts).encode()).hexdigest()[:16]
+
+
+def checks(events: Sequence[Event], count: int) -> str:
+    """The beginning of a running hash after each of up to 32 equal parts of `count` events."""
+    running, step, found = hashlib.sha256(), -(-count // PLACES), ""
+    for begin in range(0, count, step):
+        running.update("".join(map(repr, events[begin : min(begin + step, count)])).encode())
+        found += running.hexdigest()[:DIGITS]
+    return found

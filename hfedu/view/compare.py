@@ -1,0 +1,223 @@
+"""A run that breaks an invariant beside the nearest order of the same steps that does not."""
+
+import html
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from hfedu.hf.platform import HypervisorHang
+from hfedu.run.explorer import BUILT_IN, Exploration, Violation, counterexample
+from hfedu.run.invariants import Invariant, Past
+from hfedu.run.machine import Machine
+from hfedu.run.replay import Replayer
+from hfedu.run.trace import Event, Kind, Recording
+from hfedu.view import words
+from hfedu.view.scene import Scene
+from hfedu.view.sequence import sequence
+from hfedu.view.steps import Stepper, Taken
+
+BEFORE, AFTER = 4, 4
+"""Steps shown before the first difference, and after the last step of the failing order."""
+GAP = 16
+PASSING = "nearest passing order"
+
+
+class Nearest:
+    """The search for an order that agrees with a failing one as long as it can and ends without breaking the invariant.
+
+    It goes back along the failing order and from each state tries every other way, exactly as the explorer tells states
+    apart; a state from which every way fails is tried once. `Mistake` as the explorer says it.
+    """
+
+    def __init__(self, result: Exploration, violation: Violation) -> None:
+        options = {name: value for name, value in result.options.items() if name != "cpus"}
+        self.replay = Replayer(result.scenario, result.options["cpus"], tuple(options.items()))
+        self.root = self.replay.ghost.past()
+        self.failing = violation.schedule[result.setup :]
+        self.invariants = [i for i in result.invariants if i.name == violation.invariant]
+        self.hopeless: set[Any] = set()
+
+    def search(self) -> tuple[int, ...] | None:
+        """The steps of that order after the scripts have met; None if every order breaks the invariant."""
+        pasts = [self.root]
+        self.replay.follow((), self.root)
+        for cpu in self.failing[:-1]:
+            self.step(cpu)
+            pasts.append(self.replay.ghost.past())
+        for at in reversed(range(len(self.failing))):
+            found = self.from_here(self.failing[:at], pasts[at], self.failing[at])
+            if found is not None:
+                return found
+        return None
+
+    def from_here(self, begin: tuple[int, ...], past: Past, early: int) -> tuple[int, ...] | None:
+        """A passing way that begins with a schedule.
+
+        It lets `early`, the CPU that was too early in the failing order, go on as soon as it may, and then has few
+        changes of CPU: so the step right before that of `early` is what had to come first.
+        """
+        waiting, replay = [(begin, past)], self.replay
+        while waiting:
+            schedule, past = waiting.pop()
+            preferred = schedule[-1:] if early in schedule[len(begin) :] else (early,)
+            for cpu in sorted(replay.follow(schedule, past), key=lambda cpu: (cpu,) == preferred):
+                replay.follow(schedule, past)
+                ways = (*schedule, cpu)
+                if not self.step(cpu):
+                    continue
+                if not replay.off and replay.machine.able():
+                    key = replay.key()
+                    if key not in self.hopeless:
+                        self.hopeless.add(key)
+                        waiting.append((ways, replay.ghost.past()))
+                elif replay.off or not (replay.machine.deadlock() or any(map(hangs, replay.machine.cores))):
+                    return ways
+        return None
+
+    def step(self, cpu: int) -> bool:
+        """Take a step. Whether the invariant still holds."""
+        self.replay.machine.able()
+        self.replay.step(cpu)
+        return not any(invariant.broken(self.replay.ghost) for invariant in self.invariants)
+
+
+def hangs(core: Any) -> bool:
+    """Whether a CPU will never go on because the hypervisor spins."""
+    return isinstance(core.ended, HypervisorHang)
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison:
+    """A failing run and the nearest passing one, None if there is none. `first` is the first step that differs."""
+
+    violation: Violation
+    meaning: str
+    failing: Recording
+    failing_steps: tuple[Taken, ...]
+    passing: Recording | None
+    passing_steps: tuple[Taken, ...]
+
+    @property
+    def first(self) -> int:
+        """The number of the first step, counted from 1, at which the two orders part."""
+        pairs = enumerate(zip(self.failing_steps, self.passing_steps, strict=False), 1)
+        return next((number for number, (a, b) in pairs if a != b), len(self.failing_steps))
+
+    @property
+    def broken(self) -> str:
+        """The invariant, what it says, and what went wrong."""
+        return f"{self.violation.invariant}: {self.meaning} Broken: {words.plain(self.violation.sentence)}."
+
+    @property
+    def sentence(self) -> str:
+        """The first difference, named."""
+        name = self.violation.invariant
+        if self.passing is None:
+            return f"No order of these steps keeps {name} and comes to a good end: all were tried."
+        early, later = self.failing_steps[self.first - 1], self.passing_steps[self.first - 1 :]
+        waited = next((number for number, step in enumerate(later) if step.cpu == early.cpu), 1)
+        needed = later[waited - 1]
+        return (
+            f"At step {self.first} {early} before CPU {needed.cpu} {needed.text}. "
+            f"In the nearest order that keeps {name}, CPU {needed.cpu} does that first."
+        )
+
+    def rows(self) -> Iterator[tuple[int, Taken | None, Taken | None]]:
+        """The steps around the first difference, side by side, by number."""
+        end = len(self.failing_steps) + AFTER
+        for i in range(max(0, self.first - 1 - BEFORE), end):
+            a, b = (steps[i] if i < len(steps) else None for steps in (self.failing_steps, self.passing_steps))
+            if a is not None or b is not None:
+                yield i + 1, a, b
+
+    def cells(self) -> Iterator[tuple[bool, str, str, str]]:
+        """The rows in words: whether this is the first difference, the number of the step, and both orders."""
+        for number, a, b in self.rows():
+            differs = self.passing is not None and number == self.first
+            fatal = " ✗ breaks it" if number == self.violation.steps else ""
+            yield differs, f"{number}{' ≠' if differs else ''}", f"{a or ''}{fatal}", str(b or "")
+
+    def more(self) -> str:
+        """How the passing order goes on beyond the rows shown."""
+        left = len(self.passing_steps) - len(self.failing_steps) - AFTER
+        return f"The passing order goes on for {left} more steps to its end." if left > 0 else ""
+
+    def __repr__(self) -> str:
+        lines = [self.broken, self.sentence, f"{'step':<6}  {'breaks ' + self.violation.invariant:<72}  {PASSING}"]
+        lines += [f"{number:<6}  {a:<72}  {b}".rstrip() for _, number, a, b in self.cells()]
+        return "\n".join([*lines, *filter(None, [self.more()])])
+
+    def table(self) -> str:
+        """The steps side by side as HTML."""
+        heads = ("step", f"breaks {self.violation.invariant}", PASSING)
+        rows = [row(heads, "th")]
+        for differs, *cells in self.cells():
+            rows.append(row(cells, "td", "font-weight:bold;border-top:2px solid;border-bottom:2px solid" * differs))
+        said = f"<p>{html.escape(self.broken)}</p><p><b>{html.escape(self.sentence)}</b></p>"
+        return f"{said}<table>{''.join(rows)}</table><p>{html.escape(self.more())}</p>"
+
+    def titled(self) -> list[Recording]:
+        """The recordings, each with a title that says which it is."""
+        name = self.failing.title
+        both = [replace(self.failing, title=f"{name}: breaks {self.violation.invariant}")]
+        return both + ([replace(self.passing, title=f"{name}: {PASSING}")] if self.passing is not None else [])
+
+    def first_event(self) -> int:
+        """The number of the first event that the two recordings do not share."""
+        if self.passing is None:
+            return len(self.failing.events) - 1
+        pairs = enumerate(zip(self.failing.events, self.passing.events, strict=False))
+        return next((i for i, (a, b) in pairs if beginning(a) != beginning(b)), 0)
+
+    def scene(self) -> Scene:
+        """Both sequence diagrams side by side, from a little before the first difference."""
+        first = max(0, self.first_event() - BEFORE)
+        scene = Scene(alt=f"{self.broken} {self.sentence}")
+        for recording in self.titled():
+            part = sequence(recording, first)
+            left = scene.width + (GAP if scene.width else 0)
+            scene.add(*(shifted(shape, left) for shape in part.shapes))
+            scene.width, scene.height = left + part.width, max(scene.height, part.height)
+        return scene
+
+
+def row(cells: Iterable[str], tag: str, style: str = "") -> str:
+    """A row of an HTML table."""
+    return "".join(
+        ["<tr>", *(f'<{tag} style="text-align:left;{style}">{html.escape(cell)}</{tag}>' for cell in cells), "</tr>"]
+    )
+
+
+def beginning(event: Event) -> tuple[Any, ...]:
+    """What an event has been from its beginning: two runs share it, even if it is not finished in one of them."""
+    going_on = event.kind is Kind.STEP or (event.kind is Kind.SWITCH and event.target is None)
+    return event.cpu, event.target, None if event.kind is Kind.SWITCH else event.function, going_on or event.kind
+
+
+def shifted(shape: Any, by: float) -> Any:
+    """A shape further to the right."""
+    places = ("x1", "x2") if hasattr(shape, "x1") else ("x",)
+    return shape._replace(**{place: getattr(shape, place) + by for place in places})
+
+
+C = TypeVar("C", bound=Comparison)
+
+
+def compare(kind: type[C], result: Exploration, violation: Violation, machine_type: type[Machine] = Machine) -> C:
+    """The run that breaks an invariant beside the nearest order that does not, found by search."""
+    options = {name: value for name, value in result.options.items() if name != "cpus"}
+    cpus = result.options["cpus"]
+    failing = Stepper(result.scenario, cpus, options, schedule=violation.schedule[result.setup :])
+    order = Nearest(result, violation).search()
+    passing = None
+    if order is not None:
+        passing = Stepper(result.scenario, cpus, options, schedule=order, machine_type=machine_type)
+    return kind(
+        violation, meaning(result.invariants, violation), counterexample(result, violation, machine_type),
+        tuple(failing.taken), passing.recording() if passing else None, tuple(passing.taken) if passing else (),
+    )  # fmt: skip
+
+
+def meaning(invariants: tuple[Invariant, ...], violation: Violation) -> str:
+    """The sentence of an invariant."""
+    return {**BUILT_IN, **{i.name: i.meaning for i in invariants}}[violation.invariant]

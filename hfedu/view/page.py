@@ -1,0 +1,73 @@
+"""The player as one HTML file that plays offline: the widget's own module and style sheet, and the data."""
+
+import html
+import json
+from string import Template
+
+from hfedu.errors import Mistake
+from hfedu.files import asset
+from hfedu.run.trace import Recording
+from hfedu.view.player import player_data
+from hfedu.view.sequence import MAX_ROWS
+from hfedu.view.text import transcript
+from hfedu.view.theme import DARK, LIGHT
+
+PAGE = Template("""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>$title</title>
+<link rel="icon" href="data:,">
+<style>
+:root { color-scheme: light dark; }
+body { margin: 0; padding: 8px; background: $light; }
+@media (prefers-color-scheme: dark) { body { background: $dark; } }
+h1 { position: absolute; width: 1px; height: 1px; margin: 0; overflow: hidden; clip-path: inset(50%); }
+@media (max-width: 480px) { body { padding: 0; } }
+$style</style>
+</head>
+<body>
+<main><h1>A run in hfedu</h1><div id="player"></div></main>
+<noscript><p>The player needs JavaScript. What it plays, as text:</p><pre>$transcript</pre></noscript>
+<script type="application/json" id="recording">$data</script>
+<script type="module">
+$module
+const values = { data: JSON.parse(document.getElementById("recording").textContent), position: $position };
+const named = () => { if (/^#\\d+$$/.test(location.hash)) player.ask(location.hash.slice(1)); };
+const model = {
+  get: (name) => values[name],
+  set: (name, value) => { values[name] = value; },
+  save_changes: () => { try { history.replaceState(null, "", `#$${values.position}`); } catch { /* in a frame */ } },
+  on: () => {},
+  off: () => {},
+};
+const player = new Player(model, document.getElementById("player"));
+addEventListener("hashchange", named);
+named();
+addEventListener("keydown", (event) => { if (event.target === document.body) player.key(event); });
+</script>
+</body>
+</html>
+""")
+
+
+def to_html(recording: Recording, position: int = 0) -> str:
+    """The player at an event, as one HTML page that needs neither a kernel nor a network.
+
+    Its address ends in "#17" at event 17. `Mistake` if there is no such event or the run is too long for a page.
+    """
+    last = len(recording.events) - 1
+    if not 0 <= position <= max(last, 0):
+        raise Mistake(f"there is no event {position!r}: this recording has events 0 to {last}")
+    data = json.dumps(player_data(recording), separators=(",", ":"))
+    return PAGE.substitute(
+        title=html.escape(recording.title),
+        light=LIGHT.paper,
+        dark=DARK.paper,
+        style=asset("player.css").read_text("utf-8"),
+        transcript=html.escape(transcript(recording, last=MAX_ROWS)),
+        data=data.replace("<", "\\u003c"),  # nothing in it may end the script
+        module=asset("player.js").read_text("utf-8"),
+        position=position,
+    )

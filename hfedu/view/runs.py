@@ -1,0 +1,208 @@
+"""Two runs side by side: aligned by cause, and where they first part.
+
+Two events correspond if their causes do, the same actor made the same call (or the same kind of thing happened to the
+same target), and as many such came before. The steps into which other CPUs cut a trap are left out. How the runs were
+made may differ, kernels and their tables too: what counts is what happens.
+"""
+
+import html
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise, takewhile
+from typing import Any, NamedTuple
+
+from hfedu.errors import Mistake
+from hfedu.hf import call
+from hfedu.run.token import digest
+from hfedu.run.trace import Event, Kind, Recording
+from hfedu.view import words
+from hfedu.view.why import CALLS, why
+
+AROUND, WIDTH = 3, 60
+UNTOLD = ("ramdisk", "title", "max_seconds", "max_instructions", "max_traps")
+
+
+class Row(NamedTuple):
+    """Two events that correspond, the same ("=") or not ("≠"), or one that is only here ("<") or there (">")."""
+
+    here: int | None
+    there: int | None
+    mark: str
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison:
+    """Two runs and where they part: `here` and `there` are the events, both None if the same happens.
+
+    `sentence` says it in words, `made` how the runs were made differently. `rows` are all events of both runs, in
+    order, and `apart` is the row where they part.
+    """
+
+    first: Recording
+    second: Recording
+    sentence: str
+    made: str
+    rows: tuple[Row, ...]
+    apart: int | None = None
+    here: int | None = None
+    there: int | None = None
+
+    def table(self) -> list[tuple[str, str, str]]:
+        """The titles, then the rows around the one where the runs part: here, a mark, there; the others folded."""
+        begin = len(self.rows) if self.apart is None else max(self.apart - AROUND, 0)
+        end = min(begin + 2 * AROUND + 2, len(self.rows))
+        heads = [(f"here: {self.first.title}", " ", f"there: {self.second.title}"), *folded(begin)]
+        lines = [(said(self.first, here), mark, said(self.second, there)) for here, there, mark in self.rows[begin:end]]
+        return heads + lines + folded(len(self.rows) - end)
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    def __repr__(self) -> str:
+        lines = [f"{cut(here):<{WIDTH}} {mark} {cut(there)}".rstrip() for here, mark, there in self.table()]
+        return "\n".join([line for line in (self.sentence, self.made) if line] + lines)
+
+    def _repr_html_(self) -> str:
+        rows = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in self.table())
+        text = html.escape(f"{self.sentence} {self.made}".strip())
+        return f"<p>{text}</p><table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+
+
+def compare(first: Recording, second: Recording) -> Comparison:
+    """Compare two runs: the first is "here", the second is "there"."""
+    if not isinstance(second, Recording) or not first.events or not second.events:
+        raise Mistake("compare takes two runs that were recorded, as in run.compare(other_run)")
+    rows, made = align(first, second), made_differently(first.made, second.made)
+    apart = next((at for at, row in enumerate(rows) if row.mark != "="), None)
+    if apart is not None:
+        here, there = instead(rows, apart)
+        return Comparison(first, second, parting(first, here, second, there), made, rows, apart, here, there)
+    pairs = pairwise(row.there or 0 for row in rows)
+    apart = next((at for at, (one, other) in enumerate(pairs, 1) if other < one), None)
+    if apart is None:
+        sentence = f"The same happens in both runs: {len(rows)} events correspond."
+        return Comparison(first, second, sentence, made, rows)
+    here, there, _ = rows[apart]
+    sentence = f"The same happens in another order: event {here} here is event {there} there."
+    return Comparison(first, second, sentence, made, rows, apart, here, there)
+
+
+def align(first: Recording, second: Recording) -> tuple[Row, ...]:
+    """All events of two runs, each beside the one that corresponds."""
+    known: dict[Any, int] = {}
+    one, two = dict(identities(first, known)), dict(identities(second, known))
+    exact = not any(event.kind is Kind.STEP for run in (first, second) for event in run.events)
+    rows, rest, paired = [], list(two.items()), set()
+    rest.reverse()
+    for identity, here in one.items():
+        there = two.get(identity)
+        if there is None:
+            rows.append(Row(here, None, "<"))
+            continue
+        while rest and (rest[-1][0] not in one or rest[-1][0] in paired):
+            other, seq = rest.pop()
+            if other not in paired:
+                rows.append(Row(None, seq, ">"))
+        paired.add(identity)
+        same = facts(first.events[here], exact) == facts(second.events[there], exact)
+        rows.append(Row(here, there, "=" if same else "≠"))
+    return (*rows, *(Row(None, seq, ">") for identity, seq in reversed(rest) if identity not in one))
+
+
+def identities(recording: Recording, known: dict[Any, int]) -> Iterator[tuple[int, int]]:
+    """A number for each event that its counterpart in another run has too, and its own. `known` is shared by the runs.
+
+    A step shares the number of what it is a step of, and is left out.
+    """
+    found: list[int] = []
+    before: Counter[Any] = Counter()
+    for event in recording.events:
+        cause = None if event.cause is None or event.kind is Kind.END else found[event.cause]
+        if event.kind is Kind.STEP and cause is not None:
+            found.append(cause)
+            continue
+        target = event.target if event.kind in (Kind.LOAD, Kind.DELIVER, Kind.WAKE) else None
+        key = cause, event.kind, event.actor, target, words.number(event) if event.kind in CALLS else None
+        before[key] += 1
+        found.append(known.setdefault((key, before[key]), len(known)))
+        yield found[-1], event.seq
+
+
+def facts(event: Event, exact: bool) -> tuple[Any, ...]:
+    """What must be equal in events that correspond. `exact` compares states, too: no step was cut off."""
+    if event.kind is Kind.LOAD:
+        return ()
+    states = tuple((c.what, c.new) for c in event.changes if exact and c.what.endswith(".state"))
+    target = event.target if event.kind is Kind.SWITCH else None
+    return event.function, event.args, event.result, event.message, event.text, target, states
+
+
+def instead(rows: tuple[Row, ...], apart: int) -> tuple[int | None, int | None]:
+    """The events of the row where two runs part; if one is alone, beside it what the other run did instead."""
+    alone = list(takewhile(lambda row: row.mark in "<>", rows[apart:])) or [rows[apart]]
+    return next((r.here for r in alone if r.mark != ">"), None), next((r.there for r in alone if r.mark != "<"), None)
+
+
+def parting(first: Recording, here: int | None, second: Recording, there: int | None) -> str:
+    """How two runs part, in a sentence."""
+    if here is None or there is None:
+        event, place, other = (
+            (first.events[here], "here", "there") if here is not None else (second.events[there or 0], "there", "here")
+        )
+        return f"Event {event.seq} {place}: {words.sentence(event).rstrip('.')}; {other} that does not happen."
+    one, two = first.events[here], second.events[there]
+    if one.kind in CALLS and (one.actor, one.kind, one.function, one.args) == (
+        two.actor,
+        two.kind,
+        two.function,
+        two.args,
+    ):
+        ways = came_out(first, one), came_out(second, two)
+        if ways[0] != ways[1]:
+            name = f"{words.vm_of(one.actor)}'s {words.name_of_call(one, short=True)}"
+            return f"Event {here}: here {name} {ways[0]}; there, at event {there}, it {ways[1]}."
+    return f"Event {here} here: {told(one)}; there, at event {there}: {told(two)}."
+
+
+def came_out(recording: Recording, event: Event) -> str:
+    """What became of a call: its result and why, if it failed or blocks."""
+    blocks = event.result is None and words.number(event) == call.HF_MAILBOX_RECEIVE
+    if event.result is None and not blocks:
+        return "switches"
+    way = "blocks" if blocks else f"returns {words.result(words.number(event), event.result or 0)}"
+    if not blocks and not words.failed(event):
+        return way
+    reason = why(recording, event).links[blocks].sentence.rstrip(".")  # of one that blocks the first says only that
+    return f"{way}, because {reason if reason.startswith('VM ') else reason[0].lower() + reason[1:]}"
+
+
+def told(event: Event) -> str:
+    """An event and the states it changed."""
+    changed = "; ".join(words.changes(event))
+    return words.sentence(event).rstrip(".") + (f" [{changed}]" if changed else "")
+
+
+def said(recording: Recording, seq: int | None) -> str:
+    """A cell of the table."""
+    return "" if seq is None else f"{seq:4}  {told(recording.events[seq])}"
+
+
+def folded(count: int) -> list[tuple[str, str, str]]:
+    """A row for rows that are not shown."""
+    return [(f"… {count} row{'s' if count > 1 else ''}", " ", "")] if count else []
+
+
+def cut(text: str) -> str:
+    """A text that fits into a column."""
+    return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
+
+
+def made_differently(here: dict[str, Any], there: dict[str, Any]) -> str:
+    """How two runs were made differently, as far as what happens may depend on it."""
+    if not here or not there:
+        return ""
+    differ = [f"{o} {here[o]!r} here, {there[o]!r} there" for o in here if o not in UNTOLD and here[o] != there[o]]
+    if digest(here["ramdisk"]) != digest(there["ramdisk"]):
+        differ.insert(0, "the RAM disk")
+    return f"Made differently: {'; '.join(differ)}." if differ else ""

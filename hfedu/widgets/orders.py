@@ -1,0 +1,195 @@
+"""You schedule: the learner decides which physical CPU takes the next atomic step, and tries to break an invariant."""
+
+import html
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import starmap
+from typing import Any
+
+import ipywidgets
+
+from hfedu.errors import Mistake
+from hfedu.run.explorer import BUILT_IN, Exploration, counterexample, explore
+from hfedu.run.invariants import INVARIANTS, Invariant
+from hfedu.run.replay import Scenario
+from hfedu.view import words
+from hfedu.view.sequence import sequence
+from hfedu.view.steps import Stepper, announced
+from hfedu.view.text import transcript
+from hfedu.widgets.player import Player
+from hfedu.widgets.progress import Progress
+
+AT_THE_END = {name: BUILT_IN[name] for name in ("deadlock", "self-deadlock", "hang")}
+"""What the explorer always looks for and one run can show."""
+
+
+class YouSchedule(ipywidgets.VBox):
+    """A scenario, a button for each CPU, and the invariants to break. `choose` and the other buttons work from code.
+
+    `schedule` is what was chosen so far: the CPU of each step after the scripts have met.
+    """
+
+    def __init__(
+        self, scenario: Scenario, invariants: Sequence[Invariant] = INVARIANTS, cpus: int = 2, **options: Any
+    ) -> None:
+        self.scenario, self.invariants, self.cpus, self.options = scenario, tuple(invariants), cpus, options
+        if not isinstance(cpus, int) or cpus < 2:
+            raise Mistake(f"there is nothing to schedule on {cpus!r} CPUs: give it 2 or more")
+        self.schedule: tuple[int, ...] = ()
+        self.run = self._at(())
+        self.buttons = [self._button(f"CPU {cpu}", partial(self.choose, cpu), "84px") for cpu in range(cpus)]
+        self.next = [ipywidgets.HTML() for _ in range(cpus)]
+        self.undo = self._button("◀ take a step back", self.back)
+        self.again = self._button("start again", self.restart)
+        self.ask = self._button("show the shortest way", self.shortest)
+        self.said = ipywidgets.HTML(layout={"min_height": "3.2em"})
+        self.rules, self.state = ipywidgets.HTML(), ipywidgets.HTML()
+        self.player = Player(self.run.recording())
+        self.answer = ipywidgets.VBox()
+        row = {"flex_flow": "row wrap"}
+        choices = [ipywidgets.HBox(pair, layout=row) for pair in zip(self.buttons, self.next, strict=True)]
+        more = ipywidgets.HBox([self.undo, self.again, self.ask], layout=row)
+        about = ipywidgets.HTML(f"<b>{html.escape(scenario.name)}</b>: {html.escape(scenario.meaning)}")
+        facts = ipywidgets.HBox([self.state, self.rules], layout=row)
+        super().__init__([about, *choices, more, self.said, facts, self.player, self.answer])
+        self._show("Choose which CPU takes the next step, and try to break an invariant.")
+
+    def _button(self, text: str, action: Callable[[], Any], width: str = "auto") -> ipywidgets.Button:
+        button = ipywidgets.Button(description=text, layout={"width": width, "min_height": "28px"})
+        button.on_click(lambda _: action())
+        return button
+
+    def _at(self, schedule: tuple[int, ...]) -> Stepper:
+        """The run after a schedule, from a fresh machine."""
+        return Stepper(self.scenario, self.cpus, self.options, self.invariants, schedule)
+
+    def choose(self, cpu: int) -> None:
+        """Let a CPU take its next step. Says why if it cannot, and which invariant breaks if one does."""
+        if not isinstance(cpu, int) or not 0 <= cpu < self.cpus:
+            raise Mistake(f"there is no CPU {cpu!r}: there are CPUs 0 to {self.cpus - 1}")
+        if cpu not in self.run.able():
+            self._show(f"CPU {cpu} cannot go on: {self.run.waits(cpu)}.")
+            return
+        known = set(self.run.broken)
+        self.schedule += (cpu,)
+        taken = self.run.take(cpu)
+        self.player.show(self.run.recording())
+        broken = [(name, said) for name, (said, _) in self.run.broken.items() if name not in known]
+        self._show(f"Step {len(self.schedule)}: {taken}.", broken)
+
+    def back(self) -> None:
+        """Undo the last step."""
+        self._go(self.schedule[:-1], "One step back.")
+
+    def restart(self) -> None:
+        """Begin again."""
+        self._go((), "From the start.")
+
+    def _go(self, schedule: tuple[int, ...], sentence: str) -> None:
+        self.schedule = schedule
+        self.run = self._at(schedule)
+        self.player.show(self.run.recording())
+        self._show(sentence)
+
+    def shortest(self) -> Exploration:
+        """Search for the shortest way to break one of the invariants, and show it."""
+        with Progress() as progress:
+            found = explore(self.scenario, self.invariants, self.cpus, first=True, progress=progress, **self.options)
+        if found.violations:
+            violation = found.violations[0]
+            text = f"The shortest way breaks {violation.invariant} at step {violation.steps}"
+            said = f"{text}: {words.plain(violation.sentence)}."
+            recording = counterexample(found, violation)
+            self.answer.children = (status(said), Player(recording, len(recording.events) - 2))
+        else:
+            text = "No order breaks any of them." if found.complete else "None was broken so far."
+            self.answer.children = (status(f"{text} {found.bounds}"),)
+        return found
+
+    def _show(self, sentence: str, broken: Sequence[tuple[str, str]] = ()) -> None:
+        """Say what happened, and bring everything up to date."""
+        said = [sentence, *(f"Broken: {name}. {wrong}." for name, wrong in broken)]
+        if self.run.machine.outcome is not None:
+            said.append(f"The run is over: {words.plain(self.run.machine.outcome.sentence)}")
+        self.said.value = says(" ".join(said), bold=bool(broken))
+        able = self.run.able()
+        for cpu, (button, text) in enumerate(zip(self.buttons, self.next, strict=True)):
+            button.disabled = cpu not in able
+            what = self.will(cpu) if cpu in able else self.run.waits(cpu)
+            button.tooltip = f"CPU {cpu}: {what}"
+            text.value = html.escape(what)
+        self.undo.disabled = self.again.disabled = not self.schedule
+        self.state.value = facts(self.run)
+        self.rules.value = rules(self.run)
+
+    def will(self, cpu: int) -> str:
+        """What a CPU's next step does; of a guest's turn this is found out on a machine that is thrown away."""
+        said = announced(self.run.machine.cores[cpu])
+        return said or self._at((*self.schedule, cpu)).taken[-1].text
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The widget; for pages without a kernel a picture and the same in words."""
+        data, metadata = sequence(self.run.recording())._repr_mimebundle_()
+        return {**super()._repr_mimebundle_(**kwargs), **data, "text/plain": repr(self)}, metadata
+
+    def __repr__(self) -> str:
+        steps = [f"{number:>4}  {taken}" for number, taken in enumerate(self.run.taken, 1)]
+        broken = [f"broken at step {at}: {name}. {said}." for name, (said, at) in self.run.broken.items()]
+        head = f"You schedule {self.scenario.name}: {len(steps)} steps on {self.cpus} CPUs"
+        return "\n".join([head, *steps, *broken, transcript(self.run.recording())])
+
+
+def says(sentence: str, bold: bool = False) -> str:
+    """A sentence that screen readers announce."""
+    weight = "font-weight:bold;border-left:4px solid;padding-left:8px" if bold else ""
+    return f'<div role="status" style="{weight}">{html.escape(sentence)}</div>'
+
+
+def status(sentence: str) -> ipywidgets.HTML:
+    """A sentence as a widget."""
+    return ipywidgets.HTML(says(sentence, bold=True))
+
+
+def facts(run: Stepper) -> str:
+    """Who holds which lock, and the states of vCPUs and mailboxes."""
+    locks = [(words.plain(lock.name), f"CPU {lock.owner.id}") for lock in run.ghost.locks if lock.owner is not None]
+    holders: dict[Any, list[str]] = {}
+    for core in run.machine.cores:
+        holders.setdefault(core.cpu.current, []).append(f"on CPU {core.cpu.id}")
+    vms = run.machine.hypervisor.vms
+    vcpus = [
+        (words.who(vcpu.name), ", ".join([vcpu.state.name, *holders.get(vcpu, ())]))
+        for vm in vms
+        for vcpu in vm.vcpus
+        if vcpu.index == 0 or vcpu in holders
+    ]
+    mailboxes = [(words.plain(vm.mailbox.name), vm.mailbox.state.name) for vm in vms]
+    parts = (("Locks held", locks or [("none", "")]), ("vCPUs", vcpus), ("Mailboxes", mailboxes))
+    return "".join(starmap(table, parts))
+
+
+def table(title: str, rows: Sequence[tuple[str, str]]) -> str:
+    """A small table of names and values."""
+    left, place = "text-align:left;padding-right:12px;white-space:nowrap", "display:inline-table;vertical-align:top"
+    lines = [f'<table style="{place};margin:0 32px 8px 0"><caption style="{left};font-weight:bold">{title}</caption>']
+    for name, value in rows:
+        head = f'<th scope="row" style="{left};font-weight:normal">{html.escape(name)}</th>'
+        lines.append(f"<tr>{head}<td>{html.escape(value)}</td></tr>")
+    return "".join([*lines, "</table>"])
+
+
+def rules(run: Stepper) -> str:
+    """The invariants with their sentences, and which of them are broken."""
+    items = []
+    for name, meaning in {**{i.name: i.meaning for i in run.invariants}, **AT_THE_END}.items():
+        at = run.broken.get(name)
+        sign, when = ("✗", f", broken at step {at[1]}") if at else ("✓", "")
+        items.append(f"<li>{sign} <b>{html.escape(name)}{when}</b>: {html.escape(meaning)}</li>")
+    return f'<b>What must hold</b><ul style="list-style:none;padding:0;margin:0">{"".join(items)}</ul>'
+
+
+def you_schedule(
+    scenario: Scenario, invariants: Sequence[Invariant] = INVARIANTS, cpus: int = 2, **options: Any
+) -> YouSchedule:
+    """You decide which CPU takes the next step of a scenario; `options` go to `Machine` (profile, fixes)."""
+    return YouSchedule(scenario, invariants, cpus, **options)

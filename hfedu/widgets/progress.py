@@ -1,0 +1,57 @@
+"""How far a long search is, on one line that goes away when it is done."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+import ipywidgets
+
+PATIENCE, PAUSE = 0.7, 0.2
+"""Seconds before anything is shown, and between two updates."""
+
+
+class Progress:
+    """Call it with the depth and the number of states; use it in a `with` statement. What is quick shows nothing."""
+
+    def __init__(self) -> None:
+        self.line: ipywidgets.HTML | None = None
+        self.shown = 0
+        self.next = time.monotonic() + PATIENCE
+
+    def __call__(self, depth: int, states: int) -> None:
+        """Say how far it is, if it is time to."""
+        if time.monotonic() >= self.next:
+            self.next = time.monotonic() + PAUSE
+            self.show(f"{states:,} states so far, {depth} steps deep. Interrupt to stop with what was found.")
+
+    def show(self, text: str) -> None:
+        """Put a text on the line."""
+        if not in_notebook():
+            if sys.stderr.isatty():
+                print(f"\r{text:<{self.shown}}", end="", file=sys.stderr, flush=True)
+                self.shown = len(text)
+            return
+        if self.line is None:
+            from IPython.display import display
+
+            self.line = ipywidgets.HTML()
+            view = self.line._repr_mimebundle_() or {}
+            display({name: data for name, data in view.items() if name != "text/plain"}, raw=True)
+        self.line.value = f'<div role="status">{text}</div>'
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self.line is not None:
+            self.line.close()
+        if self.shown:
+            print(f"\r{'':<{self.shown}}\r", end="", file=sys.stderr, flush=True)
+
+
+def in_notebook() -> bool:
+    """Whether a Jupyter kernel runs this."""
+    ipython: Any = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None

@@ -1,0 +1,336 @@
+"""The player as an HTML file, in a real browser without a network: every view, search, keyboard, sizes, scale."""
+
+import json
+import re
+import subprocess
+import sys
+from itertools import pairwise
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from conftest import PICTURES
+from runs import crowd, pingpong, refusals, relay
+
+import hfedu
+from hfedu.view.words import change_rows, label
+
+
+def now(page):
+    return page.locator(".now").inner_text()
+
+
+def test_the_file_plays_without_a_network_and_nothing_in_it_breaks_out(open_page):
+    run = refusals()
+    page = open_page(run)
+    assert page.title() == run.title
+    assert page.locator(".hfedu h2").inner_text() == run.title
+    page.keyboard.press("End")
+    last = len(run.events) - 1
+    assert now(page).startswith(str(last))
+    assert page.url.endswith(f"#{last}")
+    assert page.requests == [page.url.partition("#")[0]]
+    text = run.to_html()
+    assert not re.search(r"(?:src|href)=[\"']?(?!data:)\w", text.partition("<script")[0])
+    assert text.count("</script>") == 2
+
+
+def test_the_address_names_an_event_and_a_wrong_one_is_a_sentence(open_page):
+    run = relay()
+    assert now(open_page(run, at=19)).startswith("19 ")
+    page = open_page(run, at=999_999)
+    assert f"there is no event 999999: this run has events 0 to {len(run.events) - 1}" in now(page)
+    page.locator("input[type=number]").fill("-3")
+    page.keyboard.press("Enter")
+    assert "there is no event -3" in now(page)
+    page.keyboard.press("Escape")
+    page.keyboard.press("ArrowRight")
+    assert now(page).startswith("1 ")
+
+
+def test_one_position_drives_every_view(open_page):
+    run = relay()
+    page = open_page(run)
+    page.locator("summary", has_text="stage 2").click()
+    for seq in (9, 19, 26, len(run.events) - 1):
+        page.locator("input[type=number]").fill(str(seq))
+        page.keyboard.press("Enter")
+        assert now(page).startswith(str(seq))
+        assert page.locator(".list [aria-current=true] .seq").inner_text() == str(seq)
+        assert page.locator("input[type=range]").input_value() == str(seq)
+        assert page.locator(f"svg .hit[data-seq='{seq}']").count() == 1
+        side = page.locator(".side").inner_text()
+        state = run.at(seq)
+        for row in change_rows(run.events[seq]):
+            assert row[0] in side
+        current = state["cpu0.current"]
+        assert f"runs VM {current[2]} vCPU 0" in side
+        for vm in range(3):
+            mailbox = page.locator(".states li", has_text=f"VM {vm} mailbox")
+            assert state[f"vm{vm}.mailbox.state"] in mailbox.inner_text()
+        printed = [line for line in run.uart[: run.events[seq].uart].splitlines() if line]
+        shown = page.locator(".serial").inner_text()
+        assert all(line in shown for line in printed)
+        assert not any(line in shown for line in run.uart.splitlines()[len(printed) + 1 :] if line not in printed)
+        for vcpu, _, _ in run.events[seq].registers:
+            assert f"all registers of VM {vcpu[2]} vCPU 0" in side
+
+
+def test_who_runs_who_waits_and_what_wakes_it(open_page):
+    page = open_page(refusals(), at=len(refusals().events) - 1)
+    states = page.locator(".states")
+    assert "waits for an interrupt: only that can wake it" in states.locator("li", has_text="VM 2 vCPU 0").inner_text()
+    page = open_page(relay(), at=16)
+    waiting = page.locator(".states li", has_text="VM 2 vCPU 0").inner_text()
+    assert "BLOCKED_INTERRUPT" in waiting
+    assert "waits for a message: a send to VM 2 wakes it" in waiting
+    running = page.locator(".states li", has=page.locator(".who", has_text="VM 0 vCPU 0")).inner_text()
+    assert "running" in running
+    assert "on CPU 0, since event 16" in running
+
+
+def test_next_and_previous_change_of_a_thing_and_every_name_of_an_event_goes_there(open_page):
+    run = relay()
+    page = open_page(run, at=5)
+    mailbox = [e.seq for e in run.events if e.change("vm1.mailbox.state")]
+    for seq in [seq for seq in mailbox if seq > 5]:
+        page.get_by_label("next change of VM 1 mailbox", exact=True).first.click()
+        assert now(page).startswith(f"{seq} ")
+    page.keyboard.press("[")
+    assert now(page).startswith(f"{mailbox[-2]} ")
+    assert "VM 1 mailbox changed here" in now(page)
+    page.keyboard.press("]")
+    page.keyboard.press("]")
+    assert f"VM 1 mailbox does not change after event {mailbox[-1]}" in now(page)
+    page.get_by_label("previous change of VM 2 vCPU 0", exact=True).first.click()
+    vcpu = [e.seq for e in run.events if e.change("vm2.vcpu0.state") and e.seq < mailbox[-1]]
+    assert now(page).startswith(f"{vcpu[-1]} ")
+    page.locator("input[type=number]").fill("14")
+    page.keyboard.press("Enter")
+    page.get_by_label("registers of").select_option("vm1.vcpu0")
+    before = int(now(page).split()[0])
+    page.get_by_label("next change of VM 1 vCPU 0 pc", exact=True).first.click()
+    values = [run.at(seq).get("vm1.vcpu0.pc", 0) for seq in range(before, len(run.events))]
+    changed = next(i for i, (old, new) in enumerate(pairwise(values), before + 1) if old != new)
+    assert now(page).startswith(f"{changed} ")
+    page.locator("summary", has_text="stage 2").click()
+    page.get_by_label("previous change of page of VM 1 stage2", exact=True).click()
+    loaded = next(e.seq for e in run.events if e.change("vm1.stage2"))
+    assert now(page).startswith(f"{loaded} ")
+    page.locator("input[type=number]").fill("26")
+    page.keyboard.press("Enter")
+    page.locator(".now .link").click()
+    assert now(page).startswith(f"{run.events[26].cause} ")
+    page.locator(".states li", has_text="VM 2 mailbox").locator(".link").click()
+    assert run.events[int(now(page).split()[0])].change("vm2.mailbox.state")
+    page.keyboard.press("End")
+    page.locator(".serial button", has_text="I send").click()
+    at = int(now(page).split()[0])
+    assert "I send" in run.uart[run.events[at - 1].uart : run.events[at].uart]
+
+
+def test_search_finds_counts_and_steps(open_page):
+    run = refusals()
+    page = open_page(run)
+    found = page.locator(".find [role=status]")
+    page.keyboard.press("/")
+    page.keyboard.type("mailbox_send")
+    sends = [e.seq for e in run.events if "HF_MAILBOX_SEND" in run.transcript(e.seq, e.seq)]
+    assert found.inner_text() == f"{len(sends)} found"
+    page.keyboard.press("Enter")
+    assert now(page).startswith(f"{sends[0]} ")
+    assert found.inner_text() == f"1 of {len(sends)}"
+    page.keyboard.press("Escape")
+    page.keyboard.press("n")
+    assert now(page).startswith(f"{sends[1]} ")
+    page.keyboard.press("n")
+    assert f"no event found after event {sends[1]}" in now(page)
+    page.keyboard.press("p")
+    assert now(page).startswith(f"{sends[0]} ")
+    page.get_by_label("result", exact=True).select_option("bad")
+    assert found.inner_text() == "1 found"
+    page.get_by_label("search events for text").fill("")
+    page.get_by_label("result", exact=True).select_option("")
+    page.get_by_label("kind of event").select_option("wfi")
+    page.get_by_label("next event found (N)").click()
+    assert "waits for an interrupt (WFI)" in now(page)
+    page.get_by_label("kind of event").select_option("hypercall")
+    page.get_by_label("VM", exact=True).select_option("vm1")
+    of_vm1 = [e for e in run.events if e.kind is hfedu.Kind.HYPERCALL and e.actor.startswith("vm1")]
+    assert found.inner_text().endswith(f"{len(of_vm1)} found")
+    page.get_by_label("search events for text").fill("no such thing")
+    assert found.inner_text() == "no event found"
+
+
+def test_everything_by_keyboard(open_page):
+    run = relay()
+    page = open_page(run)
+    keys = page.keyboard
+    keys.press("?")
+    described = page.locator(".help").inner_text()
+    for name in ("Page Down", "Home, End", "Space", "/", "N, P", "], [", "B", "F", "?"):
+        assert name in described
+    keys.press("Escape")
+    assert page.locator(".help").is_hidden()
+    keys.press("PageDown")
+    keys.press("b")
+    assert now(page).startswith(f"{run.events[10].cause} ")
+    reached = set()
+    for _ in range(120):
+        keys.press("Tab")
+        name = page.evaluate("""() => { const e = document.activeElement;
+            if (e === document.body) return "";
+            const style = getComputedStyle(e);
+            const seen = style.outlineStyle !== "none" || style.boxShadow !== "none";
+            return (seen ? "" : "NO FOCUS RING ") + (e.getAttribute("aria-label") || e.textContent).slice(0, 60); }""")
+        reached.add(name)
+    assert not [name for name in reached if "NO FOCUS RING" in name]
+    controls = {"first event (Home)", "play or pause (space)", "jump to event number", "event", "keys (?)", "VM"}
+    controls |= {"search events for text", "sequence diagram", "next change of VM 0 mailbox", "registers of"}
+    assert controls <= reached
+    page.get_by_label("next change of VM 1 mailbox", exact=True).first.focus()
+    keys.press("Enter")
+    keys.press("Enter")
+    focused = page.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert focused == "next change of VM 1 mailbox", "the keyboard keeps its place"
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 1000, 360])
+def test_axe_finds_nothing(open_page, dark, width):
+    for run in (relay(), crowd(12, 40)):
+        page = open_page(run, at=30, dark=dark, width=width)
+        page.keyboard.press("?")
+        page.locator("summary", has_text="stage 2").click()
+        page.get_by_label("search events for text").fill("VM")
+        results = Axe().run(page)
+        assert not results.response["violations"], results.generate_report()
+        assert len(results.response["passes"]) > 20
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 800), (320, 256)], ids=["360 px", "400 % zoom"])
+def test_small_screens_lose_nothing(open_page, width, height):
+    page = open_page(relay(), at=25, width=width, height=height)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    boxes = page.evaluate("""() => [...document.querySelectorAll(".hfedu :is(button, input, select, summary)")]
+        .map((e) => [e.getAttribute("aria-label") || e.textContent, e.getBoundingClientRect()])
+        .filter(([, box]) => box.width)
+        .map(([name, { left, right, width, height }]) => ({ name, left, right, width, height }))""")
+    assert len(boxes) > 40
+    for box in boxes:
+        assert box["left"] >= 0, box
+        assert box["right"] <= width, box
+        assert min(box["width"], box["height"]) >= 24, box
+    page.get_by_label("one event on (right arrow)").click()
+    assert now(page).startswith("26")
+    label = page.locator(".tall svg text", has_text="wake up").last.bounding_box()
+    assert label["x"] >= 0
+    assert label["x"] + label["width"] <= width, "the diagram follows to the lifeline of the event"
+
+
+def test_reduced_motion_and_no_motion_at_all(open_page):
+    page = open_page(relay(), reduced_motion="reduce")
+    page.keyboard.press("End")
+    assert page.evaluate("document.getAnimations().length") == 0
+    moving = page.evaluate("""() => [...document.querySelectorAll(".hfedu, .hfedu *")].filter((e) => {
+        const s = getComputedStyle(e);
+        return s.scrollBehavior === "smooth" || parseFloat(s.transitionDuration) || s.animationName !== "none";
+        }).length""")
+    assert moving == 0
+
+
+@pytest.mark.parametrize("make", [relay, refusals, lambda: pingpong(60)], ids=["relay", "refusals", "ping-pong"])
+def test_transcript_list_and_picture_hold_the_same_facts(open_page, make):
+    run = make()
+    page = open_page(run, height=1200)
+    lines = run.transcript().splitlines()[1:]
+    for event in run.events[:60]:
+        row = page.locator(f".list [aria-posinset='{event.seq + 1}']").inner_text()
+        transcript = re.sub(r"^( *\d+)  cpu\d+", r"\1", lines[event.seq])
+        assert row.split() == transcript.split()
+        shown = page.locator(".tall svg text").all_text_contents()
+        if event.kind not in (hfedu.Kind.BOOT, hfedu.Kind.LOAD, hfedu.Kind.END, hfedu.Kind.STEP):
+            assert label(event) in shown
+            assert str(event.seq) in shown
+        page.keyboard.press("ArrowRight")
+
+
+COUNT = """() => { window.mutations = 0; window.observer = new MutationObserver((records) => {
+    for (const r of records) window.mutations += r.addedNodes.length + r.removedNodes.length; });
+    window.observer.observe(document.querySelector(".hfedu"), { subtree: true, childList: true }); }"""
+
+
+def work(page, key):
+    """Nodes added and removed for one key."""
+    page.evaluate(COUNT)
+    page.keyboard.press(key)
+    page.wait_for_timeout(100)
+    return page.evaluate("() => { window.observer.disconnect(); return window.mutations; }")
+
+
+def test_a_step_costs_what_is_visible_whatever_the_length(open_page):
+    few, many = open_page(crowd(12, 40), at=100), open_page(crowd(12, 2000), at=100)
+    cost = work(few, "ArrowRight")
+    assert 100 < cost < 3000
+    nodes = few.locator("*").count()
+    for key in ("ArrowRight", "ArrowLeft", "End", "PageUp", "Home"):
+        assert work(many, key) < 2 * cost, key
+        assert many.locator("*").count() < 2 * nodes, key
+
+
+def test_ten_thousand_events_of_twelve_vms_stay_readable(open_page):
+    page = open_page(crowd(12, 2000), at=30)
+    folds = page.locator(".tall svg text", has_text="are folded")
+    for top in range(0, 6000, 300):
+        page.locator(".picture").evaluate(f"e => e.scrollTop = {top}")
+        page.wait_for_timeout(50)
+        if folds.count():
+            break
+    page.locator(".picture").evaluate("e => e.scrollTop += 300")
+    page.screenshot(path=PICTURES / "page-folded.png")
+    said = folds.first.text_content()
+    match = re.fullmatch(r"⋮ events ([\d,]+) to ([\d,]+) are folded: events (\d+) to (\d+) again, (\d+) times", said)
+    first, last, since, until, times = (int(number.replace(",", "")) for number in match.groups())
+    assert (last - first + 1) == (until - since + 1) * times
+    height = page.locator(".tall").evaluate("e => e.clientHeight")
+    assert height < 6000
+    page.locator(f"svg .hit[data-seq='{first}']").first.click()
+    assert now(page).startswith(f"{first} ")
+    page.locator("input[type=number]").fill(str((first + last) // 2))
+    page.keyboard.press("Enter")
+    assert page.locator(f"svg .hit[data-seq='{(first + last) // 2}']").count() == 1
+    page.keyboard.press("Escape")
+    page.keyboard.press("f")
+    assert page.locator(".tall").evaluate("e => e.clientHeight") > 100_000
+    assert page.locator(f"svg .hit[data-seq='{(first + last) // 2}']").count() == 1
+    page.locator("canvas").click(position={"x": 12, "y": 10})
+    assert int(now(page).split()[0]) < 200
+
+
+def test_a_hundred_thousand_events_open_windowed(open_page):
+    run = pingpong(60_000)
+    assert len(run.events) > 100_000
+    page = open_page(run)
+    assert len(run.to_html()) < 50 * len(run.events)
+    for key in ("End", "ArrowLeft", "Home", "PageDown"):
+        assert work(page, key) < 3000
+    page.locator("input[type=number]").fill("87654")
+    page.keyboard.press("Enter")
+    state = run.at(87654)
+    side = page.locator(".side").inner_text()
+    assert state["vm1.mailbox.state"] in side
+    assert page.locator(".list [aria-current=true] .seq").inner_text() == "87654"
+    page.get_by_label("kind of event").select_option("wake")
+    wakes = sum(event.kind is hfedu.Kind.WAKE for event in run.events)
+    assert f"{wakes:,} found" in page.locator(".find [role=status]").inner_text()
+
+
+def test_bench_measures_from_key_to_paint():
+    figures = json.loads(
+        subprocess.run(
+            [sys.executable, "-c", "import json, hfedu.bench as b; print(json.dumps(b.bench_player(1000)))"],
+            check=True,
+            capture_output=True,
+        ).stdout
+    )
+    assert figures["events"] > 900
+    assert all(figures[f"key_to_paint_{name}_ms"] > 0 for name in ("step", "ten", "far"))

@@ -1,0 +1,77 @@
+"""Runs that several tests look at."""
+
+import hfedu
+from hfedu import Kind, RamDisk, clear, configure, receive, send, vcpu_run, wait_for_interrupt
+from hfedu.files import asset
+from hfedu.notebook import Run
+from hfedu.run.trace import Change, Event, Lifeline, Outcome
+
+
+def relay() -> Run:
+    """VM 0 sends "hello", VM 1 and VM 2 pass it on: real guests."""
+    return hfedu.boot(RamDisk(asset("relay_primary.bin"), [asset("relay.bin"), asset("relay.bin")]), title="Relay")
+
+
+def pingpong(traps: int) -> Run:
+    """Two real guests that send a counter to and fro."""
+    disk = RamDisk(asset("pingpong_primary.bin"), [asset("echo.bin")])
+    return hfedu.boot(disk, str(traps), max_traps=traps, max_seconds=None, title="Ping-pong")
+
+
+def refusals() -> Run:
+    """A refused send, a vCPU that waits in WFI, and texts that would end a script."""
+
+    def primary():
+        yield configure()
+        yield vcpu_run(1)
+        yield send(1, "one </script><script>document.title='broken'</script>")
+        yield send(1, "two")
+        yield vcpu_run(2)
+        yield vcpu_run(1)
+
+    def reader():
+        yield configure()
+        yield receive()
+        yield clear()
+
+    def sleeper():
+        yield wait_for_interrupt()
+
+    return hfedu.boot(RamDisk(primary, [reader, sleeper]), title="</script><!--<script>&\"'")
+
+
+def crowd(vms: int, rounds: int) -> Run:
+    """A recording of many VMs that pass a message on in a circle, made by hand: the pool has no room for so many."""
+    lines = tuple(Lifeline(f"vm{i}.vcpu0", i, 0, f"guest_number_{i}" if i else "vmlinuz") for i in range(vms))
+    events = [Event(0, None, 0, "hypervisor", Kind.BOOT)]
+
+    def add(**fields):
+        events.append(Event(len(events), len(events) - 1, 0, **fields))
+
+    for i in range(vms):
+        loaded = (Change(f"vm{i}.mailbox.state", None, "EMPTY"), Change(f"vm{i}.vcpu0.state", None, "READY"))
+        add(actor="hypervisor", kind=Kind.LOAD, target=f"vm{i}", changes=loaded)
+    for number in range(rounds):
+        sender, to = number % vms, (number + 1) % vms
+        current = (Change("cpu0.current", None, f"vm{sender}.vcpu0"),)
+        add(
+            actor="hypervisor",
+            kind=Kind.SWITCH,
+            target=f"vm{sender}.vcpu0",
+            function=0xFF05,
+            result=16 << 32,
+            changes=current,
+        )
+        cleared = (Change(f"vm{sender}.mailbox.state", "READ", "EMPTY"),) if number >= vms else ()
+        add(actor=f"vm{sender}.vcpu0", kind=Kind.HYPERCALL, function=0xFF06, args=(0, 0, 0), result=0, changes=cleared)
+        add(actor=f"vm{sender}.vcpu0", kind=Kind.HYPERCALL, function=0xFF04, args=(to, 4096, 0), result=0)
+        full = (Change(f"vm{to}.mailbox.state", "EMPTY", "READ"),)
+        add(
+            actor=f"vm{sender}.vcpu0",
+            kind=Kind.DELIVER,
+            target=f"vm{to}",
+            message=b"sixteen letters!" * 256,
+            changes=full,
+        )
+        add(actor="hypervisor", kind=Kind.WAKE, target=f"vm{to}.vcpu0")
+    return Run(tuple(events), "", Outcome("budget", "The guests used up their budget.", 3), lines, f"{vms} VMs")
