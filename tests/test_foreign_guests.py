@@ -145,12 +145,6 @@ def test_what_does_not_compile_is_refused_with_the_first_message(make, says):
     assert "\n" not in str(error.value)
 
 
-def test_without_the_compiler_a_sentence_says_how_to_get_it(monkeypatch):
-    monkeypatch.setattr("hfedu.guest.toolchain.find_spec", lambda name: None)
-    with pytest.raises(Mistake, match=re.escape("pip install 'hfedu[guests]'")):
-        assemble("nop")
-
-
 def test_a_home_that_cannot_be_written_to_is_no_obstacle(monkeypatch, tmp_path):
     assert importlib.util.find_spec("ziglang")
     for name in ("HOME", "XDG_CACHE_HOME", "ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"):

@@ -10,15 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any, NamedTuple
 
+import hfedu.course
 from hfedu.errors import Mistake, explain_missing_names
 from hfedu.notebook import Run
 
 if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()) is not None:
     explain_missing_names(shell)
 
-LESSONS = ("lesson00", "lesson05", "lesson06", "lesson07", "lesson10", "lesson11", "lesson12")
+LESSONS = sorted(module.name for module in iter_modules(hfedu.course.__path__) if module.name.startswith("lesson"))
 
 
 class Wrong(Exception):
