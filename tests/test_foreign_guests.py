@@ -1,7 +1,6 @@
 """Guests that hfedu knows nothing of: what compilers emit runs here as it runs on a Cortex-A57."""
 
 import importlib.util
-import re
 import struct
 import subprocess
 import sys
