@@ -52,11 +52,11 @@ class _LoadedHypervisor(Hypervisor):
 
     def load_one_secondary(
         self, cpio: tuple[int, int], available: list[tuple[int, int]], mem: int, vcpus: int, name: bytes
-    ) -> bool:
+    ) -> None:
         self.kernels[len(self.vms)] = name.decode("latin-1")
-        return super().load_one_secondary(cpio, available, mem, vcpus, name)
+        super().load_one_secondary(cpio, available, mem, vcpus, name)
 
-    def load_secondary(self, cpio: tuple[int, int], params: BootParams) -> list[tuple[int, int]] | None:
+    def load_secondary(self, cpio: tuple[int, int], params: BootParams) -> list[tuple[int, int]]:
         self.kernels[0] = "vmlinuz"
         return super().load_secondary(cpio, params)
 

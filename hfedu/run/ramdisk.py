@@ -10,6 +10,7 @@ from pathlib import Path
 from hfedu.errors import Mistake
 from hfedu.guest.scripted import Script, check_script
 from hfedu.guest.toolchain import MAX_IMAGE, flat
+from hfedu.hf.load import cpio_files
 from hfedu.hf.platform import HEAP_PAGES, MAX_CPUS, MAX_VMS
 
 CPIO_MAGIC = 0o070707
@@ -67,15 +68,8 @@ def cpio_entry(name: str, content: bytes) -> bytes:
 
 def cpio_names(archive: bytes) -> list[str]:
     """The names of the entries that can be parsed, as the hypervisor's loader parses them (no magic needed)."""
-    names, at = [], 0
-    while at + CPIO_HEADER.size <= len(archive):
-        fields = CPIO_HEADER.unpack_from(archive, at)
-        begin = at + CPIO_HEADER.size
-        at = begin + (fields[10] + 1 & -2) + ((fields[11] << 16 | fields[12]) + 1 & -2)
-        if at > len(archive):
-            break
-        names.append(archive[begin : begin + MAX_NAME].split(b"\0", 1)[0].decode("latin-1"))
-    return names
+    files = cpio_files(lambda at, size: archive[at : at + size], 0, len(archive))
+    return [file.name.decode("latin-1") for file in files]
 
 
 class RamDisk:
