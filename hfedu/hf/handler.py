@@ -7,11 +7,23 @@ come after the API has released every lock.
 
 from typing import NamedTuple
 
-from hfedu.hf import arch, call
+from hfedu.hf import arch
 from hfedu.hf.addr import Ipa
 from hfedu.hf.api import Api, running
 from hfedu.hf.arch import ESR_FNV, ESR_IL, PC
-from hfedu.hf.call import HF_PRIMARY_VM_ID, MASK32, MASK64
+from hfedu.hf.call import (
+    ERROR,
+    HF_MAILBOX_CLEAR,
+    HF_MAILBOX_RECEIVE,
+    HF_MAILBOX_SEND,
+    HF_PRIMARY_VM_ID,
+    HF_VCPU_GET_COUNT,
+    HF_VCPU_RUN,
+    HF_VM_CONFIGURE,
+    HF_VM_GET_COUNT,
+    MASK32,
+    MASK64,
+)
 from hfedu.hf.cpu import Cpu, Vcpu
 from hfedu.hf.platform import HypervisorHang
 from hfedu.hf.psci import PSCI_CONVENTION_MASK, Psci
@@ -78,21 +90,21 @@ class Handler(Api, Psci):
             if psci_ret is not None:
                 return psci_ret & MASK64, None
         number = call_number(function)
-        if number == call.HF_VCPU_RUN:
+        if number == HF_VCPU_RUN:
             return (yield from self.api_vcpu_run(cpu, arg1, arg2))
-        if number == call.HF_MAILBOX_SEND:
+        if number == HF_MAILBOX_SEND:
             return (yield from self.api_mailbox_send(cpu, arg1, arg2))
-        if number == call.HF_MAILBOX_RECEIVE:
+        if number == HF_MAILBOX_RECEIVE:
             return (yield from self.api_mailbox_receive(cpu, arg1))
-        if number == call.HF_MAILBOX_CLEAR:
+        if number == HF_MAILBOX_CLEAR:
             return (yield from self.api_mailbox_clear(cpu))
-        if number == call.HF_VM_CONFIGURE:
+        if number == HF_VM_CONFIGURE:
             return (yield from self.api_vm_configure(cpu, Ipa(arg1), Ipa(arg2))), None
-        if number == call.HF_VM_GET_COUNT:
+        if number == HF_VM_GET_COUNT:
             return self.api_vm_get_count(), None
-        if number == call.HF_VCPU_GET_COUNT:
+        if number == HF_VCPU_GET_COUNT:
             return self.api_vcpu_get_count(cpu, arg1), None
-        return call.ERROR, None
+        return ERROR, None
 
     def irq_lower(self, cpu: Cpu) -> Steps[Vcpu]:
         """A physical interrupt while a secondary runs: the primary must see to it."""
