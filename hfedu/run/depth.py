@@ -65,7 +65,7 @@ class Watched(Core):
         for step in steps:
             place = place_of(steps)
             yield step
-            event = self.recorder.serving[self.cpu.name].current
+            event = self.recorder.serving[self.cpu.id].current
             self.noted.append((event.seq, len(event.changes), step, place))
 
     def run_guest(self, limit: int | None = None) -> Trap | None:
