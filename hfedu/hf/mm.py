@@ -103,21 +103,12 @@ def arch_mm_mode_to_attrs(mode: int) -> int:
     """The descriptor bits for MM_MODE_* flags; 0, so not valid, for no access at all."""
     if not mode & (MM_MODE_R | MM_MODE_W | MM_MODE_X):
         return 0
-    attrs = PTE_VALID | PTE_AF
+    read, write, execute, device = (bool(mode & flag) for flag in (MM_MODE_R, MM_MODE_W, MM_MODE_X, MM_MODE_D))
     if mode & MM_MODE_STAGE1:
-        attrs |= STAGE1_SH_OUTER
-        if not mode & MM_MODE_X:
-            attrs |= STAGE1_XN
-        if not mode & MM_MODE_W:
-            attrs |= STAGE1_READONLY
-        return attrs if mode & MM_MODE_D else attrs | STAGE1_NORMAL
-    if mode & MM_MODE_R:
-        attrs |= STAGE2_S2AP_R
-    if mode & MM_MODE_W:
-        attrs |= STAGE2_S2AP_W
-    if not mode & MM_MODE_X:
-        attrs |= STAGE2_XN
-    return attrs | (STAGE2_MEMATTR_DEVICE if mode & MM_MODE_D else STAGE2_MEMATTR_NORMAL)
+        attrs = STAGE1_XN * (not execute) | STAGE1_READONLY * (not write) | STAGE1_NORMAL * (not device)
+        return PTE_VALID | PTE_AF | STAGE1_SH_OUTER | attrs
+    attrs = STAGE2_XN * (not execute) | STAGE2_S2AP_W * write | STAGE2_S2AP_R * read
+    return PTE_VALID | PTE_AF | (STAGE2_MEMATTR_DEVICE if device else STAGE2_MEMATTR_NORMAL) | attrs
 
 
 class Mm:
