@@ -48,11 +48,8 @@ class Core:
     @property
     def waits_for(self) -> SpinLock | None:
         """The lock that this CPU spins on."""
-        if self.step is None or self.step.kind != "acquire":
-            return None
-        lock = self.step.target
-        assert isinstance(lock, SpinLock)
-        return lock if lock.owner is not None else None
+        lock: SpinLock | None = self.step.target if self.step is not None and self.step.kind == "acquire" else None
+        return lock if lock is not None and lock.owner is not None else None
 
     @property
     def able(self) -> bool:

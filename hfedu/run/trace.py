@@ -20,7 +20,7 @@ from hfedu.hf.cpu import Cpu, Vcpu
 from hfedu.hf.handler import Trap, call_number
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.spinlock import Step
-from hfedu.hf.vm import Mailbox, Vm
+from hfedu.hf.vm import Vm
 
 ZERO = bytes(8 * arch.SYSTEM), bytes(8 * (len(arch.REGISTER_NAMES) - arch.SYSTEM))
 WATCHED_VCPU = frozenset(("state", "mailbox_next"))
@@ -414,12 +414,10 @@ class Recorder:
         if interleaved and current.kind is Kind.SWITCH and current.target is None:
             current.kind, current.text = Kind.STEP, serving.switching
         if kind == "deliver":
-            assert isinstance(target, Mailbox)
             name = target.name.partition(".")[0]
             serving.current = self.open(Kind.DELIVER, event.actor, event.seq, cpu.id, target=name)
             serving.delivering = lambda: hypervisor.mm_load(target.recv, target.recv_bytes)
         elif kind == "wake":
-            assert isinstance(target, Vcpu)
             serving.current = self.open(Kind.WAKE, "hypervisor", current.seq, cpu.id, target=target.name)
         elif kind in ("retval", "save", "restore"):
             if current.kind is not Kind.SWITCH or interleaved:
@@ -427,7 +425,6 @@ class Recorder:
             if kind == "save":
                 serving.switching = f"save {serving.vcpu.name}"
             if kind == "restore":
-                assert isinstance(target, Vcpu)
                 serving.current.target = target.name
                 self.switched_in_by[cpu.name] = serving.current.seq
         elif interleaved:
