@@ -288,11 +288,8 @@ class Machine:
     @contextmanager
     def _stop_button(self) -> Iterator[None]:
         """While guests run, hold an interrupt back until the emulator has returned: raised inside it, it is lost."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
         previous = signal.getsignal(signal.SIGINT)
-        if not callable(previous):
+        if threading.current_thread() is not threading.main_thread() or not callable(previous):
             yield
             return
 
