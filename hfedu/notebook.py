@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 MAX_SECONDS = 10.0
 MAX_TRAPS = 100_000
-FORMATS = ("svg", "png", "pdf", "html", "mmd", "txt")
+TEXTS = {"mmd": mermaid, "txt": transcript}
+FORMATS = ("svg", "png", "pdf", "html", *TEXTS)
 
 
 @dataclass(frozen=True, repr=False)
@@ -68,10 +69,8 @@ class Run(Recording):
             raise Mistake(f"there is no theme {theme!r}: choose one of {', '.join(THEMES)}")
         if fmt == "html":
             return self.to_html(position=first).encode()
-        if fmt == "txt":
-            return transcript(self, first, last).encode()
-        if fmt == "mmd":
-            return mermaid(self, first, last).encode()
+        if fmt in TEXTS:
+            return TEXTS[fmt](self, first, last).encode()
         return paint.render(sequence(self, first, last), fmt, theme)
 
     def player(self, position: int = 0) -> "Player":

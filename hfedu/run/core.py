@@ -89,9 +89,8 @@ class Core:
 
     def trap(self) -> None:
         """Run the guest to its next trap and serve it whole: all there is to do on a machine of one CPU."""
-        trap = self.run_guest()
-        while trap is None:
-            trap = self.run_guest()
+        while (trap := self.run_guest()) is None:
+            pass
         steps = self.serve(trap)
         if self.recorder is None:
             deque(steps, maxlen=0)
@@ -111,13 +110,15 @@ class Core:
     def run_guest(self, limit: int | None = None) -> Trap | None:
         """Let the guest on this CPU go on to its next trap, or None if it is not that far yet."""
         script = self.script_of(running(self.cpu))
-        if script is not None:
-            return self.scripted.run(script, limit)
+        return self.emulator().run(limit) if script is None else self.scripted.run(script, limit)
+
+    def emulator(self) -> "UnicornCpu":
+        """What executes machine code, made when it is first needed."""
         if self.unicorn is None:
             from hfedu.guest.unicorn_cpu import UnicornCpu
 
             self.unicorn = UnicornCpu(self.cpu, self.board.memory, self.hypervisor, self.budget, self.timer)
-        return self.unicorn.run(limit)
+        return self.unicorn
 
     def power_off(self) -> None:
         """Switch the machine off, as the last script of the primary does when it has ended."""

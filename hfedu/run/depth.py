@@ -88,10 +88,7 @@ class Watched(Core):
         return trap
 
     def _run_real(self, first: bool, limit: int | None) -> Trap | None:
-        from hfedu.guest.unicorn_cpu import UnicornCpu
-
-        unicorn = self.unicorn or UnicornCpu(self.cpu, self.board.memory, self.hypervisor, self.budget, self.timer)
-        self.unicorn = unicorn
+        unicorn = self.emulator()
 
         def look(pc: int) -> Look:
             regs = self.cpu.regs

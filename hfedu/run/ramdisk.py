@@ -174,16 +174,13 @@ class RamDisk:
             memory = parse_size(secondary.memory)
         except ValueError as error:
             raise RamDiskError(f"secondary {number}: {error}") from None
+        vcpus, problem = secondary.vcpus, ""
         if memory < len(content):
-            raise RamDiskError(
-                f"secondary {number} has {memory} bytes of memory and an image of {len(content)}: give it more"
-            )
-        if content is STUB and memory < 0x6000:
-            raise RamDiskError(
-                f"secondary {number} is scripted and needs 24K of memory for its pages, it has {memory} bytes"
-            )
-        if not isinstance(secondary.vcpus, int) or not 0 <= secondary.vcpus <= MAX_CPUS:
-            raise RamDiskError(
-                f"secondary {number} cannot have {secondary.vcpus!r} vCPUs: give a number from 1 to {MAX_CPUS}"
-            )
+            problem = f"has {memory} bytes of memory and an image of {len(content)}: give it more"
+        elif content is STUB and memory < 0x6000:
+            problem = f"is scripted and needs 24K of memory for its pages, it has {memory} bytes"
+        elif not isinstance(vcpus, int) or not 0 <= vcpus <= MAX_CPUS:
+            problem = f"cannot have {vcpus!r} vCPUs: give a number from 1 to {MAX_CPUS}"
+        if problem:
+            raise RamDiskError(f"secondary {number} {problem}")
         return memory
