@@ -250,6 +250,30 @@ def test_on_two_cpus_every_step_belongs_to_one_event_and_every_change_to_one_ste
     assert any(steps for seq, steps in parts.items() if run.events[seq].kind is Kind.STEP)
 
 
+def by_schedule(machine):
+    machine.step()
+
+
+def by_hand(machine):
+    machine.step(max(machine.able(), default=None))
+
+
+@pytest.mark.parametrize("step", [by_schedule, by_hand])
+def test_a_machine_that_was_stopped_between_two_steps_or_stepped_by_hand(step):
+    machine = hfedu.Machine(RamDisk([starter, sender], [echo]), cpus=2, schedule=7)
+    shown = 0
+    while machine.outcome is None:
+        step(machine)
+        run = machine.recording()
+        for event in run.events[-3:]:
+            steps = run.steps(event.seq)
+            assert all(change in event.changes for step in steps if step.event == event.seq for change in step.changes)
+            assert run.instructions(event.seq).title == steps.title
+            shown += len(steps)
+    assert shown > len(run.events)
+    assert hfedu.replay(run.token(), machine.ramdisk).events == run.events
+
+
 def test_two_real_cpus_run_the_same_way_again():
     """Each CPU of a real primary adds to a word with ldxr and stxr; CPU 0 starts the other: see test_smp."""
     words = [

@@ -172,12 +172,15 @@ def watch(recording: Recording, target: int, limit: int = 0, skip: int = 0) -> W
 
 
 def run_to(machine: Machine, recording: Recording, target: int) -> list[Event]:
-    """Run until event `target` is over, or to the end: the events. A counterexample ends where its schedule does."""
+    """Run until event `target` is over, or to the end: the events. What was stopped ends where its schedule does."""
     assert machine.recorder is not None
-    events, violation = machine.recorder.events, recording.outcome.kind == "violation"
+    kind, schedule = recording.outcome.kind, recording.made["schedule"]
+    stopped = kind == "violation" or (kind == "running" and len(machine.cores) > 1)
     machine.boot()
-    for _ in recording.made["schedule"] if violation else repeat(None):
-        if len(events) > target or not machine.step():
-            return events
-    machine.end(recording.outcome)
-    return events
+    for _ in schedule if stopped else repeat(None):
+        if len(machine.recorder.events) > target or not machine.step():
+            break
+    else:
+        if kind == "violation":
+            machine.end(recording.outcome)
+    return [*machine.recorder.so_far()]

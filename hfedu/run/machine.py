@@ -120,6 +120,8 @@ class Machine:
         self.budget = Budget(max_instructions, max_seconds, max_traps)
         self.board = Board(ramdisk.image, append, parse_size(memory), cpus)
         self.choose = chooser(schedule)
+        self.taken: list[int] = []
+        self.stepped = False
         self.hypervisor: _LoadedHypervisor = hypervisor_type(_LoadedHypervisor, profile, fixes)(self.board)
         self.recorder: Recorder | None = None
         self.outcome: Outcome | None = None
@@ -153,6 +155,7 @@ class Machine:
 
         With `cpu`, one atomic step of that physical CPU, whatever the schedule says.
         """
+        self.stepped = True
         if not self.booted:
             self.boot()
         if self.outcome is None:
@@ -160,7 +163,7 @@ class Machine:
                 if cpu is None:
                     self._advance()
                 elif cpu in self.able():
-                    self.cores[cpu].advance()
+                    self._take(cpu)
         return self.outcome is None
 
     def run(self) -> Recording:
@@ -179,7 +182,9 @@ class Machine:
         outcome = self.outcome or Outcome("running", "The run is not over.", 3)
         events = self.recorder.so_far() if self.recorder is not None else ()
         uart = self.uart.decode("latin-1")
-        return self.recording_type(events, uart, outcome, self._lifelines(), self.title, self.made)
+        planned = len(self.cores) == 1 or (self.outcome is not None and not self.stepped)
+        made = self.made if planned else self.made | {"schedule": self.taken[:]}
+        return self.recording_type(events, uart, outcome, self._lifelines(), self.title, made)
 
     def _advance(self) -> None:
         """Let the CPU whose turn it is go on."""
@@ -192,7 +197,12 @@ class Machine:
         able = self.able()
         if not able:
             raise self.standstill()
-        self.cores[self.choose(able)].advance()
+        self._take(self.choose(able))
+
+    def _take(self, cpu: int) -> None:
+        """Take one atomic step of a CPU, and remember whose it was."""
+        self.taken.append(cpu)
+        self.cores[cpu].advance()
 
     def able(self) -> list[int]:
         """The physical CPUs that can take a step. Those that met go on when nobody else can."""
