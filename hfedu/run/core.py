@@ -41,11 +41,6 @@ class Core:
         self.ended: Exception | None = None
 
     @property
-    def powered(self) -> bool:
-        """Whether the firmware has turned this CPU on."""
-        return self.board.powered[self.cpu.id]
-
-    @property
     def waits_for(self) -> SpinLock | None:
         """The lock that this CPU spins on."""
         lock: SpinLock | None = self.step.target if self.step is not None and self.step.kind == "acquire" else None
@@ -54,7 +49,8 @@ class Core:
     @property
     def able(self) -> bool:
         """Whether this CPU can take a step."""
-        return not self.scripted.meeting and self.ended is None and self.waits_for is None and self.powered
+        powered = self.board.powered[self.cpu.id]
+        return powered and not self.scripted.meeting and self.ended is None and self.waits_for is None
 
     def start(self) -> None:
         """Enter the hypervisor after power-on, and the primary from there."""

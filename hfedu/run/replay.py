@@ -223,7 +223,8 @@ class Replayer:
                 if (value := getattr(o, name)) != kept
             ],
             *(live.tobytes() for live, _ in self.arrays),
-            *((core.ended and str(core.ended), core.scripted.meeting, core.powered) for core in self.machine.cores),
+            *((core.ended and str(core.ended), core.scripted.meeting) for core in self.machine.cores),
+            *self.machine.board.powered,
             *(position(core.steps) for core in self.machine.cores),
             *((guest.vcpu.name, guest.position()) for guest in guests),
             *((page, self.memory.read(Pa(page), PAGE_SIZE)) for page in sorted(self.written)),
