@@ -13,7 +13,7 @@ from hfedu.run.invariants import INVARIANTS, Invariant
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.replay import Scenario
 from hfedu.run.trace import Recording
-from hfedu.view import exploration, page, pagetable, paint, states
+from hfedu.view import depth, exploration, page, pagetable, paint, states
 from hfedu.view.compare import compare
 from hfedu.view.player import EVENTS_AT_MOST
 from hfedu.view.runs import compare as compare_runs
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 MAX_SECONDS = 10.0
 MAX_TRAPS = 100_000
-FORMATS = ("svg", "png", "pdf", "html", "mmd", "txt")
+TEXTS = {"mmd": mermaid, "txt": transcript}
+FORMATS = ("svg", "png", "pdf", "html", *TEXTS)
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,6 +43,8 @@ class Run(Recording):
     registers = states.registers
     stage2 = pagetable.stage2_map
     walk = pagetable.walk
+    steps = depth.steps
+    instructions = depth.instructions
     to_html = page.to_html
     token = token.token
     why = why
@@ -66,10 +69,8 @@ class Run(Recording):
             raise Mistake(f"there is no theme {theme!r}: choose one of {', '.join(THEMES)}")
         if fmt == "html":
             return self.to_html(position=first).encode()
-        if fmt == "txt":
-            return transcript(self, first, last).encode()
-        if fmt == "mmd":
-            return mermaid(self, first, last).encode()
+        if fmt in TEXTS:
+            return TEXTS[fmt](self, first, last).encode()
         return paint.render(sequence(self, first, last), fmt, theme)
 
     def player(self, position: int = 0) -> "Player":

@@ -1,6 +1,7 @@
 """What a scripted guest does under the interface before the commit (`history/rpc.py`); the rest is as in `scripted`."""
 
-from hfedu.guest.scripted import Action, ScriptedVcpu, hvc, send, signed
+from hfedu.guest.scripted import Action, ScriptedVcpu, hvc, send
+from hfedu.guest.syndrome import signed
 from hfedu.hf.call import HF_VCPU_RUN
 from hfedu.history.rpc import RPC_ACK, RPC_READ_REQUEST, RPC_REPLY, RPC_REQUEST, rpc_run_return
 

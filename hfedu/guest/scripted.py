@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from hfedu.board.timer import Timer
 from hfedu.errors import Mistake
 from hfedu.guest.budget import NO_INTERRUPT, Budget, StuckForever
-from hfedu.guest.syndrome import Access, Fault, Walker
+from hfedu.guest.syndrome import Access, Fault, Walker, signed
 from hfedu.hf import arch, call
 from hfedu.hf.addr import PAGE_SIZE, Pa
 from hfedu.hf.api import running
@@ -211,11 +211,6 @@ def cpu_on(cpu: int) -> Action:
 def meet() -> Action:
     """Wait until the scripts of all physical CPUs that are on have come to a `meet()` of theirs, or have ended."""
     return Action("meet")
-
-
-def signed(value: int) -> int:
-    """A register as a signed 64-bit number."""
-    return value - (1 << 64) if value >> 63 else value
 
 
 class ScriptedVcpu:

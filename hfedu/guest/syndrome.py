@@ -6,19 +6,9 @@ tables again, in software, to say the rest. Encodings: Arm ARM, C4 (instructions
 
 from typing import NamedTuple
 
-from hfedu.hf import arch
+from hfedu.hf import arch, mm
 from hfedu.hf.addr import PAGE_SIZE, Pa
 from hfedu.hf.call import MASK64
-from hfedu.hf.mm import (
-    PA_BITS,
-    STAGE2_S2AP_R,
-    STAGE2_S2AP_W,
-    STAGE2_XN,
-    Mm,
-    Ptable,
-    arch_mm_pte_is_block,
-    mm_entry_size,
-)
 from hfedu.hf.platform import BusError
 
 FSC_ADDRESS_SIZE, FSC_TRANSLATION, FSC_ACCESS, FSC_PERMISSION, FSC_EXTERNAL = 0x00, 0x04, 0x08, 0x0C, 0x10
@@ -56,7 +46,7 @@ def unexplained(access: Access, fetch: bool) -> Fault:
     return Fault(1, FSC_ALIGNMENT if access.va % access.size else FSC_PERMISSION + 3, access.va, 0)
 
 
-def signed(value: int, bits: int) -> int:
+def signed(value: int, bits: int = 64) -> int:
     """`value` as a two's complement number of `bits` bits."""
     return value - (1 << bits) if value >> bits - 1 & 1 else value
 
@@ -108,10 +98,9 @@ def access_of(insn: int, pc: int, x: list[int], sp: int) -> Access | None:
         registers = STRUCTURE_REGISTERS.get(insn >> 12 & 15, 1)
         size = 32 if insn >> 24 & 1 else registers * (16 if insn >> 30 & 1 else 8)
         return Access(base, size, not insn >> 22 & 1, 0)
-    if insn & 0xFFFF_F000 == 0xD50B_7000:  # DC and IC by address
-        return Access(x[rt] if rt < 31 else 0, 1, True, 0)
-    if insn & 0xFFFF_FF00 == 0xD508_7800:  # AT: the walk itself may abort
-        return Access(x[rt] if rt < 31 else 0, 1, False, 0)
+    by_address, translate = insn & 0xFFFF_F000 == 0xD50B_7000, insn & 0xFFFF_FF00 == 0xD508_7800
+    if by_address or translate:  # DC and IC; AT, whose walk itself may abort
+        return Access(x[rt] if rt < 31 else 0, 1, by_address, 0)
     return None
 
 
@@ -145,15 +134,15 @@ def refused(insn: int, regs: arch.ArchRegs, cnthctl: int) -> tuple[int, bool]:
 class Walker:
     """Walks a guest's two stages of tables in software, as its MMU did in the emulator."""
 
-    def __init__(self, mm: Mm) -> None:
-        self.mm, self.memory = mm, mm.memory
+    def __init__(self, hypervisor: mm.Mm) -> None:
+        self.mm, self.memory = hypervisor, hypervisor.memory
 
     def stage2(self, root: Pa, ipa: int, write: bool, fetch: bool) -> int | None:
         """The fault status code with which stage 2 refuses `ipa`, or None if it allows the access."""
-        pte, level = self.mm.mm_walk(Ptable(root, 0), ipa, 3)
-        if not arch_mm_pte_is_block(pte, level):
+        pte, level = self.mm.mm_walk(mm.Ptable(root, 0), ipa, 3)
+        if not mm.arch_mm_pte_is_block(pte, level):
             return FSC_TRANSLATION + 3 - level
-        if (fetch and pte & STAGE2_XN) or not pte & (STAGE2_S2AP_W if write else STAGE2_S2AP_R):
+        if (fetch and pte & mm.STAGE2_XN) or not pte & (mm.STAGE2_S2AP_W if write else mm.STAGE2_S2AP_R):
             return FSC_PERMISSION + 3 - level
         return None
 
@@ -170,7 +159,7 @@ class Walker:
         ipa: int | Fault = va
         if regs[SCTLR_EL1] & 1:
             ipa = self._stage1(regs, root, va, write, fetch)
-        elif va >> PA_BITS:
+        elif va >> mm.PA_BITS:
             return Fault(1, FSC_ADDRESS_SIZE, va, 0)
         if isinstance(ipa, Fault):
             return ipa
@@ -205,7 +194,7 @@ class Walker:
             if pte & 3 == 3 and level:
                 table, level = pte & 0xFFFF_FFFF_F000, level - 1
                 continue
-            if not arch_mm_pte_is_block(pte, level):
+            if not mm.arch_mm_pte_is_block(pte, level):
                 return Fault(1, FSC_TRANSLATION + 3 - level, va, 0)
             if not pte >> 10 & 1:
                 return Fault(1, FSC_ACCESS + 3 - level, va, 0)
@@ -213,11 +202,11 @@ class Walker:
             no_execute = pte >> (54 if el0 else 53) & 1 or (not el0 and rights == 1)
             if no_execute if fetch else (write and rights & 2) or (el0 and not rights & 1):
                 return Fault(1, FSC_PERMISSION + 3 - level, va, 0)
-            block = mm_entry_size(level)
+            block = mm.mm_entry_size(level)
             return pte & 0xFFFF_FFFF_F000 & -block | va & block - 1
 
 
-SCTLR_EL1, TCR_EL1, TTBR0_EL1, TTBR1_EL1, VBAR_EL1, ESR_EL1, FAR_EL1, CNTKCTL_EL1 = (
-    arch.REGISTER_NAMES.index(name)
-    for name in ("SCTLR_EL1", "TCR_EL1", "TTBR0_EL1", "TTBR1_EL1", "VBAR_EL1", "ESR_EL1", "FAR_EL1", "CNTKCTL_EL1")
+SCTLR_EL1, TCR_EL1, TTBR0_EL1, TTBR1_EL1, VBAR_EL1, ESR_EL1, FAR_EL1, CNTKCTL_EL1 = map(
+    arch.REGISTER_NAMES.index,
+    ("SCTLR_EL1", "TCR_EL1", "TTBR0_EL1", "TTBR1_EL1", "VBAR_EL1", "ESR_EL1", "FAR_EL1", "CNTKCTL_EL1"),
 )

@@ -18,16 +18,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from unicorn import UC_ARCH_ARM64, UC_HOOK_BLOCK, UC_HOOK_INTR, UC_MODE_ARM, UC_PROT_ALL, UC_PROT_EXEC, UC_PROT_READ
 from unicorn import arm64_const as reg
-from unicorn.unicorn_const import (
-    UC_CTL_IO_WRITE,
-    UC_CTL_TB_REMOVE_CACHE,
-    UC_CTL_TLB_FLUSH,
-    UC_ERR_FETCH_PROT,
-    UC_ERR_FETCH_UNMAPPED,
-    UC_ERR_WRITE_PROT,
-)
+from unicorn import unicorn_const as const
 from unicorn.unicorn_py3.unicorn import Uc, uclib
 
 from hfedu.board.memory import FLASH_SIZE, RAM_BASE, PhysicalMemory
@@ -84,8 +76,8 @@ HVC_TRAP = Trap(arch.EC_HVC << 26 | arch.ESR_IL)
 
 _HOOK_INTR = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p)
 _HOOK_BLOCK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p)
-_TB_REMOVE = ctypes.c_int(UC_CTL_IO_WRITE << 30 | 2 << 26 | UC_CTL_TB_REMOVE_CACHE)
-_TLB_FLUSH = ctypes.c_int(UC_CTL_IO_WRITE << 30 | UC_CTL_TLB_FLUSH)
+_TB_REMOVE = ctypes.c_int(const.UC_CTL_IO_WRITE << 30 | 2 << 26 | const.UC_CTL_TB_REMOVE_CACHE)
+_TLB_FLUSH = ctypes.c_int(const.UC_CTL_IO_WRITE << 30 | const.UC_CTL_TLB_FLUSH)
 _QUICK = ctypes.PyDLL(uclib._name)
 """The emulator's library once more, for calls that take less time than converting arguments and dropping the GIL."""
 _QUICK.uc_ctl.argtypes = (ctypes.c_void_p, ctypes.c_int)  # it is variadic, and some ABIs must know where that begins
@@ -118,19 +110,20 @@ class UnicornCpu:
         self.dirty: set[int] = set()
         memory.dirty.append(self.dirty)
         self.walker = syndrome.Walker(mm)
-        self.uc: Any = Uc(UC_ARCH_ARM64, UC_MODE_ARM)
+        self.uc: Any = Uc(const.UC_ARCH_ARM64, const.UC_MODE_ARM)
         uc = self.uc
         uc.ctl_set_tcg_buffer_size(TCG_BUFFER)
         uc.ctl_set_cpu_model(reg.UC_CPU_ARM64_A57)
         self.handle = uc._uch
-        uc.mem_map_ptr(RAM_BASE, memory.ram_size, UC_PROT_ALL, ctypes.addressof(ctypes.c_char.from_buffer(memory.ram)))
-        uc.mem_map(0, FLASH_SIZE, UC_PROT_READ | UC_PROT_EXEC)
+        ram = ctypes.addressof(ctypes.c_char.from_buffer(memory.ram))
+        uc.mem_map_ptr(RAM_BASE, memory.ram_size, const.UC_PROT_ALL, ram)
+        uc.mem_map(0, FLASH_SIZE, const.UC_PROT_READ | const.UC_PROT_EXEC)
         uart = memory.uart
         uc.mmio_map(
             PL011_BASE, PAGE_SIZE, lambda _, offset, size, data: uart.read(offset), None,
             lambda _, offset, size, value, data: uart.write(offset, value), None,
         )  # fmt: skip
-        uc.mem_map(ERET_PAGE, PAGE_SIZE, UC_PROT_READ | UC_PROT_EXEC)
+        uc.mem_map(ERET_PAGE, PAGE_SIZE, const.UC_PROT_READ | const.UC_PROT_EXEC)
         uc.mem_write(ERET_PAGE, ERET.to_bytes(4, "little"))
         uc.ctl_exits_enabled(True)  # and none is set: no address stops the emulator
         self.write_cp(SCR_EL3, SCR_NS_HCE_RW)
@@ -142,9 +135,9 @@ class UnicornCpu:
         self.interrupt: Callable[[], object] | None = None
         self.loaded: Vcpu | None = None
         self._hooks: list[Any] = []
-        self._hook(UC_HOOK_INTR, _HOOK_INTR(self._on_exception))
+        self._hook(const.UC_HOOK_INTR, _HOOK_INTR(self._on_exception))
         if self.counting:
-            self._hook(UC_HOOK_BLOCK, _HOOK_BLOCK(self._on_block))
+            self._hook(const.UC_HOOK_BLOCK, _HOOK_BLOCK(self._on_block))
         self._prepare_calls()
         cpu.read_system_registers = self.read_system_registers
         self.fp_values = array("Q", bytes(arch.FP_SIZE))
@@ -166,8 +159,8 @@ class UnicornCpu:
         regs, values = cpu_regs.buffer_info()[0], self.values.buffer_info()[0]
         cp = [(reg.UC_ARM64_REG_CP_REG, values + 32 * i) for i in range(len(self.values) // 4)]
         system, el2, guest, sp_in_use = cp[: len(CP)], cp[-6:-3], cp[-3:-1], cp[-1:]
-        x = [(reg.UC_ARM64_REG_X0 + n, regs + 8 * n) for n in range(29)]
-        x += [(reg.UC_ARM64_REG_X29, regs + 8 * 29), (reg.UC_ARM64_REG_X30, regs + 8 * 30)]
+        numbers = [*range(reg.UC_ARM64_REG_X0, reg.UC_ARM64_REG_X0 + 29), reg.UC_ARM64_REG_X29, reg.UC_ARM64_REG_X30]
+        x = [(number, regs + 8 * n) for n, number in enumerate(numbers)]
         pc, pstate = (reg.UC_ARM64_REG_PC, regs + 8 * PC), (reg.UC_ARM64_REG_PSTATE, regs + 8 * SPSR)
         sp = (reg.UC_ARM64_REG_SP, values + 8 * AT_SP)
         self._el2h = ctypes.c_uint64(PSTATE_EL2H)
@@ -196,6 +189,19 @@ class UnicornCpu:
         )
         assert error == 0, f"uc_hook_add failed with {error}"
         self._hooks.append(callback)
+
+    def watch(self, on_instruction: Callable[[int], object]) -> None:
+        """Call `on_instruction` with the address of each instruction before the guest executes it, from now on.
+
+        It may read registers, and `stop`; else the guest runs as it would.
+        """
+
+        def on_code(_uc: int, address: int, _size: int, _data: int) -> None:
+            if address != ERET_PAGE:
+                on_instruction(address)
+
+        self._hook(const.UC_HOOK_CODE, _HOOK_BLOCK(on_code))
+        self.uc.ctl_flush_tb()
 
     def _on_exception(self, _uc: int, number: int, _data: int) -> None:
         self.exception = number
@@ -371,10 +377,9 @@ class UnicornCpu:
         if exception == EXCP_UDEF:
             esr, to_el2 = syndrome.refused(insn, regs, self.cpu.cnthctl_el2)
             return Trap(esr) if to_el2 else self.vector(esr, None)
-        if exception == EXCP_SWI:
-            return self.vector(0x15 << 26 | arch.ESR_IL | insn >> 5 & 0xFFFF, None)
-        if exception == EXCP_BKPT:
-            return self.vector(0x3C << 26 | arch.ESR_IL | insn >> 5 & 0xFFFF, None)
+        if exception in (EXCP_SWI, EXCP_BKPT):
+            ec = 0x15 if exception == EXCP_SWI else 0x3C
+            return self.vector(ec << 26 | arch.ESR_IL | insn >> 5 & 0xFFFF, None)
         raise StuckForever(f"The emulated CPU took exception {exception}, which hfedu does not know.")
 
     def instruction(self, pc: int) -> int:
@@ -425,10 +430,10 @@ class UnicornCpu:
 
     def external_abort(self, error: int) -> Trap | None:
         """The emulator found no device behind an address that both stages allow. Flash ignores what is written."""
-        if error == UC_ERR_WRITE_PROT:
+        if error == const.UC_ERR_WRITE_PROT:
             self.cpu.regs[PC] += 4
             return None
-        fetch = error in (UC_ERR_FETCH_UNMAPPED, UC_ERR_FETCH_PROT)
+        fetch = error in (const.UC_ERR_FETCH_UNMAPPED, const.UC_ERR_FETCH_PROT)
         return self.explain(EXCP_PREFETCH_ABORT if fetch else EXCP_DATA_ABORT)
 
     def vector(self, esr: int | None, far: int | None) -> Trap | None:
@@ -468,12 +473,12 @@ SP_EL0, SP_EL1, ELR_EL1, SPSR_EL1 = map(arch.REGISTER_NAMES.index, ("SP_EL0", "S
 
 def bare_hypercalls(times: int) -> float:
     """Seconds of CPU that `times` rounds of emu_start, HVC, hook, return take with Unicorn's Python binding."""
-    uc: Any = Uc(UC_ARCH_ARM64, UC_MODE_ARM)
-    uc.mem_map(RAM_BASE, PAGE_SIZE, UC_PROT_ALL)
+    uc: Any = Uc(const.UC_ARCH_ARM64, const.UC_MODE_ARM)
+    uc.mem_map(RAM_BASE, PAGE_SIZE, const.UC_PROT_ALL)
     uc.mem_write(RAM_BASE, b"\x02\x00\x00\xd4")
     uc.cpr_write(*SCR_EL3, SCR_NS_HCE_RW)
     uc.cpr_write(*HCR_EL2, arch.HCR_RW)
-    uc.hook_add(UC_HOOK_INTR, lambda uc, number, data: uc.emu_stop())
+    uc.hook_add(const.UC_HOOK_INTR, lambda uc, number, data: uc.emu_stop())
     begin = time.process_time()
     for _ in range(times):
         uc.emu_start(RAM_BASE, RAM_BASE + PAGE_SIZE)

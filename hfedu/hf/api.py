@@ -6,18 +6,10 @@ that wants another vCPU to run returns it as `next`, and nothing has moved yet. 
 
 from enum import Enum
 
+from hfedu.hf import call
 from hfedu.hf.addr import NULL, PAGE_SIZE, Ipa, pa_add
 from hfedu.hf.arch import CNTHCTL_PRIMARY, CNTHCTL_SECONDARY, HCR_ALL_VMS, HCR_SECONDARY
-from hfedu.hf.call import (
-    ERROR,
-    HF_INVALID_VCPU,
-    HF_MAILBOX_SIZE,
-    HF_PRIMARY_VM_ID,
-    MASK32,
-    HfVcpuRun,
-    hf_mailbox_receive_response,
-    hf_vcpu_run_response,
-)
+from hfedu.hf.call import ERROR, HF_INVALID_VCPU, HF_MAILBOX_SIZE, HF_PRIMARY_VM_ID, MASK32, HfVcpuRun
 from hfedu.hf.cpu import Cpu, Vcpu, VcpuState
 from hfedu.hf.mm import MM_MODE_R, MM_MODE_W, Mm
 from hfedu.hf.spinlock import Step, Steps, sl_lock, sl_unlock
@@ -30,7 +22,7 @@ YIELD, WAIT_FOR_INTERRUPT, WAKE_UP, MESSAGE = HfVcpuRun
 Result = tuple[int, Vcpu | None]
 """What a hypercall decided: the caller's x0, and the vCPU to run instead of the caller, if any."""
 
-WAITS = hf_vcpu_run_response(WAIT_FOR_INTERRUPT, 0, 0)
+WAITS = call.hf_vcpu_run_response(WAIT_FOR_INTERRUPT, 0, 0)
 """What the primary sees when a vCPU waits, and when it cannot run."""
 
 
@@ -73,7 +65,7 @@ class Api(Mm):
 
     def api_yield(self, cpu: Cpu) -> Steps[Vcpu]:
         """Back to the primary, which sees YIELD; the current vCPU stays ready."""
-        response = hf_vcpu_run_response(YIELD, 0, 0)
+        response = call.hf_vcpu_run_response(YIELD, 0, 0)
         return (yield from self.api_switch_to_primary(cpu, response, READY))
 
     def api_wait_for_interrupt(self, cpu: Cpu) -> Steps[Vcpu]:
@@ -104,20 +96,16 @@ class Api(Mm):
         yield from sl_lock(cpu, vcpu.lock)
         if self.take_locked(vcpu):
             self.vm_set_current(cpu, vcpu.vm)
-            ret = hf_vcpu_run_response(YIELD, 0, 0), vcpu
+            ret = call.hf_vcpu_run_response(YIELD, 0, 0), vcpu
         yield from sl_unlock(cpu, vcpu.lock)
         return ret
 
     def vcpu_of_secondary(self, cpu: Cpu, vm_id: int, vcpu_idx: int) -> Vcpu | None:
         """The vCPU that the primary names; None if the caller is not the primary or the vCPU is not a secondary's."""
-        if running(cpu).vm.id != HF_PRIMARY_VM_ID:
-            return None
-        if vm_id == HF_PRIMARY_VM_ID:
+        if running(cpu).vm.id != HF_PRIMARY_VM_ID or vm_id == HF_PRIMARY_VM_ID:
             return None
         vm = self.vm_get(vm_id)
-        if vm is None or vcpu_idx >= len(vm.vcpus):
-            return None
-        return vm.vcpus[vcpu_idx]
+        return vm.vcpus[vcpu_idx] if vm is not None and vcpu_idx < len(vm.vcpus) else None
 
     def take_locked(self, vcpu: Vcpu) -> bool:
         """Make a vCPU running if it may run, under vcpu.lock."""
@@ -145,13 +133,8 @@ class Api(Mm):
         mailbox = vm.mailbox
         if mailbox.send != NULL or mailbox.recv != NULL:
             return False
-        pa_send = self.mm_vm_translate(vm.ptable, send)
-        if pa_send is None:
-            return False
-        pa_recv = self.mm_vm_translate(vm.ptable, recv)
-        if pa_recv is None:
-            return False
-        if pa_send == pa_recv:
+        pa_send, pa_recv = (self.mm_vm_translate(vm.ptable, page) for page in (send, recv))
+        if pa_send is None or pa_recv is None or pa_send == pa_recv:
             return False
         mailbox.send = self.mm_identity_map(pa_send, pa_add(pa_send, PAGE_SIZE), MM_MODE_R)
         if mailbox.send == NULL:
@@ -201,13 +184,13 @@ class Api(Mm):
         vcpu = HF_INVALID_VCPU
         if to.id == HF_PRIMARY_VM_ID:
             mailbox.state = READ
-            primary_ret = hf_vcpu_run_response(MESSAGE, 0, size)
+            primary_ret = call.hf_vcpu_run_response(MESSAGE, 0, size)
         else:
             mailbox.state = RECEIVED if waiter is None else READ
             if waiter is not None:
-                yield from self.wake(cpu, waiter, hf_mailbox_receive_response(sender.id, size))
+                yield from self.wake(cpu, waiter, call.hf_mailbox_receive_response(sender.id, size))
                 vcpu = waiter.index
-            primary_ret = hf_vcpu_run_response(WAKE_UP, to.id, vcpu)
+            primary_ret = call.hf_vcpu_run_response(WAKE_UP, to.id, vcpu)
         yield from sl_unlock(cpu, to.lock)
 
         if sender.id == HF_PRIMARY_VM_ID:
@@ -247,7 +230,7 @@ class Api(Mm):
         if mailbox.state is RECEIVED:
             yield mailbox.read
             mailbox.state = READ
-            ret = hf_mailbox_receive_response(mailbox.recv_from_id, mailbox.recv_bytes)
+            ret = call.hf_mailbox_receive_response(mailbox.recv_from_id, mailbox.recv_bytes)
         elif block:
             return (yield from self.receive_blocking(cpu, vcpu))
         yield from sl_unlock(cpu, vm.lock)

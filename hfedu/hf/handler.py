@@ -121,14 +121,13 @@ class Handler(Api, Psci):
             yield from self.smc_handler(cpu)
             skip_instruction(cpu, esr)
             return None
+        where = "far=invalid" if esr & ESR_FNV else f"far={trap.far:#x}, hpfar={trap.hpfar << 8:#x}"
         if ec == arch.EC_DATA_ABORT:
-            where = "far=invalid" if esr & ESR_FNV else f"far={trap.far:#x}, hpfar={trap.hpfar << 8:#x}"
             self.dlog(f"Data abort: pc={pc:#x}, esr={esr:#x}, ec={ec:#x}, {where}\n")
             return (yield from self.abort(cpu, "a load or store outside its memory"))
         if ec == arch.EC_INSTRUCTION_ABORT:
-            where = "far=invalid" if esr & ESR_FNV else f"far={trap.far:#x}, hpfar={trap.hpfar << 8:#x}"
-            vttbr = f"vttbr_el2={cpu.vttbr_el2:#x}"
-            self.dlog(f"Instruction abort: pc={pc:#x}, esr={esr:#x}, ec={ec:#x}, {where}, {vttbr}\n")
+            where += f", vttbr_el2={cpu.vttbr_el2:#x}"
+            self.dlog(f"Instruction abort: pc={pc:#x}, esr={esr:#x}, ec={ec:#x}, {where}\n")
             return (yield from self.abort(cpu, "an instruction fetch outside its memory"))
         self.dlog(f"Unknown lower sync exception pc={pc:#x}, esr={esr:#x}, ec={ec:#x}\n")
         return (yield from self.abort(cpu, "an instruction that traps and that the hypervisor does not know"))
@@ -147,7 +146,7 @@ class Handler(Api, Psci):
         regs = cpu.regs
         ret: int | None = None
         if running(cpu).vm.id == HF_PRIMARY_VM_ID:
-            ret = yield from self.psci_handler(cpu, regs[0], regs[1], regs[2], regs[3])
+            ret = yield from self.psci_handler(cpu, *regs[:4])
         if ret is None:
             self.dlog(f"Unsupported SMC call: {regs[0]:#x}\n")
             ret = -1

@@ -1,13 +1,14 @@
 """The whole hypervisor, from power-on to the first guest (upstream: src/main.c)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 from hfedu.hf.addr import Pa
 from hfedu.hf.call import HF_PRIMARY_VM_ID
 from hfedu.hf.cpu import Cpu
 from hfedu.hf.handler import Handler
-from hfedu.hf.load import Load
+from hfedu.hf.load import Load, LoadFailed
 from hfedu.hf.mm import MM_MODE_R, El2Abort
 from hfedu.hf.platform import MAX_CPUS, HypervisorHang, HypervisorPanic, Platform
 
@@ -30,6 +31,14 @@ class Hypervisor(Load, Handler):
         self.dlog(f"Panic: {message}\n")
         raise HypervisorPanic(f"The hypervisor panicked: {message}.")
 
+    @contextmanager
+    def or_panic(self, message: str) -> Iterator[None]:
+        """Do something without which the hypervisor cannot boot."""
+        try:
+            yield
+        except LoadFailed:
+            self.panic(message)
+
     def one_time_init(self) -> None:
         """Boot: build the hypervisor's own tables, read the device tree, load every VM."""
         self.dlog("Initialising hafnium\n")
@@ -43,23 +52,20 @@ class Hypervisor(Load, Handler):
 
     def load_vms(self) -> None:
         """Load what the RAM disk holds and tell the primary about it."""
-        params = self.plat_get_boot_params()
-        if params is None:
-            self.panic("unable to retrieve boot params")
+        with self.or_panic("unable to retrieve boot params"):
+            params = self.plat_get_boot_params()
         for begin, end in params.mem_ranges:
             self.dlog(f"Memory range:  {begin:#x} - {end - 1:#x}\n")
         begin, end = params.initrd
         self.dlog(f"Ramdisk range: {begin:#x} - {end - 1:#x}\n")
         if not self.mm_identity_map(Pa(begin), Pa(end), MM_MODE_R):
             self.panic("unable to map initrd in")
-        primary_initrd = self.load_primary(params.initrd, params.kernel_arg)
-        if primary_initrd is None:
-            self.panic("unable to load primary VM")
-        reserved = self.load_secondary(params.initrd, params)
-        if reserved is None:
-            self.panic("unable to load secondary VMs")
-        if not self.plat_update_boot_params(primary_initrd, reserved):
-            self.panic("plat_update_boot_params failed")
+        with self.or_panic("unable to load primary VM"):
+            primary_initrd = self.load_primary(params.initrd, params.kernel_arg)
+        with self.or_panic("unable to load secondary VMs"):
+            reserved = self.load_secondary(params.initrd, params)
+        with self.or_panic("plat_update_boot_params failed"):
+            self.plat_update_boot_params(primary_initrd, reserved)
 
     def cpu_main(self, cpu: Cpu) -> None:
         """Put this CPU's vCPU of the primary on it."""

@@ -33,6 +33,12 @@ INDEX_MASK = ENTRIES - 1
 PA_BITS = 44
 ADDRESS_MASK = (1 << 48) - PAGE_SIZE
 MAX_LEVEL_STAGE1, MAX_LEVEL_STAGE2 = 2, 3
+SECTIONS = (
+    ("text", board.LAYOUT_TEXT_BEGIN, board.LAYOUT_TEXT_END, MM_MODE_X),
+    ("rodata", board.LAYOUT_RODATA_BEGIN, board.LAYOUT_RODATA_END, MM_MODE_R),
+    ("data", board.LAYOUT_DATA_BEGIN, board.LAYOUT_DATA_END, MM_MODE_R | MM_MODE_W),
+)
+"""The hypervisor's own memory: name, begin, end, and how it maps it for itself."""
 PATIENCE_PAGES = 1 << 32
 """Invalidating more pages than this, one by one, takes the real machine hours: it counts as a hang."""
 
@@ -97,21 +103,12 @@ def arch_mm_mode_to_attrs(mode: int) -> int:
     """The descriptor bits for MM_MODE_* flags; 0, so not valid, for no access at all."""
     if not mode & (MM_MODE_R | MM_MODE_W | MM_MODE_X):
         return 0
-    attrs = PTE_VALID | PTE_AF
+    read, write, execute, device = (bool(mode & flag) for flag in (MM_MODE_R, MM_MODE_W, MM_MODE_X, MM_MODE_D))
     if mode & MM_MODE_STAGE1:
-        attrs |= STAGE1_SH_OUTER
-        if not mode & MM_MODE_X:
-            attrs |= STAGE1_XN
-        if not mode & MM_MODE_W:
-            attrs |= STAGE1_READONLY
-        return attrs if mode & MM_MODE_D else attrs | STAGE1_NORMAL
-    if mode & MM_MODE_R:
-        attrs |= STAGE2_S2AP_R
-    if mode & MM_MODE_W:
-        attrs |= STAGE2_S2AP_W
-    if not mode & MM_MODE_X:
-        attrs |= STAGE2_XN
-    return attrs | (STAGE2_MEMATTR_DEVICE if mode & MM_MODE_D else STAGE2_MEMATTR_NORMAL)
+        attrs = STAGE1_XN * (not execute) | STAGE1_READONLY * (not write) | STAGE1_NORMAL * (not device)
+        return PTE_VALID | PTE_AF | STAGE1_SH_OUTER | attrs
+    attrs = STAGE2_XN * (not execute) | STAGE2_S2AP_W * write | STAGE2_S2AP_R * read
+    return PTE_VALID | PTE_AF | (STAGE2_MEMATTR_DEVICE if device else STAGE2_MEMATTR_NORMAL) | attrs
 
 
 class Mm:
@@ -234,10 +231,9 @@ class Mm:
     def mm_identity_map(self, begin: Pa, end: Pa, mode: int) -> Va:
         """Map [begin, end) in the hypervisor's own stage 1. The address, or NULL on failure (or for address 0)."""
         assert self.ptable is not None
-        attrs = arch_mm_mode_to_attrs(mode | MM_MODE_STAGE1)
-        return (
-            va_from_pa(begin) if self.mm_ptable_update(self.ptable, begin, end, attrs, mode | MM_MODE_STAGE1) else NULL
-        )
+        mode |= MM_MODE_STAGE1
+        mapped = self.mm_ptable_update(self.ptable, begin, end, arch_mm_mode_to_attrs(mode), mode)
+        return va_from_pa(begin) if mapped else NULL
 
     def mm_unmap(self, begin: Pa, end: Pa) -> bool:
         """Remove [begin, end) from the hypervisor's own stage 1."""
@@ -254,37 +250,21 @@ class Mm:
 
     def mm_ptable_unmap_hypervisor(self, ptable: Ptable, mode: int) -> bool:
         """Take the hypervisor's text, rodata and data away from a VM."""
-        return (
-            self.mm_vm_unmap(ptable, board.LAYOUT_TEXT_BEGIN, board.LAYOUT_TEXT_END, mode)
-            and self.mm_vm_unmap(ptable, board.LAYOUT_RODATA_BEGIN, board.LAYOUT_RODATA_END, mode)
-            and self.mm_vm_unmap(ptable, board.LAYOUT_DATA_BEGIN, board.LAYOUT_DATA_END, mode)
-        )
+        return all(self.mm_vm_unmap(ptable, begin, end, mode) for _, begin, end, _ in SECTIONS)
 
     def mm_init(self) -> bool:
         """Map the UART and the hypervisor's own sections, then turn the MMU on."""
-        text, rodata, data = (
-            (board.LAYOUT_TEXT_BEGIN, board.LAYOUT_TEXT_END),
-            (board.LAYOUT_RODATA_BEGIN, board.LAYOUT_RODATA_END),
-            (board.LAYOUT_DATA_BEGIN, board.LAYOUT_DATA_END),
-        )
-        self.dlog(f"text: {text[0]:#x} - {text[1]:#x}\n")
-        self.dlog(f"rodata: {rodata[0]:#x} - {rodata[1]:#x}\n")
-        self.dlog(f"data: {data[0]:#x} - {data[1]:#x}\n")
-        ptable = self.mm_ptable_init(0)
-        if ptable is None:
+        for name, begin, end, _ in SECTIONS:
+            self.dlog(f"{name}: {begin:#x} - {end:#x}\n")
+        self.ptable = self.mm_ptable_init(0)
+        if self.ptable is None:
             return False
-        sections = (
-            ((board.PL011_BASE, pa_add(board.PL011_BASE, PAGE_SIZE)), MM_MODE_R | MM_MODE_W | MM_MODE_D),
-            (text, MM_MODE_X),
-            (rodata, MM_MODE_R),
-            (data, MM_MODE_R | MM_MODE_W),
-        )
-        for (begin, end), mode in sections:
-            mode |= MM_MODE_STAGE1
-            self.mm_ptable_update(ptable, begin, end, arch_mm_mode_to_attrs(mode), mode)
+        uart_end = pa_add(board.PL011_BASE, PAGE_SIZE)
+        self.mm_identity_map(board.PL011_BASE, uart_end, MM_MODE_R | MM_MODE_W | MM_MODE_D)
+        for _, begin, end, mode in SECTIONS:
+            self.mm_identity_map(begin, end, mode)
         self.dlog(f"Supported bits in physical address: {PA_BITS}\n")
         self.dlog(f"Number of page table levels: {MAX_LEVEL_STAGE2 + 1}\n")
-        self.ptable = ptable
         return True
 
     # Reading tables.

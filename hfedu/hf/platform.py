@@ -35,19 +35,15 @@ class Memory(Protocol):
 
     def read(self, pa: Pa, size: int) -> bytes:
         """Read `size` bytes of one device or of RAM."""
-        ...
 
     def write(self, pa: Pa, data: bytes) -> None:
         """Write bytes to one device or to RAM."""
-        ...
 
     def read64(self, pa: Pa) -> int:
         """Read a page-table entry."""
-        ...
 
     def write64(self, pa: Pa, value: int) -> None:
         """Write a page-table entry."""
-        ...
 
 
 class Platform(Protocol):
@@ -58,11 +54,9 @@ class Platform(Protocol):
     @property
     def memory(self) -> Memory:
         """Physical memory."""
-        ...
 
     def smc(self, function: int, arg0: int, arg1: int, arg2: int) -> int:
         """Call the firmware (PSCI). Powering off does not return: it raises `PowerDown`."""
-        ...
 
 
 class PowerDown(Exception):

@@ -1,7 +1,7 @@
 """Spin locks, and the `Step` in which all hypervisor code is cut (upstream: inc/hf/spinlock.h)."""
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from hfedu.hf.platform import HypervisorHang
 
@@ -25,7 +25,7 @@ class Step(NamedTuple):
     """
 
     kind: str
-    target: object
+    target: Any
 
 
 Steps = Generator[Step, None, T]

@@ -41,23 +41,16 @@ class Core:
         self.ended: Exception | None = None
 
     @property
-    def powered(self) -> bool:
-        """Whether the firmware has turned this CPU on."""
-        return self.board.powered[self.cpu.id]
-
-    @property
     def waits_for(self) -> SpinLock | None:
         """The lock that this CPU spins on."""
-        if self.step is None or self.step.kind != "acquire":
-            return None
-        lock = self.step.target
-        assert isinstance(lock, SpinLock)
-        return lock if lock.owner is not None else None
+        lock: SpinLock | None = self.step.target if self.step is not None and self.step.kind == "acquire" else None
+        return lock if lock is not None and lock.owner is not None else None
 
     @property
     def able(self) -> bool:
         """Whether this CPU can take a step."""
-        return not self.scripted.meeting and self.ended is None and self.waits_for is None and self.powered
+        powered = self.board.powered[self.cpu.id]
+        return powered and not self.scripted.meeting and self.ended is None and self.waits_for is None
 
     def start(self) -> None:
         """Enter the hypervisor after power-on, and the primary from there."""
@@ -92,9 +85,8 @@ class Core:
 
     def trap(self) -> None:
         """Run the guest to its next trap and serve it whole: all there is to do on a machine of one CPU."""
-        trap = self.run_guest()
-        while trap is None:
-            trap = self.run_guest()
+        while (trap := self.run_guest()) is None:
+            pass
         steps = self.serve(trap)
         if self.recorder is None:
             deque(steps, maxlen=0)
@@ -114,13 +106,15 @@ class Core:
     def run_guest(self, limit: int | None = None) -> Trap | None:
         """Let the guest on this CPU go on to its next trap, or None if it is not that far yet."""
         script = self.script_of(running(self.cpu))
-        if script is not None:
-            return self.scripted.run(script, limit)
+        return self.emulator().run(limit) if script is None else self.scripted.run(script, limit)
+
+    def emulator(self) -> "UnicornCpu":
+        """What executes machine code, made when it is first needed."""
         if self.unicorn is None:
             from hfedu.guest.unicorn_cpu import UnicornCpu
 
             self.unicorn = UnicornCpu(self.cpu, self.board.memory, self.hypervisor, self.budget, self.timer)
-        return self.unicorn.run(limit)
+        return self.unicorn
 
     def power_off(self) -> None:
         """Switch the machine off, as the last script of the primary does when it has ended."""

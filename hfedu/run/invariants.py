@@ -81,15 +81,14 @@ class Ghost:
         if step is None or holder is None:
             return
         if step.kind == "deliver":
-            mailbox: Any = step.target
-            size = core.cpu.regs[2]
+            mailbox, size = step.target, core.cpu.regs[2]
             self._sending = holder.vm.id, self.machine.hypervisor.mm_load(holder.vm.mailbox.send, size)
             if mailbox.state is not MailboxState.EMPTY or mailbox.name in self.mail:
                 self.wrong["overwrite"] = f"VM {holder.vm.id} overwrites a message in {mailbox.name}, not cleared yet"
             if mailbox.name != f"vm{core.cpu.regs[1] & 0xFFFF_FFFF}.mailbox":
                 self.wrong["messages"] = f"a message to VM {core.cpu.regs[1]} goes to {mailbox.name}"
         elif step.kind == "acquire":
-            self._acquire(core, step.target.name)  # type: ignore[attr-defined]
+            self._acquire(core, step.target.name)
         elif step.kind == "wake":
             self._wake(step.target)
         elif step.kind == "retval" and step.target is not holder:
@@ -123,7 +122,7 @@ class Ghost:
             if core.steps is not None and holder is not None:
                 self.left[holder.name] = core.cpu.regs.tobytes(), core.is_hvc
             return
-        target: Any = step.target
+        target = step.target
         match step.kind:
             case "retval":
                 if not self.owed.get(target.name, (0, False))[1]:
@@ -242,22 +241,19 @@ def wrong_step(name: str, ghost: Ghost) -> str | None:
     return ghost.wrong.get(name)
 
 
-def _of_step(name: str) -> Callable[[Ghost], str | None]:
-    return partial(wrong_step, name)
+def of_step(name: str, meaning: str) -> Invariant:
+    """An invariant that `Ghost` judges at each step."""
+    return Invariant(name, meaning, partial(wrong_step, name))
 
 
 INVARIANTS = (
     Invariant("live-once", "A vCPU is live on at most one physical CPU.", live_twice),
-    Invariant("registers-kept", "A vCPU resumes with exactly the registers it left with.", _of_step("registers-kept")),
-    Invariant(
-        "result-kept", "A vCPU that resumes after a call finds the call's result in x0.", _of_step("result-kept")
-    ),
-    Invariant("messages", "No message is lost, duplicated, torn or delivered elsewhere.", _of_step("messages")),
-    Invariant("overwrite", "A READ or RECEIVED mailbox is never overwritten.", _of_step("overwrite")),
-    Invariant(
-        "lock-order", "A CPU takes a VM's lock before a vCPU's, and never two of a kind.", _of_step("lock-order")
-    ),
-    Invariant("switch-unlocked", "A CPU that begins to switch holds no lock.", _of_step("switch-unlocked")),
+    of_step("registers-kept", "A vCPU resumes with exactly the registers it left with."),
+    of_step("result-kept", "A vCPU that resumes after a call finds the call's result in x0."),
+    of_step("messages", "No message is lost, duplicated, torn or delivered elsewhere."),
+    of_step("overwrite", "A READ or RECEIVED mailbox is never overwritten."),
+    of_step("lock-order", "A CPU takes a VM's lock before a vCPU's, and never two of a kind."),
+    of_step("switch-unlocked", "A CPU that begins to switch holds no lock."),
     Invariant("waiters", "A vCPU that was woken is in no waiter list.", woken_waiter),
     Invariant("reason", "The state of a vCPU says why it does not run.", wrong_reason),
     Invariant("deliverable", "What was sent can be received.", undeliverable),

@@ -52,11 +52,11 @@ class _LoadedHypervisor(Hypervisor):
 
     def load_one_secondary(
         self, cpio: tuple[int, int], available: list[tuple[int, int]], mem: int, vcpus: int, name: bytes
-    ) -> bool:
+    ) -> None:
         self.kernels[len(self.vms)] = name.decode("latin-1")
-        return super().load_one_secondary(cpio, available, mem, vcpus, name)
+        super().load_one_secondary(cpio, available, mem, vcpus, name)
 
-    def load_secondary(self, cpio: tuple[int, int], params: BootParams) -> list[tuple[int, int]] | None:
+    def load_secondary(self, cpio: tuple[int, int], params: BootParams) -> list[tuple[int, int]]:
         self.kernels[0] = "vmlinuz"
         return super().load_secondary(cpio, params)
 
@@ -78,6 +78,7 @@ class Machine:
     """
 
     recording_type: type[Recording] = Recording
+    core_type: type[Core] = Core
 
     def __init__(
         self,
@@ -119,6 +120,8 @@ class Machine:
         self.budget = Budget(max_instructions, max_seconds, max_traps)
         self.board = Board(ramdisk.image, append, parse_size(memory), cpus)
         self.choose = chooser(schedule)
+        self.taken: list[int] = []
+        self.stepped = False
         self.hypervisor: _LoadedHypervisor = hypervisor_type(_LoadedHypervisor, profile, fixes)(self.board)
         self.recorder: Recorder | None = None
         self.outcome: Outcome | None = None
@@ -129,7 +132,7 @@ class Machine:
             self.hypervisor.cpus = [self.recorder.cpu_type(cpu.id) for cpu in self.hypervisor.cpus]
             self.hypervisor.on_log = self._log
         self.guests: dict[str, ScriptedVcpu] = {}
-        self.cores = [Core(self, cpu, Timer(timer) if timer else None) for cpu in self.hypervisor.cpus[:cpus]]
+        self.cores = [self.core_type(self, cpu, Timer(timer) if timer else None) for cpu in self.hypervisor.cpus[:cpus]]
         self.cpu: Cpu = self.hypervisor.cpus[0]
 
     @property
@@ -152,6 +155,7 @@ class Machine:
 
         With `cpu`, one atomic step of that physical CPU, whatever the schedule says.
         """
+        self.stepped = True
         if not self.booted:
             self.boot()
         if self.outcome is None:
@@ -159,7 +163,7 @@ class Machine:
                 if cpu is None:
                     self._advance()
                 elif cpu in self.able():
-                    self.cores[cpu].advance()
+                    self._take(cpu)
         return self.outcome is None
 
     def run(self) -> Recording:
@@ -178,7 +182,9 @@ class Machine:
         outcome = self.outcome or Outcome("running", "The run is not over.", 3)
         events = self.recorder.so_far() if self.recorder is not None else ()
         uart = self.uart.decode("latin-1")
-        return self.recording_type(events, uart, outcome, self._lifelines(), self.title, self.made)
+        planned = len(self.cores) == 1 or (self.outcome is not None and not self.stepped)
+        made = self.made if planned else self.made | {"schedule": self.taken[:]}
+        return self.recording_type(events, uart, outcome, self._lifelines(), self.title, made)
 
     def _advance(self) -> None:
         """Let the CPU whose turn it is go on."""
@@ -191,7 +197,12 @@ class Machine:
         able = self.able()
         if not able:
             raise self.standstill()
-        self.cores[self.choose(able)].advance()
+        self._take(self.choose(able))
+
+    def _take(self, cpu: int) -> None:
+        """Take one atomic step of a CPU, and remember whose it was."""
+        self.taken.append(cpu)
+        self.cores[cpu].advance()
 
     def able(self) -> list[int]:
         """The physical CPUs that can take a step. Those that met go on when nobody else can."""
@@ -287,11 +298,8 @@ class Machine:
     @contextmanager
     def _stop_button(self) -> Iterator[None]:
         """While guests run, hold an interrupt back until the emulator has returned: raised inside it, it is lost."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
         previous = signal.getsignal(signal.SIGINT)
-        if not callable(previous):
+        if threading.current_thread() is not threading.main_thread() or not callable(previous):
             yield
             return
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from hfedu.errors import Mistake
 from hfedu.guest.scripted import Script, check_script
 from hfedu.guest.toolchain import MAX_IMAGE, flat
+from hfedu.hf.load import cpio_files
 from hfedu.hf.platform import HEAP_PAGES, MAX_CPUS, MAX_VMS
 
 CPIO_MAGIC = 0o070707
@@ -67,15 +68,8 @@ def cpio_entry(name: str, content: bytes) -> bytes:
 
 def cpio_names(archive: bytes) -> list[str]:
     """The names of the entries that can be parsed, as the hypervisor's loader parses them (no magic needed)."""
-    names, at = [], 0
-    while at + CPIO_HEADER.size <= len(archive):
-        fields = CPIO_HEADER.unpack_from(archive, at)
-        begin = at + CPIO_HEADER.size
-        at = begin + (fields[10] + 1 & -2) + ((fields[11] << 16 | fields[12]) + 1 & -2)
-        if at > len(archive):
-            break
-        names.append(archive[begin : begin + MAX_NAME].split(b"\0", 1)[0].decode("latin-1"))
-    return names
+    files = cpio_files(lambda at, size: archive[at : at + size], 0, len(archive))
+    return [file.name.decode("latin-1") for file in files]
 
 
 class RamDisk:
@@ -180,16 +174,13 @@ class RamDisk:
             memory = parse_size(secondary.memory)
         except ValueError as error:
             raise RamDiskError(f"secondary {number}: {error}") from None
+        vcpus, problem = secondary.vcpus, ""
         if memory < len(content):
-            raise RamDiskError(
-                f"secondary {number} has {memory} bytes of memory and an image of {len(content)}: give it more"
-            )
-        if content is STUB and memory < 0x6000:
-            raise RamDiskError(
-                f"secondary {number} is scripted and needs 24K of memory for its pages, it has {memory} bytes"
-            )
-        if not isinstance(secondary.vcpus, int) or not 0 <= secondary.vcpus <= MAX_CPUS:
-            raise RamDiskError(
-                f"secondary {number} cannot have {secondary.vcpus!r} vCPUs: give a number from 1 to {MAX_CPUS}"
-            )
+            problem = f"has {memory} bytes of memory and an image of {len(content)}: give it more"
+        elif content is STUB and memory < 0x6000:
+            problem = f"is scripted and needs 24K of memory for its pages, it has {memory} bytes"
+        elif not isinstance(vcpus, int) or not 0 <= vcpus <= MAX_CPUS:
+            problem = f"cannot have {vcpus!r} vCPUs: give a number from 1 to {MAX_CPUS}"
+        if problem:
+            raise RamDiskError(f"secondary {number} {problem}")
         return memory

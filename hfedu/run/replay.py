@@ -54,21 +54,17 @@ class Scenario:
                 f"{self.name} has scripts for {len(self.cpus)} CPUs: explore it on 1 to {len(self.cpus)} of them"
             )
 
-        def first() -> Any:
-            yield from self.setup()
-            yield from starting(cpus)
-            yield meet()
-            return (yield from self.cpus[0]())
-
-        def other(script: Script) -> Script:
+        def script(cpu: int) -> Script:
             def body() -> Any:
+                if cpu == 0:
+                    yield from self.setup()
+                    yield from starting(cpus)
                 yield meet()
-                return (yield from script())
+                return (yield from self.cpus[cpu]())
 
             return body
 
-        scripts: list[Any] = [first, *(other(script) for script in self.cpus[1:cpus])]
-        return RamDisk(scripts, [Secondary(script) for script in self.secondaries])
+        return RamDisk([script(cpu) for cpu in range(cpus)], [Secondary(script) for script in self.secondaries])
 
 
 def starting(cpus: int) -> Iterator[Action]:
@@ -227,7 +223,8 @@ class Replayer:
                 if (value := getattr(o, name)) != kept
             ],
             *(live.tobytes() for live, _ in self.arrays),
-            *((core.ended and str(core.ended), core.scripted.meeting, core.powered) for core in self.machine.cores),
+            *((core.ended and str(core.ended), core.scripted.meeting) for core in self.machine.cores),
+            *self.machine.board.powered,
             *(position(core.steps) for core in self.machine.cores),
             *((guest.vcpu.name, guest.position()) for guest in guests),
             *((page, self.memory.read(Pa(page), PAGE_SIZE)) for page in sorted(self.written)),

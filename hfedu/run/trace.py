@@ -10,30 +10,27 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from hfedu.errors import Mistake
-from hfedu.hf import arch, call
+from hfedu.hf import arch, call, mm
+from hfedu.hf.api import running
 from hfedu.hf.cpu import Cpu, Vcpu
 from hfedu.hf.handler import Trap, call_number
 from hfedu.hf.hypervisor import Hypervisor
-from hfedu.hf.mm import (
-    ADDRESS_MASK,
-    MAX_LEVEL_STAGE2,
-    arch_mm_pte_attrs,
-    arch_mm_pte_is_block,
-    arch_mm_pte_is_table,
-    mm_entry_size,
-    mm_index,
-)
 from hfedu.hf.spinlock import Step
-from hfedu.hf.vm import Mailbox, Vm
+from hfedu.hf.vm import Vm
 
 ZERO = bytes(8 * arch.SYSTEM), bytes(8 * (len(arch.REGISTER_NAMES) - arch.SYSTEM))
 WATCHED_VCPU = frozenset(("state", "mailbox_next"))
 WATCHED_MAILBOX = frozenset(("state", "send", "recv", "recv_bytes", "recv_from_id", "recv_waiter"))
 WATCHED_CPU = frozenset(("current", "is_on"))
 NO_RESULT_YET = frozenset((call.HF_VCPU_RUN, call.HF_MAILBOX_RECEIVE))
+
+
+Sink = Callable[[str, Any, Any], None]
+"""Is told of a change: path, value before, value after."""
 
 
 class Kind(Enum):
@@ -51,6 +48,10 @@ class Kind(Enum):
     SWITCH = "switch"
     STEP = "step"
     END = "end"
+
+
+TRAPS = {arch.EC_HVC: Kind.HYPERCALL, arch.EC_SMC: Kind.SMC, arch.EC_WFI_WFE: Kind.WFI}
+"""Which event a trap is, by the class of its exception; any other is an IRQ or a FAULT."""
 
 
 class Change(NamedTuple):
@@ -86,19 +87,19 @@ class Stage2:
 
     def walk(self, ipa: int) -> list[WalkStep]:
         """The descriptors that the MMU reads to translate `ipa`, from the root to the one that decides."""
-        table, level, steps = self.root, MAX_LEVEL_STAGE2, []
+        table, level, steps = self.root, mm.MAX_LEVEL_STAGE2, []
         while True:
-            index = mm_index(ipa, level)
+            index = mm.mm_index(ipa, level)
             descriptor = self.tables[table][index]
             steps.append(WalkStep(level, table + 8 * index, descriptor))
-            if not arch_mm_pte_is_table(descriptor, level):
+            if not mm.arch_mm_pte_is_table(descriptor, level):
                 return steps
-            table, level = descriptor & ADDRESS_MASK, level - 1
+            table, level = descriptor & mm.ADDRESS_MASK, level - 1
 
     def mappings(self) -> list[Mapping]:
         """Everything that is mapped, in order of address, neighbours with equal attributes joined."""
         runs: list[Mapping] = []
-        for begin, size, attrs in self._blocks(self.root, 0, MAX_LEVEL_STAGE2):
+        for begin, size, attrs in self._blocks(self.root, 0, mm.MAX_LEVEL_STAGE2):
             if runs and runs[-1].end == begin and runs[-1].attrs == attrs:
                 runs[-1] = runs[-1]._replace(end=begin + size)
             else:
@@ -106,12 +107,12 @@ class Stage2:
         return runs
 
     def _blocks(self, table: int, base: int, level: int) -> Iterator[tuple[int, int, int]]:
-        size = mm_entry_size(level)
+        size = mm.mm_entry_size(level)
         for i, pte in enumerate(self.tables[table]):
-            if arch_mm_pte_is_table(pte, level):
-                yield from self._blocks(pte & ADDRESS_MASK, base + i * size, level - 1)
-            elif arch_mm_pte_is_block(pte, level):
-                yield base + i * size, size, arch_mm_pte_attrs(pte)
+            if mm.arch_mm_pte_is_table(pte, level):
+                yield from self._blocks(pte & mm.ADDRESS_MASK, base + i * size, level - 1)
+            elif mm.arch_mm_pte_is_block(pte, level):
+                yield base + i * size, size, mm.arch_mm_pte_attrs(pte)
 
     def __repr__(self) -> str:
         return f"<stage 2 at {self.root:#x}: {len(self.tables)} tables>"
@@ -227,31 +228,27 @@ class Recording:
         return f"<Recording of {self.title}: {len(self.events)} events, {self.outcome.kind}>"
 
 
-@dataclass
+@dataclass(slots=True)
 class _Open:
-    """An event that is not finished yet."""
+    """An event that is not finished yet: an `Event` whose fields can be set."""
 
     seq: int
-    kind: Kind
-    actor: str
     cause: int | None
-    cpu: int = 0
+    cpu: int
+    actor: str
+    kind: Kind
     target: str | None = None
     function: int | None = None
     args: tuple[int, ...] = ()
     result: int | None = None
-    changes: list[Change] = field(default_factory=list)
+    changes: tuple[Change, ...] = ()
     registers: tuple[tuple[str, bytes, bytes], ...] = ()
     message: bytes | None = None
     uart: int = 0
     text: str = ""
-    done: bool = False
 
-    def close(self) -> Event:
-        return Event(
-            self.seq, self.cause, self.cpu, self.actor, self.kind, self.target, self.function, self.args, self.result,
-            tuple(self.changes), self.registers, self.message, self.uart, self.text,
-        )  # fmt: skip
+
+fields_of = attrgetter(*Event._fields)
 
 
 def readable(value: Any) -> Any:
@@ -261,28 +258,23 @@ def readable(value: Any) -> Any:
     return value.name if isinstance(value, Vcpu) else value
 
 
-def watched_types(sink: Callable[[str, Any, Any], None], vm_type: type[Vm]) -> tuple[type[Vm], type[Cpu]]:
-    """Types of VM and CPU that report every change of what a recording keeps: sink(path, old, new)."""
-    mailbox_type: Any = vm_type.mailbox_type
-    vcpu_type: Any = vm_type.vcpu_type
-    any_vm: Any = vm_type
+def watched(cls: Any, fields: frozenset[str], sink: Sink) -> Any:
+    """A type like `cls` that reports every change of these fields."""
+    plain = cls.__setattr__
 
-    def setter(cls: type, fields: frozenset[str]) -> Callable[[Any, str, Any], None]:
-        getters = {name: getattr(cls, name).__get__ for name in fields}
-        plain: Any = cls.__setattr__
-
-        def watch(self: Any, name: str, value: Any) -> None:
-            get = getters.get(name)
-            if get is not None:
-                try:
-                    old = get(self)
-                except AttributeError:
-                    old = None
+    class Watched(cls):  # type: ignore[misc]
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name in fields:
+                old = getattr(self, name, None)
                 if old is not value and old != value:
                     sink(self.name + "." + name, readable(old), readable(value))
             plain(self, name, value)
 
-        return watch
+    return Watched
+
+
+def watched_types(sink: Sink, vm_type: type[Vm]) -> tuple[type[Vm], type[Cpu]]:
+    """Types of VM and CPU that report every change of what a recording keeps."""
 
     class WatchedRegs(arch.ArchRegs):
         name = ""
@@ -292,25 +284,15 @@ def watched_types(sink: Callable[[str, Any, Any], None], vm_type: type[Vm]) -> t
                 sink(f"{self.name}.x0", self[0], value)
             super().set_retval(value)
 
-    class WatchedVcpu(vcpu_type):  # type: ignore[misc]
-        __setattr__ = setter(Vcpu, WATCHED_VCPU)
-
+    class WatchedVcpu(watched(vm_type.vcpu_type, WATCHED_VCPU, sink)):  # type: ignore[misc]
         def new_regs(self) -> arch.ArchRegs:
             regs = WatchedRegs()
             regs.name = self.name
             return regs
 
-    class WatchedMailbox(mailbox_type):  # type: ignore[misc]
-        __setattr__ = setter(Mailbox, WATCHED_MAILBOX)
-
-    class WatchedVm(any_vm):  # type: ignore[misc]
-        mailbox_type = WatchedMailbox
-        vcpu_type = WatchedVcpu
-
-    class WatchedCpu(Cpu):
-        __setattr__ = setter(Cpu, WATCHED_CPU)
-
-    return WatchedVm, WatchedCpu
+    mailbox_type = watched(vm_type.mailbox_type, WATCHED_MAILBOX, sink)
+    types = {"mailbox_type": mailbox_type, "vcpu_type": WatchedVcpu}
+    return type("WatchedVm", (vm_type,), types), watched(Cpu, WATCHED_CPU, sink)
 
 
 @dataclass(slots=True)
@@ -338,7 +320,7 @@ class Recorder:
         self.vm_type, self.cpu_type = watched_types(self.changed, vm_type)
         self.current: _Open | None = None
         self.unfinished: deque[_Open] = deque()
-        self.serving: dict[str, _Serving] = {}
+        self.serving: dict[int, _Serving] = {}
         self.known: dict[str, tuple[bytes, bytes]] = {}
         self.switched_in_by: dict[str, int] = {}
         self.pending: dict[str, int] = {}
@@ -348,7 +330,7 @@ class Recorder:
         """A watched value is about to change."""
         if self.current is None:
             return
-        self.current.changes.append(Change(what, old, new))
+        self.current.changes += (Change(what, old, new),)
         owner, _, field = what.rpartition(".")
         if field == "x0" and owner in self.known:
             general, system = self.known[owner]
@@ -356,11 +338,11 @@ class Recorder:
         elif field == "is_on":
             self.switched_in_by[owner] = self.current.seq
 
-    def open(self, kind: Kind, actor: str, cause: int | None, **fields: Any) -> _Open:
-        """Begin an event; what changes from now on belongs to it."""
+    def open(self, kind: Kind, actor: str, cause: int | None, cpu: int = 0, **fields: Any) -> _Open:
+        """Begin an event; what changes from now on belongs to it. It ends with the trap that its CPU serves."""
         if self.current is not None:
             self.current.uart = self.uart_length()
-        self.current = opened = _Open(self.count, kind, actor, cause, **fields)
+        self.current = opened = _Open(seq=self.count, cause=cause, cpu=cpu, actor=actor, kind=kind, **fields)
         self.unfinished.append(opened)
         self.count += 1
         return opened
@@ -376,14 +358,12 @@ class Recorder:
             self.delivered(serving)
         if self.current is not None:
             self.current.uart = self.uart_length()
-        return (*self.events, *(opened.close() for opened in self.unfinished))
+        return (*self.events, *(Event._make(fields_of(opened)) for opened in self.unfinished))
 
     def flush(self) -> None:
         """Close every open event, as at the end of a run."""
         for serving in self.serving.values():
             self.delivered(serving)
-        for opened in self.unfinished:
-            opened.done = True
         self.serving.clear()
         self.close()
 
@@ -392,48 +372,40 @@ class Recorder:
         if self.current is not None:
             self.current.uart = self.uart_length()
             self.current = None
-        while self.unfinished and self.unfinished[0].done:
-            self.events.append(self.unfinished.popleft().close())
+        while self.unfinished:
+            serving = self.serving.get(self.unfinished[0].cpu)
+            if serving is not None and self.unfinished[0].seq >= serving.event.seq:
+                return
+            self.events.append(Event._make(fields_of(self.unfinished.popleft())))
 
     def note(self, kind: Kind, actor: str, cause: int | None = None, **fields: Any) -> None:
         """An event without steps: booting, loading, a log line, the end."""
-        self.open(kind, actor, cause, **fields).done = True
+        self.open(kind, actor, cause, **fields)
         self.close()
 
     def start(self, cpu: Cpu, vcpu: Vcpu) -> None:
         """A physical CPU is about to enter the primary for the first time."""
         cause = self.switched_in_by.get(cpu.name, 0)
-        opened = self.open(Kind.SWITCH, "hypervisor", cause, cpu=cpu.id, target=vcpu.name, result=vcpu.regs[0])
-        opened.done = True
+        opened = self.open(Kind.SWITCH, "hypervisor", cause, cpu.id, target=vcpu.name, result=vcpu.regs[0])
         self.switched_in_by[cpu.name] = opened.seq
 
     def begin(self, cpu: Cpu, trap: Trap) -> None:
         """The event of a trap itself."""
-        vcpu = cpu.current
-        assert vcpu is not None
-        event = self.trap(cpu, vcpu, trap)
-        self.serving[cpu.name] = _Serving(vcpu, event, event)
-
-    def trap(self, cpu: Cpu, vcpu: Vcpu, trap: Trap) -> _Open:
-        """Open the event that says which trap it is."""
-        cause = self.switched_in_by.get(cpu.name)
-        x0, *args = cpu.regs[:4]
+        vcpu, regs = running(cpu), cpu.regs
+        kind = Kind.IRQ if trap.esr is None else TRAPS.get(trap.esr >> 26, Kind.FAULT)
         self.pending.pop(vcpu.name, None)
-        if trap.esr is None:
-            return self.open(Kind.IRQ, vcpu.name, cause, cpu=cpu.id)
-        ec = trap.esr >> 26
-        if ec == arch.EC_HVC:
-            self.pending[vcpu.name] = call_number(x0)
-            return self.open(Kind.HYPERCALL, vcpu.name, cause, cpu=cpu.id, function=x0, args=tuple(args))
-        if ec == arch.EC_SMC:
-            return self.open(Kind.SMC, vcpu.name, cause, cpu=cpu.id, function=x0, args=tuple(args))
-        if ec == arch.EC_WFI_WFE:
-            return self.open(Kind.WFI, vcpu.name, cause, cpu=cpu.id)
-        return self.open(Kind.FAULT, vcpu.name, cause, cpu=cpu.id, function=trap.esr, args=(trap.far, trap.hpfar))
+        event = self.open(kind, vcpu.name, self.switched_in_by.get(cpu.name), cpu.id)
+        if kind is Kind.HYPERCALL or kind is Kind.SMC:
+            event.function, event.args = regs[0], tuple(regs[1:4])
+        elif kind is Kind.FAULT:
+            event.function, event.args = trap.esr, (trap.far, trap.hpfar)
+        if kind is Kind.HYPERCALL:
+            self.pending[vcpu.name] = call_number(regs[0])
+        self.serving[cpu.id] = _Serving(vcpu, event, event)
 
     def step(self, hypervisor: Hypervisor, cpu: Cpu, step: Step) -> None:
         """A step is about to be taken: some begin an event of their own."""
-        kind, target, serving = step.kind, step.target, self.serving[cpu.name]
+        kind, target, serving = step.kind, step.target, self.serving[cpu.id]
         event, current = serving.event, serving.current
         self.delivered(serving)
         interleaved = self.current is not current
@@ -443,29 +415,26 @@ class Recorder:
         if interleaved and current.kind is Kind.SWITCH and current.target is None:
             current.kind, current.text = Kind.STEP, serving.switching
         if kind == "deliver":
-            assert isinstance(target, Mailbox)
             name = target.name.partition(".")[0]
-            serving.current = self.open(Kind.DELIVER, event.actor, event.seq, cpu=cpu.id, target=name)
+            serving.current = self.open(Kind.DELIVER, event.actor, event.seq, cpu.id, target=name)
             serving.delivering = lambda: hypervisor.mm_load(target.recv, target.recv_bytes)
         elif kind == "wake":
-            assert isinstance(target, Vcpu)
-            serving.current = self.open(Kind.WAKE, "hypervisor", current.seq, cpu=cpu.id, target=target.name)
+            serving.current = self.open(Kind.WAKE, "hypervisor", current.seq, cpu.id, target=target.name)
         elif kind in ("retval", "save", "restore"):
             if current.kind is not Kind.SWITCH or interleaved:
-                serving.current = self.open(Kind.SWITCH, "hypervisor", event.seq, cpu=cpu.id)
+                serving.current = self.open(Kind.SWITCH, "hypervisor", event.seq, cpu.id)
             if kind == "save":
                 serving.switching = f"save {serving.vcpu.name}"
             if kind == "restore":
-                assert isinstance(target, Vcpu)
                 serving.current.target = target.name
                 self.switched_in_by[cpu.name] = serving.current.seq
         elif interleaved:
             name = getattr(target, "name", "")
-            serving.current = self.open(Kind.STEP, event.actor, current.seq, cpu=cpu.id, text=f"{kind} {name}")
+            serving.current = self.open(Kind.STEP, event.actor, current.seq, cpu.id, text=f"{kind} {name}")
 
     def end(self, cpu: Cpu) -> None:
         """The trap is served: note results and what the registers hold now."""
-        serving = self.serving[cpu.name]
+        serving = self.serving[cpu.id]
         vcpu, event, last, now = serving.vcpu, serving.event, serving.current, cpu.current
         assert now is not None
         left = last if serving.interleaved else event
@@ -483,10 +452,7 @@ class Recorder:
 
     def finish(self, cpu: Cpu) -> None:
         """What this CPU has open is over."""
-        self.serving.pop(cpu.name, None)
-        for opened in self.unfinished:
-            if opened.cpu == cpu.id:
-                opened.done = True
+        self.serving.pop(cpu.id, None)
         self.close()
 
     def delta(self, vcpu: Vcpu, regs: arch.ArchRegs) -> tuple[tuple[str, bytes, bytes], ...]:

@@ -8,11 +8,22 @@ import traitlets
 from hfedu.errors import Mistake
 from hfedu.files import asset
 from hfedu.run.trace import Recording
+from hfedu.view import depth
 from hfedu.view.player import player_data
+
+LOOKS: dict[Any, Any] = {"steps": depth.steps, "instructions": depth.instructions}
 
 
 class Player(anywidget.AnyWidget):
-    """Shows a recording. `position` is the number of the present event, in both directions."""
+    """Shows a recording. `position` is the number of the present event, in both directions.
+
+    A closer look needs the kernel, and is asked for by a custom message: `{"ask": "steps" or "instructions", "seq": n,
+    "id": k}`, with an event's number and anything that tells requests apart. One message answers it: `{"ask", "seq",
+    "id"}` as asked, and `title`, `note` (a sentence), `leftOut` (how many come before the first row) and `rows`, a list
+    of `{"at", "code", "what", "locks", "changed"}`: all texts (`at` is a place in the source or an address, `code` the
+    line or the instruction, `what` and `locks` may be empty), but `changed`, a list of `[what, old, new]`. Or else
+    `error`, a sentence, instead of all these. Answers come in the order of the requests.
+    """
 
     _esm = asset("player.js")
     _css = asset("player.css")
@@ -22,6 +33,7 @@ class Player(anywidget.AnyWidget):
     def __init__(self, recording: Recording, position: int = 0) -> None:
         self.recording = recording
         super().__init__(data=player_data(recording), position=position)
+        self.on_msg(self._answer)
 
     @traitlets.validate("position")
     def _inside(self, proposal: Any) -> int:
@@ -29,6 +41,18 @@ class Player(anywidget.AnyWidget):
         if not 0 <= proposal["value"] <= last:
             raise Mistake(f"there is no event {proposal['value']}: this recording has events 0 to {last}")
         return int(proposal["value"])
+
+    def _answer(self, _widget: object, asked: Any, _buffers: object) -> None:
+        """Answer a message of the front end."""
+        asked = asked if isinstance(asked, dict) else {}
+        kind, seq = asked.get("ask"), asked.get("seq")
+        try:
+            if not isinstance(kind, str) or kind not in LOOKS:
+                raise Mistake(f"the player cannot show {kind!r}: ask for {' or '.join(LOOKS)}")
+            found = LOOKS[kind](self.recording, seq).data()
+        except Mistake as mistake:
+            found = {"error": str(mistake)}
+        self.send({"ask": kind, "seq": seq, "id": asked.get("id"), **found})
 
     def show(self, recording: Recording) -> None:
         """Go on with another recording, at its last event: for runs that grow."""

@@ -1,0 +1,280 @@
+"""A closer look at one event, for people: the hypervisor's atomic steps, and the guest's instructions."""
+
+import html
+import linecache
+from array import array
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hfedu.errors import Mistake
+from hfedu.guest.scripted import Action
+from hfedu.hf import call
+from hfedu.hf.arch import REGISTER_NAMES
+from hfedu.hf.platform import PL011_BASE
+from hfedu.run import depth
+from hfedu.run.trace import Change, Kind, Recording
+from hfedu.view import words
+
+PACKAGE = Path(__file__).parent.parent
+LIMIT = 1000
+NAMES = ["pstate" if name == "spsr" else name for name in REGISTER_NAMES]
+"""While a guest runs, what is saved as SPSR is its PSTATE."""
+STEPS = {
+    "acquire": "takes the lock of {}",
+    "release": "drops the lock of {}",
+    "deliver": "puts the message into {}'s mailbox",
+    "read": "hands out the message in {}'s mailbox",
+    "clear": "empties {}'s mailbox",
+    "configure": "sets the pages of {}",
+    "wake": "wakes {}",
+    "block": "blocks {}",
+    "retval": "writes x0 of {}",
+    "save": "saves the registers of the vCPU that {} leaves",
+    "restore": "restores the registers of {}",
+    "interrupt": "looks at the interrupts of {}",
+    "abort": "looks whether {} was aborted",
+}
+NO_STEPS = "No atomic step: it touches nothing that physical CPUs share."
+ACTIONS = {
+    "hvc": "makes a hypercall (HVC)",
+    "smc": "calls the firmware (SMC)",
+    "wfi": "waits for an interrupt (WFI)",
+    "wfe": "waits for an event (WFE)",
+    "meet": "waits for the scripts of the other CPUs",
+}
+COLUMNS = ("", "what", "where", "code", "locks held", "changed")
+LIT = "background:#fff1b8;color:#1f2328;padding:0 .3em;white-space:pre-wrap"
+"""The source line that is lit: its own two colours, so that it can be read on light and dark."""
+
+
+class Place(NamedTuple):
+    """A line of source: file (below hfedu/, or the name of a guest's file), line, function and the line's text."""
+
+    file: str
+    line: int
+    function: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} {self.function}"
+
+
+class AtomicStep(NamedTuple):
+    """One atomic step of the hypervisor: the event it belongs to, kind and target's name as in `Step`, and its place.
+
+    `locks` are those that this physical CPU holds after it, in the order it took them; `changes` what it changed.
+    """
+
+    event: int
+    kind: str
+    target: str
+    place: Place
+    locks: tuple[str, ...]
+    changes: tuple[Change, ...]
+
+    def __str__(self) -> str:
+        return STEPS.get(self.kind, self.kind + " {}").format(owner(self.target))
+
+
+class Instruction(NamedTuple):
+    """An instruction that a guest executed, and the registers it changed but the PC: "x0", "pstate", "VBAR_EL1".
+
+    What EL1 did to take an exception or an interrupt after it counts as its doing.
+    """
+
+    pc: int
+    word: int
+    text: str
+    changes: tuple[Change, ...]
+
+
+class Turn(NamedTuple):
+    """What a script yielded, and where."""
+
+    place: Place
+    action: Action
+
+
+class Row(NamedTuple):
+    """One line of a table: `code` at the place `at`; `what` it means, locks held then, what changed as old and new."""
+
+    at: str
+    code: str
+    what: str = ""
+    locks: str = ""
+    changed: tuple[tuple[str, str, str], ...] = ()
+
+    def text(self) -> list[str]:
+        """The row as lines of text."""
+        changed = "; ".join(f"{what}: {old} -> {new}" for what, old, new in self.changed)
+        if not self.what:
+            return [f"{self.at}  {self.code:<40} {changed}".rstrip()]
+        after = [f"holds {self.locks}"] * bool(self.locks) + [changed] * bool(changed)
+        return [self.what, f"    {self.at}    {self.code}", *(f"    {line}" for line in after)]
+
+    def html(self) -> list[str]:
+        """The row as cells of a table."""
+        changed = "<br>".join(html.escape(f"{what}: {old} → {new}") for what, old, new in self.changed)
+        code = f'<code style="{LIT}">{html.escape(self.code)}</code>'
+        return [html.escape(self.what), f"<code>{html.escape(self.at)}</code>", code, html.escape(self.locks), changed]
+
+
+class Listing(Sequence[Any]):
+    """A sequence of `AtomicStep`, `Instruction` or `Turn` that shows itself as a table.
+
+    `title` says of what event, `note` how many they are; `left_out` came before the first; `rows` are what is shown.
+    """
+
+    def __init__(self, title: str, note: str, found: Sequence[tuple[Any, Row]] = (), left_out: int = 0) -> None:
+        self.title, self.note, self.left_out = title, note, left_out
+        self.items, self.rows = [item for item, _ in found], [row for _, row in found]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.items[index]
+
+    def data(self) -> dict[str, Any]:
+        """What a page needs, ready for JSON."""
+        rows = [row._asdict() for row in self.rows]
+        return {"title": self.title, "note": self.note, "leftOut": self.left_out, "rows": rows}
+
+    def __repr__(self) -> str:
+        lines = [self.title, self.note]
+        for number, row in enumerate(self.rows, self.left_out + 1):
+            first, *others = row.text()
+            lines += [f"{number:5}  {first}", *(f"{'':5}  {line}" for line in others)]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = [[str(number), *row.html()] for number, row in enumerate(self.rows, self.left_out + 1)]
+        used = [column for column in range(len(COLUMNS)) if any(row[column] for row in rows)]
+        head = "".join(f'<th scope="col" style="text-align:left">{COLUMNS[column]}</th>' for column in used)
+        cells = ("".join(f'<td style="text-align:left">{row[column]}</td>' for column in used) for row in rows)
+        body = "".join(f"<tr>{row}</tr>" for row in cells)
+        about = f"<p><b>{html.escape(self.title)}</b><br>{html.escape(self.note)}</p>"
+        return about + (f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if rows else "")
+
+
+def steps(recording: Recording, seq: int) -> Listing:
+    """The atomic steps of the hypervisor in event `seq`, each with the line of its source where it is announced.
+
+    Of a trap these are all its steps; of a delivery, a wake-up, a switch or a step, those that belong to that event.
+    They are made by running the machine again: `Mistake` if that does not repeat the recorded run.
+    """
+    trap = depth.trap_of(recording, seq)
+    title = f"Event {seq}: {words.sentence(recording.events[seq])}"
+    if trap is None:
+        return Listing(title, "No trap led to this event, so it has no atomic steps.")
+    found, locks = [], tuple[str, ...]()
+    noted = depth.watch(recording, trap).noted
+    for (event, begin, step, at), after in zip(noted, (*noted[1:], None), strict=False):
+        name = getattr(step.target, "name", "")
+        locks = tuple(lock for lock in locks if lock != name) + (name,) * (step.kind == "acquire")
+        end = after[1] if after is not None and after[0] == event else None
+        changes = recording.events[event].changes[begin:end]
+        found.append(AtomicStep(event, step.kind, name, place(at), locks, changes))
+    mine = [(step, step_row(step, recording)) for step in found if seq in (trap, step.event)]
+    return Listing(title, f"{count(len(mine), 'atomic step')}." if mine else NO_STEPS, mine)
+
+
+def step_row(step: AtomicStep, recording: Recording) -> Row:
+    """How a step is shown."""
+    changed = words.change_rows(recording.events[step.event]._replace(changes=step.changes))
+    locks = ", ".join(owner(lock) for lock in step.locks)
+    return Row(str(step.place), step.place.text, str(step), locks, tuple((what, a, b) for what, a, b in changed))
+
+
+def instructions(recording: Recording, seq: int, limit: int = LIMIT) -> Listing:
+    """What the guest executed from its last entry to event `seq`, or to the trap that led there: the last `limit`.
+
+    Of a scripted guest these are its lines and what they yielded. Where one physical CPU runs, the end of a run is such
+    an event too. They are made by running the machine again: `Mistake` if that does not repeat the recorded run.
+    """
+    if not isinstance(limit, int) or limit < 1:
+        raise Mistake(f"the limit must be a whole number above 0, not {limit!r}")
+    trap = depth.trap_of(recording, seq)
+    if recording.events[seq].kind is Kind.END and recording.made["cpus"] == 1:
+        if "seconds" in recording.outcome.sentence:
+            raise Mistake(depth.NO_REPEAT.format("the clock stopped it"))
+        trap = seq
+    title = f"Event {seq}: {words.sentence(recording.events[seq])}"
+    watched = None if trap is None else depth.watch_guest(recording, trap, limit)
+    if trap is None or watched is None or watched.vcpu is None:
+        return Listing(title, "No guest ran on the way to this event.")
+    end = "to the end" if recording.events[trap].kind is Kind.END else f"to event {trap}"
+    if watched.turns:
+        found: list[tuple[Any, Row]] = [turn_row(Turn(place(at), action)) for at, action in watched.turns]
+        event, (last, row) = recording.events[trap], found[-1]
+        if last.action.instruction in ("hvc", "smc"):  # it is the call that trapped
+            found[-1] = last, row._replace(what=f"calls {words.name_of_call(event)}({words.arguments(event)})")
+        total, note = len(found), f"{words.who(watched.vcpu)} is a script: {count(len(found), 'action')} {end}"
+    else:
+        found, total = list(executed(watched)), watched.executed
+        note = f"{words.who(watched.vcpu)} executed {count(total, 'instruction')} from its last entry {end}"
+    found = found[-limit:]
+    left_out = total - len(found)
+    note += f"; {left_out:,} before these are left out." if left_out else "."
+    return Listing(title, note, found, left_out)
+
+
+def executed(watched: depth.Watched) -> Iterator[tuple[Instruction, Row]]:
+    """The instructions that were noted, disassembled, and how each is shown."""
+    from capstone import CS_ARCH_ARM64, CS_MODE_ARM, Cs
+
+    capstone = Cs(CS_ARCH_ARM64, CS_MODE_ARM)
+    for (pc, word, before), (_, _, after) in pairwise([*watched.looks, watched.last]):
+        known = next(capstone.disasm_lite(word.to_bytes(4, "little"), pc), None)
+        text = f"{known[2]} {known[3]}".strip() if known else f".word {word:#010x}"
+        values = zip(NAMES, array("Q", before), array("Q", after), strict=True)
+        changes = tuple(Change(name, a, b) for name, a, b in values if a != b and name != "pc")
+        row = Row(f"{pc:#x}  {word:08x}", text, changed=tuple(map(shown, changes)))
+        yield Instruction(pc, word, text, changes), row
+
+
+def shown(change: Change) -> tuple[str, str, str]:
+    """A change of a register in words. Of PSTATE the flags, if nothing else of it changed: a capital is a 1."""
+    what, old, new = change
+    if what == "pstate" and not (old ^ new) << 36 & call.MASK64:
+        return "flags", flags(old), flags(new)
+    return what, f"{old:#x}", f"{new:#x}"
+
+
+def flags(pstate: int) -> str:
+    """The condition flags, a capital for each that is set. Example: 0x60000000 -> "nZCv"."""
+    return "".join(flag.upper() if pstate >> 31 - n & 1 else flag for n, flag in enumerate("nzcv"))
+
+
+def turn_row(turn: Turn) -> tuple[Turn, Row]:
+    """A turn of a script, and how it is shown."""
+    return turn, Row(str(turn.place), turn.place.text, action_words(turn.action))
+
+
+def action_words(action: Action) -> str:
+    """What a script does, in words."""
+    if action.instruction == "store" and action.address == PL011_BASE:
+        return f"prints {words.text_of(action.data.rstrip(), 40)}"
+    if action.instruction in ("load", "store"):
+        return f"{action.instruction}s {words.size(action.size or len(action.data))} at {action.address:#x}"
+    return ACTIONS[action.instruction]
+
+
+def place(at: depth.Place) -> Place:
+    """A place in the source with its text."""
+    path, line, function = at
+    relative = Path(path).relative_to(PACKAGE) if Path(path).is_relative_to(PACKAGE) else Path(path).name
+    text = linecache.getline(path, line).strip() if line else "(the script has come to its end)"
+    return Place(str(relative), line, function, text)
+
+
+def owner(name: str) -> str:
+    """The owner of a lock or a mailbox as people say it. Example: "vm1.vcpu0.lock" -> "VM 1 vCPU 0"."""
+    return words.who(name.removesuffix(".lock").removesuffix(".mailbox"))
+
+
+def count(number: int, what: str) -> str:
+    """A number of things. Example: 2, "step" -> "2 steps"."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
