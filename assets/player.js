@@ -15,11 +15,18 @@
  *   kinds: Record<string, string>, vcpus: string[], registerNames: string[], fonts: Record<string, number>,
  *   themes: Record<string, Record<string, Style>>, colours: Record<string, Record<string, string>>,
  *   columns: Record<"fact" | "cause" | "change" | "register" | "uart" | "row", number[]>,
- *   facts: [kind: string, text: string, changed: string, vms: string, bad: boolean][],
+ *   facts: [kind: string, text: string, changed: string, vms: string, bad: boolean, why: boolean][],
  *   changes: {rows: string[][], set: [number, any][]}[], registers: [string, [number, string][]][][], paths: string[],
  *   rows: Row[], lanes: number[], laneEnd: number}} Data
- * @typedef {{get(name: "data"): Data, get(name: "position"): number, set(name: "position", value: number): void,
- *   save_changes(): void, on(event: string, action: () => void): void, off(event: string, action: () => void): void}} Model
+ * @typedef {{at: string, code: string, what: string, locks: string, changed: [what: string, old: string, now: string][],
+ *   file: string, line: number, seq: number | null}} Look
+ * @typedef {{error?: string, note?: string, guest?: string, leftOut?: number, rows?: Look[], links?: [sentence: string, seq: number | null][],
+ *   sources?: Record<string, Record<string, string>>}} Answer
+ * @typedef {{missing: string, of: Record<string, number>, since: Record<string, [from: number, answer: number][]>,
+ *   answers: any[], rows: any[][], sources: Record<string, Record<string, string>>}} Kept
+ * @typedef {{get(name: "data"): Data, get(name: "position"): number, get(name: "answers"): Kept | undefined,
+ *   set(name: "position", value: number): void, save_changes(): void, send?(message: object): void,
+ *   on(event: string, action: (message: any) => void): void, off(event: string, action: (message: any) => void): void}} Model
  * @typedef {{from: number, to: number, raw: number, end: number, top: number, fold: string}} Segment
  * @typedef {{name: string, changes: (seq: number) => boolean}} Thing
  * @typedef {Map<string, {value: any, since: number}>} State
@@ -32,11 +39,15 @@ const CHECKPOINT = 512;
 const SMALLEST = 0.8;
 const AROUND = 240;
 const SERIAL_LINES = 60;
+const PATIENCE = 5000;
+const REMEMBERED = 200;
 const SANS = ["title", "subtitle", "head", "subhead", "legend"];
 const SIGNS = /** @type {Record<string, string>} */ ({ EMPTY: "□", RECEIVED: "▨", READ: "■", running: "▮", ready: "│", BLOCKED_MAILBOX: "┊", BLOCKED_INTERRUPT: "┊", OFF: "·" });
 const HELP = [
   ["→ ←, ↓ ↑", "one event on, back"], ["Page Down, Page Up", "ten events on, back"], ["Home, End", "first event, last event"],
-  ["Space", "play, pause"], ["B", "go to the event that caused this one"], ["/", "search"], ["N, P", "next, previous event found"],
+  ["D or Enter", "one depth closer: the steps of this event, then the guest's instructions; arrows then move among them"],
+  ["Escape", "one depth back, to where you were"], ["Space", "play, pause"], ["B", "go to the event that caused this one"],
+  ["W", "why was this call refused, why does this vCPU wait, why does it fault"], ["/", "search"], ["N, P", "next, previous event found"],
   ["], [", "next, previous change of what you followed last with › or ‹"], ["F", "fold repeats, or show every event"], ["?", "this help"],
 ];
 
@@ -311,7 +322,7 @@ class Diagram {
     this.frame = 0;
   }
 
-  later() { this.frame ||= requestAnimationFrame(() => { this.frame = 0; this.draw(); }); }
+  later() { if (!this.player.depth.level) this.frame ||= requestAnimationFrame(() => { this.frame = 0; this.draw(); }); }
 
   /** Make the diagram as wide as there is room for, within what stays readable. */
   fit() {
@@ -427,34 +438,201 @@ function legend(shapes, painter) {
   return items;
 }
 
-/** The list of events, which scrolls with the position; rows out of view are not in the DOM. */
-class EventList {
-  /** @param {Player} player */
-  constructor(player) {
+/** A list of buttons which scrolls with the present one; rows out of view are not in the DOM. */
+class List {
+  /** @param {Player} player @param {string} name @param {() => number} length @param {() => number} at @param {(i: number) => [number: string, text: string]} row @param {(i: number) => void} go */
+  constructor(player, name, length, at, row, go) {
     this.player = player;
+    this.name = name;
+    this.length = length;
+    this.at = at;
+    this.row = row;
+    this.go = go;
     this.rows = h("div", { class: "list", role: "list" });
-    this.box = h("div", { class: "events", tabindex: -1, role: "group", "aria-label": "events", onscroll: () => { this.frame ||= requestAnimationFrame(() => { this.frame = 0; this.draw(); }); } }, this.rows);
+    this.box = h("div", { class: name, tabindex: -1, role: "group", "aria-label": name, onscroll: () => { this.frame ||= requestAnimationFrame(() => { this.frame = 0; this.draw(); }); } }, this.rows);
     this.frame = 0;
   }
 
   follow() {
-    this.rows.style.height = `${this.player.recording.length * LIST_ROW}px`;
-    const y = this.player.position * LIST_ROW, view = this.box.clientHeight;
+    this.rows.style.height = `${this.length() * LIST_ROW}px`;
+    const y = this.at() * LIST_ROW, view = this.box.clientHeight;
     if (y < this.box.scrollTop || y + LIST_ROW > this.box.scrollTop + view) this.box.scrollTop = Math.max(0, y - view / 2);
   }
 
   draw() {
-    const { recording, position, finder } = this.player;
+    const length = this.length(), at = this.at();
     const from = Math.max(0, Math.floor(this.box.scrollTop / LIST_ROW) - 4);
-    const to = Math.min(recording.length, from + Math.ceil(this.box.clientHeight / LIST_ROW) + 8);
+    const to = Math.min(length, from + Math.ceil(this.box.clientHeight / LIST_ROW) + 8);
     this.player.keepFocus(() => this.rows.replaceChildren(...Array.from({ length: to - from }, (_, k) => {
-      const i = from + k, text = recording.sentence(i);
-      const follows = ["deliver", "wake", "switch", "load"].includes(recording.fact(i)[0]);
-      return h("div", { role: "listitem", "aria-setsize": recording.length, "aria-posinset": i + 1, style: `top:${i * LIST_ROW}px` },
-        h("button", { type: "button", title: text, class: i > position ? "later" : null, tabindex: i === position ? 0 : -1, "data-key": `event ${i}`,
-          "aria-current": i === position ? "true" : null, onclick: () => this.player.go(i) },
-        h("span", { class: "seq" }, `${finder.active && finder.has(i) ? "●" : ""}${i}`), follows ? `   ${text}` : ` ${text}`));
+      const i = from + k, [number, text] = this.row(i);
+      return h("div", { role: "listitem", "aria-setsize": length, "aria-posinset": i + 1, style: `top:${i * LIST_ROW}px` },
+        h("button", { type: "button", title: text.trim(), class: i > at ? "later" : null, tabindex: i === at ? 0 : -1, "data-key": `${this.name} ${i}`,
+          "aria-current": i === at ? "true" : null, onclick: () => this.go(i) }, h("span", { class: "seq" }, number), ` ${text}`));
     })), this.box);
+  }
+}
+
+/** What only a run of the machine tells: the file holds it or the kernel finds it out. One question of a kind at a time. */
+class Answers {
+  /** @param {Player} player */
+  constructor(player) {
+    this.player = player;
+    /** @type {Map<string, Answer>} */
+    this.known = new Map();
+    /** @type {Map<number, {key: string, ask: string, late: boolean}>} */
+    this.asked = new Map();
+    this.number = 0;
+  }
+
+  forget() { this.known.clear(); this.asked.clear(); }
+
+  /** What the file holds. @param {Kept} kept @param {string} ask @param {number} seq @param {string} vcpu @returns {Answer} */
+  held({ missing, of, since, answers, rows, sources }, ask, seq, vcpu) {
+    const periods = since[vcpu] ?? [], number = vcpu ? periods[search(periods.length, (i) => periods[i][0] > seq) - 1]?.[1] : of[`${ask} ${seq}`];
+    if (number === undefined) return { error: missing };
+    const look = (/** @type {number} */ n) => { const [at, code, what, locks, changed, file, line, part] = rows[n]; return { at, code, what, locks, changed, file, line, seq: part }; };
+    return { ...answers[number], sources, rows: answers[number].rows?.map(look) };
+  }
+
+  /** An answer, or a sentence that says why there is none. @param {string} ask @param {number} seq @param {string} vcpu @returns {Answer} */
+  get(ask, seq, vcpu = "") {
+    const { model } = this.player, kept = model.get("answers"), key = `${ask} ${seq} ${vcpu}`;
+    if (kept) return this.held(kept, ask, seq, vcpu);
+    const known = this.known.get(key);
+    if (known) return known;
+    const waiting = [...this.asked.values()].find((question) => question.ask === ask);
+    if (waiting) return { note: waiting.late ? "The kernel has not answered yet. It may be busy with another cell; if it was restarted, run the cell again." : "The kernel looks…" };
+    const id = ++this.number, question = { key, ask, late: false };
+    this.asked.set(id, question);
+    setTimeout(() => { question.late = true; if (this.asked.has(id)) this.player.answered(); }, PATIENCE);
+    model.send?.({ ask, seq, id, vcpu: vcpu || null });
+    return { note: "The kernel looks…" };
+  }
+
+  /** Take an answer of the kernel; what nobody asked for is left alone. @param {any} message */
+  take(message) {
+    const question = this.asked.get(message?.id);
+    if (!question) return;
+    this.asked.delete(message.id);
+    const readable = typeof message.error === "string" || Array.isArray(message.rows) || Array.isArray(message.links);
+    this.known.set(question.key, readable ? message : { error: "The kernel's answer cannot be read: it may come from another version of hfedu." });
+    for (const key of this.known.keys()) if (this.known.size > REMEMBERED) this.known.delete(key);
+    this.player.answered();
+  }
+}
+
+/** Below an event: the steps that the hypervisor took, and the instructions or lines that its guest ran to get there. */
+class Depth {
+  /** @param {Player} player */
+  constructor(player) {
+    this.player = player;
+    this.level = 0;
+    this.seq = 0;
+    /** Where one stands at each level. */
+    this.places = [0, 0, 0];
+    this.from = [0, 0];
+    /** @type {Answer} */
+    this.shown = {};
+    this.levels = [["events", "back to the events (Escape)"], ["steps", "steps of the hypervisor in this event (D)"], ["instructions", "instructions of the guest up to this event (D)"]].map(([label, title], level) =>
+      button(label, title, () => this.open(level), { "aria-pressed": String(!level) }));
+    this.hint = h("span", { class: "soft" }, "D opens the event");
+    this.where = h("span", { role: "status" });
+    this.nav = h("div", { class: "depth", role: "group", "aria-label": "depth" }, h("span", { class: "soft" }, "depth"), ...this.levels, this.hint, this.where);
+    this.list = new List(player, "steps", () => this.rows().length, () => this.place, (i) => this.row(i), (i) => this.go(i));
+    this.detail = h("div", { class: "detail", tabindex: 0, role: "group", "aria-label": "this step" });
+    this.box = h("div", { class: "closer", hidden: true }, this.list.box, this.detail);
+  }
+
+  get place() { return this.places[this.level]; }
+
+  /** @returns {Answer} */
+  answer() { return this.player.answers.get(this.level === 1 ? "steps" : "instructions", this.player.position); }
+
+  /** What is listed: before the hypervisor's steps the guest's way to them, which opens into instructions. @returns {Look[]} */
+  rows() {
+    const { rows = [], guest } = this.shown;
+    return this.level === 1 && guest ? [{ at: "", code: "", what: `${guest} runs, up to this event`, locks: "", changed: [], file: "", line: 0, seq: null }, ...rows] : rows;
+  }
+
+  /** Whether a row is the guest's, which opens. */
+  opens(i = this.place) { return this.level === 1 && Boolean(this.shown.guest) && i === 0; }
+
+  /** How many rows come before the one that is number 1; rows that are left out come before it, too. */
+  get before() { return (this.level === 1 && this.shown.guest ? 1 : 0) - (this.shown.leftOut ?? 0); }
+
+  /** @param {number} i @returns {[string, string]} */
+  row(i) {
+    const { at, code, what, changed } = this.rows()[i], number = String(i + 1 - this.before);
+    if (this.level === 1) return this.opens(i) ? ["▸", what] : [number, what];
+    return [number, `${what ? code : `${at.split(" ")[0]}  ${code}`.padEnd(40)} ${what || changed.map(([name, , now]) => `${name} → ${now}`).join(", ")}`];
+  }
+
+  /** Open a level: 0 are the events, where everything stands as it stood. @param {number} level */
+  open(level) {
+    const { diagram } = this.player, { box } = diagram;
+    if (level === this.level) return;
+    this.player.pause();
+    if (!this.level) this.from = [box.scrollTop, box.scrollLeft];
+    if (level > this.level && this.player.position !== this.seq) this.places = [0, 0, 0];
+    this.seq = this.player.position;
+    this.level = level;
+    this.box.hidden = !level;
+    box.hidden = Boolean(level);
+    this.levels.forEach((each, i) => each.setAttribute("aria-pressed", String(i === level)));
+    this.levels[0].textContent = level ? "◀ events" : "events";
+    this.hint.hidden = level > 0;
+    this.player.tell("");
+    if (level) { this.draw(); return; }
+    diagram.fit();
+    diagram.measure();
+    [box.scrollTop, box.scrollLeft] = this.from;
+    this.where.replaceChildren();
+    this.player.refresh();
+  }
+
+  deeper() {
+    if (!this.level) this.open(1);
+    else if (this.opens()) this.open(2);
+    else this.player.tell(this.level === 2 ? "there is nothing closer than an instruction" : "an atomic step does not open: the guest's way to it does, the first of the list");
+  }
+
+  /** @param {number} i */
+  go(i) {
+    const to = Math.max(0, Math.min(this.rows().length - 1, i));
+    this.player.tell(to === i ? "" : `there is nothing ${i < to ? "before" : "after"} this: Escape leads back to the events`);
+    this.places[this.level] = to;
+    this.draw();
+  }
+
+  draw() {
+    if (!this.level) return;
+    if (this.seq !== this.player.position) this.places = [0, 0, 0];
+    this.seq = this.player.position;
+    this.shown = this.answer();
+    const rows = this.rows(), row = rows[this.place], { error, note = "" } = this.shown;
+    this.list.follow();
+    this.list.draw();
+    this.player.keepFocus(() => this.detail.replaceChildren(...(row ? this.look(row) : []), error ? h("p", {}, error) : this.level === 2 || rows.length <= this.before ? h("p", { class: "soft" }, note) : ""), this.detail);
+    const step = this.level === 1 ? "step" : this.shown.rows?.some(({ what }) => what) ? "line" : "instruction";
+    this.where.replaceChildren(`event ${this.seq}`, !row ? "" : this.opens() ? " › its guest" : ` › ${step} ${count(this.place + 1 - this.before)} of ${count(rows.length - this.before)}`,
+      h("span", { class: "hidden" }, row ? `: ${row.what || `${row.code} ${row.changed.map((change) => change.join(" ")).join(", ")}`}` : error ?? note));
+  }
+
+  /** One row in full. @param {Look} row @returns {Node[]} */
+  look(row) {
+    const { player, shown: { sources = {} } } = this, { file, line, changed } = row;
+    const nodes = /** @type {Node[]} */ ([h("p", { class: "name" }, row.what || row.code)]);
+    if (this.opens()) return [...nodes, h("p", {}, button("▸ open its instructions", "open its instructions (D)", () => this.deeper(), { "data-key": "deeper" }))];
+    if (row.seq !== null && row.seq !== this.seq) nodes.push(h("p", {}, "It belongs to ", player.inspector.event(row.seq, `event ${row.seq}`, "part"), "."));
+    const lines = Object.entries(sources[file] ?? {}).filter(([n]) => line && Math.abs(+n - line) <= 4);
+    const indent = Math.min(...lines.filter(([, text]) => text).map(([, text]) => text.length - text.trimStart().length));
+    nodes.push(h("p", { class: "place" }, row.at));
+    if (lines.length) nodes.push(h("pre", { class: "source" }, ...lines.map(([n, text]) => h("span", { class: +n === line ? "lit" : null }, `${+n === line ? "▸" : " "}${n.padStart(4)}  ${text.slice(indent)}`))));
+    else if (row.what) nodes.push(h("pre", {}, row.code));
+    if (this.level === 1) nodes.push(h("p", {}, "Locks held then: ", h("b", {}, row.locks || "none")));
+    nodes.push(changed.length ? player.inspector.table(["what", "old → new"], changed.map(([what, old, now]) => h("tr", {}, h("th", { scope: "row" }, what), h("td", {}, h("span", { class: "soft" }, `${old} → `), h("b", {}, now)))))
+      : h("p", { class: "soft" }, this.level === 1 ? "It changed nothing that is recorded." : row.what ? "" : "It changed no register but the PC."));
+    return nodes;
   }
 }
 
@@ -645,11 +823,12 @@ class Inspector {
     const { recording } = this.player, { state, before } = recording;
     const value = (/** @type {string} */ path) => state.get(path)?.value;
     const badge = (/** @type {string} */ name) => h("span", { class: "badge", "data-state": name }, `${SIGNS[name] ?? ""} ${name}`);
-    /** @param {string} path @param {Node} what @param {string} why @param {string} [held] the path that says since when, if another */
-    const row = (path, what, why, held = path) => {
+    /** @param {string} path @param {Node} what @param {string} why @param {string} [held] the path that says since when, if another @param {string} [vcpu] that does not run */
+    const row = (path, what, why, held = path, vcpu = "") => {
       const seq = state.get(held)?.since ?? 0, name = say(path.replace(/\.(state|current)$/, ""));
       return h("li", { class: path.includes("mailbox") ? "first" : null }, h("div", {}, h("b", { class: "who" }, name), what, before.has(path) ? h("b", {}, " ← now") : null,
-        h("div", { class: "soft" }, why, why ? ", " : "", this.event(seq, `since event ${seq}`, `since ${path}`))), this.links(path));
+        h("div", { class: "soft" }, why, why ? ", " : "", this.event(seq, `since event ${seq}`, `since ${path}`),
+        vcpu ? " " : "", vcpu ? button("Why?", `Why? ${say(vcpu)} does not run`, () => this.player.reasons.ask(this.player.position, vcpu), { class: "ask", "data-key": `why ${vcpu}` }) : null)), this.links(path));
     };
     const cpus = [...state.keys()].filter((path) => path.endsWith(".current") && value(path)).sort();
     const on = /** @type {Map<string, string[]>} */ (new Map());
@@ -664,7 +843,7 @@ class Inspector {
       for (let name = value(`${vm}.mailbox.recv_waiter`); name && !waiters.includes(name); name = value(`${name}.mailbox_next`)) waiters.push(name);
       for (const name of recording.data.vcpus.filter((vcpu) => vcpu.startsWith(`${vm}.`))) {
         const stored = value(`${name}.state`) ?? "OFF", holders = on.get(name), shown = holders ? "running" : stored === "RUNNING" || stored === "READY" ? "ready" : stored;
-        rows.push(row(`${name}.state`, badge(shown), holders ? `on ${holders.map(say).join(" and on ")}` : this.why(name, stored, waiters), holders && `${holders[0]}.current`));
+        rows.push(row(`${name}.state`, badge(shown), holders ? `on ${holders.map(say).join(" and on ")}` : this.why(name, stored, waiters), holders && `${holders[0]}.current`, holders ? "" : name));
       }
     }
     return [rows.length ? h("ul", { class: "states" }, ...rows) : h("p", { class: "soft" }, "No VM is loaded yet.")];
@@ -736,6 +915,44 @@ class Inspector {
   }
 }
 
+/** The chain of causes of what somebody asked, each link a place to go. It stays while one goes there. */
+class Reasons {
+  /** @param {Player} player */
+  constructor(player) {
+    this.player = player;
+    /** @type {[seq: number, vcpu: string] | null} */
+    this.asked = null;
+    this.question = h("b");
+    this.links = h("ol", { "aria-live": "polite" });
+    this.box = h("div", { class: "why", role: "group", "aria-label": "why", hidden: true }, h("div", { class: "line" }, this.question, button("✕ close", "close (Escape)", () => this.close())), this.links);
+  }
+
+  /** Why an event came out as it did, or why a vCPU does not run after it. @param {number} seq @param {string} vcpu */
+  ask(seq, vcpu = "") {
+    this.asked = [seq, vcpu];
+    this.draw();
+  }
+
+  close() {
+    this.asked = null;
+    this.draw();
+  }
+
+  draw() {
+    const { player, asked } = this, { recording, inspector } = player;
+    this.box.hidden = !asked;
+    if (!asked) return;
+    const [seq, vcpu] = asked, { error, note, links } = player.answers.get("why", seq, vcpu);
+    const at = inspector.event(seq, `event ${seq}`, "asked");
+    this.question.replaceChildren(...(vcpu ? [`Why does ${say(vcpu)} not run after `, at, "?"] : ["Why ", at, `, ${recording.fact(seq)[1]}?`]));
+    player.keepFocus(() => this.links.replaceChildren(...(links ?? [[error ?? note ?? "", null]]).map(([sentence, to], i) => {
+      if (to === null) return h("li", {}, sentence);
+      const name = `event ${to}`, place = sentence.search(new RegExp(`\\b${name}\\b`)), link = inspector.event(to, name, `link ${i}`);
+      return place < 0 ? h("li", {}, `${sentence} `, link) : h("li", {}, sentence.slice(0, place), link, sentence.slice(place + name.length));
+    })), this.links);
+  }
+}
+
 /** The player: one position, and every view of it. */
 class Player {
   /** @param {Model} model @param {HTMLElement} el */
@@ -768,7 +985,11 @@ class Player {
     this.legend = h("footer", { role: "group", "aria-label": "what the signs of the diagram mean" });
     this.map = new MiniMap(this);
     this.diagram = new Diagram(this);
-    this.list = new EventList(this);
+    this.list = new List(this, "events", () => this.recording.length, () => this.position, (i) => this.listed(i), (i) => this.go(i));
+    this.answers = new Answers(this);
+    this.depth = new Depth(this);
+    this.reasons = new Reasons(this);
+    this.ask4why = button("Why?", "Why? (W)", () => this.why());
     this.finder = new Finder(this);
     this.inspector = new Inspector(this);
     this.root = h("section", { class: "hfedu", tabindex: 0, "aria-label": "player", onkeydown: (/** @type {KeyboardEvent} */ event) => this.key(event) },
@@ -776,9 +997,10 @@ class Player {
       h("div", { class: "bar" }, this.first, this.back, this.play, this.forward, this.end, this.number, this.total, this.unfold, this.ask4help),
       this.help,
       h("div", { class: "strip" }, this.map.names, h("div", { class: "track" }, this.map.canvas, this.map.here, this.slider)),
-      h("div", { class: "now" }, this.sentence, " ", this.because, " ", this.notice),
+      h("div", { class: "now" }, this.sentence, " ", this.because, " ", this.ask4why, " ", this.notice),
+      this.reasons.box,
       this.finder.box,
-      h("div", { class: "views" }, this.diagram.box, this.list.box, this.inspector.box),
+      h("div", { class: "views" }, h("div", { class: "stage" }, this.depth.nav, this.diagram.box, this.depth.box), this.list.box, this.inspector.box),
       this.legend);
     el.replaceChildren(this.root);
     const theme = () => this.theme();
@@ -797,6 +1019,8 @@ class Player {
     this.recording = new Recording(this.model.get("data"));
     this.folding = new Folding(this.recording);
     const { data, last } = this.recording;
+    this.answers.forget();
+    this.reasons.close();
     this.unfold.hidden = !data.repeats.length;
     this.unfold.setAttribute("aria-pressed", "true");
     this.title.textContent = data.title;
@@ -826,7 +1050,7 @@ class Player {
     const { size } = this.recording.data, room = this.root.clientWidth;
     this.root.style.setProperty("--diagram", `${size[0] + 18}px`);
     this.root.dataset.layout = room < 720 ? "stack" : room - 640 >= size[0] * 0.95 ? "three" : room - 340 >= size[0] * SMALLEST ? "two" : "broad";
-    this.diagram.fit();
+    if (!this.depth.level) this.diagram.fit();
     this.map.draw();
     this.refresh();
   }
@@ -842,13 +1066,15 @@ class Player {
       else if (event.key === "Escape") this.root.focus();
       return;
     }
-    if (event.key === " " && (target.tagName === "BUTTON" || target.tagName === "SUMMARY")) return;
-    const { position, recording: { last } } = this;
+    if ((event.key === " " || event.key === "Enter") && (target.tagName === "BUTTON" || target.tagName === "SUMMARY")) return;
+    const { depth } = this, closer = depth.level > 0, position = closer ? depth.place : this.position;
+    const go = (/** @type {number} */ n) => (closer ? depth.go(n) : this.go(n));
     const actions = /** @type {Record<string, () => void>} */ ({
-      ArrowRight: () => this.go(position + 1), ArrowDown: () => this.go(position + 1), ArrowLeft: () => this.go(position - 1), ArrowUp: () => this.go(position - 1),
-      PageDown: () => this.go(position + 10), PageUp: () => this.go(position - 10), Home: () => this.go(0), End: () => this.go(last),
+      ArrowRight: () => go(position + 1), ArrowDown: () => go(position + 1), ArrowLeft: () => go(position - 1), ArrowUp: () => go(position - 1),
+      PageDown: () => go(position + 10), PageUp: () => go(position - 10), Home: () => go(0), End: () => go((closer ? depth.rows().length : this.recording.length) - 1),
+      d: () => depth.deeper(), Enter: () => depth.deeper(),
       " ": () => (this.timer ? this.pause() : this.start()), "/": () => this.finder.text.focus(), n: () => this.finder.go(1), p: () => this.finder.go(-1),
-      b: () => this.goToCause(), f: () => this.toggleFolds(), "?": () => this.toggleHelp(), Escape: () => this.toggleHelp(false),
+      b: () => this.goToCause(), w: () => this.why(), f: () => this.toggleFolds(), "?": () => this.toggleHelp(), Escape: () => this.escape(),
       "]": () => this.follow(this.followed, 1), "[": () => this.follow(this.followed, -1),
     });
     const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
@@ -857,7 +1083,31 @@ class Player {
     action();
   }
 
+  /** Close what was opened last: the help, a depth. */
+  escape() {
+    if (!this.help.hidden) this.toggleHelp(false);
+    else if (this.depth.level) this.depth.open(this.depth.level - 1);
+    else this.reasons.close();
+  }
+
+  /** Why the present event came out as it did. */
+  why() {
+    if (this.recording.fact(this.position)[5]) this.reasons.ask(this.position);
+    else this.tell("nothing was refused here and nobody begins to wait: B goes to the event that led to this one");
+  }
+
+  /** An event as a line of the list. @param {number} i @returns {[string, string]} */
+  listed(i) {
+    const { recording, finder } = this, text = recording.sentence(i);
+    const follows = ["deliver", "wake", "switch", "load"].includes(recording.fact(i)[0]);
+    return [`${finder.active && finder.has(i) ? "●" : ""}${i}`, follows ? `  ${text}` : text];
+  }
+
+  /** The kernel has answered, or has not for long. */
+  answered() { this.depth.draw(); this.reasons.draw(); }
+
   start() {
+    this.depth.open(0);
     if (this.position === this.recording.last) this.go(0);
     this.timer = window.setInterval(() => {
       if (this.position >= this.recording.last) this.pause();
@@ -945,12 +1195,14 @@ class Player {
     this.end.disabled = this.forward.disabled = position === recording.last;
     this.sentence.replaceChildren(h("b", {}, String(position)), ` ${recording.sentence(position)}`);
     this.because.hidden = cause === null;
+    this.ask4why.hidden = !recording.fact(position)[5];
     this.because.textContent = `because of event ${cause}`;
     this.map.move();
-    this.diagram.follow();
+    if (!this.depth.level) this.diagram.follow();
     this.list.follow();
-    this.diagram.draw();
+    if (!this.depth.level) this.diagram.draw();
     this.list.draw();
+    this.depth.draw();
     this.finder.tell();
     this.inspector.draw();
   }
@@ -987,9 +1239,10 @@ function render({ model, el }) {
     if (model.get("data") !== player.recording.data) return; // new data is coming with it, and load() takes the position
     if (model.get("position") !== player.position) player.go(model.get("position"));
   };
-  model.on("change:data", data);
-  model.on("change:position", position);
-  return () => { model.off("change:data", data); model.off("change:position", position); player.forget(); };
+  const answer = (/** @type {any} */ message) => player.answers.take(message);
+  const events = /** @type {[string, (message: any) => void][]} */ ([["change:data", data], ["change:position", position], ["msg:custom", answer]]);
+  for (const [name, action] of events) model.on(name, action);
+  return () => { for (const [name, action] of events) model.off(name, action); player.forget(); };
 }
 
 export default { render };

@@ -20,6 +20,7 @@ from hfedu.view.repeats import repeats
 from hfedu.view.scene import FONT_SIZES, Line, Mark, Rect, Scene, Shape, Text
 from hfedu.view.sequence import HEAD_HEIGHT, HEAD_TOP, MAX_ROWS, actors, cpus_used, sequence
 from hfedu.view.theme import THEMES, styles
+from hfedu.view.why import asks_why
 
 EVENTS_AT_MOST = 250_000
 HEAD = HEAD_TOP + HEAD_HEIGHT
@@ -118,7 +119,7 @@ def event_tables(events: Iterable[Event], several_cpus: bool, rows: tuple[list[i
 
 
 def fact_of(event: Event, several_cpus: bool) -> list[Any]:
-    """What an event says: kind, sentence, changes in words, the VMs it is about, whether it failed.
+    """What an event says: kind, sentence, changes in words, the VMs it is about, whether it failed, whether to ask why.
 
     Where there are several physical CPUs the sentence says which one made the event, if it does not anyway.
     """
@@ -127,7 +128,7 @@ def fact_of(event: Event, several_cpus: bool) -> list[Any]:
         sentence = f"CPU {event.cpu}: {sentence}"
     vms = {name.partition(".")[0] for name in (event.actor, event.target) if name and name.startswith("vm")}
     bad = event.kind is Kind.FAULT or words.failed(event)
-    return [event.kind.value, sentence, "; ".join(words.changes(event)), " ".join(sorted(vms)), bad]
+    return [event.kind.value, sentence, "; ".join(words.changes(event)), " ".join(sorted(vms)), bad, asks_why(event)]
 
 
 def change_of(event: Event, paths: dict[str, int]) -> dict[str, Any]:

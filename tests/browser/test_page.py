@@ -1,6 +1,7 @@
 """The player as an HTML file, in a real browser without a network: every view, search, keyboard, sizes, scale."""
 
 import json
+import random
 import re
 import subprocess
 import sys
@@ -10,8 +11,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import PICTURES
 from runs import crowd, pingpong, refusals, relay
+from test_smp import boot as two_cpus
 
 import hfedu
+from hfedu.files import asset
+from hfedu.view.answers import answer
+from hfedu.view.player import player_data
 from hfedu.view.words import change_rows, label
 
 
@@ -31,7 +36,7 @@ def test_the_file_plays_without_a_network_and_nothing_in_it_breaks_out(open_page
     assert page.requests == [page.url.partition("#")[0]]
     text = run.to_html()
     assert not re.search(r"(?:src|href)=[\"']?(?!data:)\w", text.partition("<script")[0])
-    assert text.count("</script>") == 2
+    assert text.count("</script>") == 3
 
 
 def test_the_address_names_an_event_and_a_wrong_one_is_a_sentence(open_page):
@@ -126,6 +131,187 @@ def test_next_and_previous_change_of_a_thing_and_every_name_of_an_event_goes_the
     page.locator(".serial button", has_text="I send").click()
     at = int(now(page).split()[0])
     assert "I send" in run.uart[run.events[at - 1].uart : run.events[at].uart]
+
+
+def choose(page, event):
+    page.locator("input[type=number]").fill(str(event))
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+
+
+def lit(page):
+    return page.locator(".source .lit").inner_text().split(maxsplit=2)
+
+
+def test_an_event_opens_into_steps_and_instructions_and_out_to_where_one_was(open_page):
+    run = relay()
+    page = open_page(run, at=17)
+    keys, where, detail = page.keyboard, page.locator(".depth [role=status]"), page.locator(".detail")
+    page.locator(".picture").evaluate("e => e.scrollTop += 60")
+    stood = page.locator(".picture").evaluate("e => e.scrollTop")
+    keys.press("d")
+    assert not page.locator(".picture").is_visible()
+    assert where.inner_text().startswith("event 17 › its guest")
+    steps = run.steps(17)
+    for number, (step, row) in enumerate(zip(steps, steps.rows, strict=True), 1):
+        keys.press("ArrowRight")
+        assert where.inner_text() == f"event 17 › step {number} of {len(steps)}\n: {step}"
+        assert page.locator(".steps [aria-current=true]").inner_text().split(maxsplit=1) == [str(number), str(step)]
+        assert lit(page) == ["▸", str(step.place.line), step.place.text]
+        assert f"Locks held then: {row.locks or 'none'}" in detail.inner_text()
+        for what, old, new in row.changed:
+            assert f"{what}\t{old} → {new}" in detail.inner_text()
+    keys.press("ArrowDown")
+    assert "there is nothing after this" in now(page)
+    assert now(page).startswith("17 "), "the arrows move in the depth, not among the events"
+    keys.press("Home")
+    keys.press("Enter")
+    found = run.instructions(17, limit=40)
+    keys.press("End")
+    assert where.inner_text().startswith(f"event 17 › instruction {found.left_out + 40} of {found.left_out + 40}")
+    assert "hvc #0" in detail.inner_text()
+    keys.press("PageUp")
+    moved = next(i for i in range(39, 0, -1) if found[i].changes)
+    page.locator(".steps button", has_text=found[moved].text).last.click()
+    row = found.rows[moved]
+    assert [f"{what}\t{old} → {new}" in detail.inner_text() for what, old, new in row.changed] == [True]
+    keys.press("Escape")
+    assert where.inner_text().startswith("event 17 › its guest")
+    keys.press("Escape")
+    assert where.inner_text() == ""
+    assert now(page).startswith("17 ")
+    assert page.locator(".picture").evaluate("e => e.scrollTop") == stood
+    page.screenshot(path=PICTURES / "page-events.png")
+
+
+def test_going_to_another_event_keeps_the_depth_and_play_leaves_it(open_page):
+    run = relay()
+    page = open_page(run, at=17)
+    where = page.locator(".depth [role=status]")
+    page.get_by_role("button", name="steps of the hypervisor in this event (D)").click()
+    page.locator(".events button", has_text="wakes up").first.click()
+    assert now(page).startswith("19 ")
+    assert where.inner_text().startswith("event 19 › its guest")
+    page.keyboard.press("End")
+    assert str(run.steps(19)[-1]) in page.locator(".steps [aria-current=true]").inner_text()
+    choose(page, 0)
+    assert "No trap led to this event, so it has no atomic steps." in page.locator(".detail").inner_text()
+    choose(page, 17)
+    assert where.inner_text().startswith("event 17 › its guest")
+    page.keyboard.press(" ")
+    page.locator(".picture").wait_for()
+    page.keyboard.press(" ")
+    assert where.inner_text() == ""
+
+
+def test_a_script_opens_into_its_own_lines_and_two_cpus_show_the_locks_of_each(open_page):
+    run = refusals()
+    page = open_page(run, at=14)
+    page.get_by_role("button", name="instructions of the guest up to this event (D)").click()
+    page.keyboard.press("End")
+    assert lit(page)[2] == 'yield send(1, "two")'
+    assert "calls HF_MAILBOX_SEND(VM 1, 3 bytes)" in page.locator(".detail").inner_text()
+    run = two_cpus("every 1")
+    rows = [(e.seq, i, row) for e in run.events for i, row in enumerate(run.steps(e.seq).rows, 1)]
+    seq, number, row = next((seq, i, row) for seq, i, row in rows if "CPU 0" in row.locks and "CPU 1" in row.locks)
+    page = open_page(run, at=seq)
+    page.keyboard.press("d")
+    for _ in range(number):
+        page.keyboard.press("ArrowRight")
+    assert f"Locks held then: {row.locks}" in page.locator(".detail").inner_text()
+    page.screenshot(path=PICTURES / "page-locks.png")
+
+
+def test_why_says_the_causes_and_each_leads_to_its_event(open_page):
+    run = refusals()
+    refused = next(e.seq for e in run.events if e.result == 2**64 - 1)
+    page = open_page(run, at=refused)
+    page.keyboard.press("w")
+    causes = page.locator(".why li")
+    assert causes.all_inner_texts() == [link.sentence for link in run.why(refused)]
+    for i, link in enumerate(run.why(refused)):
+        causes.nth(i).get_by_role("button").click()
+        assert now(page).startswith(f"{link.seq} ")
+    page.locator(".why b button").click()
+    assert now(page).startswith(f"{refused} ")
+    page.keyboard.press("ArrowRight")
+    assert page.get_by_role("button", name="Why? (W)").is_hidden()
+    page.keyboard.press("w")
+    assert "nothing was refused here" in now(page)
+    for seq in (18, 24):
+        choose(page, seq)
+        page.get_by_label("Why? VM 2 vCPU 0 does not run").click()
+        assert causes.all_inner_texts() == [link.sentence for link in run.why(seq, "vm2.vcpu0")]
+    assert "Nothing will wake it" in page.locator(".why").inner_text()
+    page.keyboard.press("Escape")
+    assert page.locator(".why").is_hidden()
+
+
+def test_what_a_file_does_not_hold_is_a_sentence(open_page):
+    def guesses():
+        yield hfedu.hvc(random.getrandbits(60))
+
+    for run, says in (
+        (pingpong(200), "A file answers this for runs of up to 300 events, and this one has"),
+        (hfedu.boot(hfedu.RamDisk(guesses)), "This run does not repeat itself, event 3 comes out differently"),
+        (crowd(3, 4), "Only what a Machine recorded can be looked into"),
+    ):
+        page = open_page(run, at=4)
+        page.keyboard.press("d")
+        assert says in page.locator(".detail").inner_text()
+        assert says in page.locator(".depth [role=status]").inner_text()
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Escape")
+        page.keyboard.press("ArrowRight")
+        assert now(page).startswith("5 ") or len(run.events) == 5
+
+
+WIDGET = """async ([source, data]) => {
+    const { default: { render } } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+    const values = { data, position: 4 }, heard = {}, el = document.body.appendChild(document.createElement("div"));
+    window.sent = [];
+    window.answer = (message) => heard["msg:custom"](message);
+    render({ el, model: { get: (name) => values[name], set: (name, value) => { values[name] = value; },
+        save_changes: () => {}, send: (message) => window.sent.push(message),
+        on: (name, action) => { heard[name] = action; }, off: () => {} } });
+    document.querySelector("main").remove();
+}"""
+
+
+def test_a_kernel_that_is_slow_or_wrong_is_a_sentence_and_is_asked_once_at_a_time(open_page):
+    run = relay()
+    page = open_page(run)
+    page.clock.install()
+    page.evaluate(WIDGET, [asset("player.js").read_text(), player_data(run)])
+    player, detail, asked = page.locator(".hfedu"), page.locator(".detail"), lambda: page.evaluate("window.sent")
+    player.focus()
+    page.keyboard.press("d")
+    assert detail.inner_text() == "The kernel looks…"
+    page.locator("input[type=range]").fill("17")
+    page.locator("input[type=range]").fill("20")
+    assert [(m["ask"], m["seq"]) for m in asked()] == [("steps", 4)], "one question at a time"
+    page.clock.fast_forward(10_000)
+    assert "The kernel has not answered yet. It may be busy with another cell" in detail.inner_text()
+    page.evaluate("window.answer({ ask: 'steps', seq: 20, id: 'nobody asked', rows: [] })")
+    page.evaluate("window.answer(null)")
+    assert "has not answered yet" in detail.inner_text()
+    page.evaluate("answer => window.answer(answer)", {**answer(run, "steps", 4), "id": asked()[0]["id"]})
+    assert [(m["ask"], m["seq"]) for m in asked()] == [("steps", 4), ("steps", 20)], "then for what is shown now"
+    page.evaluate("answer => window.answer(answer)", {"id": asked()[1]["id"], "rows": "none"})
+    assert "The kernel's answer cannot be read" in detail.inner_text()
+    player.focus()
+    page.keyboard.press("Escape")
+    page.locator("input[type=range]").fill("17")
+    player.focus()
+    page.keyboard.press("d")
+    page.evaluate("answer => window.answer(answer)", {**answer(run, "steps", 17), "id": asked()[2]["id"]})
+    assert page.locator(".steps button").count() == len(run.steps(17)) + 1
+    page.keyboard.press("Enter")
+    page.evaluate("answer => window.answer(answer)", {"error": "the machine is on fire", "id": asked()[3]["id"]})
+    assert detail.inner_text() == "the machine is on fire"
+    page.keyboard.press("Escape")
+    assert page.locator(".steps button").count() == len(run.steps(17)) + 1, "what is known is not asked again"
+    assert len(asked()) == 4
 
 
 def test_search_finds_counts_and_steps(open_page):
