@@ -27,6 +27,8 @@
  * @typedef {{get(name: "data"): Data, get(name: "position"): number, get(name: "answers"): Kept | undefined,
  *   set(name: "position", value: number): void, save_changes(): void, send?(message: object): void,
  *   on(event: string, action: (message: any) => void): void, off(event: string, action: (message: any) => void): void}} Model
+ * @typedef {{sentence: string, made: string, rows: [here: number | null, there: number | null, mark: string][],
+ *   apart: [here: number | null, there: number | null], runs: [Data, Data]}} PairData
  * @typedef {{from: number, to: number, raw: number, end: number, top: number, fold: string}} Segment
  * @typedef {{name: string, changes: (seq: number) => boolean}} Thing
  * @typedef {Map<string, {value: any, since: number}>} State
@@ -650,7 +652,7 @@ class Finder {
     this.previous = button("‹", "previous event found (P)", () => this.go(-1));
     this.next = button("›", "next event found (N)", () => this.go(1));
     this.said = h("span", { class: "soft", role: "status" });
-    this.box = h("div", { class: "bar find", role: "search" }, this.text, this.kind, this.vm, this.result, this.previous, this.next, this.said);
+    this.box = h("div", { class: "bar find", role: "group", "aria-label": "search" }, this.text, this.kind, this.vm, this.result, this.previous, this.next, this.said);
     /** @type {number[]} */
     this.hits = [];
     this.active = false;
@@ -955,9 +957,10 @@ class Reasons {
 
 /** The player: one position, and every view of it. */
 class Player {
-  /** @param {Model} model @param {HTMLElement} el */
-  constructor(model, el) {
+  /** @param {Model} model @param {HTMLElement} el @param {HTMLElement | null} frame that wears the same colours */
+  constructor(model, el, frame = null) {
     this.model = model;
+    this.frame = frame;
     this.recording = new Recording(model.get("data"));
     this.folding = new Folding(this.recording);
     this.painter = new Painter(this.recording.data, "light");
@@ -992,7 +995,7 @@ class Player {
     this.ask4why = button("Why?", "Why? (W)", () => this.why());
     this.finder = new Finder(this);
     this.inspector = new Inspector(this);
-    this.root = h("section", { class: "hfedu", tabindex: 0, "aria-label": "player", onkeydown: (/** @type {KeyboardEvent} */ event) => this.key(event) },
+    this.root = h("div", { class: "hfedu", tabindex: 0, role: "group", "aria-label": "player", onkeydown: (/** @type {KeyboardEvent} */ event) => this.key(event) },
       h("header", {}, this.title, this.outcome),
       h("div", { class: "bar" }, this.first, this.back, this.play, this.forward, this.end, this.number, this.total, this.unfold, this.ask4help),
       this.help,
@@ -1039,8 +1042,10 @@ class Player {
     const dark = jpThemeLight !== undefined ? jpThemeLight === "false" : vscodeThemeKind ? vscodeThemeKind.includes("dark") : this.media.matches;
     this.painter = new Painter(this.recording.data, dark ? "dark" : "light");
     const c = this.painter.colours;
-    for (const name of ["paper", "ink", "soft", "border", "line", "box", "call", "wake", "refused", "deliver"]) this.root.style.setProperty(`--${name}`, c[name]);
-    this.root.style.colorScheme = dark ? "dark" : "light";
+    for (const { style } of [this.root, this.frame ?? this.root]) {
+      for (const name of ["paper", "ink", "soft", "border", "line", "box", "call", "wake", "refused", "deliver"]) style.setProperty(`--${name}`, c[name]);
+      style.colorScheme = dark ? "dark" : "light";
+    }
     this.legend.replaceChildren(...legend(this.recording.data.legend, this.painter));
     this.fit();
   }
@@ -1208,6 +1213,86 @@ class Player {
   }
 }
 
+/** Two runs side by side under one head that says where they part; where one goes, the other follows. */
+class Pair {
+  /** @param {Model} model @param {HTMLElement} el */
+  constructor(model, el) {
+    this.data = /** @type {PairData} */ (/** @type {unknown} */ (model.get("data")));
+    const { sentence, made, runs, apart: [here, there] } = this.data;
+    this.others = [0, 1].map((side) => this.align(side));
+    this.places = [here ?? this.others[1][there ?? 0], there ?? this.others[0][here ?? 0]];
+    this.moving = false;
+    this.together = button("⇄ together", "together: where one run goes, the other follows", () => this.toggle(), { "aria-pressed": "true" });
+    this.status = h("span", { role: "status" });
+    const part = here === null && there === null ? null : button("◆ where they part", "where they part: bring both runs there", () => this.part());
+    const boxes = runs.map(() => h("div"));
+    this.root = h("div", { class: "hfedu-pair", role: "group", "aria-label": "two runs compared" },
+      h("div", { class: "common" }, h("p", {}, h("b", {}, sentence)), made ? h("p", {}, made) : null, h("div", { class: "bar" }, part, this.together, this.status)), h("div", { class: "both" }, ...boxes));
+    el.replaceChildren(this.root);
+    this.start = [...this.places];
+    this.players = runs.map((run, side) => new Player(this.model(model, run, side), boxes[side], this.root));
+    for (const { inspector } of this.players) for (const { element } of [inspector.sections[1], inspector.sections[3]]) element.open = false;
+    this.tell();
+  }
+
+  /** For each event of one run the one of the other that corresponds; of one that is alone, the one before. @param {number} side */
+  align(side) {
+    const { rows, runs } = this.data, others = /** @type {number[]} */ (Array(runs[side].columns.fact.length).fill(-1));
+    for (const row of rows) { const own = row[side], other = row[1 - side]; if (own !== null && other !== null) others[/** @type {number} */ (own)] = /** @type {number} */ (other); }
+    for (let i = 0; i < others.length; i++) if (others[i] < 0) others[i] = i ? others[i - 1] : 0;
+    return others;
+  }
+
+  /** What one of the players takes for its model. @param {Model} model @param {Data} run @param {number} side @returns {Model} */
+  model(model, run, side) {
+    const kept = /** @type {any} */ (model.get("answers"))?.[side];
+    const values = /** @type {Record<string, any>} */ ({ data: run, answers: kept });
+    return /** @type {any} */ ({
+      get: (/** @type {string} */ name) => (name === "position" ? this.places[side] : values[name]),
+      set: (/** @type {string} */ _name, /** @type {number} */ value) => { this.places[side] = value; this.follow(side); },
+      save_changes: () => {}, on: () => {}, off: () => {},
+      send: model.send && ((/** @type {object} */ message) => model.send?.({ ...message, run: side })),
+    });
+  }
+
+  /** One run has moved. @param {number} side */
+  follow(side) {
+    if (!this.players || this.moving) return;
+    if (this.together.getAttribute("aria-pressed") === "true") this.both(() => this.players[1 - side].go(this.others[side][this.places[side]]));
+    this.tell();
+  }
+
+  /** Move without being followed. @param {() => void} move */
+  both(move) {
+    this.moving = true;
+    move();
+    this.moving = false;
+  }
+
+  part() {
+    this.both(() => this.players.forEach((player, side) => player.go(this.start[side])));
+    this.tell();
+  }
+
+  toggle() { this.together.setAttribute("aria-pressed", String(this.together.getAttribute("aria-pressed") !== "true")); }
+
+  /** How the two present events go together. */
+  tell() {
+    const [here, there] = this.places, row = this.data.rows.find((each) => each[0] === here && each[1] === there);
+    const alone = [0, 1].filter((side) => this.data.rows.some((each) => each[side] === this.places[side] && each[1 - side] === null));
+    const only = alone.map((side) => `event ${this.places[side]} happens only ${["here (left)", "there (right)"][side]}`);
+    this.status.textContent = row ? `event ${here} is event ${there}: ${row[2] === "=" ? "the same happens" : "they differ"}` : only.join(", ") || `event ${here} and event ${there}`;
+  }
+
+  /** @param {any} message */
+  take(message) { this.players[message?.run]?.answers.take(message); }
+  /** @param {KeyboardEvent} event */
+  key(event) { this.players[0].key(event); }
+  /** @param {string} text */
+  ask(text) { this.players[0].ask(text); }
+  forget() { for (const player of this.players) player.forget(); }
+}
+
 /** The descriptors that the MMU reads to translate an address, from the root table to the one that decides. @param {Stage2} stage2 @param {string} text */
 function walkLines(stage2, text) {
   let ipa;
@@ -1231,9 +1316,17 @@ function walkLines(stage2, text) {
   }
 }
 
+/** A player, or two of them if there are two runs. @param {Model} model @param {HTMLElement} el */
+const show = (model, el) => ("runs" in model.get("data") ? new Pair(model, el) : new Player(model, el));
+
 /** @param {{model: Model, el: HTMLElement}} view */
 function render({ model, el }) {
-  const player = new Player(model, el);
+  const player = show(model, el);
+  if (player instanceof Pair) {
+    const take = (/** @type {any} */ message) => player.take(message);
+    model.on("msg:custom", take);
+    return () => { model.off("msg:custom", take); player.forget(); };
+  }
   const data = () => player.load();
   const position = () => {
     if (model.get("data") !== player.recording.data) return; // new data is coming with it, and load() takes the position

@@ -46,7 +46,7 @@ const model = {
   on: () => {},
   off: () => {},
 };
-const player = new Player(model, document.getElementById("player"));
+const player = show(model, document.getElementById("player"));
 addEventListener("hashchange", named);
 named();
 addEventListener("keydown", (event) => { if (event.target === document.body) player.key(event); });
@@ -70,14 +70,20 @@ def to_html(recording: Recording, position: int = 0) -> str:
     last = len(recording.events) - 1
     if not 0 <= position <= max(last, 0):
         raise Mistake(f"there is no event {position!r}: this recording has events 0 to {last}")
+    text = transcript(recording, last=MAX_ROWS)
+    return page(recording.title, player_data(recording), all_answers(recording), text, position)
+
+
+def page(title: str, data: Any, answers: Any, text: str, position: int = 0) -> str:
+    """The page that shows data, with the answers it holds, and a text for who has no JavaScript."""
     return PAGE.substitute(
-        title=html.escape(recording.title),
+        title=html.escape(title),
         light=LIGHT.paper,
         dark=DARK.paper,
         style=asset("player.css").read_text("utf-8"),
-        transcript=html.escape(transcript(recording, last=MAX_ROWS)),
-        data=inside(player_data(recording)),
-        answers=inside(all_answers(recording)),
+        transcript=html.escape(text),
+        data=inside(data),
+        answers=inside(answers),
         module=asset("player.js").read_text("utf-8"),
         position=position,
     )

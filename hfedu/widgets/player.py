@@ -12,6 +12,16 @@ from hfedu.view.answers import answer
 from hfedu.view.player import player_data
 
 
+def answered(recording: Recording, asked: dict[str, Any]) -> dict[str, Any]:
+    """The message that answers one of the front end, as `Player` describes it."""
+    kind, seq = asked.get("ask"), asked.get("seq")
+    try:
+        found = answer(recording, kind, seq, asked.get("vcpu"))
+    except Mistake as mistake:
+        found = {"error": str(mistake)}
+    return {"ask": kind, "seq": seq, "id": asked.get("id"), **found}
+
+
 class Player(anywidget.AnyWidget):
     """Shows a recording. `position` is the number of the present event, in both directions.
 
@@ -42,13 +52,7 @@ class Player(anywidget.AnyWidget):
 
     def _answer(self, _widget: object, asked: Any, _buffers: object) -> None:
         """Answer a message of the front end."""
-        asked = asked if isinstance(asked, dict) else {}
-        kind, seq = asked.get("ask"), asked.get("seq")
-        try:
-            found = answer(self.recording, kind, seq, asked.get("vcpu"))
-        except Mistake as mistake:
-            found = {"error": str(mistake)}
-        self.send({"ask": kind, "seq": seq, "id": asked.get("id"), **found})
+        self.send(answered(self.recording, asked if isinstance(asked, dict) else {}))
 
     def show(self, recording: Recording) -> None:
         """Go on with another recording, at its last event: for runs that grow."""

@@ -314,6 +314,46 @@ def test_a_kernel_that_is_slow_or_wrong_is_a_sentence_and_is_asked_once_at_a_tim
     assert len(asked()) == 4
 
 
+def test_two_runs_stand_under_one_head_and_go_together(open_page):
+    first, second = refusals(), refusals(again=False)
+    compared = first.compare(second)
+    page = open_page(compared, at=compared.here)
+    here, there = page.locator(".hfedu").all()
+    head, said = page.locator(".common"), page.locator(".common [role=status]")
+    assert compared.sentence in head.inner_text()
+    assert now(here).startswith(f"{compared.here} ")
+    assert said.inner_text() == f"event {compared.here} happens only here (left)"
+    there_of = {row.here: row.there for row in compared.rows if row.there is not None}
+    here.focus()
+    for seq in range(compared.here + 1, len(first.events)):
+        page.keyboard.press("ArrowRight")
+        assert now(here).startswith(f"{seq} ")
+        assert now(there).startswith(f"{there_of[seq]} ")
+        assert said.inner_text() == f"event {seq} is event {there_of[seq]}: the same happens"
+    there.focus()
+    page.keyboard.press("Home")
+    assert now(here).startswith("0 ")
+    page.get_by_role("button", name="where they part").click()
+    assert now(here).startswith(f"{compared.here} ")
+    page.screenshot(path=PICTURES / "page-compared.png")
+    page.get_by_role("button", name="together").click()
+    here.focus()
+    page.keyboard.press("Home")
+    assert now(there).startswith(f"{compared.here - 1} "), "no longer together"
+    here.get_by_label("jump to event number").fill(str(compared.here))
+    page.keyboard.press("Enter")
+    here.get_by_role("button", name="Why? (W)").click()
+    assert here.locator(".why li").all_inner_texts() == [link.sentence for link in first.why(compared.here)]
+    there.focus()
+    page.keyboard.press("d")
+    page.keyboard.press("ArrowRight")
+    steps = second.steps(compared.here - 1)
+    assert f"step 1 of {len(steps)}" in there.locator(".depth [role=status]").inner_text()
+    assert here.locator(".picture").is_visible()
+    results = Axe().run(page)
+    assert not results.response["violations"], results.generate_report()
+
+
 def test_search_finds_counts_and_steps(open_page):
     run = refusals()
     page = open_page(run)
