@@ -11,7 +11,7 @@
  * @typedef {[advance: number, height: number, shapes: Shape[], begins: [lane: number, width: number, role: string, y: number][]]} Row
  * @typedef {{rows: string[][], root: string, tables: Record<string, Record<string, string>>}} Stage2
  * @typedef {{title: string, outcome: string, alt: string, uart: string, size: [number, number, number, number],
- *   headTop: number, head: Shape[], hypervisor: number, cpus: number[], legend: Shape[], repeats: [number, number, number][],
+ *   headTop: number, head: Shape[], hypervisor: number, cpus: number[], legend: Shape[], repeats: [number, number, number][], fatal: number | null,
  *   kinds: Record<string, string>, vcpus: string[], registerNames: string[], fonts: Record<string, number>,
  *   themes: Record<string, Record<string, Style>>, colours: Record<string, Record<string, string>>,
  *   columns: Record<"fact" | "cause" | "change" | "register" | "uart" | "row", number[]>,
@@ -502,7 +502,7 @@ class Answers {
     if (kept) return this.held(kept, ask, seq, vcpu);
     const known = this.known.get(key);
     if (known) return known;
-    const waiting = [...this.asked.values()].find((question) => question.ask === ask);
+    const waiting = [...this.asked.values()].find((question) => question.key === key || (question.ask === ask && !question.late));
     if (waiting) return { note: waiting.late ? "The kernel has not answered yet. It may be busy with another cell; if it was restarted, run the cell again." : "The kernel looks…" };
     const id = ++this.number, question = { key, ask, late: false };
     this.asked.set(id, question);
@@ -751,6 +751,13 @@ class MiniMap {
       }
     };
     marks(0, painter.colours.refused, (i) => recording.fact(i)[4]);
+    const { fatal } = recording.data;
+    if (fatal !== null) { // the sign of the outcome, over all lanes
+      const x = Math.min(8 + fatal * step, width - 7), y = height / 2;
+      context.strokeStyle = painter.colours.refused;
+      context.lineWidth = 2.5;
+      context.stroke(new Path2D(`M${x - 5} ${y - 6}l10 12M${x - 5} ${y + 6}l10 -12`));
+    }
     marks(1, painter.colours.wake, (i) => recording.fact(i)[0] === "wake");
     if (finder.active) { const hits = new Set(finder.hits); marks(2, painter.colours.call, (i) => hits.has(i)); }
   }
@@ -1027,7 +1034,7 @@ class Player {
     this.unfold.hidden = !data.repeats.length;
     this.unfold.setAttribute("aria-pressed", "true");
     this.title.textContent = data.title;
-    this.outcome.textContent = data.outcome;
+    this.outcome.textContent = data.fatal === null ? data.outcome : `✗ ${data.outcome}`;
     this.slider.max = this.number.max = String(last);
     this.total.textContent = `of ${count(last)}`;
     this.position = Math.max(0, Math.min(last, this.model.get("position")));
@@ -1068,7 +1075,7 @@ class Player {
     const typing = ["number", "text", "search"].includes(type) || target.tagName === "SELECT";
     if (typing) {
       if (target === this.finder.text && event.key === "Enter") this.finder.go(event.shiftKey ? -1 : 1);
-      else if (event.key === "Escape") this.root.focus();
+      else if (event.key === "Escape") { event.preventDefault(); this.root.focus(); } // what was typed stays
       return;
     }
     if ((event.key === " " || event.key === "Enter") && (target.tagName === "BUTTON" || target.tagName === "SUMMARY")) return;

@@ -7,12 +7,17 @@ import struct
 from pathlib import Path
 
 import pytest
+from runs import refusals, relay
+from test_smp import boot as two_cpus
 
 import hfedu
 from hfedu import Kind, RamDisk, asset, clear, configure, cpu_on, meet, print_line, receive, send, vcpu_run
 from hfedu.hf.arch import REGISTER_NAMES
 from hfedu.run.depth import TRAPS
 from hfedu.run.explorer import Scenario, counterexample, explore
+from hfedu.view import words
+from hfedu.view.answers import KEPT, all_answers, answer
+from hfedu.view.depth import Row
 from hfedu.widgets.player import Player
 
 HVC, WFI, LOOP, POWER_OFF = 0xD400_0002, 0xD503_207F, 0x1400_0000, (0xD2B0_8000, 0xF280_0100, 0xD400_0002)
@@ -393,6 +398,38 @@ def test_both_show_themselves():
             assert f">{row.code}</code>" in html
     assert "hf/api.py:" in run.steps(17)._repr_html_()
     assert "<table>" not in run.steps(0)._repr_html_()
+
+
+@pytest.mark.parametrize("make", [relay, refusals, lambda: two_cpus("every 1")], ids=["relay", "scripts", "two CPUs"])
+def test_a_file_holds_what_the_kernel_would_answer(make):
+    run = make()
+    kept = all_answers(run)
+    names = [name for name in Row._fields if name != "source"]
+    for event in run.events:
+        for ask in ("steps", "instructions"):
+            found = dict(kept["answers"][kept["of"][f"{ask} {event.seq}"]])
+            found["rows"] = [dict(zip(names, kept["rows"][n], strict=True)) for n in found["rows"]]
+            limit = {"limit": KEPT} if ask == "instructions" else {}
+            expected = getattr(run, ask)(event.seq, **limit).data()
+            assert all(kept["sources"][file].items() >= lines.items() for file, lines in expected["sources"].items())
+            assert found == {name: expected[name] for name in ("note", "guest", "leftOut", "rows")}
+        for line in run.lifelines:
+            number = next(n for at, n in reversed(kept["since"][line.name]) if at <= event.seq)
+            assert kept["answers"][number]["links"] == answer(run, "why", event.seq, line.name)["links"]
+        if (number := kept["of"].get(f"why {event.seq}")) is not None:
+            assert kept["answers"][number] == answer(run, "why", event.seq)
+        else:
+            assert not words.failed(event)
+            assert event.kind not in (Kind.WFI, Kind.FAULT, Kind.END)
+
+
+def test_a_file_of_a_guest_that_executes_much_holds_the_steps_alone():
+    """mov x1, #60000; 1: subs x1, x1, #1; b.ne 1b; mov x0, #VM_GET_COUNT; hvc; then off"""
+    run = ran(code(0xD29D_4C01, 0xF100_0421, 0x54FF_FFE1, VM_COUNT, HVC, *POWER_OFF), max_instructions=None)
+    kept = all_answers(run)
+    assert "steps 4" in kept["of"]
+    assert "instructions 4" not in kept["of"]
+    assert kept["missing"] == "This needs a kernel: open the run in a notebook."
 
 
 def asked(player, message):

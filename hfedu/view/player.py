@@ -24,6 +24,8 @@ from hfedu.view.why import asks_why
 
 EVENTS_AT_MOST = 250_000
 HEAD = HEAD_TOP + HEAD_HEIGHT
+FATAL = 4
+"""The status of an outcome that is the hypervisor's doing: it hung, panicked or broke an invariant."""
 UPRIGHT = ("hypervisor-line", "cpu-line")
 """Lines that run down the whole diagram."""
 KINDS = {
@@ -48,6 +50,7 @@ def player_data(recording: Recording) -> dict[str, Any]:
     return {
         "title": recording.title,
         "outcome": words.plain(recording.outcome.sentence),
+        "fatal": count - 1 if recording.outcome.status == FATAL else None,
         "alt": scene.alt,
         "uart": recording.uart,
         "size": [scene.width, HEAD, scene.body_end, scene.height],

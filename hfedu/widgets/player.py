@@ -19,6 +19,8 @@ def answered(recording: Recording, asked: dict[str, Any]) -> dict[str, Any]:
         found = answer(recording, kind, seq, asked.get("vcpu"))
     except Mistake as mistake:
         found = {"error": str(mistake)}
+    except KeyboardInterrupt:
+        found = {"error": "you stopped the machine that was looking"}
     return {"ask": kind, "seq": seq, "id": asked.get("id"), **found}
 
 

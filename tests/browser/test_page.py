@@ -11,6 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import PICTURES
 from runs import crowd, pingpong, refusals, relay
+from test_explorer import RACE
 from test_smp import boot as two_cpus
 
 import hfedu
@@ -266,9 +267,9 @@ def test_what_a_file_does_not_hold_is_a_sentence(open_page):
         assert now(page).startswith("5 ") or len(run.events) == 5
 
 
-WIDGET = """async ([source, data]) => {
+WIDGET = """async ([source, data, position]) => {
     const { default: { render } } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
-    const values = { data, position: 4 }, heard = {}, el = document.body.appendChild(document.createElement("div"));
+    const values = { data, position }, heard = {}, el = document.body.appendChild(document.createElement("div"));
     window.sent = [];
     window.answer = (message) => heard["msg:custom"](message);
     render({ el, model: { get: (name) => values[name], set: (name, value) => { values[name] = value; },
@@ -282,7 +283,7 @@ def test_a_kernel_that_is_slow_or_wrong_is_a_sentence_and_is_asked_once_at_a_tim
     run = relay()
     page = open_page(run)
     page.clock.install()
-    page.evaluate(WIDGET, [asset("player.js").read_text(), player_data(run)])
+    page.evaluate(WIDGET, [asset("player.js").read_text(), player_data(run), 4])
     player, detail, asked = page.locator(".hfedu"), page.locator(".detail"), lambda: page.evaluate("window.sent")
     player.focus()
     page.keyboard.press("d")
@@ -290,13 +291,13 @@ def test_a_kernel_that_is_slow_or_wrong_is_a_sentence_and_is_asked_once_at_a_tim
     page.locator("input[type=range]").fill("17")
     page.locator("input[type=range]").fill("20")
     assert [(m["ask"], m["seq"]) for m in asked()] == [("steps", 4)], "one question at a time"
-    page.clock.fast_forward(10_000)
+    page.evaluate("answer => window.answer(answer)", {**answer(run, "steps", 4), "id": asked()[0]["id"]})
+    assert [(m["ask"], m["seq"]) for m in asked()] == [("steps", 4), ("steps", 20)], "then for what is shown now"
+    page.clock.run_for(10_000)
     assert "The kernel has not answered yet. It may be busy with another cell" in detail.inner_text()
     page.evaluate("window.answer({ ask: 'steps', seq: 20, id: 'nobody asked', rows: [] })")
     page.evaluate("window.answer(null)")
     assert "has not answered yet" in detail.inner_text()
-    page.evaluate("answer => window.answer(answer)", {**answer(run, "steps", 4), "id": asked()[0]["id"]})
-    assert [(m["ask"], m["seq"]) for m in asked()] == [("steps", 4), ("steps", 20)], "then for what is shown now"
     page.evaluate("answer => window.answer(answer)", {"id": asked()[1]["id"], "rows": "none"})
     assert "The kernel's answer cannot be read" in detail.inner_text()
     player.focus()
@@ -366,6 +367,7 @@ def test_search_finds_counts_and_steps(open_page):
     assert now(page).startswith(f"{sends[0]} ")
     assert found.inner_text() == f"1 of {len(sends)}"
     page.keyboard.press("Escape")
+    assert page.get_by_label("search events for text").input_value() == "mailbox_send"
     page.keyboard.press("n")
     assert now(page).startswith(f"{sends[1]} ")
     page.keyboard.press("n")
@@ -420,22 +422,54 @@ def test_everything_by_keyboard(open_page):
     assert focused == "next change of VM 1 mailbox", "the keyboard keeps its place"
 
 
+def no_barrier(page):
+    results = Axe().run(page)
+    assert not results.response["violations"], results.generate_report()
+    assert len(results.response["passes"]) > 20
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 1000, 360])
 def test_axe_finds_nothing(open_page, dark, width):
-    for run in (relay(), crowd(12, 40)):
-        page = open_page(run, at=30, dark=dark, width=width)
-        page.keyboard.press("?")
+    for run, at in ((relay(), 30), (crowd(12, 40), 30), (two_cpus("every 1"), 20), (refusals(), 14)):
+        page = open_page(run, at=at, dark=dark, width=width)
         page.locator("summary", has_text="stage 2").click()
         page.get_by_label("search events for text").fill("VM")
-        results = Axe().run(page)
-        assert not results.response["violations"], results.generate_report()
-        assert len(results.response["passes"]) > 20
+        page.keyboard.press("Escape")
+        page.keyboard.press("?")
+        page.keyboard.press("w")
+        no_barrier(page)
+        page.get_by_role("button", name="steps of the hypervisor in this event (D)").click()
+        page.keyboard.press("ArrowRight")
+        no_barrier(page)
+        page.get_by_role("button", name="instructions of the guest up to this event (D)").click()
+        no_barrier(page)
+        page.screenshot(path=PICTURES / f"page-axe-{width}{'-dark' * dark}-{at}.png")
 
 
 @pytest.mark.parametrize(("width", "height"), [(360, 800), (320, 256)], ids=["360 px", "400 % zoom"])
 def test_small_screens_lose_nothing(open_page, width, height):
-    page = open_page(relay(), at=25, width=width, height=height)
+    page = open_page(relay(), at=24, width=width, height=height)
+    for here in ("", " › its guest", " › instruction"):
+        assert here in page.locator(".depth [role=status]").inner_text()
+        nothing_is_lost(page, width)
+        page.keyboard.press("d")
+    page.keyboard.press("Escape")
+    page.keyboard.press("ArrowRight")
+    page.locator(".source .lit").scroll_into_view_if_needed()
+    page.screenshot(path=PICTURES / f"page-small-{width}.png")
+    nothing_is_lost(page, width)
+    page.keyboard.press("Escape")
+    page.get_by_label("one event on (right arrow)").click()
+    page.get_by_label("one event on (right arrow)").click()
+    assert now(page).startswith("26")
+    label = page.locator(".tall svg text", has_text="wake up").last.bounding_box()
+    assert label["x"] >= 0
+    assert label["x"] + label["width"] <= width, "the diagram follows to the lifeline of the event"
+
+
+def nothing_is_lost(page, width):
+    """Nothing stands outside a small screen, and what can be pressed is large enough."""
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     boxes = page.evaluate("""() => [...document.querySelectorAll(".hfedu :is(button, input, select, summary)")]
         .map((e) => [e.getAttribute("aria-label") || e.textContent, e.getBoundingClientRect()])
@@ -446,11 +480,6 @@ def test_small_screens_lose_nothing(open_page, width, height):
         assert box["left"] >= 0, box
         assert box["right"] <= width, box
         assert min(box["width"], box["height"]) >= 24, box
-    page.get_by_label("one event on (right arrow)").click()
-    assert now(page).startswith("26")
-    label = page.locator(".tall svg text", has_text="wake up").last.bounding_box()
-    assert label["x"] >= 0
-    assert label["x"] + label["width"] <= width, "the diagram follows to the lifeline of the event"
 
 
 def test_reduced_motion_and_no_motion_at_all(open_page):
@@ -501,6 +530,36 @@ def test_a_step_costs_what_is_visible_whatever_the_length(open_page):
     for key in ("ArrowRight", "ArrowLeft", "End", "PageUp", "Home"):
         assert work(many, key) < 2 * cost, key
         assert many.locator("*").count() < 2 * nodes, key
+
+
+def test_at_each_depth_a_step_costs_what_is_visible_however_many_there_are(open_page):
+    loop = hfedu.assemble("mov x19, #700\n1: subs x19, x19, #1\nb.ne 1b\nmov x0, #0xff01\nhvc #0\nb .")
+    run = hfedu.boot(hfedu.RamDisk(loop), max_instructions=3000, max_traps=1)
+    found = answer(run, "instructions", 3)
+    assert len(found["rows"]) == 1000
+    page = open_page(relay())
+    page.evaluate(WIDGET, [asset("player.js").read_text(), player_data(run), 3])
+    page.locator(".hfedu").focus()
+    page.get_by_role("button", name="instructions of the guest up to this event (D)").click()
+    page.evaluate("answer => window.answer(answer)", {**found, "id": page.evaluate("window.sent[0].id")})
+    assert page.locator(".steps button").count() < 60
+    for key in ("ArrowRight", "PageDown", "End", "ArrowLeft", "Home"):
+        assert 4 < work(page, key) < 300, key
+    assert page.locator(".depth [role=status]").inner_text().startswith("event 3 › instruction 404 of 1,403")
+    page.keyboard.press("Escape")
+    steps = answer(run, "steps", 3)
+    page.evaluate("answer => window.answer(answer)", {**steps, "id": page.evaluate("window.sent[1].id")})
+    assert work(page, "ArrowRight") < 300
+
+
+def test_a_fatal_end_is_marked(open_page):
+    run = hfedu.explore(RACE, first=True).counterexample()
+    page = open_page(run)
+    assert page.locator("header").inner_text().split("\n")[-1].startswith("✗ ")
+    reddest = """e => [...e.getContext("2d").getImageData(e.width - 24, 0, 24, e.height).data]
+        .filter((v, i, all) => i % 4 === 0 && v > 150 && all[i + 1] < 90 && all[i + 3] > 200).length"""
+    assert page.locator("canvas").evaluate(reddest) > 20
+    assert open_page(relay()).locator("canvas").evaluate(reddest) == 0
 
 
 def test_ten_thousand_events_of_twelve_vms_stay_readable(open_page):
