@@ -451,7 +451,7 @@ class List {
     this.row = row;
     this.go = go;
     this.rows = h("div", { class: "list", role: "list" });
-    this.box = h("div", { class: name, tabindex: -1, role: "group", "aria-label": name, onscroll: () => { this.frame ||= requestAnimationFrame(() => { this.frame = 0; this.draw(); }); } }, this.rows);
+    this.box = h("div", { class: name, tabindex: 0, role: "group", "aria-label": name, onscroll: () => { this.frame ||= requestAnimationFrame(() => { this.frame = 0; this.draw(); }); } }, this.rows);
     this.frame = 0;
   }
 
@@ -992,7 +992,7 @@ class Player {
     this.sentence = h("span", { role: "status", "aria-live": "polite" });
     this.because = h("button", { type: "button", class: "link", onclick: () => this.goToCause() });
     this.notice = h("span", { class: "notice", role: "status" });
-    this.legend = h("footer", { role: "group", "aria-label": "what the signs of the diagram mean" });
+    this.legend = h("div", { class: "legend", role: "group", "aria-label": "what the signs of the diagram mean" });
     this.map = new MiniMap(this);
     this.diagram = new Diagram(this);
     this.list = new List(this, "events", () => this.recording.length, () => this.position, (i) => this.listed(i), (i) => this.go(i));
@@ -1003,7 +1003,7 @@ class Player {
     this.finder = new Finder(this);
     this.inspector = new Inspector(this);
     this.root = h("div", { class: "hfedu", tabindex: 0, role: "group", "aria-label": "player", onkeydown: (/** @type {KeyboardEvent} */ event) => this.key(event) },
-      h("header", {}, this.title, this.outcome),
+      h("div", { class: "heading" }, this.title, this.outcome),
       h("div", { class: "bar" }, this.first, this.back, this.play, this.forward, this.end, this.number, this.total, this.unfold, this.ask4help),
       this.help,
       h("div", { class: "strip" }, this.map.names, h("div", { class: "track" }, this.map.canvas, this.map.here, this.slider)),

@@ -555,7 +555,7 @@ def test_at_each_depth_a_step_costs_what_is_visible_however_many_there_are(open_
 def test_a_fatal_end_is_marked(open_page):
     run = hfedu.explore(RACE, first=True).counterexample()
     page = open_page(run)
-    assert page.locator("header").inner_text().split("\n")[-1].startswith("✗ ")
+    assert page.locator(".heading").inner_text().split("\n")[-1].startswith("✗ ")
     reddest = """e => [...e.getContext("2d").getImageData(e.width - 24, 0, 24, e.height).data]
         .filter((v, i, all) => i % 4 === 0 && v > 150 && all[i + 1] < 90 && all[i + 3] > 200).length"""
     assert page.locator("canvas").evaluate(reddest) > 20
