@@ -69,7 +69,8 @@ class Watched(Core):
             place = place_of(steps)
             yield step
             event = self.recorder.serving[self.cpu.name].current
-            locks = (lock for vm in self.hypervisor.vms for lock in (vm.lock, *(vcpu.lock for vcpu in vm.vcpus)))
+            vms: list[Any] = self.hypervisor.vms
+            locks = [of.lock for of in (*vms, *(vcpu for vm in vms for vcpu in vm.vcpus), *self.hypervisor.cpus)]
             held = tuple((lock.owner.id, lock.name) for lock in locks if lock.owner not in (None, self.cpu))
             self.noted.append((event.seq, len(event.changes), step, place, held))
 
