@@ -255,6 +255,27 @@ def test_on_two_cpus_every_step_belongs_to_one_event_and_every_change_to_one_ste
     assert any(steps for seq, steps in parts.items() if run.events[seq].kind is Kind.STEP)
 
 
+def test_on_two_cpus_a_step_shows_the_locks_of_the_other_cpu():
+    run = two_cpus("every 1")
+    steps = [(run.events[trap.seq].cpu, step) for trap in traps(run) for step in run.steps(trap.seq)]
+    others = [(cpu, holder, lock, step) for cpu, step in steps for holder, lock in step.others]
+    assert others
+    for cpu, holder, lock, step in others:
+        assert holder != cpu
+        assert lock not in step.locks, "a lock has one owner"
+        assert any(of == holder and lock in taken.locks for of, taken in steps)
+    _, holder, _, step = next(found for found in others if found[3].locks)
+    row = next(
+        row for trap in traps(run) for found, row in zip(*both(run.steps(trap.seq)), strict=True) if found == step
+    )
+    assert row.locks.count("CPU") == 2
+    assert f"CPU {holder}: " in row.locks
+
+
+def both(listing):
+    return list(listing), listing.rows
+
+
 def test_two_real_cpus_run_the_same_way_again():
     """Each CPU of a real primary adds to a word with ldxr and stxr; CPU 0 starts the other: see test_smp."""
     words = [
