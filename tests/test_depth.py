@@ -257,23 +257,16 @@ def test_on_two_cpus_every_step_belongs_to_one_event_and_every_change_to_one_ste
 
 def test_on_two_cpus_a_step_shows_the_locks_of_the_other_cpu():
     run = two_cpus("every 1")
-    steps = [(run.events[trap.seq].cpu, step) for trap in traps(run) for step in run.steps(trap.seq)]
-    others = [(cpu, holder, lock, step) for cpu, step in steps for holder, lock in step.others]
-    assert others
-    for cpu, holder, lock, step in others:
-        assert holder != cpu
-        assert lock not in step.locks, "a lock has one owner"
-        assert any(of == holder and lock in taken.locks for of, taken in steps)
-    _, holder, _, step = next(found for found in others if found[3].locks)
-    row = next(
-        row for trap in traps(run) for found, row in zip(*both(run.steps(trap.seq)), strict=True) if found == step
-    )
-    assert row.locks.count("CPU") == 2
-    assert f"CPU {holder}: " in row.locks
-
-
-def both(listing):
-    return list(listing), listing.rows
+    listings = [(trap.cpu, run.steps(trap.seq)) for trap in traps(run)]
+    steps = [(cpu, step, row) for cpu, found in listings for step, row in zip(found, found.rows, strict=True)]
+    assert any(step.others and step.locks for _, step, _ in steps)
+    for cpu, step, row in steps:
+        for holder, lock in step.others:
+            assert holder != cpu
+            assert lock not in step.locks, "a lock has one owner"
+            assert any(of == holder and lock in taken.locks for of, taken, _ in steps)
+            assert f"CPU {holder}: " in row.locks
+        assert (f"CPU {cpu}: " in row.locks) == bool(step.locks)
 
 
 def test_two_real_cpus_run_the_same_way_again():
