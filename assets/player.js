@@ -440,7 +440,7 @@ function legend(shapes, painter) {
   return items;
 }
 
-/** A list of buttons which scrolls with the present one; rows out of view are not in the DOM. */
+/** A list of buttons which scrolls with the present one, and a double click opens; rows out of view are not in the DOM. */
 class List {
   /** @param {Player} player @param {string} name @param {() => number} length @param {() => number} at @param {(i: number) => [number: string, text: string]} row @param {(i: number) => void} go */
   constructor(player, name, length, at, row, go) {
@@ -469,7 +469,7 @@ class List {
       const i = from + k, [number, text] = this.row(i);
       return h("div", { role: "listitem", "aria-setsize": length, "aria-posinset": i + 1, style: `top:${i * LIST_ROW}px` },
         h("button", { type: "button", title: text.trim(), class: i > at ? "later" : null, tabindex: i === at ? 0 : -1, "data-key": `${this.name} ${i}`,
-          "aria-current": i === at ? "true" : null, onclick: () => this.go(i) }, h("span", { class: "seq" }, number), ` ${text}`));
+          "aria-current": i === at ? "true" : null, onclick: (/** @type {MouseEvent} */ { detail }) => (detail === 2 && i === this.at() ? this.player.depth.deeper() : this.go(i)) }, h("span", { class: "seq" }, number), ` ${text}`));
     })), this.box);
   }
 }
@@ -611,7 +611,9 @@ class Depth {
     if (this.seq !== this.player.position) this.places = [0, 0, 0];
     this.seq = this.player.position;
     this.shown = this.answer();
-    const rows = this.rows(), row = rows[this.place], { error, note = "" } = this.shown;
+    const rows = this.rows(), { error, note = "" } = this.shown;
+    if (rows.length) this.places[this.level] = Math.min(this.place, rows.length - 1);
+    const row = rows[this.place];
     this.list.follow();
     this.list.draw();
     this.player.keepFocus(() => this.detail.replaceChildren(...(row ? this.look(row) : []), error ? h("p", {}, error) : this.level === 2 || rows.length <= this.before ? h("p", { class: "soft" }, note) : ""), this.detail);
@@ -1078,7 +1080,8 @@ class Player {
       else if (event.key === "Escape") { event.preventDefault(); this.root.focus(); } // what was typed stays
       return;
     }
-    if ((event.key === " " || event.key === "Enter") && (target.tagName === "BUTTON" || target.tagName === "SUMMARY")) return;
+    const pressed = event.key === " " || (event.key === "Enter" && target.ariaCurrent !== "true"); // Enter opens what one stands on
+    if (pressed && (target.tagName === "BUTTON" || target.tagName === "SUMMARY")) return;
     const { depth } = this, closer = depth.level > 0, position = closer ? depth.place : this.position;
     const go = (/** @type {number} */ n) => (closer ? depth.go(n) : this.go(n));
     const actions = /** @type {Record<string, () => void>} */ ({

@@ -203,6 +203,12 @@ def test_going_to_another_event_keeps_the_depth_and_play_leaves_it(open_page):
     page.locator(".picture").wait_for()
     page.keyboard.press(" ")
     assert where.inner_text() == ""
+    choose(page, 20)
+    page.locator(".events [aria-current=true]").focus()
+    page.keyboard.press("Enter")
+    assert where.inner_text().startswith("event 20 › its guest")
+    page.locator(".steps button").first.dblclick()
+    assert where.inner_text().startswith("event 20 › instruction 1 of 5")
 
 
 def test_a_script_opens_into_its_own_lines_and_two_cpus_show_the_locks_of_each(open_page):
@@ -456,7 +462,7 @@ def test_small_screens_lose_nothing(open_page, width, height):
         page.keyboard.press("d")
     page.keyboard.press("Escape")
     page.keyboard.press("ArrowRight")
-    page.locator(".source .lit").scroll_into_view_if_needed()
+    page.evaluate("document.querySelector('.source .lit').scrollIntoView()")
     page.screenshot(path=PICTURES / f"page-small-{width}.png")
     nothing_is_lost(page, width)
     page.keyboard.press("Escape")
