@@ -11,15 +11,24 @@
  * @typedef {[advance: number, height: number, shapes: Shape[], begins: [lane: number, width: number, role: string, y: number][]]} Row
  * @typedef {{rows: string[][], root: string, tables: Record<string, Record<string, string>>}} Stage2
  * @typedef {{title: string, outcome: string, alt: string, uart: string, size: [number, number, number, number],
- *   headTop: number, head: Shape[], hypervisor: number, cpus: number[], legend: Shape[], repeats: [number, number, number][],
+ *   headTop: number, head: Shape[], hypervisor: number, cpus: number[], legend: Shape[], repeats: [number, number, number][], fatal: number | null,
  *   kinds: Record<string, string>, vcpus: string[], registerNames: string[], fonts: Record<string, number>,
  *   themes: Record<string, Record<string, Style>>, colours: Record<string, Record<string, string>>,
  *   columns: Record<"fact" | "cause" | "change" | "register" | "uart" | "row", number[]>,
- *   facts: [kind: string, text: string, changed: string, vms: string, bad: boolean][],
+ *   facts: [kind: string, text: string, changed: string, vms: string, bad: boolean, why: boolean][],
  *   changes: {rows: string[][], set: [number, any][]}[], registers: [string, [number, string][]][][], paths: string[],
  *   rows: Row[], lanes: number[], laneEnd: number}} Data
- * @typedef {{get(name: "data"): Data, get(name: "position"): number, set(name: "position", value: number): void,
- *   save_changes(): void, on(event: string, action: () => void): void, off(event: string, action: () => void): void}} Model
+ * @typedef {{at: string, code: string, what: string, locks: string, changed: [what: string, old: string, now: string][],
+ *   file: string, line: number, seq: number | null}} Look
+ * @typedef {{error?: string, note?: string, guest?: string, leftOut?: number, rows?: Look[], links?: [sentence: string, seq: number | null][],
+ *   sources?: Record<string, Record<string, string>>}} Answer
+ * @typedef {{missing: string, of: Record<string, number>, since: Record<string, [from: number, answer: number][]>,
+ *   answers: any[], rows: any[][], sources: Record<string, Record<string, string>>}} Kept
+ * @typedef {{get(name: "data"): Data, get(name: "position"): number, get(name: "answers"): Kept | undefined,
+ *   set(name: "position", value: number): void, save_changes(): void, send?(message: object): void,
+ *   on(event: string, action: (message: any) => void): void, off(event: string, action: (message: any) => void): void}} Model
+ * @typedef {{sentence: string, made: string, rows: [here: number | null, there: number | null, mark: string][],
+ *   apart: [here: number | null, there: number | null], runs: [Data, Data]}} PairData
  * @typedef {{from: number, to: number, raw: number, end: number, top: number, fold: string}} Segment
  * @typedef {{name: string, changes: (seq: number) => boolean}} Thing
  * @typedef {Map<string, {value: any, since: number}>} State
@@ -32,11 +41,15 @@ const CHECKPOINT = 512;
 const SMALLEST = 0.8;
 const AROUND = 240;
 const SERIAL_LINES = 60;
+const PATIENCE = 5000;
+const REMEMBERED = 200;
 const SANS = ["title", "subtitle", "head", "subhead", "legend"];
 const SIGNS = /** @type {Record<string, string>} */ ({ EMPTY: "□", RECEIVED: "▨", READ: "■", IDLE: "□", PENDING: "▨", INFLIGHT: "■", running: "▮", ready: "│", BLOCKED_MAILBOX: "┊", BLOCKED_INTERRUPT: "┊", BLOCKED_RPC: "┊", OFF: "·" });
 const HELP = [
   ["→ ←, ↓ ↑", "one event on, back"], ["Page Down, Page Up", "ten events on, back"], ["Home, End", "first event, last event"],
-  ["Space", "play, pause"], ["B", "go to the event that caused this one"], ["/", "search"], ["N, P", "next, previous event found"],
+  ["D or Enter", "one depth closer: the steps of this event, then the guest's instructions; arrows then move among them"],
+  ["Escape", "one depth back, to where you were"], ["Space", "play, pause"], ["B", "go to the event that caused this one"],
+  ["W", "why was this call refused, why does this vCPU wait, why does it fault"], ["/", "search"], ["N, P", "next, previous event found"],
   ["], [", "next, previous change of what you followed last with › or ‹"], ["F", "fold repeats, or show every event"], ["?", "this help"],
 ];
 
@@ -311,7 +324,7 @@ class Diagram {
     this.frame = 0;
   }
 
-  later() { this.frame ||= requestAnimationFrame(() => { this.frame = 0; this.draw(); }); }
+  later() { if (!this.player.depth.level) this.frame ||= requestAnimationFrame(() => { this.frame = 0; this.draw(); }); }
 
   /** Make the diagram as wide as there is room for, within what stays readable. */
   fit() {
@@ -427,34 +440,203 @@ function legend(shapes, painter) {
   return items;
 }
 
-/** The list of events, which scrolls with the position; rows out of view are not in the DOM. */
-class EventList {
-  /** @param {Player} player */
-  constructor(player) {
+/** A list of buttons which scrolls with the present one, and a double click opens; rows out of view are not in the DOM. */
+class List {
+  /** @param {Player} player @param {string} name @param {() => number} length @param {() => number} at @param {(i: number) => [number: string, text: string]} row @param {(i: number) => void} go */
+  constructor(player, name, length, at, row, go) {
     this.player = player;
+    this.name = name;
+    this.length = length;
+    this.at = at;
+    this.row = row;
+    this.go = go;
     this.rows = h("div", { class: "list", role: "list" });
-    this.box = h("div", { class: "events", tabindex: -1, role: "group", "aria-label": "events", onscroll: () => { this.frame ||= requestAnimationFrame(() => { this.frame = 0; this.draw(); }); } }, this.rows);
+    this.box = h("div", { class: name, tabindex: 0, role: "group", "aria-label": name, onscroll: () => { this.frame ||= requestAnimationFrame(() => { this.frame = 0; this.draw(); }); } }, this.rows);
     this.frame = 0;
   }
 
   follow() {
-    this.rows.style.height = `${this.player.recording.length * LIST_ROW}px`;
-    const y = this.player.position * LIST_ROW, view = this.box.clientHeight;
+    this.rows.style.height = `${this.length() * LIST_ROW}px`;
+    const y = this.at() * LIST_ROW, view = this.box.clientHeight;
     if (y < this.box.scrollTop || y + LIST_ROW > this.box.scrollTop + view) this.box.scrollTop = Math.max(0, y - view / 2);
   }
 
   draw() {
-    const { recording, position, finder } = this.player;
+    const length = this.length(), at = this.at();
     const from = Math.max(0, Math.floor(this.box.scrollTop / LIST_ROW) - 4);
-    const to = Math.min(recording.length, from + Math.ceil(this.box.clientHeight / LIST_ROW) + 8);
+    const to = Math.min(length, from + Math.ceil(this.box.clientHeight / LIST_ROW) + 8);
     this.player.keepFocus(() => this.rows.replaceChildren(...Array.from({ length: to - from }, (_, k) => {
-      const i = from + k, text = recording.sentence(i);
-      const follows = ["deliver", "wake", "switch", "load"].includes(recording.fact(i)[0]);
-      return h("div", { role: "listitem", "aria-setsize": recording.length, "aria-posinset": i + 1, style: `top:${i * LIST_ROW}px` },
-        h("button", { type: "button", title: text, class: i > position ? "later" : null, tabindex: i === position ? 0 : -1, "data-key": `event ${i}`,
-          "aria-current": i === position ? "true" : null, onclick: () => this.player.go(i) },
-        h("span", { class: "seq" }, `${finder.active && finder.has(i) ? "●" : ""}${i}`), follows ? `   ${text}` : ` ${text}`));
+      const i = from + k, [number, text] = this.row(i);
+      return h("div", { role: "listitem", "aria-setsize": length, "aria-posinset": i + 1, style: `top:${i * LIST_ROW}px` },
+        h("button", { type: "button", title: text.trim(), class: i > at ? "later" : null, tabindex: i === at ? 0 : -1, "data-key": `${this.name} ${i}`,
+          "aria-current": i === at ? "true" : null, onclick: (/** @type {MouseEvent} */ { detail }) => (detail === 2 && i === this.at() ? this.player.depth.deeper() : this.go(i)) }, h("span", { class: "seq" }, number), ` ${text}`));
     })), this.box);
+  }
+}
+
+/** What only a run of the machine tells: the file holds it or the kernel finds it out. One question of a kind at a time. */
+class Answers {
+  /** @param {Player} player */
+  constructor(player) {
+    this.player = player;
+    /** @type {Map<string, Answer>} */
+    this.known = new Map();
+    /** @type {Map<number, {key: string, ask: string, late: boolean}>} */
+    this.asked = new Map();
+    this.number = 0;
+  }
+
+  forget() { this.known.clear(); this.asked.clear(); }
+
+  /** What the file holds. @param {Kept} kept @param {string} ask @param {number} seq @param {string} vcpu @returns {Answer} */
+  held({ missing, of, since, answers, rows, sources }, ask, seq, vcpu) {
+    const periods = since[vcpu] ?? [], number = vcpu ? periods[search(periods.length, (i) => periods[i][0] > seq) - 1]?.[1] : of[`${ask} ${seq}`];
+    if (number === undefined) return { error: missing };
+    const look = (/** @type {number} */ n) => { const [at, code, what, locks, changed, file, line, part] = rows[n]; return { at, code, what, locks, changed, file, line, seq: part }; };
+    return { ...answers[number], sources, rows: answers[number].rows?.map(look) };
+  }
+
+  /** An answer, or a sentence that says why there is none. @param {string} ask @param {number} seq @param {string} vcpu @returns {Answer} */
+  get(ask, seq, vcpu = "") {
+    const { model } = this.player, kept = model.get("answers"), key = `${ask} ${seq} ${vcpu}`;
+    if (kept) return this.held(kept, ask, seq, vcpu);
+    const known = this.known.get(key);
+    if (known) return known;
+    const waiting = [...this.asked.values()].find((question) => question.key === key || (question.ask === ask && !question.late));
+    if (waiting) return { note: waiting.late ? "The kernel has not answered yet. It may be busy with another cell; if it was restarted, run the cell again." : "The kernel looks…" };
+    const id = ++this.number, question = { key, ask, late: false };
+    this.asked.set(id, question);
+    setTimeout(() => { question.late = true; if (this.asked.has(id)) this.player.answered(); }, PATIENCE);
+    model.send?.({ ask, seq, id, vcpu: vcpu || null });
+    return { note: "The kernel looks…" };
+  }
+
+  /** Take an answer of the kernel; what nobody asked for is left alone. @param {any} message */
+  take(message) {
+    const question = this.asked.get(message?.id);
+    if (!question) return;
+    this.asked.delete(message.id);
+    const readable = typeof message.error === "string" || Array.isArray(message.rows) || Array.isArray(message.links);
+    this.known.set(question.key, readable ? message : { error: "The kernel's answer cannot be read: it may come from another version of hfedu." });
+    for (const key of this.known.keys()) if (this.known.size > REMEMBERED) this.known.delete(key);
+    this.player.answered();
+  }
+}
+
+/** Below an event: the steps that the hypervisor took, and the instructions or lines that its guest ran to get there. */
+class Depth {
+  /** @param {Player} player */
+  constructor(player) {
+    this.player = player;
+    this.level = 0;
+    this.seq = 0;
+    /** Where one stands at each level. */
+    this.places = [0, 0, 0];
+    this.from = [0, 0];
+    /** @type {Answer} */
+    this.shown = {};
+    this.levels = [["events", "back to the events (Escape)"], ["steps", "steps of the hypervisor in this event (D)"], ["instructions", "instructions of the guest up to this event (D)"]].map(([label, title], level) =>
+      button(label, title, () => this.open(level), { "aria-pressed": String(!level) }));
+    this.hint = h("span", { class: "soft" }, "D opens the event");
+    this.where = h("span", { role: "status" });
+    this.nav = h("div", { class: "depth", role: "group", "aria-label": "depth" }, h("span", { class: "soft" }, "depth"), ...this.levels, this.hint, this.where);
+    this.list = new List(player, "steps", () => this.rows().length, () => this.place, (i) => this.row(i), (i) => this.go(i));
+    this.detail = h("div", { class: "detail", tabindex: 0, role: "group", "aria-label": "this step" });
+    this.box = h("div", { class: "closer", hidden: true }, this.list.box, this.detail);
+  }
+
+  get place() { return this.places[this.level]; }
+
+  /** @returns {Answer} */
+  answer() { return this.player.answers.get(this.level === 1 ? "steps" : "instructions", this.player.position); }
+
+  /** What is listed: before the hypervisor's steps the guest's way to them, which opens into instructions. @returns {Look[]} */
+  rows() {
+    const { rows = [], guest } = this.shown;
+    return this.level === 1 && guest ? [{ at: "", code: "", what: `${guest} runs, up to this event`, locks: "", changed: [], file: "", line: 0, seq: null }, ...rows] : rows;
+  }
+
+  /** Whether a row is the guest's, which opens. */
+  opens(i = this.place) { return this.level === 1 && Boolean(this.shown.guest) && i === 0; }
+
+  /** How many rows come before the one that is number 1; rows that are left out come before it, too. */
+  get before() { return (this.level === 1 && this.shown.guest ? 1 : 0) - (this.shown.leftOut ?? 0); }
+
+  /** @param {number} i @returns {[string, string]} */
+  row(i) {
+    const { at, code, what, changed } = this.rows()[i], number = String(i + 1 - this.before);
+    if (this.level === 1) return this.opens(i) ? ["▸", what] : [number, what];
+    return [number, `${what ? code : `${at.split(" ")[0]}  ${code}`.padEnd(40)} ${what || changed.map(([name, , now]) => `${name} → ${now}`).join(", ")}`];
+  }
+
+  /** Open a level: 0 are the events, where everything stands as it stood. @param {number} level */
+  open(level) {
+    const { diagram } = this.player, { box } = diagram;
+    if (level === this.level) return;
+    this.player.pause();
+    if (!this.level) this.from = [box.scrollTop, box.scrollLeft];
+    if (level > this.level && this.player.position !== this.seq) this.places = [0, 0, 0];
+    this.seq = this.player.position;
+    this.level = level;
+    this.box.hidden = !level;
+    box.hidden = Boolean(level);
+    this.levels.forEach((each, i) => each.setAttribute("aria-pressed", String(i === level)));
+    this.levels[0].textContent = level ? "◀ events" : "events";
+    this.hint.hidden = level > 0;
+    this.player.tell("");
+    if (level) { this.draw(); return; }
+    diagram.fit();
+    diagram.measure();
+    [box.scrollTop, box.scrollLeft] = this.from;
+    this.where.replaceChildren();
+    this.player.refresh();
+  }
+
+  deeper() {
+    if (!this.level) this.open(1);
+    else if (this.opens()) this.open(2);
+    else this.player.tell(this.level === 2 ? "there is nothing closer than an instruction" : "an atomic step does not open: the guest's way to it does, the first of the list");
+  }
+
+  /** @param {number} i */
+  go(i) {
+    const to = Math.max(0, Math.min(this.rows().length - 1, i));
+    this.player.tell(to === i ? "" : `there is nothing ${i < to ? "before" : "after"} this: Escape leads back to the events`);
+    this.places[this.level] = to;
+    this.draw();
+  }
+
+  draw() {
+    if (!this.level) return;
+    if (this.seq !== this.player.position) this.places = [0, 0, 0];
+    this.seq = this.player.position;
+    this.shown = this.answer();
+    const rows = this.rows(), { error, note = "" } = this.shown;
+    if (rows.length) this.places[this.level] = Math.min(this.place, rows.length - 1);
+    const row = rows[this.place];
+    this.list.follow();
+    this.list.draw();
+    this.player.keepFocus(() => this.detail.replaceChildren(...(row ? this.look(row) : []), error ? h("p", {}, error) : this.level === 2 || rows.length <= this.before ? h("p", { class: "soft" }, note) : ""), this.detail);
+    const step = this.level === 1 ? "step" : this.shown.rows?.some(({ what }) => what) ? "line" : "instruction";
+    this.where.replaceChildren(`event ${this.seq}`, !row ? "" : this.opens() ? " › its guest" : ` › ${step} ${count(this.place + 1 - this.before)} of ${count(rows.length - this.before)}`,
+      h("span", { class: "hidden" }, row ? `: ${row.what || `${row.code} ${row.changed.map((change) => change.join(" ")).join(", ")}`}` : error ?? note));
+  }
+
+  /** One row in full. @param {Look} row @returns {Node[]} */
+  look(row) {
+    const { player, shown: { sources = {} } } = this, { file, line, changed } = row;
+    const nodes = /** @type {Node[]} */ ([h("p", { class: "name" }, row.what || row.code)]);
+    if (this.opens()) return [...nodes, h("p", {}, button("▸ open its instructions", "open its instructions (D)", () => this.deeper(), { "data-key": "deeper" }))];
+    if (row.seq !== null && row.seq !== this.seq) nodes.push(h("p", {}, "It belongs to ", player.inspector.event(row.seq, `event ${row.seq}`, "part"), "."));
+    const lines = Object.entries(sources[file] ?? {}).filter(([n]) => line && Math.abs(+n - line) <= 4);
+    const indent = Math.min(...lines.filter(([, text]) => text).map(([, text]) => text.length - text.trimStart().length));
+    nodes.push(h("p", { class: "place" }, row.at));
+    if (lines.length) nodes.push(h("pre", { class: "source" }, ...lines.map(([n, text]) => h("span", { class: +n === line ? "lit" : null }, `${+n === line ? "▸" : " "}${n.padStart(4)}  ${text.slice(indent)}`))));
+    else if (row.what) nodes.push(h("pre", {}, row.code));
+    if (this.level === 1) nodes.push(h("p", {}, "Locks held then: ", h("b", {}, row.locks || "none")));
+    nodes.push(changed.length ? player.inspector.table(["what", "old → new"], changed.map(([what, old, now]) => h("tr", {}, h("th", { scope: "row" }, what), h("td", {}, h("span", { class: "soft" }, `${old} → `), h("b", {}, now)))))
+      : h("p", { class: "soft" }, this.level === 1 ? "It changed nothing that is recorded." : row.what ? "" : "It changed no register but the PC."));
+    return nodes;
   }
 }
 
@@ -472,7 +654,7 @@ class Finder {
     this.previous = button("‹", "previous event found (P)", () => this.go(-1));
     this.next = button("›", "next event found (N)", () => this.go(1));
     this.said = h("span", { class: "soft", role: "status" });
-    this.box = h("div", { class: "bar find", role: "search" }, this.text, this.kind, this.vm, this.result, this.previous, this.next, this.said);
+    this.box = h("div", { class: "bar find", role: "group", "aria-label": "search" }, this.text, this.kind, this.vm, this.result, this.previous, this.next, this.said);
     /** @type {number[]} */
     this.hits = [];
     this.active = false;
@@ -571,6 +753,13 @@ class MiniMap {
       }
     };
     marks(0, painter.colours.refused, (i) => recording.fact(i)[4]);
+    const { fatal } = recording.data;
+    if (fatal !== null) { // the sign of the outcome, over all lanes
+      const x = Math.min(8 + fatal * step, width - 7), y = height / 2;
+      context.strokeStyle = painter.colours.refused;
+      context.lineWidth = 2.5;
+      context.stroke(new Path2D(`M${x - 5} ${y - 6}l10 12M${x - 5} ${y + 6}l10 -12`));
+    }
     marks(1, painter.colours.wake, (i) => recording.fact(i)[0] === "wake");
     if (finder.active) { const hits = new Set(finder.hits); marks(2, painter.colours.call, (i) => hits.has(i)); }
   }
@@ -645,11 +834,12 @@ class Inspector {
     const { recording } = this.player, { state, before } = recording;
     const value = (/** @type {string} */ path) => state.get(path)?.value;
     const badge = (/** @type {string} */ name) => h("span", { class: "badge", "data-state": name }, `${SIGNS[name] ?? ""} ${name}`);
-    /** @param {string} path @param {Node} what @param {string} why @param {string} [held] the path that says since when, if another */
-    const row = (path, what, why, held = path) => {
+    /** @param {string} path @param {Node} what @param {string} why @param {string} [held] the path that says since when, if another @param {string} [vcpu] that does not run */
+    const row = (path, what, why, held = path, vcpu = "") => {
       const seq = state.get(held)?.since ?? 0, name = say(path.replace(/\.(state|current)$/, ""));
       return h("li", { class: path.includes("mailbox") ? "first" : null }, h("div", {}, h("b", { class: "who" }, name), what, before.has(path) ? h("b", {}, " ← now") : null,
-        h("div", { class: "soft" }, why, why ? ", " : "", this.event(seq, `since event ${seq}`, `since ${path}`))), this.links(path));
+        h("div", { class: "soft" }, why, why ? ", " : "", this.event(seq, `since event ${seq}`, `since ${path}`),
+        vcpu ? " " : "", vcpu ? button("Why?", `Why? ${say(vcpu)} does not run`, () => this.player.reasons.ask(this.player.position, vcpu), { class: "ask", "data-key": `why ${vcpu}` }) : null)), this.links(path));
     };
     const cpus = [...state.keys()].filter((path) => path.endsWith(".current") && value(path)).sort();
     const on = /** @type {Map<string, string[]>} */ (new Map());
@@ -664,7 +854,7 @@ class Inspector {
       for (let name = value(`${vm}.mailbox.recv_waiter`); name && !waiters.includes(name); name = value(`${name}.mailbox_next`)) waiters.push(name);
       for (const name of recording.data.vcpus.filter((vcpu) => vcpu.startsWith(`${vm}.`))) {
         const stored = value(`${name}.state`) ?? "OFF", holders = on.get(name), shown = holders ? "running" : stored === "RUNNING" || stored === "READY" ? "ready" : stored;
-        rows.push(row(`${name}.state`, badge(shown), holders ? `on ${holders.map(say).join(" and on ")}` : this.why(name, stored, waiters), holders && `${holders[0]}.current`));
+        rows.push(row(`${name}.state`, badge(shown), holders ? `on ${holders.map(say).join(" and on ")}` : this.why(name, stored, waiters), holders && `${holders[0]}.current`, holders ? "" : name));
       }
     }
     return [rows.length ? h("ul", { class: "states" }, ...rows) : h("p", { class: "soft" }, "No VM is loaded yet.")];
@@ -736,11 +926,50 @@ class Inspector {
   }
 }
 
+/** The chain of causes of what somebody asked, each link a place to go. It stays while one goes there. */
+class Reasons {
+  /** @param {Player} player */
+  constructor(player) {
+    this.player = player;
+    /** @type {[seq: number, vcpu: string] | null} */
+    this.asked = null;
+    this.question = h("b");
+    this.links = h("ol", { "aria-live": "polite" });
+    this.box = h("div", { class: "why", role: "group", "aria-label": "why", hidden: true }, h("div", { class: "line" }, this.question, button("✕ close", "close (Escape)", () => this.close())), this.links);
+  }
+
+  /** Why an event came out as it did, or why a vCPU does not run after it. @param {number} seq @param {string} vcpu */
+  ask(seq, vcpu = "") {
+    this.asked = [seq, vcpu];
+    this.draw();
+  }
+
+  close() {
+    this.asked = null;
+    this.draw();
+  }
+
+  draw() {
+    const { player, asked } = this, { recording, inspector } = player;
+    this.box.hidden = !asked;
+    if (!asked) return;
+    const [seq, vcpu] = asked, { error, note, links } = player.answers.get("why", seq, vcpu);
+    const at = inspector.event(seq, `event ${seq}`, "asked");
+    this.question.replaceChildren(...(vcpu ? [`Why does ${say(vcpu)} not run after `, at, "?"] : ["Why ", at, `, ${recording.fact(seq)[1]}?`]));
+    player.keepFocus(() => this.links.replaceChildren(...(links ?? [[error ?? note ?? "", null]]).map(([sentence, to], i) => {
+      if (to === null) return h("li", {}, sentence);
+      const name = `event ${to}`, place = sentence.search(new RegExp(`\\b${name}\\b`)), link = inspector.event(to, name, `link ${i}`);
+      return place < 0 ? h("li", {}, `${sentence} `, link) : h("li", {}, sentence.slice(0, place), link, sentence.slice(place + name.length));
+    })), this.links);
+  }
+}
+
 /** The player: one position, and every view of it. */
 class Player {
-  /** @param {Model} model @param {HTMLElement} el */
-  constructor(model, el) {
+  /** @param {Model} model @param {HTMLElement} el @param {HTMLElement | null} frame that wears the same colours */
+  constructor(model, el, frame = null) {
     this.model = model;
+    this.frame = frame;
     this.recording = new Recording(model.get("data"));
     this.folding = new Folding(this.recording);
     this.painter = new Painter(this.recording.data, "light");
@@ -765,20 +994,25 @@ class Player {
     this.sentence = h("span", { role: "status", "aria-live": "polite" });
     this.because = h("button", { type: "button", class: "link", onclick: () => this.goToCause() });
     this.notice = h("span", { class: "notice", role: "status" });
-    this.legend = h("footer", { role: "group", "aria-label": "what the signs of the diagram mean" });
+    this.legend = h("div", { class: "legend", role: "group", "aria-label": "what the signs of the diagram mean" });
     this.map = new MiniMap(this);
     this.diagram = new Diagram(this);
-    this.list = new EventList(this);
+    this.list = new List(this, "events", () => this.recording.length, () => this.position, (i) => this.listed(i), (i) => this.go(i));
+    this.answers = new Answers(this);
+    this.depth = new Depth(this);
+    this.reasons = new Reasons(this);
+    this.ask4why = button("Why?", "Why? (W)", () => this.why());
     this.finder = new Finder(this);
     this.inspector = new Inspector(this);
-    this.root = h("section", { class: "hfedu", tabindex: 0, "aria-label": "player", onkeydown: (/** @type {KeyboardEvent} */ event) => this.key(event) },
-      h("header", {}, this.title, this.outcome),
+    this.root = h("div", { class: "hfedu", tabindex: 0, role: "group", "aria-label": "player", onkeydown: (/** @type {KeyboardEvent} */ event) => this.key(event) },
+      h("div", { class: "heading" }, this.title, this.outcome),
       h("div", { class: "bar" }, this.first, this.back, this.play, this.forward, this.end, this.number, this.total, this.unfold, this.ask4help),
       this.help,
       h("div", { class: "strip" }, this.map.names, h("div", { class: "track" }, this.map.canvas, this.map.here, this.slider)),
-      h("div", { class: "now" }, this.sentence, " ", this.because, " ", this.notice),
+      h("div", { class: "now" }, this.sentence, " ", this.because, " ", this.ask4why, " ", this.notice),
+      this.reasons.box,
       this.finder.box,
-      h("div", { class: "views" }, this.diagram.box, this.list.box, this.inspector.box),
+      h("div", { class: "views" }, h("div", { class: "stage" }, this.depth.nav, this.diagram.box, this.depth.box), this.list.box, this.inspector.box),
       this.legend);
     el.replaceChildren(this.root);
     const theme = () => this.theme();
@@ -797,10 +1031,12 @@ class Player {
     this.recording = new Recording(this.model.get("data"));
     this.folding = new Folding(this.recording);
     const { data, last } = this.recording;
+    this.answers.forget();
+    this.reasons.close();
     this.unfold.hidden = !data.repeats.length;
     this.unfold.setAttribute("aria-pressed", "true");
     this.title.textContent = data.title;
-    this.outcome.textContent = data.outcome;
+    this.outcome.textContent = data.fatal === null ? data.outcome : `✗ ${data.outcome}`;
     this.slider.max = this.number.max = String(last);
     this.total.textContent = `of ${count(last)}`;
     this.position = Math.max(0, Math.min(last, this.model.get("position")));
@@ -815,8 +1051,10 @@ class Player {
     const dark = jpThemeLight !== undefined ? jpThemeLight === "false" : vscodeThemeKind ? vscodeThemeKind.includes("dark") : this.media.matches;
     this.painter = new Painter(this.recording.data, dark ? "dark" : "light");
     const c = this.painter.colours;
-    for (const name of ["paper", "ink", "soft", "border", "line", "box", "call", "wake", "refused", "deliver"]) this.root.style.setProperty(`--${name}`, c[name]);
-    this.root.style.colorScheme = dark ? "dark" : "light";
+    for (const { style } of [this.root, this.frame ?? this.root]) {
+      for (const name of ["paper", "ink", "soft", "border", "line", "box", "call", "wake", "refused", "deliver"]) style.setProperty(`--${name}`, c[name]);
+      style.colorScheme = dark ? "dark" : "light";
+    }
     this.legend.replaceChildren(...legend(this.recording.data.legend, this.painter));
     this.fit();
   }
@@ -826,7 +1064,7 @@ class Player {
     const { size } = this.recording.data, room = this.root.clientWidth;
     this.root.style.setProperty("--diagram", `${size[0] + 18}px`);
     this.root.dataset.layout = room < 720 ? "stack" : room - 640 >= size[0] * 0.95 ? "three" : room - 340 >= size[0] * SMALLEST ? "two" : "broad";
-    this.diagram.fit();
+    if (!this.depth.level) this.diagram.fit();
     this.map.draw();
     this.refresh();
   }
@@ -839,16 +1077,19 @@ class Player {
     const typing = ["number", "text", "search"].includes(type) || target.tagName === "SELECT";
     if (typing) {
       if (target === this.finder.text && event.key === "Enter") this.finder.go(event.shiftKey ? -1 : 1);
-      else if (event.key === "Escape") this.root.focus();
+      else if (event.key === "Escape") { event.preventDefault(); this.root.focus(); } // what was typed stays
       return;
     }
-    if (event.key === " " && (target.tagName === "BUTTON" || target.tagName === "SUMMARY")) return;
-    const { position, recording: { last } } = this;
+    const pressed = event.key === " " || (event.key === "Enter" && target.ariaCurrent !== "true"); // Enter opens what one stands on
+    if (pressed && (target.tagName === "BUTTON" || target.tagName === "SUMMARY")) return;
+    const { depth } = this, closer = depth.level > 0, position = closer ? depth.place : this.position;
+    const go = (/** @type {number} */ n) => (closer ? depth.go(n) : this.go(n));
     const actions = /** @type {Record<string, () => void>} */ ({
-      ArrowRight: () => this.go(position + 1), ArrowDown: () => this.go(position + 1), ArrowLeft: () => this.go(position - 1), ArrowUp: () => this.go(position - 1),
-      PageDown: () => this.go(position + 10), PageUp: () => this.go(position - 10), Home: () => this.go(0), End: () => this.go(last),
+      ArrowRight: () => go(position + 1), ArrowDown: () => go(position + 1), ArrowLeft: () => go(position - 1), ArrowUp: () => go(position - 1),
+      PageDown: () => go(position + 10), PageUp: () => go(position - 10), Home: () => go(0), End: () => go((closer ? depth.rows().length : this.recording.length) - 1),
+      d: () => depth.deeper(), Enter: () => depth.deeper(),
       " ": () => (this.timer ? this.pause() : this.start()), "/": () => this.finder.text.focus(), n: () => this.finder.go(1), p: () => this.finder.go(-1),
-      b: () => this.goToCause(), f: () => this.toggleFolds(), "?": () => this.toggleHelp(), Escape: () => this.toggleHelp(false),
+      b: () => this.goToCause(), w: () => this.why(), f: () => this.toggleFolds(), "?": () => this.toggleHelp(), Escape: () => this.escape(),
       "]": () => this.follow(this.followed, 1), "[": () => this.follow(this.followed, -1),
     });
     const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
@@ -857,7 +1098,31 @@ class Player {
     action();
   }
 
+  /** Close what was opened last: the help, a depth. */
+  escape() {
+    if (!this.help.hidden) this.toggleHelp(false);
+    else if (this.depth.level) this.depth.open(this.depth.level - 1);
+    else this.reasons.close();
+  }
+
+  /** Why the present event came out as it did. */
+  why() {
+    if (this.recording.fact(this.position)[5]) this.reasons.ask(this.position);
+    else this.tell("nothing was refused here and nobody begins to wait: B goes to the event that led to this one");
+  }
+
+  /** An event as a line of the list. @param {number} i @returns {[string, string]} */
+  listed(i) {
+    const { recording, finder } = this, text = recording.sentence(i);
+    const follows = ["deliver", "wake", "switch", "load"].includes(recording.fact(i)[0]);
+    return [`${finder.active && finder.has(i) ? "●" : ""}${i}`, follows ? `  ${text}` : text];
+  }
+
+  /** The kernel has answered, or has not for long. */
+  answered() { this.depth.draw(); this.reasons.draw(); }
+
   start() {
+    this.depth.open(0);
     if (this.position === this.recording.last) this.go(0);
     this.timer = window.setInterval(() => {
       if (this.position >= this.recording.last) this.pause();
@@ -945,15 +1210,97 @@ class Player {
     this.end.disabled = this.forward.disabled = position === recording.last;
     this.sentence.replaceChildren(h("b", {}, String(position)), ` ${recording.sentence(position)}`);
     this.because.hidden = cause === null;
+    this.ask4why.hidden = !recording.fact(position)[5];
     this.because.textContent = `because of event ${cause}`;
     this.map.move();
-    this.diagram.follow();
+    if (!this.depth.level) this.diagram.follow();
     this.list.follow();
-    this.diagram.draw();
+    if (!this.depth.level) this.diagram.draw();
     this.list.draw();
+    this.depth.draw();
     this.finder.tell();
     this.inspector.draw();
   }
+}
+
+/** Two runs side by side under one head that says where they part; where one goes, the other follows. */
+class Pair {
+  /** @param {Model} model @param {HTMLElement} el */
+  constructor(model, el) {
+    this.data = /** @type {PairData} */ (/** @type {unknown} */ (model.get("data")));
+    const { sentence, made, runs, apart: [here, there] } = this.data;
+    this.others = [0, 1].map((side) => this.align(side));
+    this.places = [here ?? this.others[1][there ?? 0], there ?? this.others[0][here ?? 0]];
+    this.moving = false;
+    this.together = button("⇄ together", "together: where one run goes, the other follows", () => this.toggle(), { "aria-pressed": "true" });
+    this.status = h("span", { role: "status" });
+    const part = here === null && there === null ? null : button("◆ where they part", "where they part: bring both runs there", () => this.part());
+    const boxes = runs.map(() => h("div"));
+    this.root = h("div", { class: "hfedu-pair", role: "group", "aria-label": "two runs compared" },
+      h("div", { class: "common" }, h("p", {}, h("b", {}, sentence)), made ? h("p", {}, made) : null, h("div", { class: "bar" }, part, this.together, this.status)), h("div", { class: "both" }, ...boxes));
+    el.replaceChildren(this.root);
+    this.start = [...this.places];
+    this.players = runs.map((run, side) => new Player(this.model(model, run, side), boxes[side], this.root));
+    for (const { inspector } of this.players) for (const { element } of [inspector.sections[1], inspector.sections[3]]) element.open = false;
+    this.tell();
+  }
+
+  /** For each event of one run the one of the other that corresponds; of one that is alone, the one before. @param {number} side */
+  align(side) {
+    const { rows, runs } = this.data, others = /** @type {number[]} */ (Array(runs[side].columns.fact.length).fill(-1));
+    for (const row of rows) { const own = row[side], other = row[1 - side]; if (own !== null && other !== null) others[/** @type {number} */ (own)] = /** @type {number} */ (other); }
+    for (let i = 0; i < others.length; i++) if (others[i] < 0) others[i] = i ? others[i - 1] : 0;
+    return others;
+  }
+
+  /** What one of the players takes for its model. @param {Model} model @param {Data} run @param {number} side @returns {Model} */
+  model(model, run, side) {
+    const kept = /** @type {any} */ (model.get("answers"))?.[side];
+    const values = /** @type {Record<string, any>} */ ({ data: run, answers: kept });
+    return /** @type {any} */ ({
+      get: (/** @type {string} */ name) => (name === "position" ? this.places[side] : values[name]),
+      set: (/** @type {string} */ _name, /** @type {number} */ value) => { this.places[side] = value; this.follow(side); },
+      save_changes: () => {}, on: () => {}, off: () => {},
+      send: model.send && ((/** @type {object} */ message) => model.send?.({ ...message, run: side })),
+    });
+  }
+
+  /** One run has moved. @param {number} side */
+  follow(side) {
+    if (!this.players || this.moving) return;
+    if (this.together.getAttribute("aria-pressed") === "true") this.both(() => this.players[1 - side].go(this.others[side][this.places[side]]));
+    this.tell();
+  }
+
+  /** Move without being followed. @param {() => void} move */
+  both(move) {
+    this.moving = true;
+    move();
+    this.moving = false;
+  }
+
+  part() {
+    this.both(() => this.players.forEach((player, side) => player.go(this.start[side])));
+    this.tell();
+  }
+
+  toggle() { this.together.setAttribute("aria-pressed", String(this.together.getAttribute("aria-pressed") !== "true")); }
+
+  /** How the two present events go together. */
+  tell() {
+    const [here, there] = this.places, row = this.data.rows.find((each) => each[0] === here && each[1] === there);
+    const alone = [0, 1].filter((side) => this.data.rows.some((each) => each[side] === this.places[side] && each[1 - side] === null));
+    const only = alone.map((side) => `event ${this.places[side]} happens only ${["here (left)", "there (right)"][side]}`);
+    this.status.textContent = row ? `event ${here} is event ${there}: ${row[2] === "=" ? "the same happens" : "they differ"}` : only.join(", ") || `event ${here} and event ${there}`;
+  }
+
+  /** @param {any} message */
+  take(message) { this.players[message?.run]?.answers.take(message); }
+  /** @param {KeyboardEvent} event */
+  key(event) { this.players[0].key(event); }
+  /** @param {string} text */
+  ask(text) { this.players[0].ask(text); }
+  forget() { for (const player of this.players) player.forget(); }
 }
 
 /** The descriptors that the MMU reads to translate an address, from the root table to the one that decides. @param {Stage2} stage2 @param {string} text */
@@ -979,17 +1326,26 @@ function walkLines(stage2, text) {
   }
 }
 
+/** A player, or two of them if there are two runs. @param {Model} model @param {HTMLElement} el */
+const show = (model, el) => ("runs" in model.get("data") ? new Pair(model, el) : new Player(model, el));
+
 /** @param {{model: Model, el: HTMLElement}} view */
 function render({ model, el }) {
-  const player = new Player(model, el);
+  const player = show(model, el);
+  if (player instanceof Pair) {
+    const take = (/** @type {any} */ message) => player.take(message);
+    model.on("msg:custom", take);
+    return () => { model.off("msg:custom", take); player.forget(); };
+  }
   const data = () => player.load();
   const position = () => {
     if (model.get("data") !== player.recording.data) return; // new data is coming with it, and load() takes the position
     if (model.get("position") !== player.position) player.go(model.get("position"));
   };
-  model.on("change:data", data);
-  model.on("change:position", position);
-  return () => { model.off("change:data", data); model.off("change:position", position); player.forget(); };
+  const answer = (/** @type {any} */ message) => player.answers.take(message);
+  const events = /** @type {[string, (message: any) => void][]} */ ([["change:data", data], ["change:position", position], ["msg:custom", answer]]);
+  for (const [name, action] of events) model.on(name, action);
+  return () => { for (const [name, action] of events) model.off(name, action); player.forget(); };
 }
 
 export default { render };

@@ -23,7 +23,7 @@ from hfedu.view.theme import THEMES
 from hfedu.view.why import why
 
 if TYPE_CHECKING:
-    from hfedu.widgets.comparison import Comparing
+    from hfedu.widgets.comparison import Comparing, RunsCompared
     from hfedu.widgets.player import Player
 
 MAX_SECONDS = 10.0
@@ -48,7 +48,12 @@ class Run(Recording):
     to_html = page.to_html
     token = token.token
     why = why
-    compare = compare_runs
+
+    def compare(self, other: Recording) -> "RunsCompared":
+        """This run ("here") beside another ("there"), aligned by cause, and where they first part."""
+        from hfedu.widgets.comparison import RunsCompared
+
+        return compare_runs(RunsCompared, self, other)
 
     def draw(self, path: str | os.PathLike[str], first: int = 0, last: int | None = None, theme: str = "light") -> Path:
         """Write the sequence diagram: the ending of `path` says whether as SVG, PNG, PDF, HTML, Mermaid or text.

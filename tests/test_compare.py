@@ -6,6 +6,7 @@ from conftest import one
 import hfedu
 from hfedu import Kind, Mistake, RamDisk, clear, configure, cpu_on, meet, receive, send, vcpu_run
 from hfedu.view.runs import align
+from hfedu.widgets.comparison import Pair
 
 NAMES = ["broadcast_3", "chain_relay_4", "wfi_never_resumes", "rand_0001", "sec_read_unmapped"]
 
@@ -213,3 +214,16 @@ def test_what_is_no_run():
         with pytest.raises(Mistake, match="compare takes two runs that were recorded"):
             boot().compare(other)
     assert align(boot(), boot())
+
+
+def test_two_players_answer_each_for_its_run():
+    first, second = boot(send(1, "two")), boot()
+    pair, answers = Pair(first, second, first.compare(second).data()), []
+    pair.send = answers.append
+    for number, run in enumerate((first, second)):
+        seq = len(run.events) - 1
+        pair._handle_custom_msg({"ask": "why", "seq": seq, "id": number, "run": number}, [])
+        assert answers[-1]["run"] == answers[-1]["id"] == number
+        assert answers[-1]["title"] == run.why(seq).question
+    pair._handle_custom_msg("nonsense", [])
+    assert "cannot show None" in answers[-1]["error"]

@@ -7,12 +7,17 @@ import struct
 from pathlib import Path
 
 import pytest
+from runs import refusals, relay
+from test_smp import boot as two_cpus
 
 import hfedu
 from hfedu import Kind, RamDisk, asset, clear, configure, cpu_on, meet, print_line, receive, send, vcpu_run
 from hfedu.hf.arch import REGISTER_NAMES
 from hfedu.run.depth import TRAPS
 from hfedu.run.explorer import Scenario, counterexample, explore
+from hfedu.view import words
+from hfedu.view.answers import KEPT, all_answers, answer
+from hfedu.view.depth import Row
 from hfedu.widgets.player import Player
 
 HVC, WFI, LOOP, POWER_OFF = 0xD400_0002, 0xD503_207F, 0x1400_0000, (0xD2B0_8000, 0xF280_0100, 0xD400_0002)
@@ -274,6 +279,20 @@ def test_a_machine_that_was_stopped_between_two_steps_or_stepped_by_hand(step):
     assert hfedu.replay(run.token(), machine.ramdisk).events == run.events
 
 
+def test_on_two_cpus_a_step_shows_the_locks_of_the_other_cpu():
+    run = two_cpus("every 1")
+    listings = [(trap.cpu, run.steps(trap.seq)) for trap in traps(run)]
+    steps = [(cpu, step, row) for cpu, found in listings for step, row in zip(found, found.rows, strict=True)]
+    assert any(step.others and step.locks for _, step, _ in steps)
+    for cpu, step, row in steps:
+        for holder, lock in step.others:
+            assert holder != cpu
+            assert lock not in step.locks, "a lock has one owner"
+            assert any(of == holder and lock in taken.locks for of, taken, _ in steps)
+            assert f"CPU {holder}: " in row.locks
+        assert (f"CPU {cpu}: " in row.locks) == bool(step.locks)
+
+
 def test_two_real_cpus_run_the_same_way_again():
     """Each CPU of a real primary adds to a word with ldxr and stxr; CPU 0 starts the other: see test_smp."""
     words = [
@@ -419,6 +438,38 @@ def test_both_show_themselves():
     assert "<table>" not in run.steps(0)._repr_html_()
 
 
+@pytest.mark.parametrize("make", [relay, refusals, lambda: two_cpus("every 1")], ids=["relay", "scripts", "two CPUs"])
+def test_a_file_holds_what_the_kernel_would_answer(make):
+    run = make()
+    kept = all_answers(run)
+    names = [name for name in Row._fields if name != "source"]
+    for event in run.events:
+        for ask in ("steps", "instructions"):
+            found = dict(kept["answers"][kept["of"][f"{ask} {event.seq}"]])
+            found["rows"] = [dict(zip(names, kept["rows"][n], strict=True)) for n in found["rows"]]
+            limit = {"limit": KEPT} if ask == "instructions" else {}
+            expected = getattr(run, ask)(event.seq, **limit).data()
+            assert all(kept["sources"][file].items() >= lines.items() for file, lines in expected["sources"].items())
+            assert found == {name: expected[name] for name in ("note", "guest", "leftOut", "rows")}
+        for line in run.lifelines:
+            number = next(n for at, n in reversed(kept["since"][line.name]) if at <= event.seq)
+            assert kept["answers"][number]["links"] == answer(run, "why", event.seq, line.name)["links"]
+        if (number := kept["of"].get(f"why {event.seq}")) is not None:
+            assert kept["answers"][number] == answer(run, "why", event.seq)
+        else:
+            assert not words.failed(event)
+            assert event.kind not in (Kind.WFI, Kind.FAULT, Kind.END)
+
+
+def test_a_file_of_a_guest_that_executes_much_holds_the_steps_alone():
+    """mov x1, #60000; 1: subs x1, x1, #1; b.ne 1b; mov x0, #VM_GET_COUNT; hvc; then off"""
+    run = ran(code(0xD29D_4C01, 0xF100_0421, 0x54FF_FFE1, VM_COUNT, HVC, *POWER_OFF), max_instructions=None)
+    kept = all_answers(run)
+    assert "steps 4" in kept["of"]
+    assert "instructions 4" not in kept["of"]
+    assert kept["missing"] == "This needs a kernel: open the run in a notebook."
+
+
 def asked(player, message):
     answers = []
     player.send = answers.append
@@ -446,7 +497,9 @@ def test_the_player_answers():
     [
         ({"ask": "steps", "seq": 99, "id": 1}, "there is no event 99"),
         ({"ask": "steps", "id": 1}, "there is no event None"),
-        ({"ask": "why", "seq": 1, "id": 1}, "cannot show 'why': ask for steps or instructions"),
+        ({"ask": "when", "seq": 1, "id": 1}, "cannot show 'when': ask for steps, instructions or why"),
+        ({"ask": "why", "seq": 99, "id": 1}, "there is no event 99"),
+        ({"ask": "why", "seq": 1, "vcpu": "vm9", "id": 1}, "there is no vCPU 'vm9'"),
         ({"ask": ["steps"], "seq": 1, "id": 1}, "cannot show"),
         ("steps", "cannot show None"),
     ],

@@ -27,6 +27,8 @@ NO_REPEAT = (
 
 Place = tuple[str, int, str]
 """Where a generator stands: path, line (0 if it has ended) and function."""
+Held = tuple[tuple[int, str], ...]
+"""Locks that are held: the number of a physical CPU, and a lock's name."""
 Look = tuple[int, int, bytes]
 """An address, the instruction there, and all registers, with PSTATE for SPSR."""
 
@@ -34,7 +36,8 @@ Look = tuple[int, int, bytes]
 class Watched(Core):
     """A physical CPU that notes the steps of trap `target`, and what its guest did since trap `after` to get there.
 
-    `noted` are, for each step, its event, how many changes that event had made before it, the step, and its place.
+    `noted` are, for each step, its event, how many changes that event had made before it, the step, its place, and the
+    locks of the other CPUs.
     `executed` are the instructions of the guest, `vcpu`; `looks` how `limit` of them, after the first `skip`, found the
     registers, and `last` how the trap did. A script has `turns` instead. With a limit of 0 the guest is not watched.
     """
@@ -48,7 +51,7 @@ class Watched(Core):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.noted: list[tuple[int, int, Step, Place]] = []
+        self.noted: list[tuple[int, int, Step, Place, Held]] = []
         self.turns: list[tuple[Place, Action]] = []
         self.looks: list[Look] = []
 
@@ -66,7 +69,10 @@ class Watched(Core):
             place = place_of(steps)
             yield step
             event = self.recorder.serving[self.cpu.id].current
-            self.noted.append((event.seq, len(event.changes), step, place))
+            vms: list[Any] = self.hypervisor.vms
+            locks = [of.lock for of in (*vms, *(vcpu for vm in vms for vcpu in vm.vcpus), *self.hypervisor.cpus)]
+            held = tuple((lock.owner.id, lock.name) for lock in locks if lock.owner not in (None, self.cpu))
+            self.noted.append((event.seq, len(event.changes), step, place, held))
 
     def run_guest(self, limit: int | None = None) -> Trap | None:
         """Let the guest go on to its next trap."""
@@ -151,9 +157,9 @@ def watch_guest(recording: Recording, target: int, limit: int) -> Watched:
     return watched
 
 
-def watch(recording: Recording, target: int, limit: int = 0, skip: int = 0) -> Watched:
+def watch(recording: Recording, target: int, limit: int = 0, skip: int = 0, kind: type[Machine] = _Machine) -> Watched:
     """Run again until event `target` is over: the CPU that did it. `Mistake` if this is not the recorded run."""
-    machine, events = _Machine(**recording.made | {"max_seconds": None}), recording.events
+    machine, events = kind(**recording.made | {"max_seconds": None}), recording.events
     watched = machine.cores[events[target].cpu]
     assert isinstance(watched, Watched)
     before = (event.seq for event in reversed(events[:target]) if event.kind in TRAPS and event.cpu == watched.cpu.id)

@@ -13,8 +13,9 @@ from hfedu.guest.scripted import Action
 from hfedu.hf import call
 from hfedu.hf.arch import REGISTER_NAMES
 from hfedu.hf.platform import PL011_BASE
+from hfedu.hf.spinlock import Step
 from hfedu.run import depth
-from hfedu.run.trace import Change, Kind, Recording
+from hfedu.run.trace import Change, Event, Kind, Recording
 from hfedu.view import words
 
 PACKAGE = Path(__file__).parent.parent
@@ -44,9 +45,24 @@ ACTIONS = {
     "wfe": "waits for an event (WFE)",
     "meet": "waits for the scripts of the other CPUs",
 }
+CONTEXT = 4
+"""Lines of source shown before and after the one that is lit."""
 COLUMNS = ("", "what", "where", "code", "locks held", "changed")
 LIT = "background:#fff1b8;color:#1f2328;padding:0 .3em;white-space:pre-wrap"
 """The source line that is lit: its own two colours, so that it can be read on light and dark."""
+
+Noted = tuple[int, int, Step, depth.Place, depth.Held]
+"""A step as `depth.Watched` notes it."""
+
+
+class Way(NamedTuple):
+    """What a guest did on its way to a trap, as `depth.Watched` notes it. `vcpu` is None if no guest ran."""
+
+    vcpu: str | None
+    turns: Sequence[tuple[depth.Place, Action]]
+    looks: Sequence[depth.Look]
+    last: depth.Look
+    executed: int
 
 
 class Place(NamedTuple):
@@ -64,7 +80,8 @@ class Place(NamedTuple):
 class AtomicStep(NamedTuple):
     """One atomic step of the hypervisor: the event it belongs to, kind and target's name as in `Step`, and its place.
 
-    `locks` are those that this physical CPU holds after it, in the order it took them; `changes` what it changed.
+    `locks` are those that this physical CPU holds after it, in the order it took them, `others` those that other CPUs
+    hold then, each with the CPU's number; `changes` what it changed.
     """
 
     event: int
@@ -72,6 +89,7 @@ class AtomicStep(NamedTuple):
     target: str
     place: Place
     locks: tuple[str, ...]
+    others: tuple[tuple[int, str], ...]
     changes: tuple[Change, ...]
 
     def __str__(self) -> str:
@@ -98,13 +116,20 @@ class Turn(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One line of a table: `code` at the place `at`; `what` it means, locks held then, what changed as old and new."""
+    """One line of a table: `code` at the place `at`; `what` it means, locks held then, what changed as old and new.
+
+    `source` are the lines of `file` around its `line`, by their numbers; `seq` is the event that a step is part of.
+    """
 
     at: str
     code: str
     what: str = ""
     locks: str = ""
     changed: tuple[tuple[str, str, str], ...] = ()
+    file: str = ""
+    line: int = 0
+    source: dict[int, str] = {}  # noqa: RUF012 - nobody changes it
+    seq: int | None = None
 
     def text(self) -> list[str]:
         """The row as lines of text."""
@@ -125,10 +150,13 @@ class Listing(Sequence[Any]):
     """A sequence of `AtomicStep`, `Instruction` or `Turn` that shows itself as a table.
 
     `title` says of what event, `note` how many they are; `left_out` came before the first; `rows` are what is shown.
+    `guest` is the vCPU that led to the event, if one did.
     """
 
-    def __init__(self, title: str, note: str, found: Sequence[tuple[Any, Row]] = (), left_out: int = 0) -> None:
-        self.title, self.note, self.left_out = title, note, left_out
+    def __init__(
+        self, title: str, note: str, found: Sequence[tuple[Any, Row]] = (), left_out: int = 0, guest: str = ""
+    ) -> None:
+        self.title, self.note, self.left_out, self.guest = title, note, left_out, guest
         self.items, self.rows = [item for item, _ in found], [row for _, row in found]
 
     def __len__(self) -> int:
@@ -138,9 +166,13 @@ class Listing(Sequence[Any]):
         return self.items[index]
 
     def data(self) -> dict[str, Any]:
-        """What a page needs, ready for JSON."""
+        """What a page needs, ready for JSON: `sources` holds the lines around all rows, by file and number."""
+        sources: dict[str, dict[int, str]] = {}
         rows = [row._asdict() for row in self.rows]
-        return {"title": self.title, "note": self.note, "leftOut": self.left_out, "rows": rows}
+        for row in rows:
+            sources.setdefault(row["file"], {}).update(row.pop("source"))
+        about = {"title": self.title, "note": self.note, "leftOut": self.left_out, "guest": self.guest}
+        return {**about, "rows": rows, "sources": sources}
 
     def __repr__(self) -> str:
         lines = [self.title, self.note]
@@ -166,26 +198,48 @@ def steps(recording: Recording, seq: int) -> Listing:
     They are made by running the machine again: `Mistake` if that does not repeat the recorded run.
     """
     trap = depth.trap_of(recording, seq)
-    title = f"Event {seq}: {words.sentence(recording.events[seq])}"
+    return steps_of(recording, seq, trap, () if trap is None else depth.watch(recording, trap).noted)
+
+
+def steps_of(recording: Recording, seq: int, trap: int | None, noted: Sequence[Noted]) -> Listing:
+    """The steps of event `seq` among those that were noted of its trap."""
+    title, found, locks = title_of(recording.events[seq]), [], tuple[str, ...]()
     if trap is None:
         return Listing(title, "No trap led to this event, so it has no atomic steps.")
-    found, locks = [], tuple[str, ...]()
-    noted = depth.watch(recording, trap).noted
-    for (event, begin, step, at), after in zip(noted, (*noted[1:], None), strict=False):
+    for (part, begin, step, at, others), after in zip(noted, (*noted[1:], None), strict=False):
         name = getattr(step.target, "name", "")
         locks = tuple(lock for lock in locks if lock != name) + (name,) * (step.kind == "acquire")
-        end = after[1] if after is not None and after[0] == event else None
-        changes = recording.events[event].changes[begin:end]
-        found.append(AtomicStep(event, step.kind, name, place(at), locks, changes))
-    mine = [(step, step_row(step, recording)) for step in found if seq in (trap, step.event)]
-    return Listing(title, f"{count(len(mine), 'atomic step')}." if mine else NO_STEPS, mine)
+        end = after[1] if after is not None and after[0] == part else None
+        changes = recording.events[part].changes[begin:end]
+        if seq in (trap, part):
+            taken = AtomicStep(part, step.kind, name, place(at), locks, others, changes)
+            found.append((taken, step_row(taken, recording, at)))
+    note = f"{count(len(found), 'atomic step')}." if found else NO_STEPS
+    return Listing(title, note, found, guest=words.who(recording.events[trap].actor))
 
 
-def step_row(step: AtomicStep, recording: Recording) -> Row:
+def step_row(step: AtomicStep, recording: Recording, at: depth.Place) -> Row:
     """How a step is shown."""
-    changed = words.change_rows(recording.events[step.event]._replace(changes=step.changes))
+    event = recording.events[step.event]
+    changed = tuple((what, a, b) for what, a, b in words.change_rows(event._replace(changes=step.changes)))
     locks = ", ".join(owner(lock) for lock in step.locks)
-    return Row(str(step.place), step.place.text, str(step), locks, tuple((what, a, b) for what, a, b in changed))
+    if recording.made["cpus"] > 1:
+        of = {cpu: ", ".join(owner(lock) for holder, lock in step.others if holder == cpu) for cpu, _ in step.others}
+        locks = "; ".join(f"CPU {cpu}: {held}" for cpu, held in sorted((of | {event.cpu: locks}).items()) if held)
+    return sourced(Row(str(step.place), step.place.text, str(step), locks, changed, seq=step.event), step.place, at)
+
+
+def sourced(row: Row, place: Place, at: depth.Place) -> Row:
+    """A row with the lines of source around its place."""
+    path, line, _ = at
+    first = max(line - CONTEXT, 1)
+    lines = linecache.getlines(path)[first - 1 : line + CONTEXT] if line else []
+    return row._replace(file=place.file, line=line, source={n: text.rstrip() for n, text in enumerate(lines, first)})
+
+
+def title_of(event: Event) -> str:
+    """An event as a title."""
+    return f"Event {event.seq}: {words.sentence(event)}"
 
 
 def instructions(recording: Recording, seq: int, limit: int = LIMIT) -> Listing:
@@ -201,32 +255,38 @@ def instructions(recording: Recording, seq: int, limit: int = LIMIT) -> Listing:
         if "seconds" in recording.outcome.sentence:
             raise Mistake(depth.NO_REPEAT.format("the clock stopped it"))
         trap = seq
-    title = f"Event {seq}: {words.sentence(recording.events[seq])}"
     watched = None if trap is None else depth.watch_guest(recording, trap, limit)
-    if trap is None or watched is None or watched.vcpu is None:
+    way = None if watched is None else Way(watched.vcpu, watched.turns, watched.looks, watched.last, watched.executed)
+    return instructions_of(recording, seq, trap, way, limit)
+
+
+def instructions_of(recording: Recording, seq: int, trap: int | None, way: Way | None, limit: int) -> Listing:
+    """The last of what a guest did on its way to a trap, as what led to event `seq`."""
+    title = title_of(recording.events[seq])
+    if trap is None or way is None or way.vcpu is None:
         return Listing(title, "No guest ran on the way to this event.")
     end = "to the end" if recording.events[trap].kind is Kind.END else f"to event {trap}"
-    if watched.turns:
-        found: list[tuple[Any, Row]] = [turn_row(Turn(place(at), action)) for at, action in watched.turns]
+    if way.turns:
+        found: list[tuple[Any, Row]] = [turn_row(at, action) for at, action in way.turns]
         event, (last, row) = recording.events[trap], found[-1]
         if last.action.instruction in ("hvc", "smc"):  # it is the call that trapped
             found[-1] = last, row._replace(what=f"calls {words.name_of_call(event)}({words.arguments(event)})")
-        total, note = len(found), f"{words.who(watched.vcpu)} is a script: {count(len(found), 'action')} {end}"
+        total, note = len(found), f"{words.who(way.vcpu)} is a script: {count(len(found), 'action')} {end}"
     else:
-        found, total = list(executed(watched)), watched.executed
-        note = f"{words.who(watched.vcpu)} executed {count(total, 'instruction')} from its last entry {end}"
+        found, total = list(executed(way)), way.executed
+        note = f"{words.who(way.vcpu)} executed {count(total, 'instruction')} from its last entry {end}"
     found = found[-limit:]
     left_out = total - len(found)
     note += f"; {left_out:,} before these are left out." if left_out else "."
     return Listing(title, note, found, left_out)
 
 
-def executed(watched: depth.Watched) -> Iterator[tuple[Instruction, Row]]:
+def executed(way: Way) -> Iterator[tuple[Instruction, Row]]:
     """The instructions that were noted, disassembled, and how each is shown."""
     from capstone import CS_ARCH_ARM64, CS_MODE_ARM, Cs
 
     capstone = Cs(CS_ARCH_ARM64, CS_MODE_ARM)
-    for (pc, word, before), (_, _, after) in pairwise([*watched.looks, watched.last]):
+    for (pc, word, before), (_, _, after) in pairwise([*way.looks, way.last]):
         known = next(capstone.disasm_lite(word.to_bytes(4, "little"), pc), None)
         text = f"{known[2]} {known[3]}".strip() if known else f".word {word:#010x}"
         values = zip(NAMES, array("Q", before), array("Q", after), strict=True)
@@ -248,9 +308,10 @@ def flags(pstate: int) -> str:
     return "".join(flag.upper() if pstate >> 31 - n & 1 else flag for n, flag in enumerate("nzcv"))
 
 
-def turn_row(turn: Turn) -> tuple[Turn, Row]:
+def turn_row(at: depth.Place, action: Action) -> tuple[Turn, Row]:
     """A turn of a script, and how it is shown."""
-    return turn, Row(str(turn.place), turn.place.text, action_words(turn.action))
+    turn = Turn(place(at), action)
+    return turn, sourced(Row(str(turn.place), turn.place.text, action_words(action)), turn.place, at)
 
 
 def action_words(action: Action) -> str:

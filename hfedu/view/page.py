@@ -3,10 +3,12 @@
 import html
 import json
 from string import Template
+from typing import Any
 
 from hfedu.errors import Mistake
 from hfedu.files import asset
 from hfedu.run.trace import Recording
+from hfedu.view.answers import all_answers
 from hfedu.view.player import player_data
 from hfedu.view.sequence import MAX_ROWS
 from hfedu.view.text import transcript
@@ -31,9 +33,11 @@ $style</style>
 <main><h1>A run in hfedu</h1><div id="player"></div></main>
 <noscript><p>The player needs JavaScript. What it plays, as text:</p><pre>$transcript</pre></noscript>
 <script type="application/json" id="recording">$data</script>
+<script type="application/json" id="answers">$answers</script>
 <script type="module">
 $module
-const values = { data: JSON.parse(document.getElementById("recording").textContent), position: $position };
+const held = (id) => JSON.parse(document.getElementById(id).textContent);
+const values = { data: held("recording"), answers: held("answers"), position: $position };
 const named = () => { if (/^#\\d+$$/.test(location.hash)) player.ask(location.hash.slice(1)); };
 const model = {
   get: (name) => values[name],
@@ -42,7 +46,7 @@ const model = {
   on: () => {},
   off: () => {},
 };
-const player = new Player(model, document.getElementById("player"));
+const player = show(model, document.getElementById("player"));
 addEventListener("hashchange", named);
 named();
 addEventListener("keydown", (event) => { if (event.target === document.body) player.key(event); });
@@ -52,22 +56,34 @@ addEventListener("keydown", (event) => { if (event.target === document.body) pla
 """)
 
 
+def inside(data: Any) -> str:
+    """Data as JSON in which nothing ends the script that it is in."""
+    return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+
+
 def to_html(recording: Recording, position: int = 0) -> str:
     """The player at an event, as one HTML page that needs neither a kernel nor a network.
 
-    Its address ends in "#17" at event 17. `Mistake` if there is no such event or the run is too long for a page.
+    Of runs of up to 300 events it holds the steps, the last instructions before each trap, and why. Its address ends in
+    "#17" at event 17. `Mistake` if there is no such event or the run is too long for a page.
     """
     last = len(recording.events) - 1
     if not 0 <= position <= max(last, 0):
         raise Mistake(f"there is no event {position!r}: this recording has events 0 to {last}")
-    data = json.dumps(player_data(recording), separators=(",", ":"))
+    text = transcript(recording, last=MAX_ROWS)
+    return page(recording.title, player_data(recording), all_answers(recording), text, position)
+
+
+def page(title: str, data: Any, answers: Any, text: str, position: int = 0) -> str:
+    """The page that shows data, with the answers it holds, and a text for who has no JavaScript."""
     return PAGE.substitute(
-        title=html.escape(recording.title),
+        title=html.escape(title),
         light=LIGHT.paper,
         dark=DARK.paper,
         style=asset("player.css").read_text("utf-8"),
-        transcript=html.escape(transcript(recording, last=MAX_ROWS)),
-        data=data.replace("<", "\\u003c"),  # nothing in it may end the script
+        transcript=html.escape(text),
+        data=inside(data),
+        answers=inside(answers),
         module=asset("player.js").read_text("utf-8"),
         position=position,
     )

@@ -20,9 +20,12 @@ from hfedu.view.repeats import repeats
 from hfedu.view.scene import FONT_SIZES, Line, Mark, Rect, Scene, Shape, Text
 from hfedu.view.sequence import HEAD_HEIGHT, HEAD_TOP, MAX_ROWS, actors, cpus_used, sequence
 from hfedu.view.theme import THEMES, styles
+from hfedu.view.why import asks_why
 
 EVENTS_AT_MOST = 250_000
 HEAD = HEAD_TOP + HEAD_HEIGHT
+FATAL = 4
+"""The status of an outcome that is the hypervisor's doing: it hung, panicked or broke an invariant."""
 UPRIGHT = ("hypervisor-line", "cpu-line")
 """Lines that run down the whole diagram."""
 KINDS = {
@@ -47,6 +50,7 @@ def player_data(recording: Recording) -> dict[str, Any]:
     return {
         "title": recording.title,
         "outcome": words.plain(recording.outcome.sentence),
+        "fatal": count - 1 if recording.outcome.status == FATAL else None,
         "alt": scene.alt,
         "uart": recording.uart,
         "size": [scene.width, HEAD, scene.body_end, scene.height],
@@ -118,7 +122,7 @@ def event_tables(events: Iterable[Event], several_cpus: bool, rows: tuple[list[i
 
 
 def fact_of(event: Event, several_cpus: bool) -> list[Any]:
-    """What an event says: kind, sentence, changes in words, the VMs it is about, whether it failed.
+    """What an event says: kind, sentence, changes in words, the VMs it is about, whether it failed, whether to ask why.
 
     Where there are several physical CPUs the sentence says which one made the event, if it does not anyway.
     """
@@ -127,7 +131,7 @@ def fact_of(event: Event, several_cpus: bool) -> list[Any]:
         sentence = f"CPU {event.cpu}: {sentence}"
     vms = {name.partition(".")[0] for name in (event.actor, event.target) if name and name.startswith("vm")}
     bad = event.kind is Kind.FAULT or words.failed(event)
-    return [event.kind.value, sentence, "; ".join(words.changes(event)), " ".join(sorted(vms)), bad]
+    return [event.kind.value, sentence, "; ".join(words.changes(event)), " ".join(sorted(vms)), bad, asks_why(event)]
 
 
 def change_of(event: Event, paths: dict[str, int]) -> dict[str, Any]:

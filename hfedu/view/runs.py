@@ -10,13 +10,16 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from hfedu.errors import Mistake
 from hfedu.hf import call
 from hfedu.run.token import digest
 from hfedu.run.trace import Event, Kind, Recording
 from hfedu.view import words
+from hfedu.view.answers import all_answers
+from hfedu.view.page import page
+from hfedu.view.player import player_data
 from hfedu.view.why import CALLS, why
 
 AROUND, WIDTH = 3, 60
@@ -56,6 +59,15 @@ class Comparison:
         lines = [(said(self.first, here), mark, said(self.second, there)) for here, there, mark in self.rows[begin:end]]
         return heads + lines + folded(len(self.rows) - end)
 
+    def data(self) -> dict[str, Any]:
+        """What two players side by side need, ready for JSON."""
+        return pair(self.first, self.second, self.sentence, self.made, self.rows, (self.here, self.there))
+
+    def to_html(self) -> str:
+        """Two players side by side as one HTML page that needs neither a kernel nor a network."""
+        answers = [all_answers(recording) for recording in (self.first, self.second)]
+        return page(f"{self.first.title} | {self.second.title}", self.data(), answers, repr(self))
+
     def __str__(self) -> str:
         return self.sentence
 
@@ -69,7 +81,23 @@ class Comparison:
         return f"<p>{text}</p><table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
 
 
-def compare(first: Recording, second: Recording) -> Comparison:
+def pair(
+    first: Recording,
+    second: Recording,
+    sentence: str,
+    made: str,
+    rows: tuple[Row, ...],
+    apart: tuple[int | None, int | None],
+) -> dict[str, Any]:
+    """Two runs for two players: `apart` are the events where they part, `rows` those that correspond."""
+    runs = [player_data(first), player_data(second)]
+    return {"sentence": sentence, "made": made, "rows": [list(row) for row in rows], "apart": list(apart), "runs": runs}
+
+
+C = TypeVar("C", bound=Comparison)
+
+
+def compare(kind: type[C], first: Recording, second: Recording) -> C:
     """Compare two runs: the first is "here", the second is "there"."""
     if not isinstance(second, Recording) or not first.events or not second.events:
         raise Mistake("compare takes two runs that were recorded, as in run.compare(other_run)")
@@ -77,15 +105,15 @@ def compare(first: Recording, second: Recording) -> Comparison:
     apart = next((at for at, row in enumerate(rows) if row.mark != "="), None)
     if apart is not None:
         here, there = instead(rows, apart)
-        return Comparison(first, second, parting(first, here, second, there), made, rows, apart, here, there)
+        return kind(first, second, parting(first, here, second, there), made, rows, apart, here, there)
     pairs = pairwise(row.there or 0 for row in rows)
     apart = next((at for at, (one, other) in enumerate(pairs, 1) if other < one), None)
     if apart is None:
         sentence = f"The same happens in both runs: {len(rows)} events correspond."
-        return Comparison(first, second, sentence, made, rows)
+        return kind(first, second, sentence, made, rows)
     here, there, _ = rows[apart]
     sentence = f"The same happens in another order: event {here} here is event {there} there."
-    return Comparison(first, second, sentence, made, rows, apart, here, there)
+    return kind(first, second, sentence, made, rows, apart, here, there)
 
 
 def align(first: Recording, second: Recording) -> tuple[Row, ...]:

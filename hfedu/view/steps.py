@@ -1,6 +1,7 @@
 """Schedules in words: a machine of several CPUs that takes one atomic step at a time and says what each one does."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from hfedu.errors import Mistake
@@ -44,6 +45,7 @@ class Stepper:
         self.machine.choose = lambda _: self._next
         self.invariants = invariants
         self.taken: list[Taken] = []
+        self.moves: list[int] = []
         self.broken: dict[str, tuple[str, int]] = {}
         self._next = 0
         self.machine.boot()
@@ -103,11 +105,13 @@ class Stepper:
         return words.plain(str(core.ended)) if core.ended else "waits for the other CPUs to meet it"
 
     def recording(self) -> Recording:
-        """What has happened so far."""
-        return self.machine.recording()
+        """What has happened so far, and the schedule that makes it again."""
+        recording = self.machine.recording()
+        return replace(recording, made=recording.made | {"schedule": tuple(self.moves)})
 
     def _advance(self, core: Core) -> None:
         self._next = core.cpu.id
+        self.moves.append(core.cpu.id)
         self.ghost.before(core)
         self.machine.step()
         if not self.over:

@@ -123,14 +123,24 @@ def explained(past: Past, event: Event) -> Links:
         return fault(past, event)
     if event.kind is Kind.END:
         return ended(past, event)
-    waits = event.kind is Kind.HYPERCALL and words.number(event) == call.HF_MAILBOX_RECEIVE and event.result is None
-    if waits or event.kind is Kind.WFI:
+    if waits(event):
         ends = (event.actor, event.actor.partition(".")[0])
         later = (e.seq for e in past.events[event.seq :] if e.kind in (Kind.DELIVER, Kind.WAKE) and e.target in ends)
         if (woken := next(later, None)) is not None:
             past = Past(past.recording, woken - 1)  # before another CPU ended the wait
         return present(past, event.actor) + holders(past)
     return led_to(past, event)
+
+
+def waits(event: Event) -> bool:
+    """Whether an event begins a wait: for a message, or for an interrupt."""
+    receives = event.kind is Kind.HYPERCALL and words.number(event) == call.HF_MAILBOX_RECEIVE
+    return event.kind is Kind.WFI or (receives and event.result is None)
+
+
+def asks_why(event: Event) -> bool:
+    """Whether people ask of an event why it came out as it did: a refusal, a fault, a wait, or the end."""
+    return waits(event) or event.kind in (Kind.FAULT, Kind.END) or words.failed(event)
 
 
 def led_to(past: Past, event: Event) -> Links:

@@ -1,22 +1,57 @@
-"""Two orders side by side: the steps as a table, and both runs in players."""
+"""Two runs side by side in players that go together: two orders of the same steps, or any two runs."""
 
 from typing import Any
 
-import ipywidgets
+import anywidget
+import traitlets
 
-from hfedu.view.compare import Comparison
-from hfedu.widgets.player import Player
+from hfedu.files import asset
+from hfedu.run.trace import Recording
+from hfedu.view import compare, runs
+from hfedu.widgets.player import Player, answered
 
 
-class Comparing(Comparison):
-    """A comparison that shows itself."""
+class Pair(anywidget.AnyWidget):
+    """Two players under one head. Messages are those of `Player`, with `run`: 0 for the first, 1 for the second."""
 
-    def players(self) -> ipywidgets.HBox:
-        """Both runs, each at the first event that differs, beside each other where there is room."""
-        players = [Player(recording, self.first_event()) for recording in self.titled()]
-        for player in players:
-            player.layout = ipywidgets.Layout(flex="1 1 500px", min_width="0", margin="0 8px 8px 0")
-        return ipywidgets.HBox(players, layout={"flex_flow": "row wrap"})
+    _esm = asset("player.js")
+    _css = asset("player.css")
+    data = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, first: Recording, second: Recording, data: dict[str, Any]) -> None:
+        self.recordings = first, second
+        super().__init__(data=data)
+        self.on_msg(self._answer)
+
+    def _answer(self, _widget: object, asked: Any, _buffers: object) -> None:
+        """Answer a message of the front end."""
+        asked = asked if isinstance(asked, dict) else {}
+        which = 1 if asked.get("run") == 1 else 0
+        self.send({"run": which, **answered(self.recordings[which], asked)})
+
+
+class RunsCompared(runs.Comparison):
+    """A comparison of two runs that shows itself."""
+
+    def _ipython_display_(self) -> None:
+        """The players; for pages without a kernel a table of where the runs part."""
+        from IPython.display import display
+
+        widget: Any = Pair(self.first, self.second, self.data())._repr_mimebundle_() or ({}, {})
+        display({**widget[0], "text/html": self._repr_html_(), "text/plain": repr(self)}, raw=True)
+
+
+class Comparing(compare.Comparison):
+    """A comparison of two orders that shows itself."""
+
+    def players(self) -> Pair | Player:
+        """Both runs at the first event that differs; the one that breaks the invariant alone if every order does."""
+        failing, *passing = self.titled()
+        at = self.first_event()
+        if not passing:
+            return Player(failing, at)
+        rows = runs.align(failing, passing[0])
+        return Pair(failing, passing[0], runs.pair(failing, passing[0], self.sentence, self.broken, rows, (at, at)))
 
     def _ipython_display_(self) -> None:
         """The first difference, the steps, and the players; for pages without a kernel a picture instead of these."""
@@ -24,5 +59,5 @@ class Comparing(Comparison):
 
         display({"text/html": self.table(), "text/plain": repr(self)}, raw=True)
         data, metadata = self.scene()._repr_mimebundle_()
-        widget: Any = self.players()._repr_mimebundle_() or {}
-        display({**widget, **data}, metadata=metadata, raw=True)
+        widget: Any = self.players()._repr_mimebundle_() or ({}, {})
+        display({**widget[0], **data}, metadata=metadata, raw=True)

@@ -8,21 +8,31 @@ import traitlets
 from hfedu.errors import Mistake
 from hfedu.files import asset
 from hfedu.run.trace import Recording
-from hfedu.view import depth
+from hfedu.view.answers import answer
 from hfedu.view.player import player_data
 
-LOOKS: dict[Any, Any] = {"steps": depth.steps, "instructions": depth.instructions}
+
+def answered(recording: Recording, asked: dict[str, Any]) -> dict[str, Any]:
+    """The message that answers one of the front end, as `Player` describes it."""
+    kind, seq = asked.get("ask"), asked.get("seq")
+    try:
+        found = answer(recording, kind, seq, asked.get("vcpu"))
+    except Mistake as mistake:
+        found = {"error": str(mistake)}
+    except KeyboardInterrupt:
+        found = {"error": "you stopped the machine that was looking"}
+    return {"ask": kind, "seq": seq, "id": asked.get("id"), **found}
 
 
 class Player(anywidget.AnyWidget):
     """Shows a recording. `position` is the number of the present event, in both directions.
 
-    A closer look needs the kernel, and is asked for by a custom message: `{"ask": "steps" or "instructions", "seq": n,
-    "id": k}`, with an event's number and anything that tells requests apart. One message answers it: `{"ask", "seq",
-    "id"}` as asked, and `title`, `note` (a sentence), `leftOut` (how many come before the first row) and `rows`, a list
-    of `{"at", "code", "what", "locks", "changed"}`: all texts (`at` is a place in the source or an address, `code` the
-    line or the instruction, `what` and `locks` may be empty), but `changed`, a list of `[what, old, new]`. Or else
-    `error`, a sentence, instead of all these. Answers come in the order of the requests.
+    A closer look needs the kernel, and is asked for by a custom message: `{"ask": "steps", "instructions" or "why",
+    "seq": n, "vcpu": name or null, "id": k}`, with an event's number and anything that tells requests apart. One
+    message answers it: `{"ask", "seq", "id"}` as asked, and what `hfedu.view.answers.answer` gives, or `error`, a
+    sentence. Of steps and instructions these are `note` (a sentence), `guest` (who led there), `leftOut` (how many come
+    before the first row), `rows` as in `hfedu.view.depth.Row`, and `sources`: lines of source by file and number.
+    Answers come in the order of the requests.
     """
 
     _esm = asset("player.js")
@@ -44,15 +54,7 @@ class Player(anywidget.AnyWidget):
 
     def _answer(self, _widget: object, asked: Any, _buffers: object) -> None:
         """Answer a message of the front end."""
-        asked = asked if isinstance(asked, dict) else {}
-        kind, seq = asked.get("ask"), asked.get("seq")
-        try:
-            if not isinstance(kind, str) or kind not in LOOKS:
-                raise Mistake(f"the player cannot show {kind!r}: ask for {' or '.join(LOOKS)}")
-            found = LOOKS[kind](self.recording, seq).data()
-        except Mistake as mistake:
-            found = {"error": str(mistake)}
-        self.send({"ask": kind, "seq": seq, "id": asked.get("id"), **found})
+        self.send(answered(self.recording, asked if isinstance(asked, dict) else {}))
 
     def show(self, recording: Recording) -> None:
         """Go on with another recording, at its last event: for runs that grow."""

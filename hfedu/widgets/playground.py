@@ -1,9 +1,9 @@
 """The mailbox playground: the learner makes every hypercall by hand, on a live machine."""
 
 import html
-from collections import deque
 from collections.abc import Callable, Generator
 from functools import partial
+from itertools import count
 from typing import Any
 
 import ipywidgets
@@ -68,17 +68,18 @@ class Playground(ipywidgets.VBox):
         return scripted.send(to, self.text.value)
 
     def _start(self) -> None:
-        self.commands: dict[int, deque[Action]] = {vm: deque() for vm in range(self.vms)}
+        self.commands: dict[int, list[Action]] = {vm: [] for vm in range(self.vms)}
         secondaries = [Secondary(self._script(vm), name=f"vm{vm}") for vm in range(1, self.vms)]
         self.machine = Machine(RamDisk(self._script(0), secondaries), title="Playground")
         self.machine.boot()
 
     def _script(self, vm: int) -> Script:
-        """A guest that does what it is told, one hypercall at a time."""
+        """A guest that does what it is told, one hypercall at a time; run again, it does the same."""
+        commands = self.commands[vm]
 
         def guest() -> Generator[Action, Any, None]:
-            while True:
-                yield self.commands[vm].popleft()
+            for number in count():
+                yield commands[number]
 
         return guest
 

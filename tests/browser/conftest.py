@@ -87,7 +87,7 @@ def browser():
 
 @pytest.fixture
 def open_page(browser, tmp_path):
-    """Opens a run's HTML file at an event, offline: `page.requests` are the addresses it asked for."""
+    """Opens the HTML file of a run or a comparison, offline: `page.requests` are the addresses it asked for."""
     contexts = []
 
     def open_run(run, at=0, width=1400, height=1000, dark=False, **options):

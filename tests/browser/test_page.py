@@ -1,6 +1,7 @@
 """The player as an HTML file, in a real browser without a network: every view, search, keyboard, sizes, scale."""
 
 import json
+import random
 import re
 import subprocess
 import sys
@@ -10,8 +11,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import PICTURES
 from runs import crowd, pingpong, refusals, relay
+from test_explorer import RACE
+from test_smp import boot as two_cpus
 
 import hfedu
+from hfedu.files import asset
+from hfedu.view.answers import answer
+from hfedu.view.player import player_data
 from hfedu.view.words import change_rows, label
 
 
@@ -31,7 +37,7 @@ def test_the_file_plays_without_a_network_and_nothing_in_it_breaks_out(open_page
     assert page.requests == [page.url.partition("#")[0]]
     text = run.to_html()
     assert not re.search(r"(?:src|href)=[\"']?(?!data:)\w", text.partition("<script")[0])
-    assert text.count("</script>") == 2
+    assert text.count("</script>") == 3
 
 
 def test_the_address_names_an_event_and_a_wrong_one_is_a_sentence(open_page):
@@ -128,6 +134,233 @@ def test_next_and_previous_change_of_a_thing_and_every_name_of_an_event_goes_the
     assert "I send" in run.uart[run.events[at - 1].uart : run.events[at].uart]
 
 
+def choose(page, event):
+    page.locator("input[type=number]").fill(str(event))
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+
+
+def lit(page):
+    return page.locator(".source .lit").inner_text().split(maxsplit=2)
+
+
+def test_an_event_opens_into_steps_and_instructions_and_out_to_where_one_was(open_page):
+    run = relay()
+    page = open_page(run, at=17)
+    keys, where, detail = page.keyboard, page.locator(".depth [role=status]"), page.locator(".detail")
+    page.locator(".picture").evaluate("e => e.scrollTop += 60")
+    stood = page.locator(".picture").evaluate("e => e.scrollTop")
+    keys.press("d")
+    assert not page.locator(".picture").is_visible()
+    assert where.inner_text().startswith("event 17 › its guest")
+    steps = run.steps(17)
+    for number, (step, row) in enumerate(zip(steps, steps.rows, strict=True), 1):
+        keys.press("ArrowRight")
+        assert where.inner_text() == f"event 17 › step {number} of {len(steps)}\n: {step}"
+        assert page.locator(".steps [aria-current=true]").inner_text().split(maxsplit=1) == [str(number), str(step)]
+        assert lit(page) == ["▸", str(step.place.line), step.place.text]
+        assert f"Locks held then: {row.locks or 'none'}" in detail.inner_text()
+        for what, old, new in row.changed:
+            assert f"{what}\t{old} → {new}" in detail.inner_text()
+    keys.press("ArrowDown")
+    assert "there is nothing after this" in now(page)
+    assert now(page).startswith("17 "), "the arrows move in the depth, not among the events"
+    keys.press("Home")
+    keys.press("Enter")
+    found = run.instructions(17, limit=40)
+    keys.press("End")
+    assert where.inner_text().startswith(f"event 17 › instruction {found.left_out + 40} of {found.left_out + 40}")
+    assert "hvc #0" in detail.inner_text()
+    keys.press("PageUp")
+    moved = next(i for i in range(39, 0, -1) if found[i].changes)
+    page.locator(".steps button", has_text=found[moved].text).last.click()
+    row = found.rows[moved]
+    assert [f"{what}\t{old} → {new}" in detail.inner_text() for what, old, new in row.changed] == [True]
+    keys.press("Escape")
+    assert where.inner_text().startswith("event 17 › its guest")
+    keys.press("Escape")
+    assert where.inner_text() == ""
+    assert now(page).startswith("17 ")
+    assert page.locator(".picture").evaluate("e => e.scrollTop") == stood
+    page.screenshot(path=PICTURES / "page-events.png")
+
+
+def test_going_to_another_event_keeps_the_depth_and_play_leaves_it(open_page):
+    run = relay()
+    page = open_page(run, at=17)
+    where = page.locator(".depth [role=status]")
+    page.get_by_role("button", name="steps of the hypervisor in this event (D)").click()
+    page.locator(".events button", has_text="wakes up").first.click()
+    assert now(page).startswith("19 ")
+    assert where.inner_text().startswith("event 19 › its guest")
+    page.keyboard.press("End")
+    assert str(run.steps(19)[-1]) in page.locator(".steps [aria-current=true]").inner_text()
+    choose(page, 0)
+    assert "No trap led to this event, so it has no atomic steps." in page.locator(".detail").inner_text()
+    choose(page, 17)
+    assert where.inner_text().startswith("event 17 › its guest")
+    page.keyboard.press(" ")
+    page.locator(".picture").wait_for()
+    page.keyboard.press(" ")
+    assert where.inner_text() == ""
+    choose(page, 20)
+    page.locator(".events [aria-current=true]").focus()
+    page.keyboard.press("Enter")
+    assert where.inner_text().startswith("event 20 › its guest")
+    page.locator(".steps button").first.dblclick()
+    assert where.inner_text().startswith("event 20 › instruction 1 of 5")
+
+
+def test_a_script_opens_into_its_own_lines_and_two_cpus_show_the_locks_of_each(open_page):
+    run = refusals()
+    page = open_page(run, at=14)
+    page.get_by_role("button", name="instructions of the guest up to this event (D)").click()
+    page.keyboard.press("End")
+    assert lit(page)[2] == 'yield send(1, "two")'
+    assert "calls HF_MAILBOX_SEND(VM 1, 3 bytes)" in page.locator(".detail").inner_text()
+    run = two_cpus("every 1")
+    rows = [(e.seq, i, row) for e in run.events for i, row in enumerate(run.steps(e.seq).rows, 1)]
+    seq, number, row = next((seq, i, row) for seq, i, row in rows if "CPU 0" in row.locks and "CPU 1" in row.locks)
+    page = open_page(run, at=seq)
+    page.keyboard.press("d")
+    for _ in range(number):
+        page.keyboard.press("ArrowRight")
+    assert f"Locks held then: {row.locks}" in page.locator(".detail").inner_text()
+    page.screenshot(path=PICTURES / "page-locks.png")
+
+
+def test_why_says_the_causes_and_each_leads_to_its_event(open_page):
+    run = refusals()
+    refused = next(e.seq for e in run.events if e.result == 2**64 - 1)
+    page = open_page(run, at=refused)
+    page.keyboard.press("w")
+    causes = page.locator(".why li")
+    assert causes.all_inner_texts() == [link.sentence for link in run.why(refused)]
+    for i, link in enumerate(run.why(refused)):
+        causes.nth(i).get_by_role("button").click()
+        assert now(page).startswith(f"{link.seq} ")
+    page.locator(".why b button").click()
+    assert now(page).startswith(f"{refused} ")
+    page.keyboard.press("ArrowRight")
+    assert page.get_by_role("button", name="Why? (W)").is_hidden()
+    page.keyboard.press("w")
+    assert "nothing was refused here" in now(page)
+    for seq in (18, 24):
+        choose(page, seq)
+        page.get_by_label("Why? VM 2 vCPU 0 does not run").click()
+        assert causes.all_inner_texts() == [link.sentence for link in run.why(seq, "vm2.vcpu0")]
+    assert "Nothing will wake it" in page.locator(".why").inner_text()
+    page.keyboard.press("Escape")
+    assert page.locator(".why").is_hidden()
+
+
+def test_what_a_file_does_not_hold_is_a_sentence(open_page):
+    def guesses():
+        yield hfedu.hvc(random.getrandbits(60))
+
+    for run, says in (
+        (pingpong(200), "A file answers this for runs of up to 300 events, and this one has"),
+        (hfedu.boot(hfedu.RamDisk(guesses)), "This run does not repeat itself, event 3 comes out differently"),
+        (crowd(3, 4), "Only what a Machine recorded can be looked into"),
+    ):
+        page = open_page(run, at=4)
+        page.keyboard.press("d")
+        assert says in page.locator(".detail").inner_text()
+        assert says in page.locator(".depth [role=status]").inner_text()
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Escape")
+        page.keyboard.press("ArrowRight")
+        assert now(page).startswith("5 ") or len(run.events) == 5
+
+
+WIDGET = """async ([source, data, position]) => {
+    const { default: { render } } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+    const values = { data, position }, heard = {}, el = document.body.appendChild(document.createElement("div"));
+    window.sent = [];
+    window.answer = (message) => heard["msg:custom"](message);
+    render({ el, model: { get: (name) => values[name], set: (name, value) => { values[name] = value; },
+        save_changes: () => {}, send: (message) => window.sent.push(message),
+        on: (name, action) => { heard[name] = action; }, off: () => {} } });
+    document.querySelector("main").remove();
+}"""
+
+
+def test_a_kernel_that_is_slow_or_wrong_is_a_sentence_and_is_asked_once_at_a_time(open_page):
+    run = relay()
+    page = open_page(run)
+    page.clock.install()
+    page.evaluate(WIDGET, [asset("player.js").read_text(), player_data(run), 4])
+    player, detail, asked = page.locator(".hfedu"), page.locator(".detail"), lambda: page.evaluate("window.sent")
+    player.focus()
+    page.keyboard.press("d")
+    assert detail.inner_text() == "The kernel looks…"
+    page.locator("input[type=range]").fill("17")
+    page.locator("input[type=range]").fill("20")
+    assert [(m["ask"], m["seq"]) for m in asked()] == [("steps", 4)], "one question at a time"
+    page.evaluate("answer => window.answer(answer)", {**answer(run, "steps", 4), "id": asked()[0]["id"]})
+    assert [(m["ask"], m["seq"]) for m in asked()] == [("steps", 4), ("steps", 20)], "then for what is shown now"
+    page.clock.run_for(10_000)
+    assert "The kernel has not answered yet. It may be busy with another cell" in detail.inner_text()
+    page.evaluate("window.answer({ ask: 'steps', seq: 20, id: 'nobody asked', rows: [] })")
+    page.evaluate("window.answer(null)")
+    assert "has not answered yet" in detail.inner_text()
+    page.evaluate("answer => window.answer(answer)", {"id": asked()[1]["id"], "rows": "none"})
+    assert "The kernel's answer cannot be read" in detail.inner_text()
+    player.focus()
+    page.keyboard.press("Escape")
+    page.locator("input[type=range]").fill("17")
+    player.focus()
+    page.keyboard.press("d")
+    page.evaluate("answer => window.answer(answer)", {**answer(run, "steps", 17), "id": asked()[2]["id"]})
+    assert page.locator(".steps button").count() == len(run.steps(17)) + 1
+    page.keyboard.press("Enter")
+    page.evaluate("answer => window.answer(answer)", {"error": "the machine is on fire", "id": asked()[3]["id"]})
+    assert detail.inner_text() == "the machine is on fire"
+    page.keyboard.press("Escape")
+    assert page.locator(".steps button").count() == len(run.steps(17)) + 1, "what is known is not asked again"
+    assert len(asked()) == 4
+
+
+def test_two_runs_stand_under_one_head_and_go_together(open_page):
+    first, second = refusals(), refusals(again=False)
+    compared = first.compare(second)
+    page = open_page(compared, at=compared.here)
+    here, there = page.locator(".hfedu").all()
+    head, said = page.locator(".common"), page.locator(".common [role=status]")
+    assert compared.sentence in head.inner_text()
+    assert now(here).startswith(f"{compared.here} ")
+    assert said.inner_text() == f"event {compared.here} happens only here (left)"
+    there_of = {row.here: row.there for row in compared.rows if row.there is not None}
+    here.focus()
+    for seq in range(compared.here + 1, len(first.events)):
+        page.keyboard.press("ArrowRight")
+        assert now(here).startswith(f"{seq} ")
+        assert now(there).startswith(f"{there_of[seq]} ")
+        assert said.inner_text() == f"event {seq} is event {there_of[seq]}: the same happens"
+    there.focus()
+    page.keyboard.press("Home")
+    assert now(here).startswith("0 ")
+    page.get_by_role("button", name="where they part").click()
+    assert now(here).startswith(f"{compared.here} ")
+    page.screenshot(path=PICTURES / "page-compared.png")
+    page.get_by_role("button", name="together").click()
+    here.focus()
+    page.keyboard.press("Home")
+    assert now(there).startswith(f"{compared.here - 1} "), "no longer together"
+    here.get_by_label("jump to event number").fill(str(compared.here))
+    page.keyboard.press("Enter")
+    here.get_by_role("button", name="Why? (W)").click()
+    assert here.locator(".why li").all_inner_texts() == [link.sentence for link in first.why(compared.here)]
+    there.focus()
+    page.keyboard.press("d")
+    page.keyboard.press("ArrowRight")
+    steps = second.steps(compared.here - 1)
+    assert f"step 1 of {len(steps)}" in there.locator(".depth [role=status]").inner_text()
+    assert here.locator(".picture").is_visible()
+    results = Axe().run(page)
+    assert not results.response["violations"], results.generate_report()
+
+
 def test_search_finds_counts_and_steps(open_page):
     run = refusals()
     page = open_page(run)
@@ -140,6 +373,7 @@ def test_search_finds_counts_and_steps(open_page):
     assert now(page).startswith(f"{sends[0]} ")
     assert found.inner_text() == f"1 of {len(sends)}"
     page.keyboard.press("Escape")
+    assert page.get_by_label("search events for text").input_value() == "mailbox_send"
     page.keyboard.press("n")
     assert now(page).startswith(f"{sends[1]} ")
     page.keyboard.press("n")
@@ -194,22 +428,54 @@ def test_everything_by_keyboard(open_page):
     assert focused == "next change of VM 1 mailbox", "the keyboard keeps its place"
 
 
+def no_barrier(page):
+    results = Axe().run(page)
+    assert not results.response["violations"], results.generate_report()
+    assert len(results.response["passes"]) > 20
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 1000, 360])
 def test_axe_finds_nothing(open_page, dark, width):
-    for run in (relay(), crowd(12, 40)):
-        page = open_page(run, at=30, dark=dark, width=width)
-        page.keyboard.press("?")
+    for run, at in ((relay(), 30), (crowd(12, 40), 30), (two_cpus("every 1"), 20), (refusals(), 14)):
+        page = open_page(run, at=at, dark=dark, width=width)
         page.locator("summary", has_text="stage 2").click()
         page.get_by_label("search events for text").fill("VM")
-        results = Axe().run(page)
-        assert not results.response["violations"], results.generate_report()
-        assert len(results.response["passes"]) > 20
+        page.keyboard.press("Escape")
+        page.keyboard.press("?")
+        page.keyboard.press("w")
+        no_barrier(page)
+        page.get_by_role("button", name="steps of the hypervisor in this event (D)").click()
+        page.keyboard.press("ArrowRight")
+        no_barrier(page)
+        page.get_by_role("button", name="instructions of the guest up to this event (D)").click()
+        no_barrier(page)
+        page.screenshot(path=PICTURES / f"page-axe-{width}{'-dark' * dark}-{at}.png")
 
 
 @pytest.mark.parametrize(("width", "height"), [(360, 800), (320, 256)], ids=["360 px", "400 % zoom"])
 def test_small_screens_lose_nothing(open_page, width, height):
-    page = open_page(relay(), at=25, width=width, height=height)
+    page = open_page(relay(), at=24, width=width, height=height)
+    for here in ("", " › its guest", " › instruction"):
+        assert here in page.locator(".depth [role=status]").inner_text()
+        nothing_is_lost(page, width)
+        page.keyboard.press("d")
+    page.keyboard.press("Escape")
+    page.keyboard.press("ArrowRight")
+    page.evaluate("document.querySelector('.source .lit').scrollIntoView()")
+    page.screenshot(path=PICTURES / f"page-small-{width}.png")
+    nothing_is_lost(page, width)
+    page.keyboard.press("Escape")
+    page.get_by_label("one event on (right arrow)").click()
+    page.get_by_label("one event on (right arrow)").click()
+    assert now(page).startswith("26")
+    label = page.locator(".tall svg text", has_text="wake up").last.bounding_box()
+    assert label["x"] >= 0
+    assert label["x"] + label["width"] <= width, "the diagram follows to the lifeline of the event"
+
+
+def nothing_is_lost(page, width):
+    """Nothing stands outside a small screen, and what can be pressed is large enough."""
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     boxes = page.evaluate("""() => [...document.querySelectorAll(".hfedu :is(button, input, select, summary)")]
         .map((e) => [e.getAttribute("aria-label") || e.textContent, e.getBoundingClientRect()])
@@ -220,11 +486,6 @@ def test_small_screens_lose_nothing(open_page, width, height):
         assert box["left"] >= 0, box
         assert box["right"] <= width, box
         assert min(box["width"], box["height"]) >= 24, box
-    page.get_by_label("one event on (right arrow)").click()
-    assert now(page).startswith("26")
-    label = page.locator(".tall svg text", has_text="wake up").last.bounding_box()
-    assert label["x"] >= 0
-    assert label["x"] + label["width"] <= width, "the diagram follows to the lifeline of the event"
 
 
 def test_reduced_motion_and_no_motion_at_all(open_page):
@@ -275,6 +536,36 @@ def test_a_step_costs_what_is_visible_whatever_the_length(open_page):
     for key in ("ArrowRight", "ArrowLeft", "End", "PageUp", "Home"):
         assert work(many, key) < 2 * cost, key
         assert many.locator("*").count() < 2 * nodes, key
+
+
+def test_at_each_depth_a_step_costs_what_is_visible_however_many_there_are(open_page):
+    loop = hfedu.assemble("mov x19, #700\n1: subs x19, x19, #1\nb.ne 1b\nmov x0, #0xff01\nhvc #0\nb .")
+    run = hfedu.boot(hfedu.RamDisk(loop), max_instructions=3000, max_traps=1)
+    found = answer(run, "instructions", 3)
+    assert len(found["rows"]) == 1000
+    page = open_page(relay())
+    page.evaluate(WIDGET, [asset("player.js").read_text(), player_data(run), 3])
+    page.locator(".hfedu").focus()
+    page.get_by_role("button", name="instructions of the guest up to this event (D)").click()
+    page.evaluate("answer => window.answer(answer)", {**found, "id": page.evaluate("window.sent[0].id")})
+    assert page.locator(".steps button").count() < 60
+    for key in ("ArrowRight", "PageDown", "End", "ArrowLeft", "Home"):
+        assert 4 < work(page, key) < 300, key
+    assert page.locator(".depth [role=status]").inner_text().startswith("event 3 › instruction 404 of 1,403")
+    page.keyboard.press("Escape")
+    steps = answer(run, "steps", 3)
+    page.evaluate("answer => window.answer(answer)", {**steps, "id": page.evaluate("window.sent[1].id")})
+    assert work(page, "ArrowRight") < 300
+
+
+def test_a_fatal_end_is_marked(open_page):
+    run = hfedu.explore(RACE, first=True).counterexample()
+    page = open_page(run)
+    assert page.locator(".heading").inner_text().split("\n")[-1].startswith("✗ ")
+    reddest = """e => [...e.getContext("2d").getImageData(e.width - 24, 0, 24, e.height).data]
+        .filter((v, i, all) => i % 4 === 0 && v > 150 && all[i + 1] < 90 && all[i + 3] > 200).length"""
+    assert page.locator("canvas").evaluate(reddest) > 20
+    assert open_page(relay()).locator("canvas").evaluate(reddest) == 0
 
 
 def test_ten_thousand_events_of_twelve_vms_stay_readable(open_page):

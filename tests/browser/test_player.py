@@ -1,6 +1,7 @@
 """The player in a real JupyterLab: keyboard, clicks, colours, and a long run."""
 
 import nbformat
+from axe_playwright_python.sync_playwright import Axe
 
 
 def opened(notebook, name="00_tour.ipynb", **size):
@@ -113,6 +114,84 @@ def test_play_pauses_and_stops_at_the_end(notebook):
     play.click()
     book.page.wait_for_function("document.querySelector('.hfedu .now').innerText.includes('powered the machine off')")
     book.page.wait_for_function("document.querySelector('.hfedu button[aria-label^=play]').innerText === '▶ play'")
+    book.no_errors()
+
+
+TWO_CPUS = """
+import hfedu
+from hfedu import RamDisk, configure, cpu_on, meet, receive, send, vcpu_run
+
+def starter():
+    yield configure()
+    yield vcpu_run(1)
+    yield cpu_on(1)
+    yield meet()
+    yield send(1, "from CPU 0")
+
+def sender():
+    yield meet()
+    yield send(1, "from CPU 1")
+
+def waits():
+    yield configure()
+    yield receive()
+
+def run(schedule):
+    return hfedu.Machine(RamDisk([starter, sender], [waits]), cpus=2, schedule=schedule, title=f"{schedule}").run()
+
+run("every 1")
+"""
+
+
+def no_barrier(page):
+    results = Axe().run(page, context=".hfedu, .hfedu-pair")
+    assert not results.response["violations"], results.generate_report()
+    assert len(results.response["passes"]) > 15
+
+
+def test_the_kernel_answers_for_every_depth_and_why_and_nothing_bars_the_way_in_light_and_dark(notebook, lab):
+    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    sources = (TWO_CPUS, 'run("every 1").compare(run("every 3"))')
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), lab[1] / "depths.ipynb")
+    book, player = opened(notebook, "depths.ipynb", width=1560)
+    page = book.page
+    where, detail = player.locator(".depth [role=status]"), player.locator(".detail")
+    player.get_by_label("result", exact=True).select_option("bad")
+    player.focus()
+    page.keyboard.press("n")
+    assert "HF_MAILBOX_SEND" in now(player)
+    page.keyboard.press("w")
+    player.locator(".why li", has_text="mailbox is READ since event").wait_for()
+    player.get_by_role("button", name="Why? VM 1 vCPU 0 does not run").click()
+    player.locator(".why li", has_text="The next message to VM 1 wakes it.").wait_for()
+    player.focus()
+    page.keyboard.press("d")
+    where.get_by_text("its guest").wait_for()
+    page.keyboard.press("ArrowRight")
+    detail.locator(".lit", has_text="sl_lock(cpu, sender.lock)").wait_for()
+    assert "Locks held then: CPU" in detail.inner_text()
+    no_barrier(page)
+    book.picture_of(player, "depth-steps-light")
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    where.get_by_text("line 1 of 2").wait_for()
+    page.keyboard.press("End")
+    assert "yield send(1, " in detail.locator(".lit").inner_text()
+    book.dark()
+    no_barrier(page)
+    book.picture_of(player, "depth-lines-dark")
+    pair = page.locator(".hfedu-pair")
+    pair.scroll_into_view_if_needed()
+    assert "Event" in pair.locator(".common b").inner_text()
+    second = pair.locator(".hfedu").nth(1)
+    second.focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("PageDown")
+    assert [now(each).split()[0] for each in pair.locator(".hfedu").all()] == ["10", "10"]
+    page.keyboard.press("d")
+    second.locator(".depth [role=status]", has_text="event 10 ›").wait_for()
+    book.picture_of(pair, "compared-dark")
     book.no_errors()
 
 

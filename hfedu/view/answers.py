@@ -1,0 +1,177 @@
+"""What the player's front end asks: the steps of an event, the instructions that led to it, and why.
+
+In a notebook it asks the kernel, one event at a time. A file has no kernel, and holds the answers of a short run.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from hfedu.errors import Mistake
+from hfedu.hf.handler import Trap
+from hfedu.hf.spinlock import Steps
+from hfedu.run.depth import Watched, trap_of, watch
+from hfedu.run.machine import Machine
+from hfedu.run.trace import Kind, Recording
+from hfedu.view import depth
+from hfedu.view.depth import Listing, Noted, Way, instructions_of, steps_of
+from hfedu.view.why import Why, asks_why, why
+
+EVENTS_AT_MOST = 300
+"""Events of a run whose file answers without a kernel."""
+INSTRUCTIONS_AT_MOST = 50_000
+"""Instructions of such a run."""
+KEPT = 40
+"""Instructions that a file keeps of the way to an event: the last."""
+NEEDS_KERNEL = "This needs a kernel: open the run in a notebook."
+TOO_LONG = (
+    "A file answers this for runs of up to {:,} events, and this one has {:,}. In a notebook, with a kernel, every "
+    "run is answered for."
+)
+ASKS = ("steps", "instructions", "why")
+
+
+def answer(recording: Recording, ask: object, seq: Any, vcpu: Any = None) -> dict[str, Any]:
+    """The answer to a question about event `seq`, ready for JSON. `Mistake` if it cannot be answered.
+
+    "steps" and "instructions" give `note`, `guest`, `leftOut`, `rows` and `sources`; "why" gives `title` and `links`,
+    each a sentence and the event it leads to; `vcpu` makes it why that vCPU does or does not run.
+    """
+    if ask == "steps":
+        return depth.steps(recording, seq).data()
+    if ask == "instructions":
+        return depth.instructions(recording, seq).data()
+    if ask == "why":
+        return chain(why(recording, seq, vcpu))
+    raise Mistake(f"the player cannot show {ask!r}: ask for {', '.join(ASKS[:-1])} or {ASKS[-1]}")
+
+
+def chain(found: Why) -> dict[str, Any]:
+    """A chain of causes, ready for JSON."""
+    return {"title": found.question, "links": [list(link) for link in found.links]}
+
+
+class Kept:
+    """Answers for a file, each once: `of` has their numbers by question, `rows` are those of all tables, as lists.
+
+    `since` has, for each vCPU, from which event on which answer says why it does or does not run.
+    """
+
+    def __init__(self, missing: str) -> None:
+        self.missing = missing
+        self.answers: list[dict[str, Any]] = []
+        self.rows: list[list[Any]] = []
+        self.sources: dict[str, dict[int, str]] = {}
+        self.of: dict[str, int] = {}
+        self.since: dict[str, list[tuple[int, int]]] = {}
+        self._known: dict[str, int] = {}
+
+    def number(self, entry: Any, table: list[Any]) -> int:
+        """The number of an entry in a table of different entries."""
+        key = f"{id(table)} {entry!r}"
+        if key not in self._known:
+            self._known[key] = len(table)
+            table.append(entry)
+        return self._known[key]
+
+    def listing(self, question: str, found: Listing) -> None:
+        """Keep a listing."""
+        data = found.data()
+        for file, lines in data.pop("sources").items():
+            self.sources.setdefault(file, {}).update(lines)
+        del data["title"]  # the page says of what event it is
+        data["rows"] = [self.number([*row.values()], self.rows) for row in data["rows"]]
+        self.of[question] = self.number(data, self.answers)
+
+    def data(self) -> dict[str, Any]:
+        """All of them, ready for JSON."""
+        names = ("missing", "answers", "rows", "sources", "of", "since")
+        return {name: getattr(self, name) for name in names}
+
+
+def all_answers(recording: Recording) -> dict[str, Any]:
+    """The answers that a file holds. What it does not hold is a sentence, `missing`."""
+    events = recording.events
+    if len(events) > EVENTS_AT_MOST:
+        return Kept(TOO_LONG.format(EVENTS_AT_MOST, len(events))).data()
+    kept = Kept(NEEDS_KERNEL)
+    for event in events:
+        if asks_why(event):
+            kept.of[f"why {event.seq}"] = kept.number(chain(why(recording, event)), kept.answers)
+    for line in recording.lifelines:
+        chains = ({"links": chain(why(recording, event, line.name))["links"]} for event in events)
+        numbers = [kept.number(found, kept.answers) for found in chains]
+        kept.since[line.name] = [(at, n) for at, n in enumerate(numbers) if n not in numbers[at - 1 : at]]
+    try:
+        notes = noted(recording)
+    except Mistake as mistake:
+        kept.missing = f"{str(mistake)[0].upper()}{str(mistake)[1:]}."
+        return kept.data()
+    for seq, event in enumerate(events):
+        trap = trap_of(recording, seq)
+        kept.listing(f"steps {seq}", steps_of(recording, seq, trap, notes.steps.get(trap, ())))
+        if event.kind is Kind.END and recording.made["cpus"] == 1:
+            trap = seq
+        if notes.ways:
+            kept.listing(f"instructions {seq}", instructions_of(recording, seq, trap, notes.ways.get(trap), KEPT))
+    return kept.data()
+
+
+class Notes:
+    """What was noted of all traps of a run, by their events; `ways` of instructions only if they were watched."""
+
+    def __init__(self) -> None:
+        self.steps: dict[int | None, list[Noted]] = {}
+        self.ways: dict[int | None, Way] = {}
+
+
+def noted(recording: Recording) -> Notes:
+    """Run the machine again and note everything; once more, and only the steps, if its guests execute too much."""
+    trap_of(recording, 0)  # which says if it cannot be run again
+    most = recording.made.get("max_instructions") or INSTRUCTIONS_AT_MOST
+    few = replace(recording, made=recording.made | {"max_instructions": min(most, INSTRUCTIONS_AT_MOST)})
+    try:
+        return watch_all(few, KEPT)
+    except Mistake:
+        return watch_all(recording, 0)
+
+
+def watch_all(recording: Recording, kept: int) -> Notes:
+    """Run the machine again, and note the steps of all traps and the last `kept` instructions before each."""
+    notes, cores = Notes(), []
+
+    class Noting(Watched):
+        limit, hooked = INSTRUCTIONS_AT_MOST if kept else 0, False
+
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            cores.append(self)
+
+        def serve(self, trap: Trap) -> Steps[None]:
+            steps = super().serve(trap)
+            self.keep(self.served)
+            self.noted = notes.steps[self.served] = []
+            return self._noting(steps)
+
+        def run_guest(self, limit: int | None = None) -> Trap | None:
+            self.after, self.target = self.served, -1  # every way is watched, and `serve` notes every trap
+            return super().run_guest(limit)
+
+        def _run_real(self, first: bool, limit: int | None) -> Trap | None:
+            first, self.hooked = not self.hooked, True
+            return super()._run_real(first, limit)
+
+        def keep(self, seq: int | None) -> None:
+            """A way has come to its end."""
+            if self.limit:
+                notes.ways[seq] = Way(self.vcpu, self.turns, self.looks[-kept:], self.last, self.executed)
+            self.vcpu, self.executed, self.turns, self.looks = None, 0, [], []
+
+    class Replayed(Machine):
+        core_type = Noting
+
+    last = len(recording.events) - 1
+    clock = recording.events[last].kind is Kind.END and "seconds" in recording.outcome.sentence
+    watch(recording, last - clock, Noting.limit, kind=Replayed)
+    if not clock:
+        cores[0].keep(last)
+    return notes
