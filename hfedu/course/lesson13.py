@@ -247,10 +247,10 @@ def silence(run: Run, number: int) -> str:
         return "your guest never calls HF_MAILBOX_RECEIVE"
     if any(event.kind is Kind.WFI and event.actor == "vm1.vcpu0" for event in run.events):
         return "your guest has executed WFI, and no message ends that. guest_main must not return"
-    if len([m for m in run.events if m.kind is Kind.DELIVER and m.target == "vm1"]) <= number:
-        return "there was no room for it. Your guest has not cleared the message before"
     if run.outcome.kind == "budget":
         return f"your guest goes round for ever. {run.outcome.sentence[:-1]}"
+    if len([m for m in run.events if m.kind is Kind.DELIVER and m.target == "vm1"]) <= number:
+        return "there was no room for it. Your guest has not cleared the message before"
     return "your guest waits for the next message"
 
 
@@ -369,16 +369,6 @@ copied: mov  w0, #0xff06        // clear
         b    again
 """
 CLEARING = "mov  w0, #0xff06        // clear\n        hvc  #0\n"
-BLANKS = (
-    ECHO[: ECHO.index(CLEARING)]
-    + """// clear
-
-        // send: the VM in x1, the size in x2
-
-        b    again
-"""
-)
-"""The echo with two gaps."""
 REPAIRED = """
         adr  x1, out
         adr  x2, in

@@ -2,9 +2,9 @@
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
-from hfedu import notebook
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.lesson05 import GUEST
 from hfedu.course.lesson11 import is_function
@@ -15,9 +15,9 @@ from hfedu.guest.scripted import Message, Script, clear, configure, receive, sen
 from hfedu.guest.toolchain import compile_c
 from hfedu.hf.call import HF_MAILBOX_SEND, HF_VCPU_RUN, HF_VM_CONFIGURE, HfVcpuRun
 from hfedu.hf.vm import MailboxState
-from hfedu.notebook import Run
+from hfedu.notebook import Machine, Run
 from hfedu.run.ramdisk import Image, RamDisk
-from hfedu.run.trace import Event, Kind
+from hfedu.run.trace import Event, Kind, Outcome
 
 ROUTER = 1
 POLICY = {0: {2, 3}, 2: {0, 3, 5}, 3: {2}}
@@ -115,9 +115,18 @@ HOSTILE = (
     ),
 )
 MAX_TRAPS = 4000
-LAST_TURNS = 1000
+LAST_TURNS, LAST_TURNS_IN_C = 30, 1000
+CANDIDATES = 3
+"""So many neighbours that a router fails with are looked at for the shortest run."""
 TIMERS, TIMERS_IN_C = (5, 7, 4, 9, 3), (61, 37, 89, 23)
 """After how many instructions a turn ends at most; a scripted guest's step counts as one."""
+
+
+class Flaw(NamedTuple):
+    """What is wrong with a router: a sentence, and the event that shows it."""
+
+    sentence: str
+    event: int
 
 
 class Trial(NamedTuple):
@@ -128,8 +137,8 @@ class Trial(NamedTuple):
     turns: tuple[int, ...]
     timer: int
 
-    def run(self) -> Run:
-        """Run it. After the turns only the router runs, until it waits."""
+    def machine(self) -> Machine:
+        """Ready to be switched on. After the turns only the router runs, until it waits."""
 
         def primary() -> Any:
             yield configure()
@@ -139,7 +148,7 @@ class Trial(NamedTuple):
                 yield vcpu_run(vm)
                 if self.neighbours.clears:
                     yield clear()
-            for _ in range(LAST_TURNS):
+            for _ in range(LAST_TURNS_IN_C if isinstance(self.router, bytes) else LAST_TURNS):
                 result = yield vcpu_run(ROUTER)
                 if self.neighbours.clears:
                     yield clear()
@@ -147,16 +156,24 @@ class Trial(NamedTuple):
                     return
 
         disk = RamDisk(primary, [self.router, *self.neighbours.clients])
-        return notebook.boot(disk, timer=self.timer, max_traps=MAX_TRAPS, title=f"Router: {self.neighbours.name}")
+        return Machine(disk, timer=self.timer, max_traps=MAX_TRAPS, title=f"Router: {self.neighbours.name}")
 
-    def judged(self) -> Wrong | None:
-        """What is wrong with the router in this run."""
-        run = self.run()
-        try:
-            audit(run)
-        except Wrong as wrong:
-            return Wrong(str(wrong), run)
-        return None
+    def run(self) -> Run:
+        """The whole run."""
+        run = self.machine().run()
+        assert isinstance(run, Run)
+        return run
+
+    def until(self, flaw: Flaw) -> Run:
+        """The run up to the event that shows what is wrong."""
+        machine = self.machine()
+        while machine.step() and machine.recorder is not None and machine.recorder.count <= flaw.event:
+            pass
+        if machine.outcome is None:
+            machine.end(Outcome("violation", flaw.sentence, 4))
+        run = machine.recording()
+        assert isinstance(run, Run)
+        return run
 
     def shortened(self) -> "Trial":
         """A failure, this or another one, with no turn too many: it leaves out halves, quarters, and so on to one."""
@@ -164,7 +181,7 @@ class Trial(NamedTuple):
         while size:
             for begin in range(0, len(trial.turns), size):
                 fewer = trial._replace(turns=trial.turns[:begin] + trial.turns[begin + size :])
-                if fewer.judged():
+                if audit(fewer.run()):
                     trial = fewer
                     break
             else:
@@ -189,44 +206,51 @@ def attempts(run: Run) -> Iterator[tuple[Event, bytes | None]]:
         yield event, messages.get(event.seq)
 
 
-def audit(run: Run) -> None:
-    """Compare all that the router sent with the specification. `Wrong` with the first difference."""
+def audit(run: Run) -> Flaw | None:
+    """Compare all that the router sent with the specification: the first difference."""
+    end = len(run.events) - 1
     if not any(event.result == 0 for event in calls(run, ROUTER, HF_VM_CONFIGURE)):
-        raise Wrong("Your router has not configured its pages, so nothing can be sent to it.")
+        return Flaw("Your router has not configured its pages, so nothing can be sent to it.", end)
     sent = attempts(run)
     for event, sender in arrivals(run):
         had = f"VM {sender} sent {shown(event.message or b'')} (event {event.seq})"
         for wanted in reactions(sender, event.message or b""):
             attempt, data = next(sent, (None, None))
             if attempt is None:
-                raise Wrong(f"{had}, and your router never sent {shown(wanted.data)} because of it: {ending(run)}.")
-            compare(had, wanted, attempt, data)
+                return Flaw(
+                    f"{had}, and your router never sent {shown(wanted.data)} because of it: {ending(run)}.", end
+                )
+            difference = compare(wanted, attempt, data)
+            if difference:
+                should = f"{had}, so your router must send {shown(wanted.data)} to VM {wanted.sender}"
+                return Flaw(f"{should}. In event {attempt.seq} it sends {difference}.", attempt.seq)
             if data is not None:
                 break
             had += f", the send of event {attempt.seq} was refused"
-    extra, data = next(sent, (None, None))
+    extra, _ = next(sent, (None, None))
     if extra is not None:
-        raise Wrong(
+        return Flaw(
             f"Event {extra.seq}: your router sends to VM {extra.args[0]} once more. All that came is dealt with: "
-            "what was refused is tried once, and then never again."
+            "what was refused is tried once, and then never again.",
+            extra.seq,
         )
     if ending(run) != WAITS:
-        raise Wrong(f"All that came is dealt with, but {ending(run)}. Nobody can send to it any more.")
+        return Flaw(f"All that came is dealt with, but {ending(run)}. Nobody can send to it any more.", end)
+    return None
 
 
-def compare(had: str, wanted: Message, attempt: Event, data: bytes | None) -> None:
-    """One send of the router with the one that the specification wants; `data` is None for one that was refused."""
+def compare(wanted: Message, attempt: Event, data: bytes | None) -> str | None:
+    """What else one send of the router is than the specification wants; `data` is None for one that was refused."""
     to, size = attempt.args[:2]
-    should = f"{had}, so your router must send {shown(wanted.data)} to VM {wanted.sender}"
     if to != wanted.sender:
-        raise Wrong(f"{should}. In event {attempt.seq} it sends to VM {to}.")
-    if data is None and size != len(wanted.data):
-        raise Wrong(f"{should}. In event {attempt.seq} it sends {size} bytes.")
-    if data is None or data == wanted.data:
-        return
+        return f"to VM {to}"
+    if data is None:
+        return f"{size} bytes" if size != len(wanted.data) else None
+    if data == wanted.data:
+        return None
     if data[:1] + data[2:] == wanted.data[:1] + wanted.data[2:]:
-        raise Wrong(f"{should}. It sends {shown(data)}: byte 1 says who really sent it, not who the frame says it was.")
-    raise Wrong(f"{should}. In event {attempt.seq} it sends {shown(data)}.")
+        return f"{shown(data)}: byte 1 says who really sent it, not who the frame says it was"
+    return shown(data)
 
 
 WAITS = "it waits for the next message"
@@ -245,17 +269,18 @@ def ending(run: Run) -> str:
 
 
 def survives(router: Image, neighbours: Sequence[Neighbours], orders: int, timers: Sequence[int]) -> Run:
-    """Try a router with these neighbours in several orders. `Wrong` with the shortest run that fails."""
+    """Try a router with these neighbours in several orders. `Wrong` with a run that fails, no turn of it too many."""
     for order in range(orders):
-        for beside in neighbours:
-            turns = tuple(random.Random(order).choices((1, 2, 3, 4), (3, 1, 1, 1), k=8 + 6 * order))
-            trial = Trial(router, beside, turns, timers[order % len(timers)])
-            if trial.judged():
-                trial = trial.shortened()
-                wrong = trial.judged()
-                assert wrong is not None
-                when = ", ".join(f"VM {vm}" for vm in trial.turns) or "none but the router's"
-                raise Wrong(f"With {beside.name}: {wrong} The turns that it takes: {when}.", wrong.run)
+        turns = tuple(random.Random(order).choices((1, 2, 3, 4), (3, 1, 1, 1), k=8 + 6 * order))
+        trials = (Trial(router, beside, turns, timers[order % len(timers)]) for beside in neighbours)
+        failing = list(islice((trial for trial in trials if audit(trial.run())), CANDIDATES))
+        if failing:
+            trial = min((trial.shortened() for trial in failing), key=lambda trial: len(trial.turns))
+            flaw = audit(trial.run())
+            assert flaw is not None
+            when = ", ".join(f"VM {vm}" for vm in trial.turns) or "none but the router's"
+            sentence = f"With {trial.neighbours.name}: {flaw.sentence} The turns that it takes: {when}."
+            raise Wrong(sentence, trial.until(flaw))
     return Trial(router, neighbours[0], (2, 3, 4, 1, 2, 3, 1, 2, 4, 1), timers[0]).run()
 
 
