@@ -457,9 +457,9 @@ EXERCISES = (
         is_source,
         judge_echo,
         (
-            "Each gap is one hypercall: arguments into x1 and x2, the number into w0, then hvc #0.",
+            "Each gap is one hypercall: arguments into x1 and x2, the number into w0, then `hvc #0`.",
             "x19 still holds what receive returned: the sender in bits 0 to 15, the size in bits 32 to 63.",
-            "Clear: mov w0, #0xff06, then hvc #0. Send: and x1, x19, #0xffff, then lsr x2, x19, #32, w0 is 0xff04.",
+            "Clear: `mov w0, #0xff06`, `hvc #0`. Send: `and x1, x19, #0xffff`, `lsr x2, x19, #32`, w0 is 0xff04.",
         ),
         as_python(ECHO),
         {
@@ -485,7 +485,7 @@ EXERCISES = (
         (
             "Let check run it as it is: it stops at the first mistake, names the event, and shows the run.",
             "Pages begin at multiples of 4096. x1 to x17 do not survive an HVC. An address in data counts from 0.",
-            "Write .balign 4096, put the result of receive into x20 instead of x14, and take adr instead of ldr =.",
+            "Write `.balign 4096`, keep what receive returns in x20 instead of x14, take `adr` instead of `ldr =`.",
         ),
         as_python(REPAIRED),
         {
