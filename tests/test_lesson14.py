@@ -2,10 +2,11 @@
 
 import random
 
+import nbformat
 import pytest
 
 import hfedu
-from hfedu import Kind, clear, configure, receive, send
+from hfedu import Kind, clear, configure, lessons, receive, send
 from hfedu.course.exercises import check
 from hfedu.course.lesson14 import (
     FRIENDS,
@@ -94,3 +95,28 @@ def test_no_turn_of_a_failing_run_can_be_left_out():
     for number in range(len(short.turns)):
         fewer = short._replace(turns=short.turns[:number] + short.turns[number + 1 :])
         assert not audit(fewer.run())
+
+
+def test_the_trusting_router_of_the_notebook_fails_with_a_run_to_look_at():
+    book = nbformat.read(lessons.source()[0] / "14_capstone.ipynb", as_version=4)
+    names = dict(vars(hfedu)) | {name: getattr(hfedu, name) for name in hfedu.__all__}
+    exec(next(cell.source for cell in book.cells if cell.id == "naive"), names)
+    verdict = check("14-survive", names["naive"])
+    assert verdict.state == "wrong"
+    assert verdict.run.outcome.kind == "violation"
+
+
+def raiser():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        yield send(message.data[0] - ord("0"), message.data)
+
+
+def test_what_a_client_makes_the_router_raise_is_a_failing_run():
+    beside = next(neighbours for neighbours in HOSTILE if "0, 1 and 2" in neighbours.name)
+    flaws = [trial.flaw() for trial in trials(raiser, beside, TIMERS)]
+    raised = next(flaw for flaw in flaws if flaw and "raised" in flaw.sentence)
+    assert "sent an empty message" in raised.sentence
+    assert "IndexError: index out of range. A client has stopped it." in raised.sentence

@@ -167,7 +167,8 @@ def check_alive(run: Run, vm: int = 1) -> None:
     """`Wrong` if the guest left its memory, waits where nothing wakes it, or was not configured."""
     fault = next((event for event in run.events if event.kind is Kind.FAULT), None)
     if fault is not None:
-        raise Wrong(f"Your guest left its memory (event {fault.seq}): {fault.text.strip()}.", run)
+        why = " It takes exceptions of its own there: look for what it did before." if "pc=0x200" in fault.text else ""
+        raise Wrong(f"Your guest left its memory (event {fault.seq}): {fault.text.strip()}.{why}", run)
     asked = calls(run, vm, HF_VM_CONFIGURE)
     if not asked:
         raise Wrong("Your guest never calls HF_VM_CONFIGURE, so nothing can be sent to it, nor by it.", run)

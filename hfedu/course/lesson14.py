@@ -13,7 +13,7 @@ from hfedu.course.predictions import Prediction, Question
 from hfedu.course.scenes import boot, call_of, calls, is_guest
 from hfedu.guest.scripted import Message, Script, clear, configure, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.guest.toolchain import compile_c
-from hfedu.hf.call import HF_MAILBOX_SEND, HF_VCPU_RUN, HF_VM_CONFIGURE, HfVcpuRun
+from hfedu.hf.call import HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_VCPU_RUN, HF_VM_CONFIGURE, HfVcpuRun
 from hfedu.hf.vm import MailboxState
 from hfedu.notebook import Machine, Run
 from hfedu.run.ramdisk import Image, RamDisk
@@ -133,6 +133,13 @@ class Flaw(NamedTuple):
     event: int
 
 
+def so_far(machine: Machine) -> Run:
+    """What has happened on a machine."""
+    run = machine.recording()
+    assert isinstance(run, Run)
+    return run
+
+
 class Trial(NamedTuple):
     """One machine: a router, its neighbours, whose turn it is, and after how many instructions a turn ends at most."""
 
@@ -165,9 +172,25 @@ class Trial(NamedTuple):
 
     def run(self) -> Run:
         """The whole run."""
-        run = self.machine().run()
-        assert isinstance(run, Run)
-        return run
+        machine = self.machine()
+        machine.run()
+        return so_far(machine)
+
+    def flaw(self) -> Flaw | None:
+        """What is wrong with the router in this run. What it raises before it has received anything goes through."""
+        machine = self.machine()
+        try:
+            machine.run()
+        except Exception as error:
+            run = so_far(machine)
+            came = list(arrivals(run))
+            if not came or not calls(run, ROUTER, HF_MAILBOX_RECEIVE):
+                raise
+            event, sender = came[-1]
+            had = f"VM {sender} sent {shown(event.message or b'')} (event {event.seq})"
+            what = f"{type(error).__name__}: {error}"
+            return Flaw(f"{had}, and your router raised {what}. A client has stopped it.", len(run.events) - 1)
+        return audit(so_far(machine))
 
     def until(self, flaw: Flaw) -> Run:
         """The run up to the event that shows what is wrong."""
@@ -176,9 +199,7 @@ class Trial(NamedTuple):
             pass
         if machine.outcome is None:
             machine.end(Outcome("violation", flaw.sentence, 4))
-        run = machine.recording()
-        assert isinstance(run, Run)
-        return run
+        return so_far(machine)
 
     def shortened(self) -> "Trial":
         """A failure, this or another one, with no turn too many: it leaves out halves, quarters, and so on to one."""
@@ -186,7 +207,7 @@ class Trial(NamedTuple):
         while size:
             for begin in range(0, len(trial.turns), size):
                 fewer = trial._replace(turns=trial.turns[:begin] + trial.turns[begin + size :])
-                if audit(fewer.run()):
+                if fewer.flaw():
                     trial = fewer
                     break
             else:
@@ -280,10 +301,10 @@ def survives(router: Image, neighbours: Sequence[Neighbours], orders: int, timer
     for order in range(orders):
         turns = tuple(random.Random(order).choices((1, 2, 3, 4), (3, 1, 1, 1), k=8 + 6 * order))
         trials = (Trial(router, beside, turns, timers[order % len(timers)]) for beside in neighbours)
-        failing = list(islice((trial for trial in trials if audit(trial.run())), CANDIDATES))
+        failing = list(islice((trial for trial in trials if trial.flaw()), CANDIDATES))
         if failing:
             trial = min((trial.shortened() for trial in failing), key=lambda trial: len(trial.turns))
-            flaw = audit(trial.run())
+            flaw = trial.flaw()
             assert flaw is not None
             when = ", ".join(f"VM {vm}" for vm in trial.turns) or "none but the router's"
             sentence = f"With {trial.neighbours.name}: {flaw.sentence} The turns that it takes: {when}."
