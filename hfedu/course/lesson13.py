@@ -1,0 +1,566 @@
+"""Lesson 13, write a guest: its predictions and exercises. Answers are source texts, judged by what they do."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hfedu import notebook
+from hfedu.course.exercises import Exercise, Wrong
+from hfedu.course.predictions import Prediction, Question
+from hfedu.course.scenes import call_of, calls, delivered
+from hfedu.errors import Mistake
+from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
+from hfedu.guest.toolchain import assemble, compile_c
+from hfedu.hf.call import (
+    HF_MAILBOX_CLEAR,
+    HF_MAILBOX_RECEIVE,
+    HF_MAILBOX_SEND,
+    HF_VCPU_RUN,
+    HF_VM_CONFIGURE,
+    HF_VM_GET_COUNT,
+)
+from hfedu.notebook import Run
+from hfedu.run.ramdisk import Image, RamDisk
+from hfedu.run.trace import Event, Kind
+
+MAX_INSTRUCTIONS, MAX_TRAPS = 300_000, 400
+ASSEMBLY = "assembly as a text"
+C_SOURCE = "a C program as a text"
+BOOTED = "Starting up cpu 0\n"
+
+
+def boot(primary: Image, secondaries: Sequence[Image], title: str) -> Run:
+    """Run real guests beside scripted ones, few instructions and traps at most."""
+    disk = RamDisk(primary, list(secondaries))
+    return notebook.boot(disk, max_instructions=MAX_INSTRUCTIONS, max_traps=MAX_TRAPS, title=title)
+
+
+def run_once() -> Any:
+    """A primary that runs VM 1 once."""
+    yield vcpu_run(1)
+
+
+def entered() -> Run:
+    """A guest hands over what it finds, in the arguments of its first hypercall."""
+    image = assemble("mov x1, x0\n mov x2, sp\n mrs x3, CurrentEL\n mov w0, #0xff01\n hvc #0\n b .")
+    return boot(run_once, [image], "What the first instruction finds")
+
+
+def called() -> Run:
+    """A guest that looks at x9 and x19 after a hypercall."""
+    image = assemble(
+        "mov x9, #7\n mov x19, #7\n mov w0, #0xff01\n hvc #0\nmov x1, x9\n mov x2, x19\n mov w0, #0xff01\n hvc #0\n b ."
+    )
+    return boot(run_once, [image], "Two registers across a hypercall")
+
+
+def pushed() -> Run:
+    """A guest whose first instruction pushes two registers."""
+    return boot(run_once, [assemble("stp x29, x30, [sp, #-16]!\n b .")], "A push, and no stack")
+
+
+def argument(number: int) -> Callable[[Run, Event], str]:
+    """Reads an argument of a call."""
+    return lambda _, event: f"{event.args[number]:#x}" if event.args[number] > 9 else str(event.args[number])
+
+
+def fault_of(run: Run, event: Event) -> str:
+    """Which access went wrong for good."""
+    return "an instruction fetch from 0x200" if "pc=0x200" in event.text else "the store below address 0"
+
+
+FIRST, SECOND = call_of(1, HF_VM_GET_COUNT, 0), call_of(1, HF_VM_GET_COUNT, 1)
+PREDICTIONS = (
+    Prediction(
+        "13-entry",
+        "VM 1 is a secondary of machine code. Its very first instructions look around.",
+        entered,
+        (
+            Question(
+                "What is in its register x0?",
+                ("1, its VM number", "the address of a device tree", "0"),
+                FIRST,
+                lambda _, event: "0" if not event.args[0] else "the address of a device tree",
+                "Only the primary is told where the device tree is. A secondary starts with 0 in every register.",
+            ),
+            Question(
+                "And in sp, the stack pointer?",
+                ("0", "the end of its memory"),
+                FIRST,
+                lambda _, event: "0" if not event.args[1] else "the end of its memory",
+                "The hypervisor sets no stack up: sp is 0 like the other registers. Set it before you use it.",
+            ),
+            Question(
+                "At which exception level does it run?",
+                ("EL0", "EL1", "EL2"),
+                FIRST,
+                lambda _, event: f"EL{event.args[2] >> 2}",
+                "A guest is a kernel: it is entered at EL1, with interrupts masked and the MMU off. EL2 is the "
+                "hypervisor's.",
+            ),
+        ),
+    ),
+    Prediction(
+        "13-registers",
+        "A guest puts 7 into x9 and into x19, makes a hypercall, and looks at both.",
+        called,
+        (
+            Question(
+                "What is in x9 after the HVC?",
+                ("7", "0"),
+                SECOND,
+                argument(0),
+                "The hypervisor gives x1 to x17 back as zero, so that nothing of its own is left in them.",
+            ),
+            Question(
+                "And in x19?",
+                ("7", "0"),
+                SECOND,
+                argument(1),
+                "x18 to x30 are kept. What must live across a hypercall belongs there.",
+            ),
+        ),
+    ),
+    Prediction(
+        "13-push",
+        "VM 1 does not set sp. Its first instruction pushes x29 and x30: a store to sp - 16.",
+        pushed,
+        (
+            Question(
+                "What happens?",
+                ("it is stored at the end of VM 1's memory", "VM 0 is told that VM 1 failed", "the CPU is lost"),
+                lambda run: run.events[-1],
+                lambda run, _: "the CPU is lost" if run.outcome.kind == "hang" else "VM 0 is told that VM 1 failed",
+                "A guest that leaves its memory makes this hypervisor spin for ever (abort-hangs of lesson 12).",
+            ),
+            Question(
+                "Which access does the hypervisor report?",
+                ("the store below address 0", "an instruction fetch from 0x200"),
+                lambda run: next(event for event in run.events if event.kind is Kind.FAULT),
+                fault_of,
+                "0 - 16 is 0xfffffffffffffff0, beyond every physical address. The processor takes that exception to VM "
+                "1 itself, at VBAR_EL1 + 0x200. VBAR_EL1 is 0, and at 0x200 VM 1 has no memory: that second access "
+                "goes to the hypervisor. If you see pc=0x200, look for the exception before.",
+            ),
+        ),
+    ),
+)
+
+
+# Judging.
+
+
+def is_source(answer: Any) -> bool:
+    """Whether an answer is a text."""
+    return isinstance(answer, str)
+
+
+def compiled(make: Callable[[str], bytes], source: str) -> bytes:
+    """The image of a source text. `Wrong` with the compiler's first message."""
+    try:
+        return make(source)
+    except Mistake as mistake:
+        sentence = str(mistake)
+        raise Wrong(f"{sentence[0].upper()}{sentence[1:]}") from None
+
+
+def check_alive(run: Run, vm: int = 1) -> None:
+    """`Wrong` if the guest left its memory, waits where nothing wakes it, or was not configured."""
+    fault = next((event for event in run.events if event.kind is Kind.FAULT), None)
+    if fault is not None:
+        why = " It takes exceptions of its own there: look for what it did before." if "pc=0x200" in fault.text else ""
+        raise Wrong(f"Your guest left its memory (event {fault.seq}): {fault.text.strip()}.{why}", run)
+    asked = calls(run, vm, HF_VM_CONFIGURE)
+    if not asked:
+        raise Wrong("Your guest never calls HF_VM_CONFIGURE, so nothing can be sent to it, nor by it.", run)
+    if not any(event.result == 0 for event in asked):
+        send_page, recv_page = asked[0].args[:2]
+        raise Wrong(
+            f"HF_VM_CONFIGURE gave -1 (event {asked[0].seq}): the pages are {send_page:#x} and {recv_page:#x}. "
+            "They must be two pages of your own memory, each at a multiple of 4096.",
+            run,
+        )
+
+
+def conversation(image: Image, messages: Sequence[tuple[int, bytes]], title: str) -> Run:
+    """VM 0 and VM 2 send to the guest, one after the other. What VM 2 is to send it gets from VM 0."""
+
+    def primary() -> Any:
+        yield configure()
+        for vm in (1, 2):
+            yield vcpu_run(vm)
+        for sender, data in messages:
+            yield send(sender or 1, data)
+            for vm in (2, 1, 1, 2) if sender else (1, 1):
+                yield vcpu_run(vm)
+            yield clear()
+
+    def client() -> Any:
+        yield configure()
+        while True:
+            message = yield receive(block=True)
+            yield clear()
+            if message.sender == 0:
+                yield send(1, message.data)
+
+    return boot(primary, [image, client], title)
+
+
+def answers(run: Run) -> list[tuple[int, bytes]]:
+    """What VM 1 sent, in order: to whom, and the bytes."""
+    made = [event for event in run.events if event.kind is Kind.DELIVER and event.cause is not None]
+    own = [event for event in made if run.events[event.cause or 0].actor == "vm1.vcpu0"]
+    return [(int((event.target or "vm0")[2:]), event.message or b"") for event in own]
+
+
+def shown(data: bytes) -> str:
+    """A message in a sentence."""
+    if not 0 < len(data) <= 16:
+        return f"{len(data) or 'no'} bytes"
+    return f"“{data.decode()}”" if data.isascii() and data.decode().isprintable() else data.hex(" ")
+
+
+def check_answers(run: Run, messages: Sequence[tuple[int, bytes]], wanted: Sequence[bytes]) -> None:
+    """`Wrong` unless the guest answered each message with the bytes wanted, to who sent it, and nothing else."""
+    check_alive(run)
+    refused = next((event for event in calls(run, 1, HF_MAILBOX_SEND) if event.result and event.result >> 63), None)
+    if refused is not None:
+        to, size = refused.args[:2]
+        raise Wrong(f"In event {refused.seq} your guest sends {size} bytes to VM {to}, and that was refused.", run)
+    got = answers(run)
+    for number, ((sender, data), want) in enumerate(zip(messages, wanted, strict=True)):
+        had = f"VM {sender} sent {shown(data)} (message {number + 1})"
+        if number == len(got):
+            raise Wrong(f"{had} and got no answer: {silence(run, number)}.", run)
+        to, answer = got[number]
+        if to != sender:
+            raise Wrong(
+                f"{had}, and the answer went to VM {to}. What you keep across an HVC must be in x18 to x30.", run
+            )
+        if answer != want:
+            raise Wrong(f"{had} and should get {shown(want)}. It got {shown(answer)}.", run)
+    if len(got) > len(wanted):
+        raise Wrong(f"{len(messages)} messages came and your guest answered {len(got)} times.", run)
+
+
+def silence(run: Run, number: int) -> str:
+    """Why the message of that number was not answered."""
+    if not calls(run, 1, HF_MAILBOX_RECEIVE):
+        return "your guest never calls HF_MAILBOX_RECEIVE"
+    if any(event.kind is Kind.WFI and event.actor == "vm1.vcpu0" for event in run.events):
+        return "your guest has executed WFI, and no message ends that. guest_main must not return"
+    if run.outcome.kind == "budget":
+        return f"your guest goes round for ever. {run.outcome.sentence[:-1]}"
+    if len([m for m in run.events if m.kind is Kind.DELIVER and m.target == "vm1"]) <= number:
+        return "there was no room for it. Your guest has not cleared the message before"
+    return "your guest waits for the next message"
+
+
+TALK = ((2, b"one"), (0, b"two"), (2, b""), (0, b"x" * 4096), (2, b"five"))
+
+
+def judge_echo(answer: str) -> Run:
+    """Every message comes back to whoever sent it."""
+    run = conversation(compiled(assemble, answer), TALK, "Your echo")
+    check_answers(run, TALK, [data for _, data in TALK])
+    return run
+
+
+NOTES = ((2, b"milk"), (0, b"bread"), (2, b"eggs"))
+
+
+def judge_repaired(answer: str) -> Run:
+    """Every message is printed on a line and answered with “ok”."""
+    run = conversation(compiled(assemble, answer), NOTES, "Your repaired guest")
+    check_answers(run, NOTES, [b"ok"] * len(NOTES))
+    printed = run.uart.split(BOOTED)[1]
+    if printed != "".join(f"{data.decode()}\n" for _, data in NOTES):
+        raise Wrong(f"It should print each message on a line of its own. It printed {printed!r}.", run)
+    return run
+
+
+SUMS = ((0, b"x" * 200), (2, b"abc"), (0, b"x" * 100), (2, b""), (2, b"x" * 4096), (0, b"y"))
+
+
+def judge_meter(answer: str) -> Run:
+    """Each sender is told how many bytes it has sent."""
+    run = conversation(compiled(compile_c, answer), SUMS, "Your meter")
+    totals: dict[int, int] = {}
+    wanted = []
+    for sender, data in SUMS:
+        totals[sender] = totals.get(sender, 0) + len(data)
+        wanted.append(totals[sender].to_bytes(8, "little"))
+    check_answers(run, SUMS, wanted)
+    return run
+
+
+def slow(text: bytes) -> tuple[Script, Script]:
+    """VM 1, which asks VM 2 before it answers, and VM 2."""
+
+    def server() -> Any:
+        yield configure()
+        yield receive(block=True)
+        yield clear()
+        yield send(2, "what do I say?")
+        message = yield receive(block=True)
+        yield clear()
+        yield send(0, message.data)
+
+    def adviser() -> Any:
+        yield configure()
+        message = yield receive(block=True)
+        yield clear()
+        yield send(message.sender, text)
+
+    return server, adviser
+
+
+def judge_primary(answer: str) -> Run:
+    """The answer is the primary: it sends, runs whoever was woken, prints the reply, and switches the machine off."""
+    image = compiled(compile_c, answer)
+    for text in (b"pong", b"a longer answer"):
+        run = boot(image, slow(text), "Your primary")
+        if not calls(run, 0, HF_VCPU_RUN):
+            raise Wrong("Your primary never runs a VM, so neither of them could even configure its pages.", run)
+        check_alive(run, 0)
+        if delivered(run, 1)[:1] != [b"ping"]:
+            tries = calls(run, 0, HF_MAILBOX_SEND)
+            why = f"it was refused (event {tries[0].seq}): VM 1 must run first" if tries else "you do not send"
+            raise Wrong(f"VM 1 should get “ping” first. It got {delivered(run, 1) or 'nothing'}: {why}.", run)
+        if not delivered(run, 0):
+            raise Wrong(
+                f"No answer came. {run.outcome} VM 1 wakes VM 2 before it answers: look at the code of each "
+                "HF_VCPU_RUN, and run the VM that WAKE_UP names.",
+                run,
+            )
+        printed = run.uart.split(BOOTED)[1]
+        if printed != f"{text.decode()}\n":
+            raise Wrong(f"VM 1 answered {shown(text)}. Your primary printed {printed!r}.", run)
+        if not any(event.result == 0 for event in calls(run, 0, HF_MAILBOX_CLEAR)):
+            raise Wrong("You have read the answer. Clear your mailbox.", run)
+        if run.outcome.kind != "power off":
+            raise Wrong(f"It does all that was asked, and then the machine stays on: {run.outcome}", run)
+    return run
+
+
+# Sources.
+
+ECHO = """
+        adrp x1, send_page
+        adrp x2, recv_page
+        mov  w0, #0xff03        // configure
+        hvc  #0
+again:  mov  w0, #0xff05        // receive
+        mov  x1, #1             // and wait
+        hvc  #0
+        mov  x19, x0            // the sender and the size
+        lsr  x9, x19, #32
+        adrp x10, recv_page
+        adrp x11, send_page
+copy:   cbz  x9, copied
+        ldrb w12, [x10], #1
+        strb w12, [x11], #1
+        sub  x9, x9, #1
+        b    copy
+copied: mov  w0, #0xff06        // clear
+        hvc  #0
+        and  x1, x19, #0xffff   // send
+        lsr  x2, x19, #32
+        mov  w0, #0xff04
+        hvc  #0
+        b    again
+"""
+CLEARING = "mov  w0, #0xff06        // clear\n        hvc  #0\n"
+REPAIRED = """
+        adr  x1, out
+        adr  x2, in
+        mov  w0, #0xff03        // configure
+        hvc  #0
+again:  mov  w0, #0xff05        // receive
+        mov  x1, #1             // and wait
+        hvc  #0
+        mov  x20, x0            // the sender and the size
+        lsr  x9, x20, #32
+        adr  x10, in
+        mov  x11, #0x09000000
+print:  cbz  x9, printed
+        ldrb w12, [x10], #1
+        strb w12, [x11]
+        sub  x9, x9, #1
+        b    print
+printed:
+        mov  w12, #'\\n'
+        strb w12, [x11]
+        mov  w0, #0xff06        // clear
+        hvc  #0
+        adr  x9, ok
+        ldrh w10, [x9]
+        adr  x11, out
+        strh w10, [x11]
+        and  x1, x20, #0xffff   // send
+        mov  x2, #2
+        mov  w0, #0xff04
+        hvc  #0
+        b    again
+ok:     .ascii "ok"
+        .balign 4096
+out:    .skip 4096
+in:     .skip 4096
+"""
+UNALIGNED = REPAIRED.replace(".balign 4096", ".balign 16")
+BROKEN = UNALIGNED.replace("x20", "x14").replace("adr  x9, ok", "ldr  x9, =ok")
+"""The same guest with three mistakes."""
+METER = """static u64 total[16];
+
+void guest_main(void)
+{
+    configure();
+    for (;;) {
+        u64 got = hvc(HF_MAILBOX_RECEIVE, 1, 0, 0);
+        u64 sender = got & 0xffff;
+
+        total[sender] += got >> 32;
+        hvc(HF_MAILBOX_CLEAR, 0, 0, 0);
+        *(u64 *)send_page = total[sender];
+        hvc(HF_MAILBOX_SEND, sender, 8, 0);
+    }
+}
+"""
+PRIMARY = """void guest_main(const u8 *fdt)
+{
+    u64 vm = 1, got;
+
+    configure();
+    hvc(HF_VCPU_RUN, 1, 0, 0);
+    hvc(HF_VCPU_RUN, 2, 0, 0);
+    copy(send_page, (const u8 *)"ping", 4);
+    hvc(HF_MAILBOX_SEND, 1, 4, 0);
+    while (((got = hvc(HF_VCPU_RUN, vm, 0, 0)) & 0xff) != MESSAGE)
+        if ((got & 0xff) == WAKE_UP)
+            vm = got >> 16 & 0xffff;
+    write(recv_page, got >> 32);
+    putc('\\n');
+    hvc(HF_MAILBOX_CLEAR, 0, 0, 0);
+    hvc(PSCI_SYSTEM_OFF, 0, 0, 0);
+}
+"""
+
+
+def as_python(source: str) -> str:
+    """A source text as Python that defines `answer`."""
+    return f'answer = r"""{source}"""\n'
+
+
+EXERCISES = (
+    Exercise(
+        "13-echo",
+        "the echo in assembly, with both gaps filled in.",
+        ASSEMBLY,
+        is_source,
+        judge_echo,
+        (
+            "Each gap is one hypercall: arguments into x1 and x2, the number into w0, then `hvc #0`.",
+            "x19 still holds what receive returned: the sender in bits 0 to 15, the size in bits 32 to 63.",
+            "Clear: `mov w0, #0xff06`, `hvc #0`. Send: `and x1, x19, #0xffff`, `lsr x2, x19, #32`, w0 is 0xff04.",
+        ),
+        as_python(ECHO),
+        {
+            "never clears": (as_python(ECHO.replace(CLEARING, "")), "has not cleared the message before"),
+            "keeps the result in x13": (
+                as_python(ECHO.replace("x19", "x13")),
+                "must be in x18 to x30",
+            ),
+            "sender and size swapped": (
+                as_python(ECHO.replace("and  x1, x19, #0xffff", "lsr  x1, x19, #32").replace(
+                    "lsr  x2, x19, #32\n        mov  w0, #0xff04", "and  x2, x19, #0xffff\n        mov  w0, #0xff04")),
+                "bytes to VM 3, and that was refused",
+            ),
+            "an instruction that is none": (as_python(ECHO.replace("and  x1", "land x1")), "does not compile, line"),
+        },
+    ),
+    Exercise(
+        "13-repair",
+        "the guest in assembly, with its three mistakes repaired.",
+        ASSEMBLY,
+        is_source,
+        judge_repaired,
+        (
+            "Let check run it as it is: it stops at the first mistake, names the event, and shows the run.",
+            "Pages begin at multiples of 4096. x1 to x17 do not survive an HVC. An address in data counts from 0.",
+            "Write `.balign 4096`, keep what receive returns in x20 instead of x14, take `adr` instead of `ldr =`.",
+        ),
+        as_python(REPAIRED),
+        {
+            "as it is": (as_python(BROKEN), "at a multiple of 4096"),
+            "pages not aligned": (as_python(UNALIGNED), "at a multiple of 4096"),
+            "the result in x14": (as_python(REPAIRED.replace("x20", "x14")), "must be in x18 to x30"),
+            "an absolute address": (as_python(REPAIRED.replace("adr  x9, ok", "ldr  x9, =ok")), "left its memory"),
+            "prints no new line": (
+                as_python(REPAIRED.replace("        mov  w12, #'\\n'\n        strb w12, [x11]\n", "")),
+                "on a line of its own",
+            ),
+        },
+    ),
+    Exercise(
+        "13-meter",
+        "a C guest that tells each sender how many bytes it has sent so far.",
+        C_SOURCE,
+        is_source,
+        judge_meter,
+        (
+            "Begin with configure(), then a loop that never ends: receive, count, clear, send.",
+            "Keep a total for each sender: static u64 total[16], by the number of the sender.",
+            "*(u64 *)send_page = total[sender]; then send 8 bytes to the sender.",
+        ),
+        as_python(METER),
+        {
+            "one total for all": (as_python(METER.replace("total[sender]", "total[0]")), "and should get"),
+            "a total of 8 bits": (as_python(METER.replace("u64 total", "u8 total")), "and should get"),
+            "never clears": (
+                as_python(METER.replace("        hvc(HF_MAILBOX_CLEAR, 0, 0, 0);\n", "")),
+                "has not cleared the message before",
+            ),
+            "returns": (
+                as_python(METER.replace("for (;;) {", "{")),
+                "guest_main must not return",
+            ),
+            "does not configure": (as_python(METER.replace("    configure();\n", "")), "never calls HF_VM_CONFIGURE"),
+            "counts in floating point": (as_python(METER.replace("u64 total", "double total")), "does not compile"),
+        },
+    ),
+    Exercise(
+        "13-primary",
+        "a primary in C that sends “ping” to VM 1, prints the answer on a line, clears, and switches the machine off.",
+        C_SOURCE,
+        is_source,
+        judge_primary,
+        (
+            "Both VMs must run once before you send: they configure their pages and wait.",
+            "HF_VCPU_RUN returns a code in bits 0 to 7. On WAKE_UP run the VM in bits 16 to 31, on MESSAGE stop.",
+            "The size of the message is got >> 32: write(recv_page, got >> 32), then putc('\\n').",
+        ),
+        as_python(PRIMARY),
+        {
+            "sends before VM 1 has run": (
+                as_python(PRIMARY.replace("    hvc(HF_VCPU_RUN, 1, 0, 0);\n", "")),
+                "VM 1 must run first",
+            ),
+            "runs VM 1 only": (as_python(PRIMARY.replace("vm = got >> 16 & 0xffff", "vm = 1")), "No answer came"),
+            "prints the page as a string": (
+                as_python(PRIMARY.replace("write(recv_page, got >> 32)", "write(recv_page, 4)")),
+                "Your primary printed",
+            ),
+            "does not switch off": (
+                as_python(PRIMARY.replace("    hvc(PSCI_SYSTEM_OFF, 0, 0, 0);\n", "")),
+                "the machine stays on",
+            ),
+        },
+    ),
+)  # fmt: skip
+
+TERMS = {
+    "image": "The bytes of a program as they are copied into a VM's memory. It is entered at its first byte.",
+    "PL011": "Arm's device for a serial line. A byte that is stored at 0x09000000 is printed.",
+    "position-independent": "Of code: it runs at whatever address it is loaded, because it finds everything by its "
+    "distance from the program counter.",
+    "freestanding": "Of a C program: there is no operating system and no C library below it.",
+}

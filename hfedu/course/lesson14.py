@@ -1,0 +1,682 @@
+"""Lesson 14, capstone: a message router, its specification as a function, and the neighbours it must survive."""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+from hfedu.course.exercises import Exercise, Wrong
+from hfedu.course.lesson05 import GUEST
+from hfedu.course.lesson11 import is_function
+from hfedu.course.lesson13 import C_SOURCE, as_python, compiled, is_source
+from hfedu.course.predictions import Prediction, Question
+from hfedu.course.scenes import boot, call_of, calls, is_guest
+from hfedu.guest.scripted import Message, Script, clear, configure, receive, send, vcpu_run, wait_for_interrupt
+from hfedu.guest.toolchain import compile_c
+from hfedu.hf.call import HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_VCPU_RUN, HF_VM_CONFIGURE, HfVcpuRun
+from hfedu.hf.vm import MailboxState
+from hfedu.notebook import Machine, Run
+from hfedu.run.ramdisk import Image, RamDisk
+from hfedu.run.trace import Event, Kind, Outcome
+
+ROUTER = 1
+POLICY = {0: {2, 3}, 2: {0, 3, 5}, 3: {2}}
+"""Who may write to whom. VM 4 may write to nobody; VM 5 is planned and not there yet."""
+
+
+def reactions(sender: int, data: bytes) -> list[Message]:
+    """The specification: what the router tries to send because of a message, the second only if the first is refused.
+
+    `sender` of a `Message` is here whom it goes to.
+    """
+
+    def answer(word: str) -> Message:
+        return Message(sender, f"{sender}{ROUTER}{word}".encode())
+
+    if len(data) < 2 or not data[:1].isdigit():
+        return [answer("malformed")]
+    to = int(data[:1])
+    if to not in POLICY.get(sender, ()):
+        return [answer("denied")]
+    return [Message(to, f"{to}{sender}".encode() + data[2:]), answer("undelivered")]
+
+
+def shown(data: bytes) -> str:
+    """A message in a sentence."""
+    if not data:
+        return "an empty message"
+    text = "".join(chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}" for byte in data[:16])
+    return f"“{text}”" if len(data) <= 16 else f"“{text}…” ({len(data)} bytes)"
+
+
+# Neighbours.
+
+
+def writer(*frames: bytes) -> Script:
+    """A client that keeps to the rules: it sends each frame until it is taken, and reads whatever comes."""
+
+    def client() -> Any:
+        yield configure()
+        for frame in frames:
+            while (yield send(ROUTER, frame)) == -1:
+                yield receive(block=False)
+                yield clear()
+        while True:
+            yield receive(block=True)
+            yield clear()
+
+    return client
+
+
+def flooder(to: int, *frames: bytes) -> Script:
+    """Sends again and again, to the router or to somebody else, and reads nothing."""
+
+    def flooding() -> Any:
+        yield configure()
+        while True:
+            for frame in frames:
+                yield send(to, frame)
+
+    return flooding
+
+
+def deaf() -> Any:
+    """Has a mailbox and never reads it."""
+    yield configure()
+    yield wait_for_interrupt()
+
+
+class Neighbours(NamedTuple):
+    """Who lives beside the router: VM 2, 3 and 4, what the primary sends, and whether it clears its mailbox.
+
+    Turns are so many times longer: a large message takes long to copy.
+    """
+
+    name: str
+    clients: tuple[Script, Script, Script]
+    primary: tuple[bytes, ...] = ()
+    clears: bool = True
+    longer: int = 1
+
+
+QUIET = writer()
+FRIENDS = Neighbours(
+    "neighbours that keep to the rules",
+    (writer(b"32hello", b"02hello", b"52hello", b"9"), writer(b"23hi", b"03hi"), writer(b"24hi")),
+    (b"20news",),
+)
+HOSTILE = (
+    Neighbours("VM 3, which forges the header", (QUIET, writer(b"20open", b"21denied", b"2?open"), QUIET)),
+    Neighbours("VM 3, which floods the router", (writer(b"32hello", b"52hello"), flooder(1, b"23a", b"23b"), QUIET)),
+    Neighbours("VM 3, which never reads", (writer(b"32one", b"32two", b"02three"), deaf, QUIET)),
+    Neighbours("VM 4, which floods the router and never reads", (writer(b"32hello"), QUIET, flooder(1, b"24x"))),
+    Neighbours("messages of 0, 1 and 2 bytes", (writer(b"", b"32"), writer(b"23", b""), writer(b"4"))),
+    Neighbours("messages of 4096 bytes", (QUIET, QUIET, QUIET), (b"20" + b"x" * 4094, b"\xff" * 4096) * 2, longer=20),
+    Neighbours("unknown destinations", (writer(b"12", b"22"), writer(b"92", b"/2", b":2"), writer(b"54", b"\xb24"))),
+    Neighbours("VM 4, which floods VM 2 past the router", (QUIET, writer(b"23one", b"23two"), flooder(2, b"21x"))),
+    Neighbours(
+        "a primary that sends and never reads", (writer(b"02a", b"02b"), QUIET, QUIET), (b"20a", b"10b") * 9, False
+    ),
+)
+MAX_TRAPS = 4000
+LAST_TURNS, LAST_TURNS_IN_C = 60, 300
+CANDIDATES = 3
+"""So many neighbours that a router fails with are looked at for the shortest run."""
+TIMERS, TIMERS_IN_C = (5, 7, 4, 9, 3), (61, 37, 89, 23)
+"""After how many instructions a turn ends at most; a scripted guest's step counts as one."""
+
+
+class Flaw(NamedTuple):
+    """What is wrong with a router: a sentence, and the event that shows it."""
+
+    sentence: str
+    event: int
+
+
+def so_far(machine: Machine) -> Run:
+    """What has happened on a machine."""
+    run = machine.recording()
+    assert isinstance(run, Run)
+    return run
+
+
+class Trial(NamedTuple):
+    """One machine: a router, its neighbours, whose turn it is, and after how many instructions a turn ends at most."""
+
+    router: Image
+    neighbours: Neighbours
+    turns: tuple[int, ...]
+    timer: int
+
+    def machine(self) -> Machine:
+        """Ready to be switched on. After the turns only the router runs, until it waits."""
+
+        def primary() -> Any:
+            yield configure()
+            for number, vm in enumerate(self.turns):
+                if number % 4 == 3 and number // 4 < len(self.neighbours.primary):
+                    yield send(ROUTER, self.neighbours.primary[number // 4])
+                yield vcpu_run(vm)
+                if self.neighbours.clears:
+                    yield clear()
+            for _ in range(LAST_TURNS_IN_C if isinstance(self.router, bytes) else LAST_TURNS):
+                result = yield vcpu_run(ROUTER)
+                if self.neighbours.clears:
+                    yield clear()
+                if result.code == HfVcpuRun.WAIT_FOR_INTERRUPT:
+                    return
+
+        disk = RamDisk(primary, [self.router, *self.neighbours.clients])
+        timer = self.timer * self.neighbours.longer
+        return Machine(disk, timer=timer, max_traps=MAX_TRAPS, title=f"Router: {self.neighbours.name}")
+
+    def run(self) -> Run:
+        """The whole run."""
+        machine = self.machine()
+        machine.run()
+        return so_far(machine)
+
+    def flaw(self) -> Flaw | None:
+        """What is wrong with the router in this run. What it raises before it has received anything goes through."""
+        machine = self.machine()
+        try:
+            machine.run()
+        except Exception as error:
+            run = so_far(machine)
+            came = list(arrivals(run))
+            if not came or not calls(run, ROUTER, HF_MAILBOX_RECEIVE):
+                raise
+            event, sender = came[-1]
+            had = f"VM {sender} sent {shown(event.message or b'')} (event {event.seq})"
+            what = f"{type(error).__name__}: {error}"
+            return Flaw(f"{had}, and your router raised {what}. A client has stopped it.", len(run.events) - 1)
+        return audit(so_far(machine))
+
+    def until(self, flaw: Flaw) -> Run:
+        """The run up to the event that shows what is wrong."""
+        machine = self.machine()
+        while machine.step() and machine.recorder is not None and machine.recorder.count <= flaw.event:
+            pass
+        if machine.outcome is None:
+            machine.end(Outcome("violation", flaw.sentence, 4))
+        return so_far(machine)
+
+    def shortened(self) -> "Trial":
+        """A failure, this or another one, with no turn too many: it leaves out halves, quarters, and so on to one."""
+        trial, size = self, len(self.turns)
+        while size:
+            for begin in range(0, len(trial.turns), size):
+                fewer = trial._replace(turns=trial.turns[:begin] + trial.turns[begin + size :])
+                if fewer.flaw():
+                    trial = fewer
+                    break
+            else:
+                size //= 2
+        return trial
+
+
+# The audit of a run.
+
+
+def arrivals(run: Run) -> Iterator[tuple[Event, int]]:
+    """The messages that the router's mailbox took, and who sent each."""
+    for event in run.events:
+        if event.kind is Kind.DELIVER and event.target == f"vm{ROUTER}" and event.cause is not None:
+            yield event, int(run.events[event.cause].actor.split(".")[0][2:])
+
+
+def attempts(run: Run) -> Iterator[tuple[Event, bytes | None]]:
+    """The router's sends, and the bytes that each delivered, None if it was refused."""
+    messages = {event.cause: event.message for event in run.events if event.kind is Kind.DELIVER}
+    for event in calls(run, ROUTER, HF_MAILBOX_SEND):
+        yield event, messages.get(event.seq)
+
+
+def audit(run: Run) -> Flaw | None:
+    """Compare all that the router sent with the specification: the first difference."""
+    end = len(run.events) - 1
+    if not any(event.result == 0 for event in calls(run, ROUTER, HF_VM_CONFIGURE)):
+        return Flaw("Your router has not configured its pages, so nothing can be sent to it.", end)
+    sent = attempts(run)
+    for event, sender in arrivals(run):
+        had = f"VM {sender} sent {shown(event.message or b'')} (event {event.seq})"
+        for wanted in reactions(sender, event.message or b""):
+            attempt, data = next(sent, (None, None))
+            if attempt is None:
+                return Flaw(
+                    f"{had}, and your router never sent {shown(wanted.data)} because of it: {ending(run)}.", end
+                )
+            difference = compare(wanted, attempt, data)
+            if difference:
+                should = f"{had}, so your router must send {shown(wanted.data)} to VM {wanted.sender}"
+                return Flaw(f"{should}. In event {attempt.seq} it sends {difference}.", attempt.seq)
+            if data is not None:
+                break
+            had += f", the send of event {attempt.seq} was refused"
+    extra, _ = next(sent, (None, None))
+    if extra is not None:
+        return Flaw(
+            f"Event {extra.seq}: your router sends to VM {extra.args[0]} once more. All that came is dealt with: "
+            "what was refused is tried once, and then never again.",
+            extra.seq,
+        )
+    if ending(run) != WAITS:
+        return Flaw(f"All that came is dealt with, but {ending(run)}. Nobody can send to it any more.", end)
+    return None
+
+
+def compare(wanted: Message, attempt: Event, data: bytes | None) -> str | None:
+    """What else one send of the router is than the specification wants; `data` is None for one that was refused."""
+    to, size = attempt.args[:2]
+    if to != wanted.sender:
+        return f"to VM {to}"
+    if data is None:
+        return f"{size} bytes" if size != len(wanted.data) else None
+    if data == wanted.data:
+        return None
+    if data[:1] + data[2:] == wanted.data[:1] + wanted.data[2:]:
+        return f"{shown(data)}: byte 1 says who really sent it, not who the frame says it was"
+    return shown(data)
+
+
+WAITS = "it waits for the next message"
+
+
+def ending(run: Run) -> str:
+    """What the router was doing at the end."""
+    state = run.at(len(run.events) - 1)
+    if run.outcome.kind == "hang":
+        return "it touched memory that is not its own"
+    if run.outcome.kind != "power off" or state[f"vm{ROUTER}.vcpu0.state"] in ("READY", "RUNNING"):
+        return "it is busy with something that has no end"
+    if any(event.kind is Kind.WFI and event.actor == f"vm{ROUTER}.vcpu0" for event in run.events):
+        return "it has come to its end"
+    if state[f"vm{ROUTER}.mailbox.state"] != MailboxState.EMPTY.name:
+        return "it has not cleared its mailbox"
+    return WAITS
+
+
+def survives(router: Image, neighbours: Sequence[Neighbours], orders: int, timers: Sequence[int]) -> Run:
+    """Try a router with these neighbours in several orders. `Wrong` with a run that fails, no turn of it too many."""
+    for order in range(orders):
+        turns = tuple(random.Random(order).choices((1, 2, 3, 4), (3, 1, 1, 1), k=8 + 6 * order))
+        trials = (Trial(router, beside, turns, timers[order % len(timers)]) for beside in neighbours)
+        failing = list(islice((trial for trial in trials if trial.flaw()), CANDIDATES))
+        if failing:
+            trial = min((trial.shortened() for trial in failing), key=lambda trial: len(trial.turns))
+            flaw = trial.flaw()
+            assert flaw is not None
+            when = ", ".join(f"VM {vm}" for vm in trial.turns) or "none but the router's"
+            sentence = f"With {trial.neighbours.name}: {flaw.sentence} The turns that it takes: {when}."
+            raise Wrong(sentence, trial.until(flaw))
+    return Trial(router, neighbours[0], (2, 3, 4, 1, 2, 3, 1, 2, 4, 1), timers[0]).run()
+
+
+# Predictions.
+
+
+def straight() -> Run:
+    """VM 3 sends to VM 2 past the router."""
+
+    def primary() -> Any:
+        yield configure()
+        yield vcpu_run(2)
+        yield vcpu_run(3)
+        yield vcpu_run(2)
+
+    def receiver() -> Any:
+        yield configure()
+        yield receive(block=True)
+
+    def stranger() -> Any:
+        yield configure()
+        yield send(2, "20open")
+
+    return boot(primary, [QUIET, receiver, stranger], "Past the router")
+
+
+def stubborn() -> Run:
+    """A router that tries until its send is taken, and a VM 3 that never reads."""
+
+    def primary() -> Any:
+        yield configure()
+        for vm in (1, 3):
+            yield vcpu_run(vm)
+        for text in ("30one", "30two"):
+            yield send(ROUTER, text)
+            yield vcpu_run(ROUTER)
+            yield vcpu_run(ROUTER)
+
+    def router() -> Any:
+        yield configure()
+        while True:
+            message = yield receive(block=True)
+            yield clear()
+            while (yield send(3, message.data)) == -1:
+                pass
+
+    return boot(primary, [router, QUIET, deaf], "A router that insists")
+
+
+def who_sent(run: Run, event: Event) -> str:
+    """What the hypervisor tells VM 2 about the sender."""
+    vm = run.at(len(run.events) - 1)["vm2.mailbox.recv_from_id"]
+    return f"VM {vm}"
+
+
+def comes_back(run: Run, event: Event) -> str:
+    """Whether a HF_VCPU_RUN returns."""
+    back = [e for e in run.events[event.seq + 1 :] if e.kind is Kind.SWITCH and e.target == "vm0.vcpu0"]
+    return "it returns WAKE_UP" if back else "it never returns"
+
+
+PREDICTIONS = (
+    Prediction(
+        "14-past-the-router",
+        "VM 3 may not write to VM 2, says the router's table. VM 3 sends “20open” to VM 2 itself, not to the router.",
+        straight,
+        (
+            Question(
+                "Does VM 2 get the message?",
+                ("no, its send gives -1", "yes"),
+                call_of(3, HF_MAILBOX_SEND, 0),
+                lambda _, event: "yes" if event.result == 0 else "no, its send gives -1",
+                "Since the commit of this course any VM may send to any VM. The table is the router's, and the "
+                "hypervisor has never heard of it.",
+            ),
+            Question(
+                "Who has sent it, says the hypervisor to VM 2?",
+                ("VM 0", "VM 1", "VM 3"),
+                call_of(3, HF_MAILBOX_SEND, 0),
+                who_sent,
+                "The result of receive names VM 3, whatever stands in the message. So a client drops all that does not "
+                "come from VM 1: that is what makes the router's table count.",
+            ),
+        ),
+    ),
+    Prediction(
+        "14-insist",
+        "A router tries to send until it is taken. VM 3 never reads. VM 0 sends “30one” and then “30two”, and runs the "
+        "router after each. There is no timer.",
+        stubborn,
+        (
+            Question(
+                "VM 0 runs the router with “30one”. What does HF_VCPU_RUN do?",
+                ("it never returns", "it returns WAKE_UP"),
+                call_of(0, HF_VCPU_RUN, 2),
+                comes_back,
+                "VM 3's mailbox was empty, so the send succeeds, and the CPU goes back to VM 0.",
+            ),
+            Question(
+                "And with “30two”?",
+                ("it never returns", "it returns WAKE_UP"),
+                call_of(0, HF_VCPU_RUN, 4),
+                comes_back,
+                "VM 3's mailbox is full for ever. A send that is refused keeps the CPU, so one client that does not "
+                "read has stopped the router, and with it everybody.",
+            ),
+        ),
+    ),
+)
+
+
+# The stages.
+
+
+def tried(answer: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function of the learner gives. `Wrong` if it raises: a client must not be able to stop the router."""
+    try:
+        return answer(*arguments)
+    except Exception as error:
+        given = ", ".join(map(repr, arguments))
+        raise Wrong(
+            f"answer({given}) raised {type(error).__name__}: {error}. Any client can make this happen, and your router "
+            "would stop."
+        ) from None
+
+
+def judge_parse(answer: Callable[[bytes], Any]) -> None:
+    """Frames and what is none."""
+    for data in (b"32hello", b"00", b"93" + b"x" * 4094, b"30hello", b"3\xffhello", b"", b"3", b"x2hello", b"/2", b":2",
+                 b"\xb22", b"-2", b" 2"):  # fmt: skip
+        right = (int(data[:1]), data[2:]) if len(data) >= 2 and data[:1].isdigit() else None
+        got = tried(answer, data)
+        if got != right:
+            raise Wrong(f"For {data[:12]!r} your function gave {str(got)[:60]}, and it should give {str(right)[:60]}.")
+
+
+def judge_policy(answer: Callable[[int, int], Any]) -> None:
+    """Every sender and every destination."""
+    for sender in range(17):
+        for to in range(10):
+            right = to in POLICY.get(sender, ())
+            if bool(tried(answer, sender, to)) is not right:
+                says = "may write to" if right else "may not write to"
+                raise Wrong(f"VM {sender} {says} VM {to}: what is not in the table is denied. Your function says else.")
+
+
+def judge_route(answer: Script) -> Run:
+    """A router among friends."""
+    return survives(answer, (FRIENDS,), 9, TIMERS)
+
+
+def judge_survive(answer: Script) -> Run:
+    """A router among enemies."""
+    return survives(answer, (FRIENDS, *HOSTILE), 9, TIMERS)
+
+
+def judge_in_c(answer: str) -> Run:
+    """A router of machine code, interrupted anywhere."""
+    image = compiled(compile_c, answer)
+    return survives(image, (FRIENDS, *HOSTILE), 7, TIMERS_IN_C)
+
+
+FUNCTION = "a function"
+PARSE = """def answer(data):
+    if len(data) < 2 or not data[:1].isdigit():
+        return None
+    return int(data[:1]), data[2:]
+"""
+ALLOWED = """from hfedu.course.lesson14 import POLICY
+
+def answer(sender, to):
+    return to in POLICY.get(sender, ())
+"""
+ROUTE = """from hfedu.course.lesson14 import POLICY
+
+def answer():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        sender, data = message
+        if len(data) < 2 or not data[:1].isdigit():
+            word = "malformed"
+        elif int(data[:1]) not in POLICY.get(sender, ()):
+            word = "denied"
+        else:
+            frame = data[:1] + str(sender).encode() + data[2:]
+            if (yield send(int(data[:1]), frame)) != -1:
+                continue
+            word = "undelivered"
+        yield send(sender, f"{sender}1{word}")
+"""
+IN_C = """static const u16 may[16] = {[0] = 1 << 2 | 1 << 3, [2] = 1 << 0 | 1 << 3 | 1 << 5, [3] = 1 << 2};
+
+static void answer(u64 sender, const char *word)
+{
+    u64 size = 2;
+
+    send_page[0] = '0' + sender;
+    send_page[1] = '1';
+    while (*word)
+        send_page[size++] = *word++;
+    hvc(HF_MAILBOX_SEND, sender, size, 0);
+}
+
+void guest_main(void)
+{
+    configure();
+    for (;;) {
+        u64 got = hvc(HF_MAILBOX_RECEIVE, 1, 0, 0);
+        u64 sender = got & 0xffff, size = got >> 32, to = recv_page[0] - '0';
+
+        copy(send_page, recv_page, size);
+        hvc(HF_MAILBOX_CLEAR, 0, 0, 0);
+        if (size < 2 || to > 9) {
+            answer(sender, "malformed");
+        } else if (!(may[sender] >> to & 1)) {
+            answer(sender, "denied");
+        } else {
+            send_page[1] = '0' + sender;
+            if (hvc(HF_MAILBOX_SEND, to, size, 0) == (u64)-1)
+                answer(sender, "undelivered");
+        }
+    }
+}
+"""
+BELIEVES = ROUTE.replace("frame = data[:1] + str(sender).encode() + data[2:]", "frame = data")
+INSISTS = ROUTE.replace(
+    """            if (yield send(int(data[:1]), frame)) != -1:
+                continue
+            word = "undelivered"
+""",
+    """            while (yield send(int(data[:1]), frame)) == -1:
+                pass
+            continue
+""",
+)
+
+
+EXERCISES = (
+    Exercise(
+        "14-parse",
+        "a function that takes a message apart: (to, payload), or None if it is malformed.",
+        FUNCTION,
+        is_function,
+        judge_parse,
+        (
+            "Two things make a message malformed: it is too short, or its first byte is no digit. Check them first.",
+            "data[:1] is a bytes of length 0 or 1, data[:1].isdigit() is true for “0” to “9” only.",
+            "if len(data) < 2 or not data[:1].isdigit(): return None. Else return int(data[:1]), data[2:].",
+        ),
+        PARSE,
+        {
+            "does not look at the size": (PARSE.replace("len(data) < 2 or ", ""), "For b'3' your function gave"),
+            "takes data[0] as it comes": (
+                "def answer(data):\n    return data[0] - 48, data[2:]\n", "raised IndexError"),
+            "an empty payload is malformed": (PARSE.replace("< 2", "< 3"), "For b'00' your function gave None"),
+            "keeps the header": (PARSE.replace("data[2:]", "data"), "For b'32hello' your function gave"),
+            "to is text": (PARSE.replace("int(data[:1])", "data[:1].decode()"), "it should give (3, b'hello')"),
+        },
+    ),
+    Exercise(
+        "14-policy",
+        "a function of sender and destination: whether the table allows it.",
+        FUNCTION,
+        is_function,
+        judge_policy,
+        (
+            "The table maps a sender to the set of VMs that it may write to.",
+            "What is not in the table is denied, also a sender that is not in it.",
+            "return to in POLICY.get(sender, ())",
+        ),
+        ALLOWED,
+        {
+            "both directions": (
+                ALLOWED.replace("POLICY.get(sender, ())", "POLICY.get(sender, ()) or sender in POLICY.get(to, ())"),
+                "VM 3 may not write to VM 0"),
+            "a sender that it does not know": (ALLOWED.replace(".get(sender, ())", "[sender]"), "raised KeyError"),
+            "allowed unless denied": (
+                ALLOWED.replace("(sender, ())", "(sender, range(10))"), "VM 1 may not write to VM 0"),
+        },
+    ),
+    Exercise(
+        "14-route",
+        "the router, as a guest, among neighbours that keep to the rules.",
+        GUEST,
+        is_guest,
+        judge_route,
+        (
+            "The loop of every service: receive, clear, decide, send. Your two functions decide.",
+            "`yield send(...)` gives -1 if it was refused. Only then comes the answer “undelivered”.",
+            "An answer is a frame too: to the sender, from 1: yield send(sender, f\"{sender}1denied\").",
+        ),
+        ROUTE,
+        {
+            "says nothing when it denies": (
+                ROUTE.replace('            word = "denied"', "            continue"), "“41denied”"),
+            "never clears": (ROUTE.replace("        yield clear()\n", ""), "has not cleared its mailbox"),
+            "forgets the table": (
+                ROUTE.replace("int(data[:1]) not in POLICY.get(sender, ())", "False"), "sends to VM"),
+            "says nothing when it is refused": (
+                ROUTE.replace('            word = "undelivered"', "            continue"), "undelivered”"),
+        },
+    ),
+    Exercise(
+        "14-survive",
+        "the router, as a guest, among hostile neighbours.",
+        GUEST,
+        is_guest,
+        judge_survive,
+        (
+            "Take the run that check shows and ask: what did the client do that you did not think of?",
+            "Byte 1 is written by you, from message.sender. Nothing is tried twice. Nothing is raised.",
+            "Forward data[:1] + str(sender).encode() + data[2:], once; if that gives -1, send the answer, once.",
+        ),
+        ROUTE,
+        {
+            "believes the header": (BELIEVES, "byte 1 says who really sent it"),
+            "tries until it is taken": (INSISTS, "was refused"),
+            "tries to answer until it is taken": (
+                ROUTE.replace(
+                    '        yield send(sender, f"{sender}1{word}")',
+                    '        while (yield send(sender, f"{sender}1{word}")) == -1:\n            pass'),
+                "once more"),
+            "answers who the header names": (
+                ROUTE.replace("sender, data = message", "sender, data = message\n        origin = data[1:2]").replace(
+                    '        yield send(sender, f"{sender}1{word}")',
+                    "        back = int(origin) if origin.isdigit() else sender\n"
+                    '        yield send(back, f"{sender}1{word}")'),
+                "In event"),
+            "ends at an empty message": (
+                ROUTE.replace("if len(data) < 2", "if not data:\n            return\n        if len(data) < 2"),
+                "it has come to its end"),
+            "clears at the end of the loop": (
+                ROUTE.replace("        yield clear()\n", "") + "        yield clear()\n",
+                "has not cleared its mailbox"),
+        },
+    ),
+    Exercise(
+        "14-in-c",
+        "the same router in C.",
+        C_SOURCE,
+        is_source,
+        judge_in_c,
+        (
+            "guest.h has configure(), hvc(), copy(), send_page and recv_page. A set of VMs is a u16, a bit for each.",
+            "You may be interrupted between any two instructions: after the clear recv_page is no longer yours.",
+            "Copy the whole message into send_page first, then clear, then look at send_page only.",
+        ),
+        as_python(IN_C),
+        {
+            "clears before it copies": (
+                as_python(IN_C.replace("        copy(send_page, recv_page, size);\n", "").replace(
+                    "CLEAR, 0, 0, 0);\n", "CLEAR, 0, 0, 0);\n        copy(send_page, recv_page, size);\n")),
+                "so your router must send"),
+            "believes the header": (as_python(IN_C.replace("send_page[1] = '0' + sender;", "")), "byte 1"),
+            "does not look at the size": (as_python(IN_C.replace("size < 2 || ", "")), "malformed”"),
+            "a size of 8 bits": (
+                as_python(IN_C.replace("size = got >> 32", "size = (u8)(got >> 32)")),
+                "so your router must send"),
+            "forgets a declaration": (as_python(IN_C.replace("u64 size = 2;", "")), "does not compile, line"),
+        },
+    ),
+)  # fmt: skip
+
+TERMS = {
+    "frame": "A message in the form that a protocol prescribes: a header that says where it goes, and the payload.",
+    "payload": "The part of a message that the one who passes it on does not look at.",
+    "deny by default": "What no rule allows is refused.",
+    "at most once": "A message is delivered one time or not at all, and never twice.",
+}

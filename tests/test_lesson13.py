@@ -1,0 +1,60 @@
+"""Lesson 13: the sources that the notebook gives to change are those that its exercises are about."""
+
+import nbformat
+import pytest
+
+import hfedu
+from hfedu import lessons
+from hfedu.course.exercises import check
+from hfedu.course.lesson13 import BROKEN
+
+
+@pytest.fixture(scope="module")
+def given():
+    """What the notebook's cells define, by cell."""
+    book = nbformat.read(lessons.source()[0] / "13_write_a_guest.ipynb", as_version=4)
+    names: dict[str, str] = {}
+    for cell in book.cells:
+        if cell.id in ("ex-echo", "ex-repair"):
+            exec(cell.source, names)
+    return names
+
+
+def test_the_echo_with_its_gaps_filled_is_right(given):
+    clear = "mov w0, #0xff06\n hvc #0\n"
+    send = "and x1, x19, #0xffff\n lsr x2, x19, #32\n mov w0, #0xff04\n hvc #0\n"
+    verdict = check("13-echo", given["echo"])
+    assert verdict.state == "wrong"
+    filled = (
+        given["echo"].replace("// gap 1: clear", clear).replace("// gap 2: send the bytes back to who sent them", send)
+    )
+    assert check("13-echo", filled).state == "right"
+
+
+def test_the_beginners_guest_is_the_one_that_check_knows(given):
+    assert given["clerk"] == BROKEN
+
+
+def test_each_repair_leads_to_the_next_mistake():
+    sentences = []
+    source = BROKEN
+    for old, new in ((".balign 16", ".balign 4096"), ("ldr  x9, =ok", "adr  x9, ok"), ("x14", "x20")):
+        sentences.append(check("13-repair", source).sentence)
+        source = source.replace(old, new)
+    assert len(set(sentences)) == 3
+    assert check("13-repair", source).state == "right"
+
+
+def test_a_guest_that_loops_for_ever_is_stopped_and_judged():
+    verdict = check("13-meter", "void guest_main(void) { configure(); for (;;) hvc(HF_MAILBOX_RECEIVE, 0, 0, 0); }")
+    assert verdict.state == "wrong"
+    assert "goes round for ever" in verdict.sentence
+    assert verdict.run is not None
+    assert verdict.run.outcome.kind == "budget"
+
+
+def test_the_first_message_of_the_compiler_is_the_sentence():
+    verdict = check("13-primary", "void guest_main(void) { nothing(); }")
+    assert verdict.state == "wrong"
+    assert verdict.sentence.startswith("The C program does not compile, line 1: ")
+    assert hfedu.hint("13-primary", 1)
