@@ -492,7 +492,8 @@ EXERCISES = (
     ),
 )  # fmt: skip
 TERMS = {
-    "scripted guest": "A guest written as a Python function that yields one hypercall after the other, in a real VM.",
+    "scripted guest": "A Python function that yields one hypercall after the other in place of machine code. The "
+    "hypervisor cannot tell the difference.",
     "physical CPU": "A processor of the machine. It executes one vCPU at a time.",
     "timer": "A device that interrupts its CPU again and again, in hfedu after a number of instructions.",
     "preempt": "To take the CPU from a vCPU that has not given it up.",

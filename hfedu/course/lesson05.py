@@ -285,8 +285,6 @@ EXERCISES = (
     ),
 )
 TERMS = {
-    "scripted guest": "A Python function that yields one hypercall after the other in place of machine code. The "
-    "hypervisor cannot tell the difference.",
     "send": "HF_MAILBOX_SEND: the hypervisor copies a message from the sender's send page to the receiver's receive "
     "page. It never waits: it succeeds or is refused.",
     "receive": "HF_MAILBOX_RECEIVE: take the message that waits in one's own mailbox, or wait for one.",

@@ -18,6 +18,8 @@ import pytest
         ("10_locks_and_orders", 2),
         ("11_the_race_that_shipped", 4),
         ("12_fourteen_defects", 0),
+        ("13_write_a_guest", 1),
+        ("14_capstone", 2),
     ],
 )
 def test_lesson_runs_and_judges_a_prediction(notebook, name, players):
