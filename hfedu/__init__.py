@@ -19,6 +19,7 @@ _PUBLIC = {
     "hfedu.widgets.player": ("Player",),
     "hfedu.widgets.playground": ("playground",),
     "hfedu.widgets.orders": ("you_schedule",),
+    "hfedu.widgets.hypervisor": ("you_are_the_hypervisor",),
     "hfedu.course.demonstrations": ("demonstrate",),
     "hfedu.course.exercises": ("check", "hint", "solution"),
     "hfedu.course.predictions": ("predict",),
