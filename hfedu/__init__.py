@@ -21,7 +21,7 @@ _PUBLIC = {
     "hfedu.widgets.orders": ("you_schedule",),
     "hfedu.widgets.hypervisor": ("you_are_the_hypervisor",),
     "hfedu.course.demonstrations": ("demonstrate",),
-    "hfedu.course.exercises": ("check", "hint", "solution"),
+    "hfedu.course.exercises": ("arrange", "check", "hint", "solution"),
     "hfedu.course.predictions": ("predict",),
     "hfedu.guest.toolchain": ("assemble", "compile_c"),
     "hfedu.run.replay": ("Scenario",),

@@ -26,6 +26,11 @@ def is_guest(answer: Any) -> bool:
     return inspect.isgeneratorfunction(answer)
 
 
+def is_order(answer: Any) -> bool:
+    """Whether an answer is a list of texts."""
+    return isinstance(answer, list | tuple) and all(isinstance(step, str) for step in answer)
+
+
 def calls(run: Run, vm: int, function: int) -> list[Event]:
     """The calls of one hypercall that a VM made."""
     made = [event for event in run.events if event.kind is Kind.HYPERCALL and event.actor.startswith(f"vm{vm}.")]

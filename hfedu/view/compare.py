@@ -171,14 +171,18 @@ class Comparison:
 
     def scene(self) -> Scene:
         """Both sequence diagrams side by side, from a little before the first difference."""
-        first = max(0, self.first_event() - BEFORE)
-        scene = Scene(alt=f"{self.broken} {self.sentence}")
-        for recording in self.titled():
-            part = sequence(recording, first)
-            left = scene.width + (GAP if scene.width else 0)
-            scene.add(*(shifted(shape, left) for shape in part.shapes))
-            scene.width, scene.height = left + part.width, max(scene.height, part.height)
-        return scene
+        return side_by_side([(run, self.first_event()) for run in self.titled()], f"{self.broken} {self.sentence}")
+
+
+def side_by_side(runs: Iterable[tuple[Recording, int]], alt: str) -> Scene:
+    """The sequence diagrams of runs, each from a little before an event."""
+    scene = Scene(alt=alt)
+    for recording, event in runs:
+        part = sequence(recording, max(0, event - BEFORE))
+        left = scene.width + (GAP if scene.width else 0)
+        scene.add(*(shifted(shape, left) for shape in part.shapes))
+        scene.width, scene.height = left + part.width, max(scene.height, part.height)
+    return scene
 
 
 def row(cells: Iterable[str], tag: str, style: str = "") -> str:

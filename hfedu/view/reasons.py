@@ -6,7 +6,7 @@ from hfedu.hf import call
 from hfedu.run.trace import Event, Kind, Recording
 from hfedu.view import words
 from hfedu.view.decisions import FIELDS, FOR_MESSAGE, Decision
-from hfedu.view.runs import align, instead, told
+from hfedu.view.runs import told, where_they_part
 
 WHAT = {
     "run": "VM {to} is READY, so it becomes RUNNING and the CPU goes on with it. vcpu_run has no result yet: that "
@@ -166,8 +166,7 @@ def why(trap: Event, number: int | None, yours: Decision, real: Decision) -> str
 
 def parting(yours: Recording, real: Recording) -> str:
     """Where a run parts from the real one."""
-    rows = align(yours, real)
-    here, there = instead(rows, next((at for at, row in enumerate(rows) if row.mark != "="), len(rows) - 1))
+    here, there = where_they_part(yours, real)
     said = (told(run.events[at]) if at is not None else "nothing" for run, at in ((yours, here), (real, there)))
     return "Your run parts from the real one at event {}. Here: {}. There: {}.".format(there or here, *said)
 
