@@ -232,7 +232,7 @@ def test_a_step_moves_no_further_than_the_end_and_must_be_there():
 
 def test_each_step_must_be_used_once():
     verdict = check("05-arrange-send", ["check the size"])
-    assert verdict.sentence.startswith("Use each of the 5 steps once. Left out: wake the vCPU that waits, copy the")
+    assert verdict.sentence.startswith("Use each of the 5 steps once. Left out: wake the vCPU that waits, copy message")
     assert "You gave" in check("07-order", ["copy", "copy", "receive", "clear"]).sentence
 
 

@@ -130,7 +130,7 @@ class ArrangedSend(Arranged, Send):
 
     pieces: ClassVar[dict[str, Piece]] = {
         "wake the vCPU that waits": wake_waiter,
-        "copy the message, its sender and its size": copy_message,
+        "copy message, sender and size": copy_message,
         "set the mailbox's state": set_state,
         "check the size": check_size,
         "check that the mailbox is EMPTY": check_empty,
@@ -184,8 +184,8 @@ class ArrangedReceive(Arranged):
         "look for a message, and take it": take_message,
         "take the VM's lock": take_lock,
         "drop the VM's lock": drop_lock,
-        "without one: into the list of waiters": join_waiters,
-        "without one: decide to go back to the primary": go_back,
+        "without one: into the waiter list": join_waiters,
+        "without one: back to the primary": go_back,
     }
 
 
@@ -279,8 +279,8 @@ def conversation(fixes: frozenset[Any]) -> tuple[Run, list[tuple[str, Any]]]:
     return notebook.boot(disk, max_traps=MAX_TRAPS, fixes=fixes, title="VM 0 and VM 1, on one CPU"), seen
 
 
-def judge_conversation(fixes: frozenset[Any], right_fixes: frozenset[Any]) -> None:
-    """`Wrong` at the first thing that VM 0 or VM 1 sees otherwise than with the right order, with both runs."""
+def judge_conversation(fixes: frozenset[Any], right_fixes: frozenset[Any]) -> Run:
+    """The run of it. `Wrong`, with both runs, at the first thing that VM 0 or VM 1 sees otherwise than it should."""
     run, seen = conversation(fixes)
     right, expected = conversation(right_fixes)
     for i, (what, value) in enumerate(expected):
@@ -290,7 +290,9 @@ def judge_conversation(fixes: frozenset[Any], right_fixes: frozenset[Any]) -> No
             )
         if seen[i] != (what, value):
             before, got = seen[i]
-            raise Wrong(f"{before} {told(got)}. With a right order: {what} {told(value)}.", run, right)
+            more = f"{what} " if what != before else ""
+            raise Wrong(f"{before} {told(got)}. With a right order: {more}{told(value)}.", run, right)
+    return run
 
 
 def told(value: Any) -> str:
@@ -308,10 +310,10 @@ def judge_order(
     Beside it is the run of the `right` order of the pieces, as far as it goes under the same schedule.
     """
     yours, ours = built(handler, answer), built(handler, right)
-    judge_conversation(yours, ours)
+    passed = judge_conversation(yours, ours)
     found = explore(scenario, rules, fixes=yours)
     if not found.violations:
-        return shown(Stepper(scenario, 2, {"fixes": yours}, machine_type=Machine))
+        return passed
     violation = found.violations[0]
     run = counterexample(found, violation, Machine)
     assert isinstance(run, Run)

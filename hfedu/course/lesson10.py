@@ -343,8 +343,8 @@ INSIST = """def answer():
 RECEIVE = [
     "take the VM's lock",
     "look for a message, and take it",
-    "without one: into the list of waiters",
-    "without one: decide to go back to the primary",
+    "without one: into the waiter list",
+    "without one: back to the primary",
     "drop the VM's lock",
 ]
 EXERCISES = (

@@ -21,9 +21,9 @@ class Arrange(ipywidgets.VBox):
 
     def __init__(self, exercise: str, task: str, pieces: Sequence[str], check: Callable[[str, Any], Any]) -> None:
         self.exercise, self.task, self.judge = exercise, task, check
-        wide = {"width": "min(100%, 480px)", "height": f"{24 * len(pieces) + 12}px"}
+        wide = {"width": "min(100%, 480px)", "height": f"{20 * len(pieces) + 10}px"}
         self.list = ipywidgets.Select(options=tuple(pieces), value=pieces[0], rows=len(pieces), layout=wide)
-        self.list.tooltip = f"the steps of {exercise}, first to last"
+        self.list.description, self.list.style = "order", {"description_width": "44px"}
         self.up = self._button("▲ Up", lambda: self.move(self.list.value, -1))
         self.down = self._button("▼ Down", lambda: self.move(self.list.value, 1))
         self.button = self._button("Check", self.check)

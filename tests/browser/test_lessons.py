@@ -7,7 +7,7 @@ import pytest
     ("name", "players"),
     [
         ("05_send_and_receive", 2),
-        ("06_wake_up_and_wait_for_interrupt", 3),
+        ("06_wake_up_and_wait_for_interrupt", 4),
         ("07_clear_and_back_pressure", 2),
         ("10_locks_and_orders", 2),
         ("11_the_race_that_shipped", 4),
