@@ -137,7 +137,7 @@ class Case:
 
 
 class Decider:
-    """A machine that stops at each trap. `decided` are the decisions so far, `real` what the real one did instead."""
+    """A machine that stops at each trap. `decided` are the decisions so far."""
 
     def __init__(self, case: Case, decisions: Iterable[Decision] = ()) -> None:
         self.case = case
