@@ -1,7 +1,11 @@
 """Exercises and predictions: every solution passes, every misconception fails for its reason, nothing ever raises."""
 
+import itertools
+
 import nbformat
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
 
 import hfedu
 from hfedu.course import notebooks
@@ -148,3 +152,102 @@ def test_an_answer_that_fails_in_some_order_gets_that_order_as_a_recording(exerc
     assert "The shortest that fails has" in verdict.sentence
     assert verdict.run.events[-1].kind is hfedu.Kind.END
     assert verdict.run.outcome.kind == "violation"
+
+
+ARRANGED = [exercise for exercise in exercises().values() if exercise.pieces]
+
+
+@pytest.mark.parametrize(
+    ("exercise_id", "right"), [("05-arrange-send", 4), ("10-arrange-receive", 3), ("11-arrange-switch", 22)]
+)
+def test_of_all_orders_those_that_behave_right_pass_and_every_other_is_shown(exercise_id, right):
+    exercise = exercises()[exercise_id]
+    verdicts = [check(exercise_id, order) for order in itertools.permutations(exercise.pieces)]
+    passed = [verdict for verdict in verdicts if verdict.state == "right"]
+    assert len(passed) == right, "alternatives that are right pass, too"
+    for verdict in verdicts:
+        assert verdict.state in ("right", "wrong")
+        assert verdict.run is not None
+        assert (verdict.beside is not None) == (verdict.state == "wrong")
+
+
+@pytest.mark.parametrize("exercise", ARRANGED, ids=lambda exercise: exercise.id)
+def test_steps_are_moved_checked_and_shown(exercise):
+    form = hfedu.arrange(exercise.id)
+    assert form.order == list(exercise.pieces)
+    form.button.click()
+    assert f"✗ {exercise.id}: wrong." in form.said.value, "as it stands it is no solution"
+    (pair,) = form.shown.children
+    assert [run.title.rpartition(": ")[2] for run in pair.recordings] == ["your answer", "right"]
+    solved = answer_of(exercise.solution)
+    for place, step in enumerate(solved):
+        form.list.value = step
+        while form.order.index(step) > place:
+            form.up.click()
+    assert form.order == solved
+    assert form.list.value == solved[-1]
+    form.button.click()
+    assert f"✓ {exercise.id}: right." in form.said.value
+    assert len(form.shown.children) == 1
+
+
+def test_a_step_moves_no_further_than_the_end_and_must_be_there():
+    form = hfedu.arrange("07-order")
+    form.move("clear", 5)
+    assert form.order == ["copy", "receive", "clear"]
+    assert "“clear” is step 3 of 3." in form.said.value
+    form.down.click()
+    assert form.order == ["copy", "receive", "clear"]
+    with pytest.raises(hfedu.Mistake, match="there is no step 'fly': there are copy, receive, clear"):
+        form.move("fly", 1)
+    with pytest.raises(
+        hfedu.Mistake, match="the answer to 05-echo is no order of steps: arrange takes 05-arrange-send"
+    ):
+        hfedu.arrange("05-echo")
+    data = form._repr_mimebundle_()
+    data = data[0] if isinstance(data, tuple) else data
+    assert data["text/plain"].splitlines()[1:] == [
+        "1. copy",
+        "2. receive",
+        "3. clear",
+        'From code: check("07-order", [the steps in order])',
+    ]
+
+
+def test_each_step_must_be_used_once():
+    verdict = check("05-arrange-send", ["check the size"])
+    assert verdict.sentence.startswith("Use each of the 5 steps once. Left out: wake the vCPU that waits, copy message")
+    assert "You gave" in check("07-order", ["copy", "copy", "receive", "clear"]).sentence
+
+
+def displayed(verdict) -> list[dict]:
+    shell = InteractiveShell.instance()
+    with capture_output() as captured:
+        shell.display_formatter.format(verdict)
+    data = shell.display_formatter.format(verdict)[0]
+    InteractiveShell.clear_instance()
+    return [output.data for output in captured.outputs] or [data]
+
+
+def test_a_verdict_shows_its_sentence_and_a_wrong_order_beside_the_right_one():
+    (data,) = displayed(check("07-order"))
+    assert set(data) == {"text/plain", "text/html"}, "a verdict without a run is shown as ever"
+    sentence, both = displayed(check("07-order", ["receive", "clear", "copy"]))
+    assert "✗ 07-order: wrong." in sentence["text/html"]
+    assert any("widget-view" in kind for kind in both)
+    assert "<td>here: " in both["text/html"]
+    assert ": your answer" in both["text/plain"]
+    sentence, run, _ = displayed(check("07-order", ["receive", "copy", "clear"]))
+    assert "✓ 07-order: right." in sentence["text/html"]
+    assert any("widget-view" in kind for kind in run)
+
+
+@pytest.mark.parametrize("exercise_id", ["10-insist", "11-repair", "11-try-again"])
+def test_beside_a_script_that_fails_in_some_order_is_the_nearest_order_in_which_it_does_not(exercise_id):
+    exercise = exercises()[exercise_id]
+    verdicts = [check(exercise_id, answer_of(source)) for source, _ in exercise.wrong.values()]
+    pairs = [verdict for verdict in verdicts if verdict.beside is not None]
+    assert pairs
+    for verdict in pairs:
+        assert verdict.run.outcome.kind == "violation"
+        assert verdict.beside.outcome.kind != "violation"

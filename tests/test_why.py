@@ -9,6 +9,7 @@ from conftest import one, recorded
 import hfedu
 from hfedu import Kind, RamDisk, Secondary, clear, configure, cpu_on, hvc, load, meet, receive, send, smc, vcpu_run
 from hfedu.hf import call
+from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.psci import PsciCall
 from hfedu.hf.spinlock import SpinLock
 from hfedu.history import rpc
@@ -435,3 +436,20 @@ def test_a_deadlock_says_what_each_cpu_serves_and_which_lock_it_waits_for():
     links = str(replace(run, outcome=outcome).why(run.events[-1]))
     assert re.search(r"Serving event \d+, CPU 0 waits for vm1\.lock, which CPU 1 holds\.", links)
     assert re.search(r"Serving event \d+, CPU 1 waits for vm1\.vcpu0\.lock, which CPU 0 holds\.", links)
+
+
+def test_a_hypervisor_with_a_class_of_ones_own_has_chains_too():
+    class Own(Hypervisor):
+        pass
+
+    def primary():
+        yield vcpu_run(1)
+        yield vcpu_run(1)
+
+    def sleeper():
+        yield hfedu.wait_for_interrupt()
+
+    disk = RamDisk(primary, [sleeper])
+    run, plain = hfedu.boot(disk, fixes={Own}), hfedu.boot(disk)
+    event = next(event for event in run.events if event.kind is Kind.WFI)
+    assert str(run.why(event)) == str(plain.why(event))

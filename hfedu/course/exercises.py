@@ -17,6 +17,8 @@ import hfedu.course
 from hfedu.course.record import RECORD, Standing
 from hfedu.errors import Mistake, explain_missing_names
 from hfedu.notebook import Run
+from hfedu.widgets.arrange import Arrange
+from hfedu.widgets.comparison import beside
 
 if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()) is not None:
     explain_missing_names(shell)
@@ -25,18 +27,19 @@ LESSONS = sorted(module.name for module in iter_modules(hfedu.course.__path__) i
 
 
 class Wrong(Exception):
-    """An answer does the wrong thing: a sentence that says what, and the run that shows it."""
+    """An answer does the wrong thing: a sentence that says what, the run that shows it, and a right one beside it."""
 
-    def __init__(self, sentence: str, run: Run | None = None) -> None:
+    def __init__(self, sentence: str, run: Run | None = None, beside: Run | None = None) -> None:
         super().__init__(sentence)
-        self.run = run
+        self.run, self.beside = run, beside
 
 
 class Exercise(NamedTuple):
     """One exercise. `judge` raises `Wrong` or returns the run that shows the right behaviour (None if there is none).
 
     `wants` says what kind of answer it takes. `solution` is source text that defines `answer`; `wrong` maps a
-    misconception to source text of such an answer and a piece of the sentence it earns.
+    misconception to source text of such an answer and a piece of the sentence it earns. An answer that is an order has
+    `pieces`, in the order in which `arrange` shows them first.
     """
 
     id: str
@@ -47,16 +50,21 @@ class Exercise(NamedTuple):
     hints: tuple[str, str, str]
     solution: str
     wrong: dict[str, tuple[str, str]]
+    pieces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What `check` found: "not attempted", "wrong", "crashed" or "right", in a sentence; `run` shows the behaviour."""
+    """What `check` found: "not attempted", "wrong", "crashed" or "right", in a sentence.
+
+    `run` shows the behaviour, and `beside` the right one where the order of steps matters.
+    """
 
     exercise: str
     state: str
     sentence: str
     run: Run | None = None
+    beside: Run | None = None
 
     def __repr__(self) -> str:
         return f"{self.exercise}: {self.state}. {self.sentence}"
@@ -65,6 +73,15 @@ class Verdict:
         sign = {"right": "✓", "wrong": "✗", "crashed": "!", "not attempted": "…"}[self.state]
         text = html.escape(self.sentence)
         return f'<p role="status"><b>{sign} {self.exercise}: {self.state}.</b> {text}</p>'
+
+    def _ipython_display_(self) -> None:
+        """The sentence and the runs."""
+        if self.run is None:
+            raise NotImplementedError  # for IPython: show the sentence as it shows anything else
+        from IPython.display import display
+
+        display({"text/html": self._repr_html_(), "text/plain": repr(self)}, raw=True)
+        display(self.run if self.beside is None else beside(self.run, self.beside))
 
 
 @cache
@@ -103,10 +120,19 @@ def judge(exercise: Exercise, answer: Any) -> Verdict:
     try:
         run = exercise.judge(answer)
     except Wrong as wrong:
-        return Verdict(exercise.id, "wrong", str(wrong), wrong.run)
+        return Verdict(exercise.id, "wrong", str(wrong), wrong.run, wrong.beside)
     except Exception as error:
         return Verdict(exercise.id, "crashed", f"Your answer raised {type(error).__name__}: {error}")
     return Verdict(exercise.id, "right", "It does what was asked.", run)
+
+
+def arrange(exercise_id: str) -> Arrange:
+    """The steps of an exercise whose answer is an order, to move up and down and to check."""
+    exercise = find(exercise_id)
+    if not exercise.pieces:
+        there = ", ".join(other.id for other in exercises().values() if other.pieces)
+        raise Mistake(f"the answer to {exercise_id} is no order of steps: arrange takes {there}")
+    return Arrange(exercise.id, exercise.task, exercise.pieces, check)
 
 
 def hint(exercise_id: str, number: int = 1) -> str:

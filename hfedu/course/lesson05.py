@@ -1,14 +1,19 @@
 """Lesson 05, send and receive: its predictions and exercises."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from hfedu.course.arranged import KEPT, ArrangedSend, judge_order, ordered
+from hfedu.course.defects import ready, run_vm_1, send_and_run
+from hfedu.course.defects import receiver as waits_once
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import boot, call_of, calls, delivered, is_guest, state_after
+from hfedu.course.scenes import boot, call_of, calls, delivered, is_guest, is_order, state_after
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
 from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_VM_CONFIGURE
 from hfedu.notebook import Run
+from hfedu.run.replay import Scenario
 from hfedu.run.trace import Event
 from hfedu.view import words
 
@@ -207,7 +212,48 @@ def judge_decode(answer: Callable[[int], Any]) -> None:
 
 
 GUEST = "a scripted guest (a generator function: def guest(): yield configure() ...)"
+SEND = [
+    "check the size",
+    "check that the mailbox is EMPTY",
+    "copy message, sender and size",
+    "set the mailbox's state",
+    "wake the vCPU that waits",
+]
+MEETING = Scenario(
+    "send and run", "A send against a run of the receiver.", ready, (run_vm_1, send_and_run), (waits_once,)
+)
 EXERCISES = (
+    Exercise(
+        "05-arrange-send",
+        "the steps of the hypervisor's send in a right order. A check that fails ends the send.",
+        "a list of the five steps as texts",
+        is_order,
+        partial(judge_order, ArrangedSend, SEND, MEETING, KEPT),
+        (
+            "A send that fails changes nothing. So what comes before anything is changed?",
+            "The state says whether a vCPU waits, and a vCPU that was woken waits no more. And what is it told when it "
+            "wakes up?",
+            "Both checks, in any order; then copy and state, in any order; then wake.",
+        ),
+        ordered(SEND, 0, 1, 2, 3, 4),
+        {
+            "copies before it checks": (
+                ordered(SEND, 0, 2, 1, 3, 4),
+                "VM 1 receives “two” from VM 0. With a right order: “one” from VM 0",
+            ),
+            "wakes before it copies": (ordered(SEND, 0, 1, 3, 4, 2), "VM 1 receives no bytes"),
+            "wakes before it sets the state": (
+                ordered(SEND, 0, 1, 2, 4, 3),
+                "VM 1's clear returns -1",
+            ),
+            "sets the state before it checks it": (
+                ordered(SEND, 0, 3, 1, 2, 4),
+                "sends it “one”. The send returns -1. With a right order: 0.",
+            ),
+            "checks the size last": (ordered(SEND, 1, 2, 3, 4, 0), "copy faulted"),
+        },
+        tuple(ArrangedSend.pieces),
+    ),
     Exercise(
         "05-decode",
         "a function that takes the result of HF_MAILBOX_RECEIVE apart into (sender, size).",

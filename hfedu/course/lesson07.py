@@ -7,7 +7,7 @@ from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.lesson05 import GUEST, result_of
 from hfedu.course.lesson06 import run_result
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import boot, call_of, calls, delivered, is_guest, state_after, switch_to
+from hfedu.course.scenes import boot, call_of, calls, delivered, is_guest, is_order, state_after, switch_to
 from hfedu.guest.scripted import Script, clear, configure, load, receive, send, vcpu_run
 from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_SEND, HF_VCPU_RUN
 from hfedu.notebook import Run
@@ -145,15 +145,8 @@ def judge_collector(answer: Script) -> Run:
     return run
 
 
-def is_order(answer: Any) -> bool:
-    """Whether an answer is a list of texts."""
-    return isinstance(answer, list | tuple) and all(isinstance(step, str) for step in answer)
-
-
-def judge_order(answer: Sequence[str]) -> Run:
-    """Do the steps in the order given, while VM 0 sends the next message as soon as there is room."""
-    if sorted(answer) != sorted(STEPS):
-        raise Wrong(f"Use each of the steps once: {', '.join(STEPS)}. You gave {', '.join(answer) or 'nothing'}.")
+def in_order(steps: Sequence[str]) -> tuple[Run, list[bytes]]:
+    """Do the steps in an order, while VM 0 sends the next message as soon as there is room: what was copied."""
     copied: list[bytes] = []
 
     def primary() -> Any:
@@ -170,7 +163,7 @@ def judge_order(answer: Sequence[str]) -> Run:
     def receiver() -> Any:
         yield configure()
         yield send(0, "ready")
-        for step in answer:
+        for step in steps:
             if step == "receive":
                 yield receive(block=True)
             elif step == "clear":
@@ -179,17 +172,26 @@ def judge_order(answer: Sequence[str]) -> Run:
                 copied.append((yield load(VM1_RECV_PAGE, 5)).to_bytes(5, "little"))
             yield send(0, f"done: {step}")
 
-    run = boot(primary, [receiver], " then ".join(answer))
+    return boot(primary, [receiver], " then ".join(steps)), copied
+
+
+def judge_order(answer: Sequence[str]) -> Run:
+    """Only what was received is copied, and what was copied is cleared."""
+    if sorted(answer) != sorted(STEPS):
+        raise Wrong(f"Use each of the steps once: {', '.join(STEPS)}. You gave {', '.join(answer) or 'nothing'}.")
+    run, copied = in_order(answer)
+    right, _ = in_order(STEPS)
     if copied[:1] != [b"first"]:
         what = copied[0].rstrip(b"\0").decode("latin-1") if copied else "nothing"
         raise Wrong(
             f"The receiver copied “{what}”, not “first”: between your steps VM 0 sends as soon as there is room.",
             run,
+            right,
         )
     if not any(event.result == 0 for event in calls(run, 1, HF_MAILBOX_CLEAR)):
-        raise Wrong("The clear was refused: only a message that was received can be cleared.", run)
+        raise Wrong("The clear was refused: only a message that was received can be cleared.", run, right)
     if answer[0] != "receive":
-        raise Wrong("It worked by luck: before receive returns, nobody has said that there is a message to copy.", run)
+        raise Wrong("It worked by luck: before receive returns, nobody has said that there is a message.", run, right)
     return run
 
 
@@ -279,6 +281,7 @@ EXERCISES = (
             "copies before it receives": ('answer = ["copy", "receive", "clear"]\n', "by luck"),
             "leaves one out": ('answer = ["receive", "clear"]\n', "Use each of the steps once"),
         },
+        ("copy", "clear", "receive"),
     ),
 )
 TERMS = {

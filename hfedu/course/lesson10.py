@@ -1,12 +1,14 @@
 """Lesson 10, locks and orders: its scenarios, predictions and exercises."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
+from hfedu.course.arranged import KEPT, REPAIRED, ArrangedReceive, judge_order, ordered
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.lesson05 import GUEST, result_of
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import is_guest
+from hfedu.course.scenes import is_guest, is_order
 from hfedu.errors import Mistake
 from hfedu.guest.scripted import Script, clear, configure, load, meet, receive, send, store, vcpu_run
 from hfedu.hf.addr import Pa
@@ -18,10 +20,9 @@ from hfedu.run.replay import Scenario
 from hfedu.run.schedule import Schedule, chooser
 from hfedu.run.trace import Event, Kind
 from hfedu.view import words
+from hfedu.view.compare import Comparison, compare
 from hfedu.view.steps import Stepper, Taken
 
-REPAIRED = frozenset(("regs-race", "nested-locks"))
-"""Two defects of 2018 that lessons 11 and 12 are about: here they would only be in the way."""
 COUNTER = 0x4010_0000
 """Memory of the primary, which its vCPUs on all physical CPUs share."""
 MAX_STATES = 2_000
@@ -188,6 +189,14 @@ def shortest(found: Exploration) -> Run:
     return run
 
 
+def both(found: Exploration) -> tuple[Run, Run | None]:
+    """The shortest counterexample, and the nearest order of the same steps that keeps the invariant."""
+    comparison = compare(Comparison, found, found.violations[0], Machine)
+    assert isinstance(comparison.failing, Run)
+    assert isinstance(comparison.passing, Run | None)
+    return comparison.failing, comparison.passing
+
+
 def on_cpu(cpu: int, function: int) -> Callable[[Run], Event]:
     """Finds a hypercall of the primary on a CPU."""
     return lambda run: next(
@@ -321,7 +330,7 @@ def judge_insist(answer: Script) -> Run:
             raise Wrong("Your script has an end in no order: stop when the send has succeeded.")
         if name == "livelock":
             sentence = "VM 1 waits for “two”, which never comes, and CPU 0 runs it again and again"
-        raise Wrong(f"Not in every order. The shortest that fails has {number} steps: {sentence}.", shortest(found))
+        raise Wrong(f"Not in every order. The shortest that fails has {number} steps: {sentence}.", *both(found))
     if not found.complete:
         raise Wrong(f"Too many states: {found.bounds} Write a `while` loop that keeps no count of its rounds.")
     return shown(play(scenario, (), fixes=REPAIRED))
@@ -331,7 +340,51 @@ INSIST = """def answer():
     while (yield send(1, "two")) == -1:
         pass
 """
+RECEIVE = [
+    "take the VM's lock",
+    "look for a message, and take it",
+    "without one: into the waiter list",
+    "without one: back to the primary",
+    "drop the VM's lock",
+]
 EXERCISES = (
+    Exercise(
+        "10-arrange-receive",
+        "the steps of a receive(block=True) in an order that is right whatever another CPU does meanwhile.",
+        "a list of the five steps as texts",
+        is_order,
+        partial(judge_order, ArrangedReceive, RECEIVE, MEETING, KEPT),
+        (
+            "Who looks and then waits must not be overtaken by a send in between. What keeps a send out?",
+            "The lock is held from before the look until the vCPU is in the list: a send then finds either an empty "
+            "mailbox before the look, or a waiter.",
+            "Take, look, into the list, drop. Whether to go back is known once you have looked: anywhere after that.",
+        ),
+        ordered(RECEIVE, 0, 1, 2, 3, 4),
+        {
+            "drops the lock before it waits": (
+                ordered(RECEIVE, 0, 1, 4, 2, 3),
+                "nothing will ever wake it",
+            ),
+            "looks before it takes the lock": (
+                ordered(RECEIVE, 1, 0, 2, 4, 3),
+                "nothing will ever wake it",
+            ),
+            "waits first and looks then": (
+                ordered(RECEIVE, 0, 2, 1, 4, 3),
+                "still in the waiter",
+            ),
+            "goes back before it has looked": (
+                ordered(RECEIVE, 3, 0, 1, 2, 4),
+                "VM 1 receives “three” from VM 0",
+            ),
+            "drops what it does not hold": (
+                ordered(RECEIVE, 4, 3, 2, 1, 0),
+                "drops VM 1's lock, which it does not hold",
+            ),
+        },
+        tuple(ArrangedReceive.pieces),
+    ),
     Exercise(
         "10-lost-update",
         "a schedule (a list of CPU numbers) after which the counter is 1, though both CPUs added one.",

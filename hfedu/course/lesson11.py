@@ -1,13 +1,15 @@
 """Lesson 11, the race that shipped: its scenarios, predictions and exercises."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
+from hfedu.course.arranged import REPAIRED, ArrangedSwitch, judge_order, ordered
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.lesson05 import GUEST, result_of
-from hfedu.course.lesson10 import REPAIRED, answerer, greeted, is_schedule, on_cpu, play, run_it, shortest, shown, tried
+from hfedu.course.lesson10 import answerer, both, greeted, is_schedule, on_cpu, play, run_it, shortest, shown, tried
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import is_function, is_guest
+from hfedu.course.scenes import is_function, is_guest, is_order
 from hfedu.guest.scripted import Script, configure, receive, send, vcpu_run
 from hfedu.hf.call import HF_MAILBOX_SEND, HF_VCPU_RUN
 from hfedu.hf.cpu import Vcpu, VcpuState
@@ -135,7 +137,7 @@ def judge_repair(answer: Callable[[Any], object]) -> Run:
     found = tried(RETRY, RULES, fixes=REPAIRED | {Answered})
     if found.violations:
         name, sentence, _, number = found.violations[0]
-        raise Wrong(f"An order of {number} steps still breaks {name}: {sentence}.", shortest(found))
+        raise Wrong(f"An order of {number} steps still breaks {name}: {sentence}.", *both(found))
     if not any(dict(final)["vm1.vcpu0.state"] == "BLOCKED_INTERRUPT" for final in found.finals):
         raise Wrong(
             "Nothing breaks, and VM 1 never runs: when may it?", shown(play(RETRY, (), fixes=REPAIRED | {Answered}))
@@ -169,7 +171,7 @@ def judge_try_again(answer: Script) -> Run:
             raise Wrong("Your script has an end in no order.")
         if name == "livelock":
             sentence = "CPU 1 waits for something that never comes. Has CPU 0 got it?"
-        raise Wrong(f"Not in every order. The shortest that fails has {number} steps: {sentence}", shortest(found))
+        raise Wrong(f"Not in every order. The shortest that fails has {number} steps: {sentence}", *both(found))
     if not found.complete:
         raise Wrong(f"Too many states: {found.bounds} Write a `while` loop that keeps no count of its rounds.")
     return shown(play(scenario, (), fixes=REPAIRED))
@@ -192,7 +194,39 @@ AGAIN = """def answer():
     while (yield clear()) == -1:
         yield vcpu_run(1)
 """
+SWITCH = [
+    "save the vCPU's registers",
+    "take the vCPU's lock",
+    "mark its registers as saved",
+    "drop the vCPU's lock",
+    "restore the primary's registers",
+]
 EXERCISES = (
+    Exercise(
+        "11-arrange-switch",
+        "the steps with which a CPU leaves a vCPU, in an order that is right whatever another CPU does meanwhile.",
+        "a list of the five steps as texts",
+        is_order,
+        partial(judge_order, ArrangedSwitch, SWITCH, RETRY, RULES),
+        (
+            "Once the registers are marked as saved, and the lock is free, another CPU may take the vCPU.",
+            "So they must be saved by then. And what is in the CPU must be saved before anything else is put there.",
+            "Save; then take, mark, drop; restore after the save. More than one order is right.",
+        ),
+        ordered(SWITCH, 0, 1, 2, 3, 4),
+        {
+            "marks before it saves": (ordered(SWITCH, 1, 2, 3, 0, 4), "is live on CPU 0 and on"),
+            "restores before it saves": (
+                ordered(SWITCH, 4, 0, 1, 2, 3),
+                "With a right order: VM 1 receives “one”",
+            ),
+            "drops before it takes": (
+                ordered(SWITCH, 0, 3, 2, 1, 4),
+                "lock, which it does not hold",
+            ),
+        },
+        tuple(ArrangedSwitch.pieces),
+    ),
     Exercise(
         "11-lost-result",
         "a schedule (a list of CPU numbers) of the race that breaks result-kept, and never live-once.",

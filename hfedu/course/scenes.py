@@ -47,6 +47,11 @@ def image(answer: str) -> bytes:
         raise Wrong(f"T{str(mistake)[1:]}.") from None
 
 
+def is_order(answer: Any) -> bool:
+    """Whether an answer is a list of texts."""
+    return isinstance(answer, list | tuple) and all(isinstance(step, str) for step in answer)
+
+
 def calls(run: Run, vm: int, function: int) -> list[Event]:
     """The calls of one hypercall that a VM made."""
     made = [event for event in run.events if event.kind is Kind.HYPERCALL and event.actor.startswith(f"vm{vm}.")]

@@ -116,6 +116,12 @@ def compare(kind: type[C], first: Recording, second: Recording) -> C:
     return kind(first, second, sentence, made, rows, apart, here, there)
 
 
+def where_they_part(first: Recording, second: Recording) -> tuple[int | None, int | None]:
+    """The first events that differ; None for one that has nothing there. The last ones if nothing differs."""
+    rows = align(first, second)
+    return instead(rows, next((at for at, row in enumerate(rows) if row.mark != "="), len(rows) - 1))
+
+
 def align(first: Recording, second: Recording) -> tuple[Row, ...]:
     """All events of two runs, each beside the one that corresponds."""
     known: dict[Any, int] = {}

@@ -112,7 +112,8 @@ class Past:
     def repaired(self, fix: str) -> bool:
         """Whether the hypervisor has one of the repairs."""
         made = self.recording.made
-        return fix in with_needs(FIXES if made.get("profile") == "fixed" else made.get("fixes", ()))
+        named = (name for name in made.get("fixes", ()) if isinstance(name, str))  # the others are classes of a user's
+        return fix in with_needs(FIXES if made.get("profile") == "fixed" else named)
 
 
 def explained(past: Past, event: Event) -> Links:

@@ -1,5 +1,6 @@
 """Two runs side by side in players that go together: two orders of the same steps, or any two runs."""
 
+from dataclasses import replace
 from typing import Any
 
 import anywidget
@@ -33,12 +34,22 @@ class Pair(anywidget.AnyWidget):
 class RunsCompared(runs.Comparison):
     """A comparison of two runs that shows itself."""
 
+    def players(self) -> Pair:
+        """Both runs where they part."""
+        return Pair(self.first, self.second, self.data())
+
     def _ipython_display_(self) -> None:
         """The players; for pages without a kernel a table of where the runs part."""
         from IPython.display import display
 
-        widget: Any = Pair(self.first, self.second, self.data())._repr_mimebundle_() or ({}, {})
+        widget: Any = self.players()._repr_mimebundle_() or ({}, {})
         display({**widget[0], "text/html": self._repr_html_(), "text/plain": repr(self)}, raw=True)
+
+
+def beside(run: Recording, right: Recording) -> RunsCompared:
+    """What an answer does beside what is right."""
+    yours = replace(run, title=f"{run.title}: your answer")
+    return runs.compare(RunsCompared, yours, replace(right, title=f"{right.title}: right"))
 
 
 class Comparing(compare.Comparison):

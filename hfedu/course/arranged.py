@@ -1,0 +1,340 @@
+"""Handlers cut into pieces, for exercises whose answer is an order of them: the order is built in, run and judged.
+
+A handler hands what it knows from piece to piece. The classes here lie over the repaired hypervisor.
+"""
+
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+from hfedu import notebook
+from hfedu.course.exercises import Wrong
+from hfedu.course.scenes import MAX_TRAPS
+from hfedu.course.wrong import Send
+from hfedu.guest.scripted import Message, clear, configure, receive, send, vcpu_run
+from hfedu.hf.addr import NULL
+from hfedu.hf.api import WAITS, Result, running
+from hfedu.hf.call import (
+    ERROR,
+    HF_INVALID_VCPU,
+    HF_MAILBOX_SIZE,
+    HF_PRIMARY_VM_ID,
+    MASK32,
+    MASK64,
+    hf_mailbox_receive_response,
+)
+from hfedu.hf.cpu import Cpu, Vcpu, VcpuState
+from hfedu.hf.hypervisor import Hypervisor
+from hfedu.hf.platform import HypervisorHang
+from hfedu.hf.spinlock import SpinLock, Step, Steps, sl_lock, sl_unlock
+from hfedu.hf.vm import MailboxState, Vm
+from hfedu.history.abi import later
+from hfedu.notebook import Machine, Run
+from hfedu.run.explorer import counterexample, explore
+from hfedu.run.invariants import INVARIANTS, Invariant
+from hfedu.run.ramdisk import RamDisk
+from hfedu.run.replay import Scenario
+from hfedu.view import words
+from hfedu.view.steps import Stepper
+
+REPAIRED = frozenset(("regs-race", "nested-locks"))
+"""Two defects of 2018 that would break an order that is right."""
+KEPT = tuple(i for i in INVARIANTS if i.name in ("registers-kept", "result-kept", "messages", "waiters", "deliverable"))
+"""What a right send or receive keeps in every order."""
+AT_MOST = 300
+"""Steps of a run that is shown."""
+
+
+class Work(NamedTuple):
+    """What the pieces of a handler know: whom it is about, and what they have found so far."""
+
+    cpu: Cpu
+    vcpu: Vcpu
+    to: Vm
+    size: int = 0
+    refused: bool = False
+    found: bool = False
+    result: int = 0
+    next: Vcpu | None = None
+
+
+Piece = Callable[[Any, Work], Generator[Step, Any, Work]]
+
+
+class Arranged(Hypervisor):
+    """A hypervisor with one handler whose `pieces` are done in an `order`, until one of them refuses the call."""
+
+    pieces: ClassVar[dict[str, Piece]] = {}
+    order: tuple[str, ...] = ()
+
+    def in_order(self, work: Work) -> Steps[Work]:
+        """Do the pieces."""
+        at = 0
+        while at < len(self.order) and not work.refused:
+            work = yield from self.pieces[self.order[at]](self, work)
+            at += 1
+        return work
+
+    def drop(self, cpu: Cpu, lock: SpinLock) -> Steps[None]:
+        """Drop a lock. Whoever does not hold it breaks it for who does, or for ever."""
+        if lock.owner is not cpu:
+            raise HypervisorHang(f"CPU {cpu.id} drops {lock.name}, which it does not hold.")
+        yield from sl_unlock(cpu, lock)
+
+
+class ArrangedSend(Arranged, Send):
+    """A send with the target's lock held all along; then the result, and who runs next."""
+
+    def api_mailbox_send(self, cpu: Cpu, vm_id: int, size: int) -> Steps[Result]:
+        """Lock, do the pieces, unlock."""
+        vcpu, to = running(cpu), self.vm_get(vm_id & MASK32)
+        if to is None or to is vcpu.vm or NULL in (vcpu.vm.mailbox.send, to.mailbox.recv):
+            return ERROR, None
+        yield from sl_lock(cpu, to.lock)
+        work = yield from self.in_order(Work(cpu, vcpu, to, size, result=HF_INVALID_VCPU))
+        yield from sl_unlock(cpu, to.lock)
+        return (ERROR, None) if work.refused else (yield from self.sent(cpu, to, size, work.result))
+
+    def check_size(self, work: Work) -> Steps[Work]:
+        """At most a page."""
+        yield from ()
+        return work._replace(refused=work.size > HF_MAILBOX_SIZE)
+
+    def check_empty(self, work: Work) -> Steps[Work]:
+        """Only into an empty mailbox."""
+        yield from ()
+        return work._replace(refused=work.to.mailbox.state is not MailboxState.EMPTY)
+
+    def copy_message(self, work: Work) -> Steps[Work]:
+        """The bytes, and beside them who sent how many."""
+        mailbox, sender = work.to.mailbox, work.vcpu.vm
+        yield mailbox.deliver
+        self.mm_memcpy(mailbox.recv, sender.mailbox.send, work.size)
+        mailbox.recv_bytes, mailbox.recv_from_id = work.size, sender.id
+        return work
+
+    def set_state(self, work: Work) -> Steps[Work]:
+        """READ if somebody is told at once."""
+        yield from ()
+        told = work.to.mailbox.recv_waiter is not None or work.to.id == HF_PRIMARY_VM_ID
+        work.to.mailbox.state = MailboxState.READ if told else MailboxState.RECEIVED
+        return work
+
+    def wake_waiter(self, work: Work) -> Steps[Work]:
+        """Wake the newest, with what the mailbox says as its result."""
+        mailbox = work.to.mailbox
+        waiter = mailbox.recv_waiter
+        if waiter is None:
+            return work
+        yield from self.wake(work.cpu, waiter, hf_mailbox_receive_response(mailbox.recv_from_id, mailbox.recv_bytes))
+        return work._replace(result=waiter.index)
+
+    pieces: ClassVar[dict[str, Piece]] = {
+        "wake the vCPU that waits": wake_waiter,
+        "copy message, sender and size": copy_message,
+        "set the mailbox's state": set_state,
+        "check the size": check_size,
+        "check that the mailbox is EMPTY": check_empty,
+    }
+
+
+class ArrangedReceive(Arranged):
+    """A receive that blocks if there is no message."""
+
+    def api_mailbox_receive(self, cpu: Cpu, block: int) -> Steps[Result]:
+        """Do the pieces."""
+        vcpu = running(cpu)
+        if vcpu.vm.id == HF_PRIMARY_VM_ID or not block:
+            return (yield from super().api_mailbox_receive(cpu, block))
+        work = yield from self.in_order(Work(cpu, vcpu, vcpu.vm))
+        return work.result, work.next
+
+    def take_lock(self, work: Work) -> Steps[Work]:
+        """The lock of the caller's VM."""
+        yield from sl_lock(work.cpu, work.to.lock)
+        return work
+
+    def take_message(self, work: Work) -> Steps[Work]:
+        """Look, and take what is there."""
+        mailbox = work.to.mailbox
+        yield Step("test", mailbox)
+        if mailbox.state is not MailboxState.RECEIVED:
+            return work
+        yield mailbox.read
+        mailbox.state = MailboxState.READ
+        return work._replace(found=True, result=hf_mailbox_receive_response(mailbox.recv_from_id, mailbox.recv_bytes))
+
+    def join_waiters(self, work: Work) -> Steps[Work]:
+        """Where a send looks for whom to wake."""
+        if not work.found:
+            yield from self.push_waiter(work.cpu, work.vcpu, VcpuState.BLOCKED_MAILBOX)
+        return work
+
+    def go_back(self, work: Work) -> Steps[Work]:
+        """The primary's vcpu_run returns WAIT_FOR_INTERRUPT."""
+        if work.found:
+            return work
+        return work._replace(next=(yield from self.return_to_primary(work.cpu, WAITS)))
+
+    def drop_lock(self, work: Work) -> Steps[Work]:
+        """The lock of the caller's VM."""
+        yield from self.drop(work.cpu, work.to.lock)
+        return work
+
+    pieces: ClassVar[dict[str, Piece]] = {
+        "look for a message, and take it": take_message,
+        "take the VM's lock": take_lock,
+        "drop the VM's lock": drop_lock,
+        "without one: into the waiter list": join_waiters,
+        "without one: back to the primary": go_back,
+    }
+
+
+class ArrangedSwitch(Arranged):
+    """A switch away from a secondary's vCPU, over the repair of regs-race."""
+
+    def switch(self, cpu: Cpu, next_vcpu: Vcpu | None) -> Steps[None]:
+        """Do the pieces, if there is a vCPU to leave that another CPU may run."""
+        vcpu = running(cpu)
+        if next_vcpu is None or vcpu.vm.id == HF_PRIMARY_VM_ID:
+            yield from super().switch(cpu, next_vcpu)
+        else:
+            yield from self.in_order(Work(cpu, vcpu, vcpu.vm, next=next_vcpu))
+
+    def save_vcpu(self, work: Work) -> Steps[Work]:
+        """From the CPU to memory."""
+        yield work.cpu.save
+        self.save_registers(work.cpu, work.vcpu)
+        return work
+
+    def take_lock(self, work: Work) -> Steps[Work]:
+        """The lock of the vCPU that is left."""
+        yield from sl_lock(work.cpu, work.vcpu.lock)
+        return work
+
+    def mark_saved(self, work: Work) -> Steps[Work]:
+        """What vcpu_run looks at, beside the state."""
+        yield Step("marks as saved the registers of", work.vcpu)
+        later(work.vcpu).regs_available = True
+        return work
+
+    def drop_lock(self, work: Work) -> Steps[Work]:
+        """The lock of the vCPU that is left."""
+        yield from self.drop(work.cpu, work.vcpu.lock)
+        return work
+
+    def restore_next(self, work: Work) -> Steps[Work]:
+        """From memory to the CPU."""
+        assert work.next is not None
+        yield work.next.restore
+        self.restore_registers(work.cpu, work.next)
+        return work
+
+    pieces: ClassVar[dict[str, Piece]] = {
+        "take the vCPU's lock": take_lock,
+        "mark its registers as saved": mark_saved,
+        "drop the vCPU's lock": drop_lock,
+        "restore the primary's registers": restore_next,
+        "save the vCPU's registers": save_vcpu,
+    }
+
+
+def ordered(pieces: Sequence[str], *order: int) -> str:
+    """An answer as source text: the pieces in an order."""
+    return f"answer = {[pieces[i] for i in order]}\n"
+
+
+def built(handler: type[Arranged], answer: Sequence[str]) -> frozenset[Any]:
+    """The fixes for a hypervisor with the pieces in the order of an answer. `Wrong` unless each is there once."""
+    if sorted(answer) != sorted(handler.pieces):
+        left_out = [piece for piece in handler.pieces if piece not in answer]
+        what = f"Left out: {', '.join(left_out)}" if left_out else f"You gave {', '.join(answer)}"
+        raise Wrong(f"Use each of the {len(handler.pieces)} steps once. {what}.")
+    return REPAIRED | {type(f"Your{handler.__name__}", (handler,), {"order": tuple(answer)})}
+
+
+def conversation(fixes: frozenset[Any]) -> tuple[Run, list[tuple[str, Any]]]:
+    """VM 0 sends to VM 1 while it waits, is full, and is busy: the run, and what both saw."""
+    seen: list[tuple[str, Any]] = []
+
+    def primary() -> Any:
+        yield configure()
+        yield vcpu_run(1)
+        seen.append(("VM 1 waits, and VM 0 sends it “one”. The send returns", (yield send(1, "one"))))
+        seen.append(("Its mailbox is full, and VM 0 sends “two”. The send returns", (yield send(1, "two"))))
+        yield vcpu_run(1)
+        seen.append(("VM 0 has run VM 1. Its clear returns", (yield clear())))
+        seen.append(("VM 0 sends a byte too many. The send returns", (yield send(1, b"", size=HF_MAILBOX_SIZE + 1))))
+        seen.append(("VM 1 does not wait, and VM 0 sends it “three”. The send returns", (yield send(1, "three"))))
+        yield vcpu_run(1)
+        seen.append(("VM 0 has run VM 1 again. Its clear returns", (yield clear())))
+
+    def receiver() -> Any:
+        yield configure()
+        while True:
+            seen.append(("VM 1 receives", (yield receive())))
+            seen.append(("VM 1's clear returns", (yield clear())))
+            yield send(0, "thanks")
+
+    disk = RamDisk(primary, [receiver])
+    return notebook.boot(disk, max_traps=MAX_TRAPS, fixes=fixes, title="VM 0 and VM 1, on one CPU"), seen
+
+
+def judge_conversation(fixes: frozenset[Any], right_fixes: frozenset[Any]) -> Run:
+    """The run of it. `Wrong`, with both runs, at the first thing that VM 0 or VM 1 sees otherwise than it should."""
+    run, seen = conversation(fixes)
+    right, expected = conversation(right_fixes)
+    for i, (what, value) in enumerate(expected):
+        if i >= len(seen):
+            raise Wrong(
+                f"{words.plain(run.outcome.sentence)} It never comes to this: {what} {told(value)}.", run, right
+            )
+        if seen[i] != (what, value):
+            before, got = seen[i]
+            more = f"{what} " if what != before else ""
+            raise Wrong(f"{before} {told(got)}. With a right order: {more}{told(value)}.", run, right)
+    return run
+
+
+def told(value: Any) -> str:
+    """What a guest was told, in words."""
+    if isinstance(value, Message):
+        return f"{words.text_of(value.data) or 'no bytes'} from VM {value.sender}"
+    return words.signed(value & MASK64)
+
+
+def judge_order(
+    handler: type[Arranged], right: Sequence[str], scenario: Scenario, rules: Sequence[Invariant], answer: Sequence[str]
+) -> Run:
+    """Run an answer on one CPU, and then in every order of two. `Wrong` with the shortest run that shows it.
+
+    Beside it is the run of the `right` order of the pieces, as far as it goes under the same schedule.
+    """
+    yours, ours = built(handler, answer), built(handler, right)
+    passed = judge_conversation(yours, ours)
+    found = explore(scenario, rules, fixes=yours)
+    if not found.violations:
+        return passed
+    violation = found.violations[0]
+    run = counterexample(found, violation, Machine)
+    assert isinstance(run, Run)
+    beside = Stepper(scenario, 2, {"fixes": ours}, machine_type=Machine)
+    for cpu in violation.schedule[found.setup :]:
+        able = beside.able()
+        if able:
+            beside.take(cpu if cpu in able else able[0])
+    meaning = next((f" {rule.meaning}" for rule in rules if rule.name == violation.invariant), "")
+    raise Wrong(
+        f"On two CPUs, after {violation.steps} steps, {violation.invariant} is broken.{meaning} "
+        f"But {words.plain(violation.sentence).rstrip('.')}.",
+        run,
+        shown(beside),
+    )
+
+
+def shown(stepper: Stepper) -> Run:
+    """The run, gone on to its end."""
+    while (able := stepper.able()) and len(stepper.taken) < AT_MOST:
+        stepper.take(able[0])
+    run = stepper.recording()
+    assert isinstance(run, Run)
+    return run

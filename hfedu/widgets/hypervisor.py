@@ -1,0 +1,261 @@
+"""You are the hypervisor: at each trap the learner decides what happens, and the machine goes on from that."""
+
+import html
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets
+
+from hfedu.errors import Mistake
+from hfedu.guest.scripted import clear, configure, receive, send, vcpu_run, wait_for_interrupt
+from hfedu.view import words
+from hfedu.view.decisions import FIELDS, Case, Decider, Decision
+from hfedu.view.reasons import consequences, differences, parting, why
+from hfedu.view.sequence import sequence
+from hfedu.view.text import transcript
+from hfedu.widgets.keys import row
+from hfedu.widgets.orders import says, table
+from hfedu.widgets.player import Player
+
+
+def first_primary() -> Any:
+    """Runs VM 1, sends to it and runs it again."""
+    yield configure()
+    yield vcpu_run(1)
+    yield send(1, "hello")
+    yield vcpu_run(1)
+
+
+def reader() -> Any:
+    """Receives and clears, for ever."""
+    yield configure()
+    while True:
+        yield receive(block=True)
+        yield clear()
+
+
+def chain_primary() -> Any:
+    """Lets both wait, then starts a message on its way."""
+    yield configure()
+    yield vcpu_run(1)
+    yield vcpu_run(2)
+    yield send(1, "hello")
+    yield vcpu_run(1)
+    yield vcpu_run(2)
+
+
+def passes_on() -> Any:
+    """Passes the message on to VM 2, or from there to the primary."""
+    yield configure()
+    message = yield receive(block=True)
+    yield send(2 if message.sender == 0 else 0, message.data)
+    yield receive(block=True)
+
+
+def two_sends() -> Any:
+    """Sends twice in a row, and again when VM 1 has cleared."""
+    yield configure()
+    yield vcpu_run(1)
+    yield send(1, "one")
+    yield send(1, "two")
+    yield vcpu_run(1)
+    yield send(1, "two")
+
+
+def sends_to_sleeper() -> Any:
+    """Sends to a VM that sleeps, and runs it."""
+    yield configure()
+    yield vcpu_run(1)
+    yield send(1, "wake up")
+    yield vcpu_run(1)
+
+
+def sleeper() -> Any:
+    """Waits for an interrupt, and then for a message."""
+    yield configure()
+    yield wait_for_interrupt()
+    yield receive(block=True)
+
+
+CASES = {
+    case.name: case
+    for case in (
+        Case("first-receive", "A first receive", "VM 0 runs VM 1, which waits for a message; then VM 0 sends it one.",
+             first_primary, (reader,)),
+        Case("wake-up", "A message wakes one VM after the other", "VM 1 and VM 2 wait for a message. VM 0 sends one to "
+             "VM 1, VM 1 passes it on to VM 2, and VM 2 to VM 0.", chain_primary, (passes_on, passes_on), 4),
+        Case("full-mailbox", "Two sends in a row", "VM 1 waits for a message. VM 0 sends “one”, at once “two”, and "
+             "“two” again when VM 1 has run.", two_sends, (reader,), 2),
+        Case("sleep", "A message to a VM that sleeps", "VM 1 executes WFI, wait for interrupt. VM 0 sends to it all "
+             "the same.", sends_to_sleeper, (sleeper,), 1),
+    )
+}  # fmt: skip
+"""What there is to serve, by name."""
+
+
+class YouAreTheHypervisor(ipywidgets.VBox):
+    """A machine that stops at each trap, and a form in which the learner decides what happens.
+
+    `choose` and the buttons work from code. `decider` is the machine; `decider.decided` are the decisions so far.
+    """
+
+    def __init__(self, case: Case) -> None:
+        self.case, self.decider = case, Decider(case)
+        self.real, self.traps = self._real()
+        self.fields = {name: self._dropdown(name) for name in FIELDS}
+        self.fields["next"].observe(lambda _: self._light(), "value")
+        self.do = self._button("Do it", self._chosen, "primary")
+        self.undo = self._button("◀ undo", self.back)
+        self.again = self._button("start again", self.restart)
+        self.question, self.facts, self.beside = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
+        self.said = ipywidgets.HTML(layout={"min_height": "3.2em"})
+        recording = self.decider.recording()
+        self.player = Player(recording, len(recording.events) - 1)
+        about = ipywidgets.HTML(
+            f"<b>You are the hypervisor: {html.escape(case.title)}.</b> {html.escape(case.meaning)}"
+        )
+        form = row(*self.fields.values())
+        buttons = row(self.do, self.undo, self.again)
+        below = row(self.beside, self.facts)
+        super().__init__([about, self.question, form, buttons, self.said, below, self.player])
+        self._show("Decide what happens at this trap, field by field. As the form stands, nothing changes.")
+
+    def _dropdown(self, name: str) -> ipywidgets.Dropdown:
+        style, layout = {"description_width": "170px"}, {"width": "400px", "max_width": "100%"}
+        return ipywidgets.Dropdown(description=FIELDS[name], style=style, layout=layout)
+
+    def _button(self, text: str, action: Callable[[], Any], style: str = "") -> ipywidgets.Button:
+        button = ipywidgets.Button(description=text, button_style=style, layout={"width": "auto", "min_height": "28px"})
+        button.on_click(lambda _: action())
+        return button
+
+    def _real(self) -> tuple[Decider, int]:
+        """The whole conversation as the real hypervisor serves it, and how many traps are asked about."""
+        real, traps = Decider(self.case), 0
+        while real.asks:
+            real.serve()
+            traps += 1
+        return real, traps
+
+    def choose(self, **fields: object) -> None:
+        """Decide what happens at this trap: the texts of some fields. Of the others, what changes least."""
+        if not self.decider.asks:
+            raise Mistake("the run is over: undo a choice, or start again")
+        self._decide(self.decider.decision(**fields))
+
+    def _chosen(self) -> None:
+        """Decide as the form says."""
+        try:
+            self._decide(Decision(**{name: field.value for name, field in self.fields.items()}))
+        except Mistake as mistake:
+            self.said.value = says(f"{str(mistake)[0].upper()}{str(mistake)[1:]}.")
+
+    def _decide(self, decision: Decision) -> None:
+        decider, trap, number = self.decider, self.decider.trap, self.decider.number
+        real = decider.real()
+        decider.decide(decision)
+        self.player.show(decider.recording())
+        self.beside.value = side_by_side(decision, real, words.vm_of(trap.actor))
+        self._show(f"Trap {len(decider.decided)}. {why(trap, number, decision, real)}")
+
+    def back(self) -> None:
+        """Undo the last choice."""
+        self._go(self.decider.decided[:-1], "One choice undone.")
+
+    def restart(self) -> None:
+        """Begin again."""
+        self._go((), "From the start.")
+
+    def _go(self, decided: tuple[Decision, ...], sentence: str) -> None:
+        self.decider = Decider(self.case, decided)
+        self.player.show(self.decider.recording())
+        self.beside.value = ""
+        self._show(sentence)
+
+    def _show(self, sentence: str) -> None:
+        """Say what happened, and ask about the next trap."""
+        decider = self.decider
+        if decider.asks:
+            number = f"Trap {len(decider.decided) + 1}"
+            asked = f"{number} (the real run has {self.traps}): <b>{html.escape(words.sentence(decider.trap))}.</b>"
+            self.question.value = f"<div>{asked} What do you do?</div>"
+            for name, texts in decider.options().items():
+                self.fields[name].options = tuple(texts)
+                self.fields[name].value = next(iter(texts))
+        else:
+            points = "".join(f"<li>{html.escape(point)}</li>" for point in self.end())
+            self.question.value = f'<div role="status"><b>The run is over.</b><ul>{points}</ul></div>'
+        self.said.value = says(sentence)
+        self.facts.value = facts(decider)
+        self.undo.disabled = self.again.disabled = not decider.decided
+        self._light()
+
+    def _light(self) -> None:
+        """Only what can be decided now can be chosen."""
+        for field in (*self.fields.values(), self.do):
+            field.disabled = not self.decider.asks
+        if self.decider.asks:
+            back = self.fields["next"].value == "VM 0" and self.decider.caller.vm.id != 0
+            self.fields["returns"].disabled = not back
+
+    def end(self) -> list[str]:
+        """How the run ended, where it first parts from the real one, and what is otherwise in the end."""
+        yours, real = self.decider.recording(), self.real.recording()
+        same = "You did what the real hypervisor does, event for event."
+        parts = same if yours.events == real.events else parting(yours, real)
+        return [words.plain(yours.outcome.sentence), parts, *consequences(yours, real)]
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The widget; for pages without a kernel a picture and the same in words."""
+        data, metadata = sequence(self.decider.recording())._repr_mimebundle_()
+        return {**super()._repr_mimebundle_(**kwargs), **data, "text/plain": repr(self)}, metadata
+
+    def __repr__(self) -> str:
+        decided = self.decider.decided
+        lines = [f"You are the hypervisor: {self.case.title}. {self.case.meaning}"]
+        lines += [f"{number}. {'; '.join(decision)}" for number, decision in enumerate(decided, 1)]
+        if self.decider.asks:
+            lines.append(f"Trap {len(decided) + 1}: {words.sentence(self.decider.trap)}. What do you do?")
+            texts = self.decider.options().items()
+            lines += [f"  {FIELDS[name]}: [ {' | '.join(options)} ]" for name, options in texts]
+        else:
+            lines += self.end()
+        return "\n".join([*lines, transcript(self.decider.recording())])
+
+
+def side_by_side(yours: Decision, real: Decision, caller: str) -> str:
+    """A decision beside the real one, as a table."""
+    differ = differences(yours, real, caller)
+    rows = []
+    for name, title in FIELDS.items():
+        mine, theirs = getattr(yours, name), getattr(real, name)
+        if name == "returns":
+            mine, theirs = (text if d.next == "VM 0" != caller else "–" for d, text in ((yours, mine), (real, theirs)))
+        sign = "≠" if name in differ or mine != theirs else "="
+        cells = "".join(f'<td style="padding-right:12px">{html.escape(text)}</td>' for text in (mine, sign, theirs))
+        head = (
+            f'<th scope="row" style="text-align:left;font-weight:normal;padding-right:12px">{html.escape(title)}</th>'
+        )
+        rows.append(f'<tr style="{"font-weight:bold" * (sign == "≠")}">{head}{cells}</tr>')
+    heads = "".join(f'<th style="text-align:left">{text}</th>' for text in ("", "you", "", "the real hypervisor"))
+    caption = '<caption style="text-align:left;font-weight:bold">The last trap</caption>'
+    style = "margin:0 32px 8px 0;vertical-align:top"
+    return f'<table style="{style}">{caption}<tr>{heads}</tr>{"".join(rows)}</table>'
+
+
+def facts(decider: Decider) -> str:
+    """The states of vCPUs and mailboxes, and who waits."""
+    vms, current = decider.machine.hypervisor.vms, decider.machine.cpu.current
+    notes = {vm: [vm.vcpus[0].state.name] for vm in vms}
+    for vm, said in notes.items():
+        said += ["has the CPU"] * (vm.vcpus[0] is current)
+        said += ["in the list of waiters"] * (vm.mailbox.recv_waiter is vm.vcpus[0])
+    vcpus = [(f"VM {vm.id} vCPU 0", ", ".join(said)) for vm, said in notes.items()]
+    return table("vCPUs now", vcpus) + table("Mailboxes now", [(f"VM {vm.id}", vm.mailbox.state.name) for vm in vms])
+
+
+def you_are_the_hypervisor(name: str = "first-receive") -> YouAreTheHypervisor:
+    """You decide what the hypervisor does at each trap: "first-receive", "wake-up", "full-mailbox" or "sleep"."""
+    if name not in CASES:
+        raise Mistake(f"there is no conversation {name!r} to serve: there are {', '.join(CASES)}")
+    return YouAreTheHypervisor(CASES[name])

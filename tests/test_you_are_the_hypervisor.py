@@ -1,0 +1,113 @@
+"""You are the hypervisor: right choices make the real run, wrong ones are done and show what follows."""
+
+import pytest
+
+import hfedu
+from hfedu.run.machine import Machine
+from hfedu.widgets.hypervisor import CASES
+
+
+def serve(name, wrong=None):
+    """Serve a conversation as the real hypervisor does, but for the choices given by number of trap; at most 20."""
+    form = hfedu.you_are_the_hypervisor(name)
+    said = []
+    while form.decider.asks and len(said) < 20:
+        right = form.decider.real()._asdict()
+        form.choose(**right | (wrong or {}).get(len(said) + 1, {}))
+        said.append(form.said.value)
+    return form, said
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_right_choices_reproduce_the_real_run_event_for_event(name):
+    form, said = serve(name)
+    case = CASES[name]
+    real = Machine(hfedu.RamDisk(case.primary, list(case.secondaries))).run()
+    assert form.decider.recording().events == real.events
+    assert all("As the real one." in text for text in said)
+    assert 3 <= len(said) == form.traps <= 6
+    assert "event for event" in form.question.value
+    assert form.do.disabled
+
+
+MESSAGE_LOST = "VM 1&#x27;s receives gave nothing. With the real hypervisor: VM 0, 5 bytes: “hello”."
+
+
+@pytest.mark.parametrize(
+    ("name", "trap", "choice", "reason", "consequence"),
+    [
+        ("first-receive", 2, {"state": "waits for an interrupt"}, "in the list of waiters", "nothing wakes it"),
+        ("first-receive", 2, {"state": "waits for an interrupt"}, "state of the caller", MESSAGE_LOST),
+        ("first-receive", 2, {"state": "READY"}, "state of the caller", "receives gave VM 0, 0 bytes; VM 0, 5 bytes"),
+        ("first-receive", 2, {"next": "VM 1"}, "cannot go on without a message", "receives gave VM 0, 0 bytes"),
+        ("first-receive", 3, {"mailbox": "unchanged"}, "must be copied now", "receives gave VM 0, 0 bytes. With"),
+        ("first-receive", 3, {"mailbox": "VM 1: RECEIVED"}, "told of it now", "“hello”; VM 0, 5 bytes: “hello”. With"),
+        ("first-receive", 3, {"wakes": "nobody"}, "if this send does not wake it", MESSAGE_LOST),
+        ("first-receive", 3, {"result": "0xffff"}, "which vCPU was woken", "SEND(VM 1, 5 bytes) = 0xffff"),
+        ("first-receive", 5, {"mailbox": "unchanged"}, "nobody can send to it", "mailbox is left READ"),
+        ("wake-up", 3, {"returns": "YIELD"}, "whom a message woke", "run = YIELD"),
+        ("wake-up", 3, {"mailbox": "VM 0: READ"}, "must be copied now", "receives gave VM 0, 0 bytes. With"),
+        ("wake-up", 3, {"next": "VM 2"}, "Only the primary schedules", "VM 1 vCPU 0: RUNNING -&gt; READY]. There"),
+        ("full-mailbox", 2, {"mailbox": "VM 1: READ"}, "loses one of the two", "gave VM 0, 3 bytes: “two”. With"),
+        ("full-mailbox", 2, {"result": "0"}, "was not taken", "(VM 1, 3 bytes) = 0. There"),
+        ("sleep", 2, {"wakes": "VM 1"}, "A send wakes only who does", "VM 1 vCPU 0 wakes up"),
+    ],
+)  # fmt: skip
+def test_a_wrong_choice_is_explained_done_and_shows_what_follows(name, trap, choice, reason, consequence):
+    form, said = serve(name, {trap: choice})
+    assert "The real one does something else." in said[trap - 1]
+    assert reason in said[trap - 1]
+    assert consequence in form.question.value
+    assert "event for event" not in form.question.value
+
+
+def test_the_buttons_choose_undo_and_start_again():
+    form = hfedu.you_are_the_hypervisor("first-receive")
+    first = repr(form)
+    assert form.undo.disabled
+    assert form.fields["returns"].disabled
+    form.fields["next"].value = "VM 1"
+    form.do.click()
+    assert "Trap 1. As the real one." in form.said.value
+    assert "HF_MAILBOX_RECEIVE(block)" in form.question.value
+    form.fields["next"].value = "VM 0"
+    assert not form.fields["returns"].disabled
+    form.do.click()
+    assert "≠" in form.beside.value
+    after_two = form.player.recording.events
+    form.choose()
+    form.undo.click()
+    assert form.player.recording.events == after_two
+    assert len(form.decider.decided) == 2
+    form.again.click()
+    assert repr(form) == first
+
+
+def test_a_choice_that_cannot_be_is_a_sentence():
+    form = hfedu.you_are_the_hypervisor("first-receive")
+    for wrong, says in (
+        ({"next": "VM 7"}, "next cannot be 'VM 7' here: choose one of VM 0; VM 1"),
+        ({"colour": "red"}, "there is no field 'colour' to decide: there are state, result"),
+        ({"result": 7}, "result cannot be 7 here: choose one of none yet; -1"),
+    ):
+        with pytest.raises(hfedu.Mistake, match=says):
+            form.choose(**wrong)
+    form.choose(result=-1, state="READY")
+    form.fields["mailbox"].value = "VM 1: READ"
+    form.do.click()
+    assert "VM 1 has not named its pages yet: there is nowhere to copy the message to." in form.said.value
+    assert len(form.decider.decided) == 1
+    with pytest.raises(hfedu.Mistake, match="there is no conversation 'x' to serve: there are first-receive, wake-up"):
+        hfedu.you_are_the_hypervisor("x")
+    form, _ = serve("sleep")
+    with pytest.raises(hfedu.Mistake, match="the run is over: undo a choice, or start again"):
+        form.choose()
+
+
+def test_without_a_kernel_it_is_a_picture_and_stable_text():
+    data, metadata = hfedu.you_are_the_hypervisor()._repr_mimebundle_()
+    assert data["image/png"].startswith(b"\x89PNG")
+    assert metadata["image/png"]["alt"]
+    assert data["text/plain"] == repr(hfedu.you_are_the_hypervisor())
+    assert "Trap 1: VM 0 vCPU 0 calls HF_VCPU_RUN(VM 1, vCPU 0). What do you do?" in data["text/plain"]
+    assert "wakes: [ nobody | VM 1 ]" in data["text/plain"]
