@@ -1,5 +1,7 @@
 """You are the hypervisor: right choices make the real run, wrong ones are done and show what follows."""
 
+import random
+
 import pytest
 
 import hfedu
@@ -102,6 +104,28 @@ def test_a_choice_that_cannot_be_is_a_sentence():
     form, _ = serve("sleep")
     with pytest.raises(hfedu.Mistake, match="the run is over: undo a choice, or start again"):
         form.choose()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_is_chosen_the_machine_goes_on_and_the_real_answer_is_known(seed):
+    chance = random.Random(seed)
+    form = hfedu.you_are_the_hypervisor(chance.choice(list(CASES)))
+    for made in range(1, 12):
+        if not form.decider.asks:
+            break
+        right, options = form.decider.real()._asdict(), form.decider.options()
+        chosen = {name: chance.choice(list(texts)) for name, texts in options.items() if chance.random() < 0.3}
+        try:
+            form.choose(**right | chosen)
+        except hfedu.Mistake:  # a message to where there is no page
+            form.choose()
+        assert f"Trap {made}." in form.said.value
+    assert form.decider.asks or "The run is over." in form.question.value
+    events = form.decider.recording().events
+    again = hfedu.you_are_the_hypervisor(form.case.name)
+    for decision in form.decider.decided:
+        again.choose(**decision._asdict())
+    assert again.decider.recording().events == events
 
 
 def test_without_a_kernel_it_is_a_picture_and_stable_text():

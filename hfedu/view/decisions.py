@@ -231,8 +231,8 @@ class Decider:
             return found | {"WAIT_FOR_INTERRUPT": call.hf_vcpu_run_response(call.HfVcpuRun.WAIT_FOR_INTERRUPT, 0, 0)}
         if number == call.HF_MAILBOX_SEND:
             return found | {"0xffff": call.HF_INVALID_VCPU}
-        if number == call.HF_MAILBOX_RECEIVE and mailbox.recv_bytes:
-            value = call.hf_mailbox_receive_response(mailbox.recv_from_id, mailbox.recv_bytes)
+        value = call.hf_mailbox_receive_response(mailbox.recv_from_id, mailbox.recv_bytes)
+        if number == call.HF_MAILBOX_RECEIVE and value:  # a message of no bytes from the primary reads like none
             return found | {words.result(number, value): value}
         return found
 
@@ -276,11 +276,13 @@ class Decider:
         if box is None:
             box = next((vm.id for vm, old in zip(vms, boxes, strict=True) if vm.mailbox.state is not old), None)
         state: Any = None if caller.state is states else caller.state
-        if state is not None and state is not VcpuState.READY:
-            state = FOR_MESSAGE if caller.vm.mailbox.recv_waiter is caller else FOR_INTERRUPT
+        if self.number == call.HF_MAILBOX_RECEIVE and now is not caller:
+            state = FOR_MESSAGE
+        elif state is VcpuState.BLOCKED_INTERRUPT:
+            state = FOR_INTERRUPT
         told = Told(
             state,
-            0 if other.number is None else (cpu if now is caller else caller).regs[0],
+            0 if self.number is None else (cpu if now is caller else caller).regs[0],
             None if box is None else (box, vms[box].mailbox.state),  # type: ignore[arg-type]
             next((int((e.target or "vm0.")[2:].partition(".")[0]) for e in events if e.kind is Kind.WAKE), None),
             now.vm.id,
