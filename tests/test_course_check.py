@@ -223,3 +223,10 @@ def test_the_made_pages_are_those_that_are_stored():
 def test_an_old_page_is_named(monkeypatch):
     monkeypatch.setattr(pages, "glossary", lambda: "another")
     assert pages.stale() == ["glossary.md is not what the lessons say: make refresh"]
+
+
+def test_the_readme_lists_every_lesson_with_its_minutes():
+    readme = Path(__file__).parent.parent.joinpath("README.md").read_text()
+    for lesson in lessons():
+        name = lesson.path.stem
+        assert f"| [`{name}`](notebooks/{name}.ipynb) | {pages.minutes(lesson)} |" in readme
