@@ -3,6 +3,7 @@
 import ast
 import copy
 import signal
+from pathlib import Path
 
 import nbformat
 import pytest
