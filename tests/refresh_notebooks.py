@@ -23,7 +23,11 @@ def refresh(path: Path) -> None:
     """Run one notebook from top to bottom in a fresh kernel and write it back."""
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(
-        notebook, timeout=120, store_widget_state=False, resources={"metadata": {"path": path.parent}}
+        notebook,
+        timeout=120,
+        store_widget_state=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": path.parent}},
     ).execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
