@@ -6,13 +6,13 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
-import hfedu
+import hfedu.course.exercises
 
 
 @pytest.fixture(scope="module")
 def shell():
     shell = InteractiveShell.instance()
-    sys.modules.pop("hfedu.course.exercises", None)  # as in a fresh kernel: importing it prepares the shell
+    before = sys.modules.pop("hfedu.course.exercises")  # as in a fresh kernel: importing it prepares the shell
     shell.run_cell("import hfedu\nfrom hfedu import check, predict, RamDisk")
 
     def run(cell):
@@ -21,6 +21,7 @@ def shell():
         return captured.stdout
 
     yield run
+    sys.modules["hfedu.course.exercises"] = hfedu.course.exercises = before
     InteractiveShell.clear_instance()
 
 
