@@ -11,10 +11,11 @@ import hfedu
 from hfedu.course import notebooks
 from hfedu.course.exercises import check, exercises, hint, solution
 from hfedu.course.lesson10 import SENDERS, steps
-from hfedu.course.lesson12 import SUSPECTS, breaks
+from hfedu.course.lesson12 import SCENARIOS, SUSPECTS, breaks
 from hfedu.course.predictions import judge, predict, predictions
 from hfedu.course.verify import answer_of, bad_misconceptions, bad_solution
 from hfedu.history import FIXES
+from hfedu.run.explorer import explore
 
 
 @pytest.mark.parametrize("exercise_id", exercises())
@@ -125,6 +126,13 @@ def test_playground_makes_the_calls_and_says_why_one_is_refused():
         hfedu.playground(9)
 
 
+def test_who_runs_a_whole_lesson_has_attempted_nothing():
+    for path in notebooks.source()[0].glob("*.ipynb"):
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "code" and "check(" in cell.source:
+                assert "not attempted" in str(cell.outputs), f"{path.name}: {cell.id}"
+
+
 def test_the_table_of_defects_has_all_fourteen_and_says_who_shows_them():
     book = nbformat.read(notebooks.source()[0] / "12_fourteen_defects.ipynb", as_version=4)
     table = next(cell.source for cell in book.cells if "| repaired |" in cell.source)
@@ -134,6 +142,13 @@ def test_the_table_of_defects_has_all_fourteen_and_says_who_shows_them():
 
 def test_one_suspect_is_right_and_every_other_shows_itself_somewhere():
     assert [letter for letter in SUSPECTS if not breaks(letter)] == ["F"]
+
+
+@pytest.mark.parametrize("letter", SUSPECTS)
+def test_whatever_exploring_a_suspect_shows_is_right_to_name(letter):
+    for scenario in SCENARIOS.values():
+        for violation in explore(scenario, profile="fixed", fixes={SUSPECTS[letter]}).violations:
+            assert breaks(letter, violation.invariant)
 
 
 def test_a_table_of_steps_has_a_column_for_each_cpu_and_says_who_waits():

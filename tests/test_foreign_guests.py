@@ -128,6 +128,7 @@ def test_no_floating_point_or_simd_and_no_unaligned_access(level):
     ("make", "says"),
     [
         (lambda: assemble("nop\n  nap\n  nip"), "the assembly does not compile, line 2: unrecognized instruction"),
+        (lambda: assemble(""), "the assembly has nothing to load in it: a guest needs at least one instruction"),
         (lambda: assemble("b nowhere"), "the assembly does not compile: undefined symbol: nowhere"),
         (lambda: compile_c("\nvoid guest_main(void) { return x; }"), "C program does not compile, line 2: .*'x'"),
         (lambda: compile_c("#include <stdio.h>"), "line 1: 'stdio.h' file not found"),

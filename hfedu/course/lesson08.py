@@ -11,7 +11,13 @@ from hfedu.course.lesson06 import run_result
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.scenes import boot, call_of, calls, delivered, is_guest, switch_after, switch_to
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
-from hfedu.hf.call import HF_MAILBOX_SEND, HfVcpuRun, hf_mailbox_receive_return
+from hfedu.hf.call import (
+    HF_MAILBOX_RECEIVE,
+    HF_MAILBOX_SEND,
+    HF_VM_CONFIGURE,
+    HfVcpuRun,
+    hf_mailbox_receive_return,
+)
 from hfedu.notebook import Run
 from hfedu.run.trace import Event, Kind
 from hfedu.view.words import text_of
@@ -267,7 +273,7 @@ def judge_service(answer: Script) -> Run:
 def served_right(run: Run) -> None:
     """Only VM 2 was answered."""
     if not delivered(run, 1):
-        raise Wrong("Nothing could be sent to your service: it must configure its pages and receive.")
+        raise Wrong(f"Nothing could be sent to your service: {unreachable(run)}.")
     if delivered(run, 3):
         asked = text_of(last_before(run, "vm3"))
         raise Wrong(
@@ -276,11 +282,33 @@ def served_right(run: Run) -> None:
             else f"VM 3 got an answer. It had written {asked}: anybody can write that. Ask message.sender."
         )
     if len(delivered(run, 1)) < 4:
-        raise Wrong("A message to your service was refused: clear every one, also those that you ignore.")
+        raise Wrong(f"A message to your service was refused: {still_full(run)}.")
     if not delivered(run, 2) or last_before(run, "vm2") != b"from 3: open":
         raise Wrong("VM 2 may ask, and its “from 3: open” got no answer: do not read who it claims to be.")
     if set(delivered(run, 2)) != {b"ok"}:
         raise Wrong(f"The answer to VM 2 should be “ok”, it was {text_of(delivered(run, 2)[0])}.")
+
+
+def unreachable(run: Run) -> str:
+    """Why nothing at all could be sent to VM 1."""
+    if any(event.result == 0 for event in calls(run, 1, HF_VM_CONFIGURE)):
+        return "it never gives the processor back. Let it wait for a message: receive(block=True)"
+    return "it must configure its pages"
+
+
+def still_full(run: Run) -> str:
+    """Why there was no room for a message to VM 1."""
+    if sum(event.result != 0 for event in calls(run, 1, HF_MAILBOX_SEND)) > 1:
+        return "it tries again and again to answer VM 2, which has not read the last answer. Drop what is refused"
+    refused = [event.seq for vm in (2, 3) for event in calls(run, vm, HF_MAILBOX_SEND) if event.result]
+    made = [
+        event.function
+        for event in run.events[: min(refused, default=0)]
+        if event.actor == "vm1.vcpu0" and event.function
+    ]
+    if made[-2:] == [HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND]:
+        return "it answers before it clears. The send switches it out, and its mailbox stays full until it runs again"
+    return "clear every one, also those that you ignore"
 
 
 def last_before(run: Run, target: str) -> bytes:
@@ -355,13 +383,22 @@ def conversed(run: Run) -> None:
 def misled(vm: int, data: bytes) -> str:
     """Why an answer should not have come to a client."""
     other = 7 - vm
-    if data.upper() == QUESTIONS[4][1][1:].upper().encode():
+    own = [text.encode() for text in QUESTIONS[vm]]
+    taken = [(asker, text) for asker, texts in QUESTIONS.items() for text in texts if text[1:].encode() == data]
+    if taken:
+        (asker, text), *_ = taken
+        what = "begins with the byte 3" if text[0] == "\3" else f"is “{text}”"
         return (
-            f"VM 4's question begins with the byte 3, and your broker took it for an answer, for VM {vm}: only "
+            f"VM {asker}'s question {what}, and your broker took it for an answer, for VM {vm}: only "
             "message.sender says that a message comes from VM 2."
         )
     if data.upper() in [text.upper().encode() for text in QUESTIONS[other]]:
         return f"VM {vm} got {text_of(data)}, the answer for VM {other}: which conversation does it belong to?"
+    if data in [text[:1] + text[1:].upper() for text in own]:
+        return (
+            f"VM {vm} got {data!r}: VM 2 does not take the first byte for a part of the question. Put a byte of your "
+            "own before all of it."
+        )
     return f"VM {vm} got {data!r}, which is no answer: take your byte off again, and pass on the rest."
 
 
@@ -548,8 +585,18 @@ EXERCISES = (
             "answers everybody": (
                 SERVICE.replace("message.sender == 2", "True"), "after “from 3: open”: compare message.sender"),
             "does not clear what it ignores": (
-                SERVICE.replace("        yield clear()\n", "").replace('"ok")\n', '"ok")\n            yield clear()\n'),
+                SERVICE.replace("        yield clear()\n", "").replace("== 2:\n", "== 2:\n            yield clear()\n"),
                 "clear every one"),
+            "answers before it clears": (
+                SERVICE.replace("        yield clear()\n", "") + "        yield clear()\n",
+                "it answers before it clears"),
+            "insists on its answer": (
+                SERVICE.replace("yield send(message", "while -1 == (yield send(message").replace(
+                    '"ok")\n', '"ok")):\n                yield send(0, "full")\n'),
+                "Drop what is refused"),
+            "asks again and again": (
+                SERVICE.replace("True)\n", "False)\n        if message is None:\n            continue\n"),
+                "never gives the processor back"),
         },
     ),
     Exercise(

@@ -27,7 +27,8 @@ from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.history import FIXES, abi, with_needs
 from hfedu.notebook import Run
-from hfedu.run.explorer import Exploration, explore
+from hfedu.run.explorer import explore
+from hfedu.run.invariants import INVARIANTS
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.replay import Scenario
 from hfedu.run.trace import Event
@@ -217,18 +218,21 @@ WRONG_ONES = {
 }  # fmt: skip
 SUSPECTS = {letter: type(letter, (WRONG_ONES.get(letter, Hypervisor),), {}) for letter in "ABCDEFGHI"}
 """Nine hypervisors by letter, eight of them wrong: `explore(..., profile="fixed", fixes={SUSPECTS["A"]})`."""
+LOOK_FIRST = {
+    "A": "receive", "B": "runs", "C": "x3", "D": "runs", "E": "clear", "G": "senders", "H": "receive", "I": "race",
+}  # fmt: skip
+"""Where a suspect shows itself soonest: the check begins there, which saves most of its time, and decides nothing."""
 
 
 @cache
-def watched(letter: str, scenario: str) -> Exploration:
-    """A suspect in a scenario."""
-    return explore(SCENARIOS[scenario], profile="fixed", fixes={SUSPECTS[letter]})
-
-
 def breaks(letter: str, rule: str | None = None) -> bool:
     """Whether a suspect breaks a rule, or any, in one of the scenarios."""
-    found = (violation.invariant for name in SCENARIOS for violation in watched(letter, name).violations)
-    return any(rule in (None, invariant) for invariant in found)
+    rules = [invariant for invariant in INVARIANTS if rule in (None, invariant.name)]
+    for scenario in sorted(SCENARIOS.values(), key=lambda scenario: scenario.name != LOOK_FIRST.get(letter)):
+        found = explore(scenario, rules, first=True, profile="fixed", fixes={SUSPECTS[letter]})
+        if any(rule in (None, violation.invariant) for violation in found.violations):
+            return True
+    return False
 
 
 def is_evidence(answer: Any) -> bool:
@@ -241,13 +245,13 @@ def judge_suspects(answer: Mapping[str, str]) -> None:
     for letter, rule in answer.items():
         if letter not in SUSPECTS:
             raise Wrong(f"There is no suspect {letter!r}: they are A to I.")
-        if not breaks(letter):
+        if letter not in WRONG_ONES:
             raise Wrong(f"{letter} breaks nothing in any order of any of the {len(SCENARIOS)} scenarios.")
         if not breaks(letter, rule):
             raise Wrong(f"{letter} does not break {rule!r}, in no scenario. Explore {letter}, and read what it breaks.")
-    missing = [letter for letter in SUSPECTS if letter not in answer and breaks(letter)]
+    missing = [letter for letter in WRONG_ONES if letter not in answer]
     if missing:
-        raise Wrong(f"{len(missing)} more are wrong, one of them {missing[0]}: try it in every scenario.")
+        raise Wrong(f"{missing[0]} is wrong, too: try it in every scenario. ({len(missing)} to go.)")
 
 
 FEWEST = 'answer = {"wfi-repeats"}\n'
@@ -282,7 +286,7 @@ EXERCISES = (
         {
             "takes the right one for wrong": (FOUND.replace('"G"', '"F": "messages", "G"'), "F breaks nothing"),
             "names the wrong rule": (FOUND.replace('"deadlock"', '"messages"'), "B does not break 'messages'"),
-            "stops early": ('answer = {"A": "waiters", "B": "deadlock"}\n', "6 more are wrong, one of them C"),
+            "stops early": ('answer = {"A": "waiters", "B": "deadlock"}\n', "C is wrong, too"),
             "a letter that is none": ('answer = {"Z": "deadlock"}\n', "There is no suspect 'Z'"),
         },
     ),

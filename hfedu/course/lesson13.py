@@ -293,23 +293,25 @@ def judge_meter(answer: str) -> Run:
     return run
 
 
-def slow(text: bytes) -> tuple[Script, Script]:
-    """VM 1, which asks VM 2 before it answers, and VM 2."""
+def slow(text: bytes, questions: int) -> tuple[Script, Script]:
+    """VM 1, which asks VM 2 so often before it answers, and VM 2."""
 
     def server() -> Any:
         yield configure()
         yield receive(block=True)
         yield clear()
-        yield send(2, "what do I say?")
-        message = yield receive(block=True)
-        yield clear()
+        for _ in range(questions):
+            yield send(2, "what do I say?")
+            message = yield receive(block=True)
+            yield clear()
         yield send(0, message.data)
 
     def adviser() -> Any:
         yield configure()
-        message = yield receive(block=True)
-        yield clear()
-        yield send(message.sender, text)
+        while True:
+            message = yield receive(block=True)
+            yield clear()
+            yield send(message.sender, text)
 
     return server, adviser
 
@@ -317,8 +319,8 @@ def slow(text: bytes) -> tuple[Script, Script]:
 def judge_primary(answer: str) -> Run:
     """The answer is the primary: it sends, runs whoever was woken, prints the reply, and switches the machine off."""
     image = compiled(compile_c, answer)
-    for text in (b"pong", b"a longer answer"):
-        run = boot(image, slow(text), "Your primary")
+    for text, questions in ((b"pong", 1), (b"a longer answer", 2)):
+        run = boot(image, slow(text, questions), f"Your primary; VM 1 asks VM 2 {('once', 'twice')[questions - 1]}")
         if not calls(run, 0, HF_VCPU_RUN):
             raise Wrong("Your primary never runs a VM, so neither of them could even configure its pages.", run)
         check_alive(run, 0)
@@ -328,8 +330,8 @@ def judge_primary(answer: str) -> Run:
             raise Wrong(f"VM 1 should get “ping” first. It got {delivered(run, 1) or 'nothing'}: {why}.", run)
         if not delivered(run, 0):
             raise Wrong(
-                f"No answer came. {run.outcome} VM 1 wakes VM 2 before it answers: look at the code of each "
-                "HF_VCPU_RUN, and run the VM that WAKE_UP names.",
+                f"No answer came. {run.outcome} VM 1 asks VM 2, once or more often, before it answers: look at the "
+                "code of each HF_VCPU_RUN, and run the VM that WAKE_UP names.",
                 run,
             )
         printed = run.uart.split(BOOTED)[1]
@@ -543,6 +545,26 @@ EXERCISES = (
             "sends before VM 1 has run": (
                 as_python(PRIMARY.replace("    hvc(HF_VCPU_RUN, 1, 0, 0);\n", "")),
                 "VM 1 must run first",
+            ),
+            "knows the order by heart": (
+                as_python("""void guest_main(void)
+{
+    u64 got = 0;
+
+    configure();
+    for (u64 vm = 1; vm <= 2; vm++)
+        hvc(HF_VCPU_RUN, vm, 0, 0);
+    copy(send_page, (const u8 *)"ping", 4);
+    hvc(HF_MAILBOX_SEND, 1, 4, 0);
+    for (u64 turn = 0; turn < 3; turn++)
+        got = hvc(HF_VCPU_RUN, 1 + turn % 2, 0, 0);
+    write(recv_page, got >> 32);
+    putc('\\n');
+    hvc(HF_MAILBOX_CLEAR, 0, 0, 0);
+    hvc(PSCI_SYSTEM_OFF, 0, 0, 0);
+}
+"""),
+                "once or more often",
             ),
             "runs VM 1 only": (as_python(PRIMARY.replace("vm = got >> 16 & 0xffff", "vm = 1")), "No answer came"),
             "prints the page as a string": (

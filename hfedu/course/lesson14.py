@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
-from hfedu.course.exercises import Exercise, Wrong
+from hfedu.course.exercises import Exercise, Verdict, Wrong, find, judge
 from hfedu.course.lesson05 import GUEST
 from hfedu.course.lesson13 import C_SOURCE, as_python, compiled, is_source
 from hfedu.course.predictions import Prediction, Question
@@ -274,7 +274,9 @@ def compare(wanted: Message, attempt: Event, data: bytes | None) -> str | None:
     if data == wanted.data:
         return None
     if data[:1] + data[2:] == wanted.data[:1] + wanted.data[2:]:
-        return f"{shown(data)}: byte 1 says who really sent it, not who the frame says it was"
+        answer = wanted.data[1:2] == str(ROUTER).encode()
+        says = "an answer comes from 1" if answer else "byte 1 says who really sent it, not who the frame says it was"
+        return f"{shown(data)}: {says}"
     return shown(data)
 
 
@@ -309,6 +311,11 @@ def survives(router: Image, neighbours: Sequence[Neighbours], orders: int, timer
             sentence = f"With {trial.neighbours.name}: {flaw.sentence} The turns that it takes: {when}."
             raise Wrong(sentence, trial.until(flaw))
     return Trial(router, neighbours[0], (2, 3, 4, 1, 2, 3, 1, 2, 4, 1), timers[0]).run()
+
+
+def attack(router: Script) -> Verdict:
+    """What `check("14-survive", router)` says, about a router that is not your answer: it is not noted."""
+    return judge(find("14-survive"), router)
 
 
 # Predictions.
@@ -451,7 +458,8 @@ def judge_policy(answer: Callable[[int, int], Any]) -> None:
             right = to in POLICY.get(sender, ())
             if bool(tried(answer, sender, to)) is not right:
                 says = "may write to" if right else "may not write to"
-                raise Wrong(f"VM {sender} {says} VM {to}: what is not in the table is denied. Your function says else.")
+                why = "the table says so" if right else "what is not in the table is denied"
+                raise Wrong(f"VM {sender} {says} VM {to}: {why}. Your function says else.")
 
 
 def judge_route(answer: Script) -> Run:
@@ -626,6 +634,8 @@ EXERCISES = (
         ROUTE,
         {
             "believes the header": (BELIEVES, "byte 1 says who really sent it"),
+            "answers in the name of the primary": (
+                ROUTE.replace("{sender}1{word}", "{sender}0{word}"), "an answer comes from 1"),
             "tries until it is taken": (INSISTS, "was refused"),
             "tries to answer until it is taken": (
                 ROUTE.replace(

@@ -92,6 +92,8 @@ def flat(content: bytes, what: str) -> bytes:
     except struct.error:
         raise Mistake(f"{what} is an ELF file that is cut short: build it again") from None
     loads = [segment[1:] for segment in segments if segment[0] == 1 and segment[5]]
+    if not loads and content[16] != 1:
+        raise Mistake(f"{what} has nothing to load in it: a guest needs at least one instruction")
     if not loads:
         raise Mistake(f"{what} is an ELF file without a segment to load: link it, an object file is no program")
     lowest, end = min(pa for _, _, pa, _, _ in loads), max(pa + memory for _, _, pa, _, memory in loads)
