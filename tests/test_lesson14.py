@@ -6,7 +6,8 @@ import nbformat
 import pytest
 
 import hfedu
-from hfedu import Kind, clear, configure, lessons, receive, send
+from hfedu import Kind, clear, configure, receive, send
+from hfedu.course import notebooks
 from hfedu.course.exercises import check
 from hfedu.course.lesson14 import (
     FRIENDS,
@@ -98,7 +99,7 @@ def test_no_turn_of_a_failing_run_can_be_left_out():
 
 
 def test_the_trusting_router_of_the_notebook_fails_with_a_run_to_look_at():
-    book = nbformat.read(lessons.source()[0] / "14_capstone.ipynb", as_version=4)
+    book = nbformat.read(notebooks.source()[0] / "14_capstone.ipynb", as_version=4)
     names = dict(vars(hfedu)) | {name: getattr(hfedu, name) for name in hfedu.__all__}
     exec(next(cell.source for cell in book.cells if cell.id == "naive"), names)
     verdict = check("14-survive", names["naive"])
