@@ -19,6 +19,7 @@ from hfedu.course.lesson14 import (
     TIMERS_IN_C,
     Trial,
     arrivals,
+    attack,
     attempts,
     audit,
     reactions,
@@ -102,7 +103,7 @@ def test_the_trusting_router_of_the_notebook_fails_with_a_run_to_look_at():
     book = nbformat.read(notebooks.source()[0] / "14_capstone.ipynb", as_version=4)
     names = dict(vars(hfedu)) | {name: getattr(hfedu, name) for name in hfedu.__all__}
     exec(next(cell.source for cell in book.cells if cell.id == "naive"), names)
-    verdict = check("14-survive", names["naive"])
+    verdict = attack(names["naive"])
     assert verdict.state == "wrong"
     assert verdict.run.outcome.kind == "violation"
 
