@@ -4,15 +4,15 @@ import nbformat
 import pytest
 
 import hfedu
+from hfedu.course import notebooks
 from hfedu.course.exercises import check
 from hfedu.course.lesson13 import BROKEN
-from hfedu.course.notebooks import source
 
 
 @pytest.fixture(scope="module")
 def given():
     """What the notebook's cells define, by cell."""
-    book = nbformat.read(source()[0] / "13_write_a_guest.ipynb", as_version=4)
+    book = nbformat.read(notebooks.source()[0] / "13_write_a_guest.ipynb", as_version=4)
     names: dict[str, str] = {}
     for cell in book.cells:
         if cell.id in ("ex-echo", "ex-repair"):

@@ -7,6 +7,7 @@ import pytest
 
 import hfedu
 from hfedu import Kind, clear, configure, receive, send
+from hfedu.course import notebooks
 from hfedu.course.exercises import check
 from hfedu.course.lesson14 import (
     FRIENDS,
@@ -18,11 +19,11 @@ from hfedu.course.lesson14 import (
     TIMERS_IN_C,
     Trial,
     arrivals,
+    attack,
     attempts,
     audit,
     reactions,
 )
-from hfedu.course.notebooks import source
 
 
 def router():
@@ -99,10 +100,10 @@ def test_no_turn_of_a_failing_run_can_be_left_out():
 
 
 def test_the_trusting_router_of_the_notebook_fails_with_a_run_to_look_at():
-    book = nbformat.read(source()[0] / "14_capstone.ipynb", as_version=4)
+    book = nbformat.read(notebooks.source()[0] / "14_capstone.ipynb", as_version=4)
     names = dict(vars(hfedu)) | {name: getattr(hfedu, name) for name in hfedu.__all__}
     exec(next(cell.source for cell in book.cells if cell.id == "naive"), names)
-    verdict = check("14-survive", names["naive"])
+    verdict = attack(names["naive"])
     assert verdict.state == "wrong"
     assert verdict.run.outcome.kind == "violation"
 
