@@ -35,6 +35,8 @@ TERMS = {
     "exception syndrome": "ESR_EL2, the register that says why the processor trapped.",
     "vector": "Where the processor goes on after an exception: a place in a table of code that has one for each kind "
     "of exception. Each level from EL1 up has such a table.",
+    "SMC": "Secure monitor call: like HVC an instruction that calls upward, meant for the firmware. Here the "
+    "hypervisor traps it.",
     "HCR_EL2": "The hypervisor configuration register. Its bits say which instructions of a guest trap.",
     "exception class": "EC, bits 26 to 31 of the exception syndrome: which kind of trap it is.",
     "register file": "All registers of one vCPU, as the hypervisor keeps them in memory while the vCPU does not run.",

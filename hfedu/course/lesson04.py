@@ -519,8 +519,6 @@ TERMS = {
     "ABI": "Application binary interface: what two programs that were compiled apart agree on, register by register.",
     "function number": "The number in x0 that says which hypercall it is.",
     "bit field": "Some bits of a number that hold a value of their own.",
-    "SMC": "Secure monitor call: like HVC an instruction that calls upward, meant for the firmware. Here the "
-    "hypervisor traps it.",
     "hostile": "Chosen by somebody who wants to break out. What a guest passes must be checked as if it were.",
     "confused deputy": "A program that uses its own rights for somebody who does not have them.",
 }
