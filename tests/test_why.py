@@ -175,6 +175,14 @@ def test_the_two_pages_must_differ():
     assert str(refusal(boot(primary))) == "The two pages must differ, both are 0x40084000."
 
 
+@pytest.mark.parametrize("pages", [(0, 0x4008_4000), (0x4008_4000, 0)])
+def test_a_page_at_address_0_counts_as_none(pages):
+    def primary():
+        yield hvc(call.HF_VM_CONFIGURE, *pages)
+
+    assert str(refusal(boot(primary))) == "A page at address 0 counts as none."
+
+
 def test_a_send_without_pages_says_who_must_configure_and_why_it_has_not():
     def no_send_page():
         yield send(1, 3)
@@ -275,8 +283,10 @@ def test_a_message_that_is_there_is_about_to_wake_who_waits_and_nobody_else():
 
 
 def test_a_vcpu_that_is_off_and_one_that_is_ready():
-    run = boot(primary_that(), Secondary([ready, ready], vcpus=2), ready)
+    run = boot(primary_that(vcpu_run(1, 1)), Secondary([ready, ready], vcpus=2), ready)
     assert "Nothing starts it" in why_waits(run, "vm1.vcpu1")
+    why = str(refusal(run))
+    assert why.startswith("VM 1 vCPU 1 is not READY, it is OFF since event 2. Nothing starts it:")
     why = why_waits(run, "vm2.vcpu0")
     assert "VM 2 vCPU 0 is READY since event 3, when its VM was loaded." in why
     assert "HF_VCPU_RUN(VM 2, vCPU 0)" in why
@@ -307,6 +317,19 @@ def test_a_fault_names_the_descriptor_and_what_becomes_of_the_vm():
     fault = next(event for event in repaired.events if event.kind is Kind.FAULT)
     assert "VM 1 is stopped, and the primary goes on at event" in str(repaired.why(fault))
     assert str(refusal(repaired)) == f"VM 1 was stopped: it faulted at event {fault.seq}."
+    transcript = repaired.transcript()
+    assert "CPU 0 switches to VM 0 vCPU 0: run = ABORTED(VM 1)" in transcript
+    assert "calls HF_VCPU_RUN(VM 1, vCPU 0) = ABORTED(VM 1)" in transcript
+
+
+def test_an_interrupt_under_the_repair_reads_as_one():
+    def busy():
+        yield configure()
+        while True:
+            yield load(0x40F8_0000)
+
+    run = boot(primary_that(), busy, timer=50, fixes=["preempt-as-yield"])
+    assert "CPU 0 switches to VM 0 vCPU 0: run = PREEMPTED" in run.transcript()
 
 
 def race(first, second, **fixes):

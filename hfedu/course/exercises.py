@@ -115,7 +115,8 @@ def judge(exercise: Exercise, answer: Any) -> Verdict:
     """The verdict on an answer that was attempted."""
     if not exercise.accepts(answer):
         what = type(answer).__name__
-        sentence = f"This exercise wants {exercise.wants}, not {'an' if what[0] in 'aeiou' else 'a'} {what}."
+        article = "" if what == "bytes" else "an " if what[0] in "aeiou" else "a "
+        sentence = f"This exercise wants {exercise.wants}, not {article}{what}."
         return Verdict(exercise.id, "wrong", sentence)
     try:
         run = exercise.judge(answer)

@@ -7,7 +7,7 @@ from typing import Any
 from hfedu import notebook
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import MAX_TRAPS, call_of, image, is_function, is_source
+from hfedu.course.scenes import MAX_TRAPS, as_tuple, call_of, image, is_function, is_source
 from hfedu.guest.scripted import Script, vcpu_run
 from hfedu.guest.toolchain import assemble
 from hfedu.hf.api import running
@@ -35,6 +35,8 @@ TERMS = {
     "exception syndrome": "ESR_EL2, the register that says why the processor trapped.",
     "vector": "Where the processor goes on after an exception: a place in a table of code that has one for each kind "
     "of exception. Each level from EL1 up has such a table.",
+    "SMC": "Secure monitor call: like HVC an instruction that calls upward, meant for the firmware. Here the "
+    "hypervisor traps it.",
     "HCR_EL2": "The hypervisor configuration register. Its bits say which instructions of a guest trap.",
     "exception class": "EC, bits 26 to 31 of the exception syndrome: which kind of trap it is.",
     "register file": "All registers of one vCPU, as the hypervisor keeps them in memory while the vCPU does not run.",
@@ -178,7 +180,7 @@ def judge_decode(answer: Callable[[int], Any]) -> None:
     """Taking apart an exception syndrome."""
     for esr in (0x5A00_0000, 0x6232_0401, 0x9200_0045, 0x0000_0001, 0xFFFF_FFFF):
         ec, il, iss = esr >> 26, esr >> 25 & 1, esr & 0x1FF_FFFF
-        if (got := answer(esr)) != (ec, il, iss):
+        if (got := as_tuple(answer(esr))) != (ec, il, iss):
             numbers = isinstance(got, tuple) and all(isinstance(number, int) for number in got)
             shown = f"({', '.join(map(hex, got))})" if numbers else repr(got)
             raise Wrong(f"For {esr:#010x} your function gave {shown}: EC is {ec:#x}, IL {il}, ISS {iss:#x}.")

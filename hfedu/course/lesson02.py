@@ -8,7 +8,7 @@ from hfedu import notebook
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.lesson01 import in_turn, last_trap, traps
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import MAX_TRAPS, boot, calls, image, is_function, is_source
+from hfedu.course.scenes import MAX_TRAPS, as_tuple, boot, calls, image, is_function, is_source
 from hfedu.guest.scripted import configure, load
 from hfedu.guest.toolchain import assemble
 from hfedu.hf import mm
@@ -164,13 +164,13 @@ def judge_split(answer: Callable[[int], Any]) -> None:
     """Taking apart an address."""
     for ipa in (0x40F8_0000, 0x0900_0018, 0x1234_5678, 0xFFF_FFFF_FFFF):
         expected = (*(mm.mm_index(ipa, level) for level in (3, 2, 1, 0)), ipa % PAGE_SIZE)
-        if (got := answer(ipa)) != expected:
+        if (got := as_tuple(answer(ipa))) != expected:
             raise Wrong(f"For {ipa:#x} your function gave {got!r}: it is {expected}.")
 
 
 DESCRIPTORS = (
-    (0x4002_1003, 0), (0, 0), (0x4FD, 1), (0x4002_4003, 1), (0x4100_04FD, 2), (0x4002_5003, 2), (0x40F8_04FF, 3),
-    (0x40_0000_0900_04CF, 3), (0, 3), (0x40F0_0002, 3), (0x4001_0000, 2),
+    (0x4002_1003, 0), (0, 0), (0x4FD, 1), (0x80_0000_04FD, 1), (0x4002_4003, 1), (0x4100_04FD, 2), (0x4002_5003, 2),
+    (0x40F8_04FF, 3), (0x40_0000_0900_04CF, 3), (0, 3), (0x40F0_0002, 3), (0x4001_0000, 2),
 )  # fmt: skip
 """Descriptors that this hypervisor writes, and the level of each, as Arm counts."""
 
@@ -186,7 +186,7 @@ def judge_decode(answer: Callable[[int, int], Any]) -> None:
             kind = "page" if level == 3 else "block"
         else:
             kind, address = "fault", None
-        if (got := answer(descriptor, level)) != (kind, address):
+        if (got := as_tuple(answer(descriptor, level))) != (kind, address):
             where = "" if address is None else f" at {address:#x}"
             pair = isinstance(got, tuple) and len(got) == 2 and isinstance(got[1], int)
             shown = f"({got[0]!r}, {got[1]:#x})" if pair else repr(got)
@@ -324,6 +324,8 @@ EXERCISES = (
             "what is not 0 is mapped": (DECODE.replace("descriptor & 1 == 0", "descriptor == 0"), "it is a fault"),
             "bit 1 always means table": (
                 DECODE.replace('    if level == 3:\n        return "page", address\n', ""), "it is a page"),
+            "the address cut to 32 bits": (
+                DECODE.replace("0xfffffffff000", "0xfffff000"), "it is a block at 0x8000000000"),
             "the upper bits left in the address": (
                 DECODE.replace("0xfffffffff000", "~0xfff"), "it is a page at 0x9000000"),
         },

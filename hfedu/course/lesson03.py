@@ -238,7 +238,8 @@ def judge_each(answer: Script) -> Run:
         run = run_under(1000, answer, [counter(5)] * count, when)
         for event in refused(run):
             if event.args[0] in (0, count + 1):
-                why = "VM 0 is the primary itself" if event.args[0] == 0 else "HF_VM_GET_COUNT counts VM 0 too"
+                last = f"the last is VM {count}, because HF_VM_GET_COUNT counts VM 0 too"
+                why = "VM 0 is the primary itself" if event.args[0] == 0 else last
                 raise Wrong(f"{when} you ran VM {event.args[0]}: {why}.", run)
         raise_vain(run, when)
         had = [vm for _, vm in turns(run)]
@@ -310,6 +311,7 @@ def judge_stuck(answer: Script) -> Run:
                 raise Wrong(f"VM {vm} never waits, it had {times(had[vm])}, and you did not name it.", run)
             if guest is endless and had[vm] < PATIENCE:
                 raise Wrong(f"You named VM {vm} after {times(had[vm])} already: give it {PATIENCE}.", run)
+        raise_vain(run, f"Under a timer of {timer}")
     return run
 
 
@@ -412,7 +414,7 @@ EXERCISES = (
             "takes the count for that of the secondaries": (EACH.replace("count)", "count + 1)"), "counts VM 0 too"),
             "begins with itself": (EACH.replace("(1, count)", "(count)"), "VM 0 is the primary itself"),
             "subtracts one too many": (EACH.replace("count)", "count - 1)"), "VM 1 never ran"),
-            "knows that there are two": (EACH.replace("range(1, count)", "(1, 2)"), "counts VM 0 too"),
+            "knows that there are two": (EACH.replace("range(1, count)", "(1, 2)"), "the last is VM 1"),
         },
     ),
     Exercise(
@@ -449,7 +451,7 @@ EXERCISES = (
         (
             "Nobody can say of a program in general whether it will ever wait. Count its turns, and give up after 20.",
             "A VM waits when result.code is 1. Then it is not to be named, and needs no further turn.",
-            "for turn in range(20): run it, and break if result.code == 1; else: yield print_line(f“VM {vm} ...”).",
+            "for turn in range(20): run it, and break if result.code == 1; else: yield print_line(f'VM {vm} ...').",
         ),
         STUCK,
         {
@@ -458,6 +460,13 @@ EXERCISES = (
                 STUCK.replace("code == 1:  # WAIT_FOR_INTERRUPT", "code == 0:  # YIELD"), "you did not name it"),
             "waits for ever": (STUCK.replace("for turn in range(20):", "while True:"), "has no end"),
             "stops at the first": (STUCK + "            return\n", "you did not name it"),
+            "goes on with one that waits": (
+                STUCK.replace(
+                    "            if result.code == 1:  # WAIT_FOR_INTERRUPT\n                break\n        else:\n",
+                    "        if result.code == 0:  # YIELD\n",
+                ),
+                "in vain",
+            ),
             "names too early": (STUCK.replace("range(20)", "range(15)"), "give it 20"),
         },
     ),

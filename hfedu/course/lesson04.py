@@ -322,8 +322,6 @@ def judge_predict(answer: Callable[[int, int, list[tuple[int, int]], bool], Any]
         said, got = (0 if event.result == 0 else -1), answer(send_page, recv_page, list(mapped), configured)
         if got != said:
             why = run.why(event).links[0].sentence if said else "There is nothing against it."
-            if said and why.startswith("The hypervisor has no memory"):
-                why = "A page at address 0 counts as none."
             raise Wrong(
                 f"{words.vm_of(event.actor)} calls HF_VM_CONFIGURE(send {send_page:#x}, recv {recv_page:#x}). The "
                 f"machine says {said}, you say {got!r}. {why}",
@@ -521,8 +519,6 @@ TERMS = {
     "ABI": "Application binary interface: what two programs that were compiled apart agree on, register by register.",
     "function number": "The number in x0 that says which hypercall it is.",
     "bit field": "Some bits of a number that hold a value of their own.",
-    "SMC": "Secure monitor call: like HVC an instruction that calls upward, meant for the firmware. Here the "
-    "hypervisor traps it.",
     "hostile": "Chosen by somebody who wants to break out. What a guest passes must be checked as if it were.",
     "confused deputy": "A program that uses its own rights for somebody who does not have them.",
 }

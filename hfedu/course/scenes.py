@@ -39,6 +39,11 @@ def is_source(answer: Any) -> bool:
     return isinstance(answer, str)
 
 
+def as_tuple(got: Any) -> Any:
+    """What a function gave, and for a list the tuple of the same values: either will do."""
+    return tuple(got) if isinstance(got, list) else got
+
+
 def image(answer: str) -> bytes:
     """The image of an answer in assembly. `Wrong` says why there is none."""
     try:

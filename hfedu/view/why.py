@@ -399,7 +399,7 @@ def refused_run(past: Past, event: Event, vm: int) -> Links:
     if state == "READY":
         return [Link(f"{words.who(vcpu)} is READY since event {at}, but a CPU still saves its registers.", at)]
     said = Link(f"{words.who(vcpu)} is not READY, it is {state} since event {at}.", at)
-    return [said, *present(past, vcpu)]
+    return [said, *present(past, vcpu)[state == "OFF" :]]  # of one that is OFF the first link says the same
 
 
 def refused_configure(past: Past, event: Event, vm: int) -> Links:
@@ -416,6 +416,8 @@ def refused_configure(past: Past, event: Event, vm: int) -> Links:
             return [Link(f"The {name} page, {ipa:#x}, must be in the VM's own memory. {missing}", loaded(past, vm))]
     if len(set(pages.values())) == 1:
         return [Link(f"The two pages must differ, both are {event.args[0]:#x}.")]
+    if 0 in pages.values():
+        return [Link("A page at address 0 counts as none.")]
     return [Link("The hypervisor has no memory left for its own tables.")]
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from hfedu.hf import call
 from hfedu.hf.handler import call_number
 from hfedu.hf.psci import PsciCall
-from hfedu.history import rpc
+from hfedu.history import abi, rpc
 from hfedu.run.trace import Event, Kind, Recording, Stage2
 
 
@@ -144,7 +144,11 @@ def result(function: int | None, value: int, short: bool = False) -> str:
             return f"WAKE_UP VM {vm_id}" if short else f"WAKE_UP(VM {vm_id}, {vcpu})"
         if code == call.HfVcpuRun.MESSAGE:
             return f"MESSAGE {data} B" if short else f"MESSAGE({data} bytes)"
-        return call.HfVcpuRun(code).name if code in list(call.HfVcpuRun) else hex(value)
+        if code in (abi.LaterVcpuRun.ABORTED, abi.LaterVcpuRun.NOTIFY_WAITERS):
+            name = abi.LaterVcpuRun(code).name
+            return f"{name} VM {vm_id}" if short else f"{name}(VM {vm_id})"
+        named = (*call.HfVcpuRun, *abi.LaterVcpuRun)
+        return next((known.name for known in named if known == code), hex(value))
     if function == RPC | call.HF_VCPU_RUN:
         code, data = rpc.rpc_run_return(value)
         if code == rpc.RESPONSE_READY:
