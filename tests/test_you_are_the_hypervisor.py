@@ -60,6 +60,7 @@ def test_a_wrong_choice_is_explained_done_and_shows_what_follows(name, trap, cho
     assert "The real one does something else:" in said[trap - 1]
     assert reason in said[trap - 1]
     assert consequence in form.question.value
+    assert len(set(form.end())) == len(form.end()), "each consequence is said once"
     assert "event for event" not in form.question.value
 
 
