@@ -49,17 +49,18 @@ MESSAGE_LOST = "VM 1&#x27;s receives gave nothing. With the real hypervisor: VM 
         ("first-receive", 5, {"mailbox": "unchanged"}, "nobody can send to it", "mailbox is left READ"),
         ("wake-up", 3, {"returns": "YIELD"}, "whom a message woke", "run = YIELD"),
         ("wake-up", 3, {"mailbox": "VM 0: READ"}, "must be copied now", "receives gave VM 0, 0 bytes. With"),
-        ("wake-up", 3, {"next": "VM 2"}, "Only the primary schedules", "VM 1 vCPU 0: RUNNING -&gt; READY]. There"),
+        ("wake-up", 3, {"next": "VM 2"}, "Only the primary schedules", "-&gt; READY]. In the real"),
         ("full-mailbox", 2, {"mailbox": "VM 1: READ"}, "loses one of the two", "gave VM 0, 3 bytes: “two”. With"),
-        ("full-mailbox", 2, {"result": "0"}, "was not taken", "(VM 1, 3 bytes) = 0. There"),
+        ("full-mailbox", 2, {"result": "0"}, "was not taken", "(VM 1, 3 bytes) = 0. In the real"),
         ("sleep", 2, {"wakes": "VM 1"}, "A send wakes only who does", "VM 1 vCPU 0 wakes up"),
     ],
 )  # fmt: skip
 def test_a_wrong_choice_is_explained_done_and_shows_what_follows(name, trap, choice, reason, consequence):
     form, said = serve(name, {trap: choice})
-    assert "The real one does something else." in said[trap - 1]
+    assert "The real one does something else:" in said[trap - 1]
     assert reason in said[trap - 1]
     assert consequence in form.question.value
+    assert len(set(form.end())) == len(form.end()), "each consequence is said once"
     assert "event for event" not in form.question.value
 
 

@@ -262,11 +262,11 @@ def conversation(fixes: frozenset[Any]) -> tuple[Run, list[tuple[str, Any]]]:
         seen.append(("VM 1 waits, and VM 0 sends it “one”. The send returns", (yield send(1, "one"))))
         seen.append(("Its mailbox is full, and VM 0 sends “two”. The send returns", (yield send(1, "two"))))
         yield vcpu_run(1)
-        seen.append(("VM 0 has run VM 1. Its clear returns", (yield clear())))
+        seen.append(("VM 0 has run VM 1. VM 0's clear returns", (yield clear())))
         seen.append(("VM 0 sends a byte too many. The send returns", (yield send(1, b"", size=HF_MAILBOX_SIZE + 1))))
         seen.append(("VM 1 does not wait, and VM 0 sends it “three”. The send returns", (yield send(1, "three"))))
         yield vcpu_run(1)
-        seen.append(("VM 0 has run VM 1 again. Its clear returns", (yield clear())))
+        seen.append(("VM 0 has run VM 1 again. VM 0's clear returns", (yield clear())))
 
     def receiver() -> Any:
         yield configure()
@@ -290,8 +290,8 @@ def judge_conversation(fixes: frozenset[Any], right_fixes: frozenset[Any]) -> Ru
             )
         if seen[i] != (what, value):
             before, got = seen[i]
-            more = f"{what} " if what != before else ""
-            raise Wrong(f"{before} {told(got)}. With a right order: {more}{told(value)}.", run, right)
+            meant = "With a right order" if what == before else f"With a right order this comes first: {what}"
+            raise Wrong(f"{before} {told(got)}. {meant}{': ' if what == before else ' '}{told(value)}.", run, right)
     return run
 
 
@@ -322,10 +322,10 @@ def judge_order(
         able = beside.able()
         if able:
             beside.take(cpu if cpu in able else able[0])
-    meaning = next((f" {rule.meaning}" for rule in rules if rule.name == violation.invariant), "")
+    said = words.plain(violation.sentence).rstrip(".")
+    meaning = next((f", “{rule.meaning}”" for rule in rules if rule.name == violation.invariant), ".")
     raise Wrong(
-        f"On two CPUs, after {violation.steps} steps, {violation.invariant} is broken.{meaning} "
-        f"But {words.plain(violation.sentence).rstrip('.')}.",
+        f"On two CPUs, {violation.steps} steps break {violation.invariant}{meaning} {said[:1].upper()}{said[1:]}.",
         run,
         shown(beside),
     )

@@ -11,6 +11,7 @@ from hfedu.course.scenes import boot, call_of, calls, delivered, is_guest, is_or
 from hfedu.guest.scripted import Script, clear, configure, load, receive, send, vcpu_run
 from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_SEND, HF_VCPU_RUN
 from hfedu.notebook import Run
+from hfedu.view import words
 
 VM1_RECV_PAGE = 0x40F8_5000
 STEPS = ("receive", "copy", "clear")
@@ -111,7 +112,9 @@ def judge_second_send(answer: Script) -> Run:
             run,
         )
     if got != [b"one", b"two"]:
-        raise Wrong(f"VM 1 should get “one” and then “two”, it got {', '.join(map(repr, got))}.", run)
+        first = f" The send at event {refused[0].seq} was refused." * bool(refused)
+        texts = ", ".join(map(words.text_of, got))
+        raise Wrong(f"VM 1 should get “one” and then “two”, it got {texts}.{first}", run)
     return run
 
 

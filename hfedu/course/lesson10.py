@@ -273,7 +273,8 @@ def judge_meeting(answer: Any) -> None:
     given = set(answer)
     for pair in sorted(given - pairs):
         why = " It would be a lost message: VM 1 sleeps, and one is in its mailbox." if pair == (0xFFFF, 1) else ""
-        raise Wrong(f"{pair} is the result of no order, and all {found.schedules} were tried.{why}")
+        named = f"({hex(pair[0]) if pair[0] > 9 else pair[0]}, {pair[1]})"
+        raise Wrong(f"{named} is the result of no order, and all {found.schedules} were tried.{why}")
     if given != pairs:
         number = len(pairs - given)
         raise Wrong(f"What you name can happen, and {number} more pair{'s' * (number > 1)}: which call comes first?")

@@ -218,7 +218,7 @@ EXERCISES = (
             "marks before it saves": (ordered(SWITCH, 1, 2, 3, 0, 4), "is live on CPU 0 and on"),
             "restores before it saves": (
                 ordered(SWITCH, 4, 0, 1, 2, 3),
-                "With a right order: VM 1 receives “one”",
+                "With a right order this comes first: VM 1 receives “one”",
             ),
             "drops before it takes": (
                 ordered(SWITCH, 0, 3, 2, 1, 4),

@@ -16,6 +16,7 @@ from hfedu.course.record import RECORD, Standing
 from hfedu.errors import Mistake
 from hfedu.notebook import Run
 from hfedu.run.trace import Event
+from hfedu.widgets.keys import row
 from hfedu.widgets.player import Player
 
 
@@ -81,7 +82,7 @@ class Predict(ipywidgets.VBox):
         parts: list[Any] = [ipywidgets.HTML(f"<b>Predict: {html.escape(prediction.title)}</b>")]
         for number, question in enumerate(prediction.questions, 1):
             self.choices.append(ipywidgets.RadioButtons(options=question.options, value=None, layout={"width": "auto"}))
-            parts += [ipywidgets.HTML(f"{number}. {html.escape(question.text)}"), self.choices[-1]]
+            parts += [ipywidgets.HTML(f"{number}. {html.escape(question.text)}"), row(self.choices[-1])]
         self.parts = (*parts, self.button, self.said)
         super().__init__(self.parts)
 

@@ -161,14 +161,16 @@ def why(trap: Event, number: int | None, yours: Decision, real: Decision) -> str
     more = f" {len(differ) - 1} more field{'s' * (len(differ) > 2)} differ{'s' * (len(differ) == 2)}." * (
         len(differ) > 1
     )
-    return f"The real one does something else. {text} First difference, {FIELDS[field]}: {reason}{more}"
+    return f"The real one does something else: {text} First difference, “{FIELDS[field]}”: {reason}{more}"
 
 
 def parting(yours: Recording, real: Recording) -> str:
     """Where a run parts from the real one."""
     here, there = where_they_part(yours, real)
     said = (told(run.events[at]) if at is not None else "nothing" for run, at in ((yours, here), (real, there)))
-    return "Your run parts from the real one at event {}. Here: {}. There: {}.".format(there or here, *said)
+    return "Your run parts from the real one at event {}. In yours: {}. In the real one: {}.".format(
+        there or here, *said
+    )
 
 
 def got(recording: Recording, vm: int) -> list[str]:
@@ -188,15 +190,15 @@ def got(recording: Recording, vm: int) -> list[str]:
 def consequences(yours: Recording, real: Recording) -> Iterator[str]:
     """What is otherwise in the end than with the real hypervisor: what each VM got, and how it is left."""
     left, meant = yours.at(len(yours.events) - 1), real.at(len(real.events) - 1)
-    for line in real.lifelines:
-        received, expected = got(yours, line.vm), got(real, line.vm)
+    for vm in sorted({line.vm for line in real.lifelines}):
+        name, received, expected = f"vm{vm}.vcpu0", got(yours, vm), got(real, vm)
         if received != expected:
             here, there = ("; ".join(texts) or "nothing" for texts in (received, expected))
-            yield f"VM {line.vm}'s receives gave {here}. With the real hypervisor: {there}."
-        for path, what in ((f"{line.name}.state", "vCPU"), (f"vm{line.vm}.mailbox.state", "mailbox")):
+            yield f"VM {vm}'s receives gave {here}. With the real hypervisor: {there}."
+        for path, what in ((f"{name}.state", "vCPU"), (f"vm{vm}.mailbox.state", "mailbox")):
             if left.get(path) != meant.get(path):
-                yield f"VM {line.vm}'s {what} is left {left.get(path)}. With the real hypervisor: {meant.get(path)}."
-        waits, box = line.name in left.waiters(line.vm), left.get(f"vm{line.vm}.mailbox.state")
-        asleep = str(left.get(f"{line.name}.state")).startswith("BLOCKED")
+                yield f"VM {vm}'s {what} is left {left.get(path)}. With the real hypervisor: {meant.get(path)}."
+        waits, box = name in left.waiters(vm), left.get(f"vm{vm}.mailbox.state")
+        asleep = str(left.get(f"{name}.state")).startswith("BLOCKED")
         if box == "RECEIVED" and asleep and not waits:
-            yield f"VM {line.vm} sleeps with a message in its mailbox and is in no list of waiters: nothing wakes it."
+            yield f"VM {vm} sleeps with a message in its mailbox and is in no list of waiters: nothing wakes it."

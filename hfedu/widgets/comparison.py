@@ -47,9 +47,10 @@ class RunsCompared(runs.Comparison):
 
 
 def beside(run: Recording, right: Recording) -> RunsCompared:
-    """What an answer does beside what is right."""
+    """What an answer does beside what is right. That both were made by different hypervisors, their titles say."""
     yours = replace(run, title=f"{run.title}: your answer")
-    return runs.compare(RunsCompared, yours, replace(right, title=f"{right.title}: right"))
+    compared = runs.compare(RunsCompared, yours, replace(right, title=f"{right.title}: right"))
+    return replace(compared, made="")
 
 
 class Comparing(compare.Comparison):

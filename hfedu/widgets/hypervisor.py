@@ -146,7 +146,8 @@ class YouAreTheHypervisor(ipywidgets.VBox):
     def _chosen(self) -> None:
         """Decide as the form says."""
         try:
-            self._decide(Decision(**{name: field.value for name, field in self.fields.items()}))
+            chosen = {name: field.value for name, field in self.fields.items() if field.value is not None}
+            self._decide(self.decider.decision(**chosen))
         except Mistake as mistake:
             self.said.value = says(f"{str(mistake)[0].upper()}{str(mistake)[1:]}.")
 
@@ -196,14 +197,19 @@ class YouAreTheHypervisor(ipywidgets.VBox):
             field.disabled = not self.decider.asks
         if self.decider.asks:
             back = self.fields["next"].value == "VM 0" and self.decider.caller.vm.id != 0
-            self.fields["returns"].disabled = not back
+            returns = self.fields["returns"]
+            returns.disabled = not back  # and shows nothing, so that nobody takes it for a result
+            returns.value = (returns.value or returns.options[0]) if back else None
 
     def end(self) -> list[str]:
         """How the run ended, where it first parts from the real one, and what is otherwise in the end."""
         yours, real = self.decider.recording(), self.real.recording()
         same = "You did what the real hypervisor does, event for event."
         parts = same if yours.events == real.events else parting(yours, real)
-        return [words.plain(yours.outcome.sentence), parts, *consequences(yours, real)]
+        led_to = list(consequences(yours, real))
+        if not led_to and parts != same:
+            led_to = ["In the end each VM has got the same messages and is left as with the real hypervisor."]
+        return [words.plain(yours.outcome.sentence), parts, *led_to]
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The widget; for pages without a kernel a picture and the same in words."""

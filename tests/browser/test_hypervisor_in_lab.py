@@ -25,7 +25,7 @@ def test_decide_by_keyboard_what_the_hypervisor_does(notebook):
     form.locator('button:text-is("Do it")').click()
     status.locator("text=Trap 2. As the real one.").wait_for()
     form.locator('button:text-is("Do it")').click()
-    status.locator("text=Trap 3. The real one does something else.").wait_for()
+    status.locator("text=Trap 3. The real one does something else:").wait_for()
     form.locator("td", has_text="VM 2: READ").wait_for()
     assert "RUNNING, has the CPU" in form.inner_text()
     form.scroll_into_view_if_needed()

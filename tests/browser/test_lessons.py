@@ -40,6 +40,22 @@ def test_lesson_runs_and_judges_a_prediction(notebook, name, players):
     book.no_errors()
 
 
+def test_a_prediction_is_chosen_with_the_arrow_keys(notebook):
+    book = notebook("07_clear_and_back_pressure.ipynb")
+    book.run_all()
+    page = book.page
+    form = page.locator(".widget-vbox", has=page.locator('button:has-text("Commit")')).first
+    form.scroll_into_view_if_needed()
+    choices = form.locator(".widget-radio").first.locator("input")
+    choices.first.focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    assert [choice.is_checked() for choice in choices.all()] == [False, False, True]
+    assert choices.nth(2).evaluate("radio => radio === document.activeElement")
+    book.no_errors()
+
+
 def test_playground_buttons_make_hypercalls(notebook):
     book = notebook("07_clear_and_back_pressure.ipynb")
     book.run_all()
