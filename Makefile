@@ -10,7 +10,7 @@ TSC := npx -y -p typescript@5.9.3 tsc --noEmit --allowJs --checkJs --strict --no
 .PHONY: lab test lint types unit course browser refresh clean
 
 lab: $(READY)
-	$(BIN)/jupyter lab notebooks/00_tour.ipynb
+	$(BIN)/hfedu lab
 
 test: $(READY) lint types unit course browser
 

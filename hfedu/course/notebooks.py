@@ -141,4 +141,7 @@ def open_lab(folder: Path | None) -> int:
     if folder is not None or not in_place:
         folder_of_lessons = folder or COPIES
         print(deliver(folder_of_lessons), file=sys.stderr)
-    return subprocess.run([sys.executable, "-m", "jupyter", "lab", str(folder_of_lessons / FIRST)]).returncode
+    lab = [sys.executable, "-m", "jupyter", "lab", str(folder_of_lessons / FIRST)]
+    if getattr(os, "geteuid", lambda: None)() == 0:
+        lab.append("--allow-root")  # in a container root is the only user, and Jupyter would refuse
+    return subprocess.run(lab).returncode
