@@ -170,7 +170,9 @@ def judge_try_again(answer: Script) -> Run:
         if name == "livelock" and not number:
             raise Wrong("Your script has an end in no order.")
         if name == "livelock":
-            sentence = "CPU 1 waits for something that never comes. Has CPU 0 got it?"
+            sentence = (
+                "CPU 1 goes round for ever. CPU 0 runs VM 1 too: its vcpu_run may be told MESSAGE, and yours never is."
+            )
         raise Wrong(f"Not in every order. The shortest that fails has {number} steps: {sentence}", *both(found))
     if not found.complete:
         raise Wrong(f"Too many states: {found.bounds} Write a `while` loop that keeps no count of its rounds.")
@@ -285,7 +287,7 @@ EXERCISES = (
                 "READY and nobody runs it"),
             "waits for MESSAGE": (
                 'def answer():\n    yield send(1, "hello")\n    while (yield vcpu_run(1)).code != 3:\n        pass\n',
-                "Has CPU 0 got it?"),
+                "its vcpu_run may be told MESSAGE"),
             "does not send": ("def answer():\n    yield vcpu_run(1)\n", "nobody has sent to it"),
         },
     ),
