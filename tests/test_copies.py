@@ -100,7 +100,7 @@ def test_lab_delivers_in_the_same_way(course, copies, monkeypatch):
     assert cli.main(["lab", str(copies)]) == 7
     assert content(copies)["05_send.ipynb"] == "my work"
     assert content(copies)["00_tour.ipynb"] == "version 2"
-    assert opened[0][-1] == str(copies / "00_tour.ipynb")
+    assert str(copies / "00_tour.ipynb") in opened[0]
 
 
 class Ended:
