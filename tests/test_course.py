@@ -266,3 +266,18 @@ def test_beside_a_script_that_fails_in_some_order_is_the_nearest_order_in_which_
     for verdict in pairs:
         assert verdict.run.outcome.kind == "violation"
         assert verdict.beside.outcome.kind != "violation"
+
+
+@pytest.mark.parametrize(
+    "exercise_id", ["03-in-turn", "03-fair", "08-service", "08-broker", "08-fair", "09-translate", "14-survive"]
+)
+def test_beside_a_guest_that_fails_is_the_same_machine_with_a_right_one(exercise_id):
+    exercise = exercises()[exercise_id]
+    for source, _ in exercise.wrong.values():
+        answer = answer_of(source)
+        verdict = check(exercise_id, answer)
+        if verdict.run is None:
+            continue
+        assert verdict.beside.title == verdict.run.title
+        assert verdict.beside.made["timer"] == verdict.run.made["timer"]
+        assert verdict.beside.events != verdict.run.events

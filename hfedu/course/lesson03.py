@@ -5,7 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, wraps
 from types import FrameType
 from typing import Any
 
@@ -191,6 +191,7 @@ def few_lines() -> Iterator[None]:
 def stoppable(script: Script) -> Script:
     """The same script, but stopped if it loops without a call."""
 
+    @wraps(script)
     def primary() -> Any:
         guest, value = script(), None
         while True:

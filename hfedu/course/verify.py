@@ -19,9 +19,8 @@ from pathlib import Path
 from symtable import SymbolTable, symtable
 from typing import Any, NamedTuple
 
-import hfedu
 from hfedu.course import pages, prose
-from hfedu.course.exercises import exercises, find, hint, judge
+from hfedu.course.exercises import answer_of, exercises, find, hint, judge
 from hfedu.course.notebooks import Lesson, lessons, source, text_of
 from hfedu.course.record import SWITCH
 from hfedu.errors import Mistake
@@ -39,13 +38,6 @@ class Kind(NamedTuple):
     name: str
     tasks: Sequence[Callable[[], list[str]]]
     workers: int = 1
-
-
-def answer_of(text: str) -> Any:
-    """The answer that a stored solution or wrong answer defines."""
-    names = {name: getattr(hfedu, name) for name in hfedu.__all__}
-    exec(text, names)
-    return names["answer"]
 
 
 def bad_hints(exercise_id: str) -> list[str]:
