@@ -9,11 +9,11 @@ from IPython.utils.capture import capture_output
 
 import hfedu
 from hfedu.course import notebooks
-from hfedu.course.exercises import check, exercises, hint, solution
+from hfedu.course.exercises import answer_of, check, exercises, hint, solution
 from hfedu.course.lesson10 import SENDERS, steps
 from hfedu.course.lesson12 import SCENARIOS, SUSPECTS, breaks
 from hfedu.course.predictions import judge, predict, predictions
-from hfedu.course.verify import answer_of, bad_misconceptions, bad_solution
+from hfedu.course.verify import bad_misconceptions, bad_solution
 from hfedu.history import FIXES
 from hfedu.run.explorer import explore
 

@@ -11,9 +11,9 @@ import pytest
 from hfedu import cli
 from hfedu.course import exercises as course_exercises
 from hfedu.course import pages, prose, verify
-from hfedu.course.exercises import exercises, find, judge
+from hfedu.course.exercises import answer_of, exercises, find, judge
 from hfedu.course.notebooks import lessons
-from hfedu.course.verify import Check, answer_of, backwards
+from hfedu.course.verify import Check, backwards
 
 SECONDS = 20
 """After so long a mutated answer counts as one that never ends."""

@@ -16,9 +16,8 @@ from nbclient import NotebookClient
 
 import hfedu
 from hfedu.course import exercises, predictions, progress, record
-from hfedu.course.exercises import find, solution
+from hfedu.course.exercises import answer_of, find, solution
 from hfedu.course.record import Record, Standing
-from hfedu.course.verify import answer_of
 
 ROOT = Path(__file__).parent.parent
 RIGHT, WRONG = Standing.RIGHT, Standing.WRONG
