@@ -149,6 +149,16 @@ class Notebook:
         self.page.click('.lm-Menu-itemLabel:text-is("JupyterLab Dark")')
         self.page.wait_for_timeout(1500)
 
+    def dark_and_small(self, form, name):
+        """Pictures of a form in the dark theme, and then 400 pixels wide."""
+        self.dark()
+        form.scroll_into_view_if_needed()
+        self.picture(f"{name}-dark")
+        self.page.keyboard.press("Control+b")  # without the list of files
+        self.page.set_viewport_size({"width": 400, "height": 1500})
+        form.scroll_into_view_if_needed()
+        self.picture(f"{name}-small")
+
     def picture(self, name):
         """A screenshot for people to look at."""
         PICTURES.mkdir(exist_ok=True)

@@ -42,11 +42,5 @@ def test_arrange_by_keyboard(notebook):
     status.locator("text=05-arrange-send: right.").wait_for()
     players.nth(1).wait_for(state="detached")
     players.first.wait_for()
-    book.dark()
-    form.scroll_into_view_if_needed()
-    book.picture("arrange-dark")
-    page.keyboard.press("Control+b")  # without the list of files
-    page.set_viewport_size({"width": 400, "height": 1500})
-    form.scroll_into_view_if_needed()
-    book.picture("arrange-small")
+    book.dark_and_small(form, "arrange")
     book.no_errors()

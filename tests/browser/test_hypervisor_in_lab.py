@@ -33,11 +33,5 @@ def test_decide_by_keyboard_what_the_hypervisor_does(notebook):
     form.locator('button:has-text("undo")').click()
     status.locator("text=One choice undone.").wait_for()
     assert form.locator("text=HF_MAILBOX_SEND(VM 2, 5 bytes)").count()
-    book.dark()
-    form.scroll_into_view_if_needed()
-    book.picture("you-are-the-hypervisor-dark")
-    page.keyboard.press("Control+b")  # without the list of files
-    page.set_viewport_size({"width": 400, "height": 1500})
-    form.scroll_into_view_if_needed()
-    book.picture("you-are-the-hypervisor-small")
+    book.dark_and_small(form, "you-are-the-hypervisor")
     book.no_errors()
