@@ -120,8 +120,9 @@ class Notebook:
     def __init__(self, page, address, name):
         self.page = page
         page.set_default_timeout(20_000)
-        question = page.locator(".jp-Dialog")  # such as which kernel to use, when the server is slow to start one
-        page.add_locator_handler(question, lambda: question.locator(".jp-mod-accept").first.click())
+        # A busy machine makes JupyterLab ask which kernel to use, and sometimes ask again.
+        answer = page.locator(".jp-Dialog .jp-Dialog-button:last-child").first
+        page.add_locator_handler(answer, answer.click, no_wait_after=True)
         self.errors = []
         page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
