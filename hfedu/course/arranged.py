@@ -29,7 +29,7 @@ from hfedu.hf.spinlock import SpinLock, Step, Steps, sl_lock, sl_unlock
 from hfedu.hf.vm import MailboxState, Vm
 from hfedu.history.abi import later
 from hfedu.notebook import Machine, Run
-from hfedu.run.explorer import counterexample, explore
+from hfedu.run.explorer import Exploration, counterexample, explore
 from hfedu.run.invariants import INVARIANTS, Invariant
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.replay import Scenario
@@ -317,22 +317,22 @@ def judge_order(
     violation = found.violations[0]
     run = counterexample(found, violation, Machine)
     assert isinstance(run, Run)
-    beside = Stepper(scenario, 2, {"fixes": ours}, machine_type=Machine)
-    for cpu in violation.schedule[found.setup :]:
-        able = beside.able()
-        if able:
-            beside.take(cpu if cpu in able else able[0])
     said = words.plain(violation.sentence).rstrip(".")
     meaning = next((f", “{rule.meaning}”" for rule in rules if rule.name == violation.invariant), ".")
     raise Wrong(
         f"On two CPUs, {violation.steps} steps break {violation.invariant}{meaning} {said[:1].upper()}{said[1:]}.",
         run,
-        shown(beside),
+        alongside(found, scenario, ours),
     )
 
 
-def shown(stepper: Stepper) -> Run:
-    """The run, gone on to its end."""
+def alongside(found: Exploration, scenario: Scenario, fixes: frozenset[Any]) -> Run:
+    """The run of another scenario under the schedule of the shortest violation, as far as it goes, and to its end."""
+    stepper = Stepper(scenario, 2, {"fixes": fixes}, machine_type=Machine)
+    for cpu in found.violations[0].schedule[found.setup :]:
+        able = stepper.able()
+        if able:
+            stepper.take(cpu if cpu in able else able[0])
     while (able := stepper.able()) and len(stepper.taken) < AT_MOST:
         stepper.take(able[0])
     run = stepper.recording()

@@ -9,8 +9,8 @@ import inspect
 import sys
 from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, NamedTuple
@@ -18,7 +18,10 @@ from typing import Any, NamedTuple
 import hfedu.course
 from hfedu.course.record import RECORD, Standing
 from hfedu.errors import Mistake, explain_missing_names
+from hfedu.guest.toolchain import assemble, compile_c
+from hfedu.hf.load import cpio_files
 from hfedu.notebook import Machine, Run
+from hfedu.run.ramdisk import RamDisk, cpio_entry
 from hfedu.widgets.arrange import Arrange
 from hfedu.widgets.comparison import beside
 
@@ -29,11 +32,14 @@ LESSONS = sorted(module.name for module in iter_modules(hfedu.course.__path__) i
 
 
 class Wrong(Exception):
-    """An answer does the wrong thing: a sentence that says what, the run that shows it, and a right one beside it."""
+    """An answer does the wrong thing: a sentence that says what, the run that shows it, and a right one beside it.
 
-    def __init__(self, sentence: str, run: Run | None = None, beside: Run | None = None) -> None:
+    `at` is the event that shows it; None if it takes the whole run.
+    """
+
+    def __init__(self, sentence: str, run: Run | None = None, beside: Run | None = None, at: int | None = None) -> None:
         super().__init__(sentence)
-        self.run, self.beside = run, beside
+        self.run, self.beside, self.at = run, beside, at
 
 
 class Exercise(NamedTuple):
@@ -59,14 +65,19 @@ class Exercise(NamedTuple):
 class Verdict:
     """What `check` found: "not attempted", "wrong", "crashed" or "right", in a sentence.
 
-    `run` shows the behaviour, and `beside` the right one where the order of steps matters.
+    `run` shows the behaviour, `beside` a right one; that is made when somebody looks at it.
     """
 
     exercise: str
     state: str
     sentence: str
     run: Run | None = None
-    beside: Run | None = None
+    make_beside: Callable[[], Run | None] = field(default=lambda: None, compare=False)
+
+    @cached_property
+    def beside(self) -> Run | None:
+        """The right run, for an answer whose run is wrong."""
+        return self.make_beside()
 
     def __repr__(self) -> str:
         return f"{self.exercise}: {self.state}. {self.sentence}"
@@ -123,28 +134,55 @@ def judge(exercise: Exercise, answer: Any) -> Verdict:
     try:
         run = exercise.judge(answer)
     except Wrong as wrong:
-        return Verdict(exercise.id, "wrong", str(wrong), wrong.run, wrong.beside or twin(exercise, answer, wrong.run))
+        run, right = wrong.run, wrong.beside
+        return Verdict(exercise.id, "wrong", str(wrong), run, lambda: right or twin(exercise, answer, run))
     except Exception as error:
         return Verdict(exercise.id, "crashed", f"Your answer raised {type(error).__name__}: {error}")
     return Verdict(exercise.id, "right", "It does what was asked.", run)
 
 
 def twin(exercise: Exercise, answer: Any, run: Run | None) -> Run | None:
-    """The same machine, in the same order, with the solution in the answer's place; None if the answer is no guest."""
+    """The same machine, in the same order, with the solution in the answer's place.
+
+    None if the answer is no guest, or does just the same.
+    """
+    disk = run.made.get("ramdisk") if run is not None else None
+    if run is None or disk is None:
+        return None
+    right = answer_of(exercise.solution)
+    other = with_source(disk, answer, right) if isinstance(answer, str) else with_script(disk, answer, right)
+    if other is None:
+        return None
+    recording = Machine(**run.made | {"ramdisk": other}).run()
+    assert isinstance(recording, Run)
+    return recording if recording.events != run.events else None
+
+
+def with_script(disk: RamDisk, answer: Any, right: Any) -> RamDisk | None:
+    """The RAM disk with another script in the place of one; None if it is not there."""
 
     def is_it(guest: Any) -> bool:
         return inspect.unwrap(guest) is answer
 
-    disk = copy(run.made.get("ramdisk")) if run is not None else None
-    if run is None or disk is None or not any(is_it(guest) for guests in disk.scripts.values() for guest in guests):
+    if not any(is_it(guest) for guests in disk.scripts.values() for guest in guests):
         return None
-    right = answer_of(exercise.solution)
-    disk.scripts = {
+    other = copy(disk)
+    other.scripts = {
         name: tuple(right if is_it(guest) else guest for guest in guests) for name, guests in disk.scripts.items()
     }
-    recording = Machine(**run.made | {"ramdisk": disk}).run()
-    assert isinstance(recording, Run)
-    return recording
+    return other
+
+
+def with_source(disk: RamDisk, answer: str, right: str) -> RamDisk | None:
+    """The RAM disk with the image of another program in the place of one; None if it is not there."""
+    make = compile_c if "guest_main" in right else assemble
+    old, new, read = make(answer), make(right), lambda at, size: disk.image[at : at + size]
+    files = [(file.name.decode(), read(file.begin, file.size)) for file in cpio_files(read, 0, len(disk.image))]
+    if all(content != old for _, content in files):
+        return None
+    other = copy(disk)
+    other.image = b"".join(cpio_entry(name, new if content == old else content) for name, content in files)
+    return other
 
 
 def answer_of(text: str) -> Any:

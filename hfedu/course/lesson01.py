@@ -5,7 +5,7 @@ from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from hfedu import notebook
-from hfedu.course.exercises import Exercise, Wrong
+from hfedu.course.exercises import Exercise, Wrong, answer_of
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.scenes import MAX_TRAPS, as_tuple, call_of, image, is_function, is_source
 from hfedu.guest.scripted import Script, vcpu_run
@@ -235,14 +235,19 @@ def switching(answer: Callable[[File, File, File], object]) -> type[Hypervisor]:
 
 
 def judge_switch(answer: Callable[[File, File, File], object]) -> Run:
-    """Two guests that count, each with a number of its own in a system register, under the answer's switch."""
+    """Two guests that count, under the answer's switch."""
+    run = counting_under(answer)
+    if run.outcome.kind != "power off":
+        raise Wrong(run.outcome.sentence, run, counting_under(answer_of(SWITCH)))
+    return run
+
+
+def counting_under(answer: Callable[[File, File, File], object]) -> Run:
+    """Two guests that count, each with a number of its own in a system register, under a switch."""
     marked = "    mov  x2, #{step}\n    msr  tpidr_el1, x2\n" + COUNTER
     disk = RamDisk(in_turn(1, 2, rounds=ROUNDS), [assemble(marked.format(step=step)) for step in (1, 16)])
     title = "Two guests that count, under your switch"
-    run = notebook.boot(disk, timer=TIMER, fixes={switching(answer)}, max_traps=MAX_TRAPS, title=title)
-    if run.outcome.kind != "power off":
-        raise Wrong(run.outcome.sentence, run)
-    return run
+    return notebook.boot(disk, timer=TIMER, fixes={switching(answer)}, max_traps=MAX_TRAPS, title=title)
 
 
 def judge_spy(answer: str) -> Run:

@@ -5,14 +5,15 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache, wraps
+from functools import cache, partial, wraps
+from itertools import product
 from types import FrameType
 from typing import Any
 
 from hfedu import notebook
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import call_of, calls, is_guest, state_after, switch_to
+from hfedu.course.scenes import call_of, calls, is_guest, judge_all, state_after, switch_to
 from hfedu.guest.scripted import Script, clear, configure, load, receive, send, vcpu_run
 from hfedu.guest.toolchain import assemble
 from hfedu.hf.call import HF_VCPU_RUN
@@ -26,6 +27,8 @@ MANY_TRAPS, MANY_LINES = 2000, 100_000
 VM_2, VM_3 = 0x40F0_0000, 0x40E8_0000
 """The memory of the second and the third secondary, if each has 512 KiB."""
 FAIR_TURNS = 40
+TIMERS = (90, 150, 210, 270, 333, 410, 700, 1000)
+"""Each interrupts the workers at other places."""
 
 
 @cache
@@ -234,40 +237,47 @@ def refused(run: Run) -> list[Event]:
 
 def judge_each(answer: Script) -> Run:
     """Every secondary has one turn, whatever their number."""
-    for count in (1, 4, 2):
-        when = f"With {count + 1} VMs"
-        run = run_under(1000, answer, [counter(5)] * count, when)
-        for event in refused(run):
-            if event.args[0] in (0, count + 1):
-                last = f"the last is VM {count}, because HF_VM_GET_COUNT counts VM 0 too"
-                why = "VM 0 is the primary itself" if event.args[0] == 0 else last
-                raise Wrong(f"{when} you ran VM {event.args[0]}: {why}.", run)
-        raise_vain(run, when)
-        had = [vm for _, vm in turns(run)]
-        missed = sorted(set(range(1, count + 1)) - set(had))
-        if missed:
-            raise Wrong(f"{when} VM {missed[0]} never ran.", run)
-    return run
+    return judge_all(
+        (partial(ran_each, last=last), run_under(1000, answer, [counter(5)] * last, f"With {last + 1} VMs"))
+        for last in (1, 4, 2)
+    )
+
+
+def ran_each(run: Run, last: int) -> None:
+    """Every secondary had a turn, and nobody else."""
+    when = f"With {last + 1} VMs"
+    for event in refused(run):
+        if event.args[0] in (0, last + 1):
+            too_far = f"the last is VM {last}, because HF_VM_GET_COUNT counts VM 0 too"
+            why = "VM 0 is the primary itself" if event.args[0] == 0 else too_far
+            raise Wrong(f"{when} you ran VM {event.args[0]}: {why}.", at=event.seq)
+    raise_vain(run, when)
+    missed = sorted(set(range(1, last + 1)) - {vm for _, vm in turns(run)})
+    if missed:
+        raise Wrong(f"{when} VM {missed[0]} never ran.")
 
 
 def judge_in_turn(answer: Script) -> Run:
     """Three workers, in turn until each waits; no call for one that waits."""
-    for timer in (700, 210, 333):
-        run = run_under(timer, answer, [counter(rounds) for rounds in (100, 900, 400)], "Your primary, three workers")
-        when = f"Under a timer of {timer}"
-        raise_vain(run, when)
-        raise_unfair(run, 3, when)
-        had, waits = Counter(vm for _, vm in turns(run)), {vm_of(e.actor) for e in run.events if e.kind is Kind.WFI}
-        for vm in sorted({1, 2, 3} - waits):
-            raise Wrong(f"{when} VM {vm} never came to its wait, it had {times(had[vm])}. YIELD: it can go on.", run)
-    return run
+    guests = [counter(rounds) for rounds in (100, 900, 400)]
+    return judge_all((ran_in_turn, run_under(timer, answer, guests, "Your primary, three workers")) for timer in TIMERS)
+
+
+def ran_in_turn(run: Run) -> None:
+    """Each came to its wait, in turn and without a call too many."""
+    when = f"Under a timer of {run.made['timer']}"
+    raise_vain(run, when)
+    raise_unfair(run, 3, when)
+    had, waits = Counter(vm for _, vm in turns(run)), {vm_of(e.actor) for e in run.events if e.kind is Kind.WFI}
+    for vm in sorted({1, 2, 3} - waits):
+        raise Wrong(f"{when} VM {vm} never came to its wait, it had {times(had[vm])}. YIELD: it can go on.")
 
 
 def raise_vain(run: Run, when: str) -> None:
     """`Wrong` if a call of HF_VCPU_RUN ran nothing."""
     for event in refused(run):
         why = next(iter(run.why(event))).sentence
-        raise Wrong(f"{when} you ran VM {event.args[0]} in vain at event {event.seq}: {why}", run)
+        raise Wrong(f"{when} you ran VM {event.args[0]} in vain at event {event.seq}: {why}", at=event.seq)
 
 
 def raise_unfair(run: Run, vms: int, when: str) -> None:
@@ -286,7 +296,7 @@ def raise_unfair(run: Run, vms: int, when: str) -> None:
                 raise Wrong(
                     f"{when} VM {vm} was READY and waited while VM {', '.join(map(str, passed[vm]))} had their turns "
                     f"(up to event {event.seq}). With {vms} VMs nobody should wait for more than {vms - 1} turns.",
-                    run,
+                    at=event.seq,
                 )
 
 
@@ -297,23 +307,37 @@ PATIENCE = 20
 def judge_stuck(answer: Script) -> Run:
     """The primary names exactly those that do not wait within 20 turns."""
     slow, quick, endless = counter(900), counter(100), counter()
-    for timer, guests in ((300, [slow, endless, quick]), (250, [endless, slow, endless]), (400, [slow, quick])):
-        run = run_under(timer, answer, guests, f"Your primary, {len(guests)} guests")
-        had = Counter(vm for _, vm in turns(run))
-        if run.outcome.kind != "power off":
-            vm, most = had.most_common(1)[0]
-            raise Wrong(f"Your primary has no end: VM {vm} had {times(most)}.", run)
-        printed = run.uart.partition("Starting up cpu 0\n")[2]
-        named = {int(number) for number in re.findall(r"VM (\d+)", printed)}
-        for vm, guest in enumerate(guests, 1):
-            if vm in named and guest is not endless:
-                raise Wrong(f"You named VM {vm} after {times(had[vm])}, and it does come to a wait.", run)
-            if guest is endless and vm not in named:
-                raise Wrong(f"VM {vm} never waits, it had {times(had[vm])}, and you did not name it.", run)
-            if guest is endless and had[vm] < PATIENCE:
-                raise Wrong(f"You named VM {vm} after {times(had[vm])} already: give it {PATIENCE}.", run)
-        raise_vain(run, f"Under a timer of {timer}")
-    return run
+    machines = (
+        (300, [slow, endless, quick]), (250, [endless, slow, endless]), (400, [slow, quick]), (90, [endless])
+    )  # fmt: skip
+    return judge_all(
+        (
+            partial(named_right, endless=[guest is endless for guest in guests]),
+            run_under(timer, answer, guests, f"Your primary, {len(guests)} guests"),
+        )
+        for timer, guests in machines
+    )
+
+
+def named_right(run: Run, endless: Sequence[bool]) -> None:
+    """Each VM that is endless was named after 20 turns, and no other."""
+    raise_vain(run, f"Under a timer of {run.made['timer']}")
+    had: Counter[int] = Counter()
+    for seq, vm in turns(run):
+        had[vm] += 1
+        if had[vm] > PATIENCE:
+            raise Wrong(f"Event {seq} begins turn {had[vm]} of VM {vm}: give it {PATIENCE} at most.", at=seq)
+    printed = run.uart.partition("Starting up cpu 0\n")[2]
+    named = {int(number) for number in re.findall(r"VM (\d+)", printed)}
+    for vm, never in enumerate(endless, 1):
+        if vm in named and not never:
+            raise Wrong(f"You named VM {vm} after {times(had[vm])}, and it does come to a wait.")
+        if never and vm not in named:
+            raise Wrong(f"VM {vm} never waits, it had {times(had[vm])}, and you did not name it.")
+        if never and had[vm] < PATIENCE:
+            raise Wrong(f"You named VM {vm} after {times(had[vm])} already: give it {PATIENCE}.")
+    if run.outcome.kind != "power off":
+        raise Wrong(f"All is said, and your primary has no end: {run.outcome.sentence}")
 
 
 def neighbours(thinks: int) -> list[Script]:
@@ -351,17 +375,23 @@ def neighbours(thinks: int) -> list[Script]:
 
 def judge_fair(answer: Script) -> Run:
     """Two that talk and two that do not: no one that is ready is passed over, and no call is in vain."""
-    for timer, thinks in ((60, 0), (45, 100), (90, 200)):
-        guests = [*neighbours(thinks), counter()]
-        run = run_under(timer, answer, guests, "Your primary, two that talk, two that do not")
-        when = f"Under a timer of {timer}"
-        raise_unfair(run, 4, when)
-        raise_vain(run, when)
-        if run.outcome.kind != "power off":
-            raise Wrong(f"Your primary has no end: end it after {FAIR_TURNS} turns or a few more.", run)
-        if len(turns(run)) < FAIR_TURNS:
-            raise Wrong(f"There were only {len(turns(run))} turns: give {FAIR_TURNS} or a few more.", run)
-    return run
+
+    title = "Your primary, two that talk, two that do not"
+    return judge_all(
+        (ran_fairly, run_under(timer, answer, [*neighbours(thinks), counter()], title))
+        for timer, thinks in product((45, 60, 90), (0, 100, 200))
+    )
+
+
+def ran_fairly(run: Run) -> None:
+    """Nobody waited too long, no call was in vain, and there were enough turns."""
+    when = f"Under a timer of {run.made['timer']}"
+    raise_unfair(run, 4, when)
+    raise_vain(run, when)
+    if run.outcome.kind != "power off":
+        raise Wrong(f"Your primary has no end: end it after {FAIR_TURNS} turns or a few more.")
+    if len(turns(run)) < FAIR_TURNS:
+        raise Wrong(f"There were only {len(turns(run))} turns: give {FAIR_TURNS} or a few more.")
 
 
 PRIMARY = "a scripted primary (a generator function: def primary(): yield vcpu_run(1) ...)"
@@ -456,10 +486,11 @@ EXERCISES = (
         ),
         STUCK,
         {
-            "names after the first YIELD": (STUCK.replace("range(20)", "range(1)"), "and it does come to a wait"),
+            "names after the first YIELD": (STUCK.replace("range(20)", "range(1)"), "after 1 turn already"),
+            "names everybody": (STUCK.replace("        else:\n    ", ""), "and it does come to a wait"),
             "takes YIELD for a wait": (
                 STUCK.replace("code == 1:  # WAIT_FOR_INTERRUPT", "code == 0:  # YIELD"), "you did not name it"),
-            "waits for ever": (STUCK.replace("for turn in range(20):", "while True:"), "has no end"),
+            "waits for ever": (STUCK.replace("for turn in range(20):", "while True:"), "give it 20 at most"),
             "stops at the first": (STUCK + "            return\n", "you did not name it"),
             "goes on with one that waits": (
                 STUCK.replace(

@@ -6,10 +6,10 @@ from random import Random
 from typing import Any, NamedTuple
 
 from hfedu import notebook
-from hfedu.course.exercises import Exercise, Wrong
+from hfedu.course.exercises import Exercise, Wrong, answer_of
 from hfedu.course.lesson03 import last_event, run_result
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import boot, call_of, calls, delivered, is_function
+from hfedu.course.scenes import boot, call_of, calls, delivered, deliveries, is_function, judge_all
 from hfedu.errors import Mistake
 from hfedu.guest.scripted import clear, configure, receive, smc, vcpu_count, vcpu_run, vm_count
 from hfedu.guest.toolchain import assemble
@@ -224,10 +224,11 @@ def judge_again(answer: str) -> Run:
             yield vcpu_run(1)
             yield clear()
 
-    for timer in (61, 30, 47):
-        run = notebook.boot(RamDisk(late, [image]), timer=timer, max_traps=500, title=f"Your guest, a timer of {timer}")
-        raise_for_guest(run)
-    return run
+    def run(timer: int) -> Run:
+        title = f"Your guest, a timer of {timer}"
+        return notebook.boot(RamDisk(late, [image]), timer=timer, max_traps=500, title=title)
+
+    return judge_all((raise_for_guest, run(timer)) for timer in (23, 30, 38, 47, 61, 83))
 
 
 def raise_for_guest(run: Run) -> None:
@@ -237,7 +238,7 @@ def raise_for_guest(run: Run) -> None:
         raise Wrong(
             f"Event {fault.seq}: your guest touched address {fault.args[0]:#x}, which is not its own. Was the address "
             "in one of x1 to x17? A hypercall clears those.",
-            run,
+            at=fault.seq,
         )
     made = [event for event in run.events if event.kind is Kind.HYPERCALL and event.actor == "vm1.vcpu0"]
     unknown = [event for event in made if words.number(event) not in words.CALLS]
@@ -245,25 +246,26 @@ def raise_for_guest(run: Run) -> None:
         raise Wrong(
             f"Event {unknown[0].seq}: x0 was {unknown[0].function:#x}, which is no function. After a call x0 holds its "
             "result: load the number again.",
-            run,
+            at=unknown[0].seq,
         )
     if not any(event.result == 0 for event in calls(run, 1, HF_VM_CONFIGURE)):
-        raise Wrong("Your guest has not configured its pages.", run)
+        raise Wrong("Your guest has not configured its pages.")
     sends, got = calls(run, 1, HF_MAILBOX_SEND), delivered(run, 0)
     if not sends:
-        raise Wrong("Your guest never calls HF_MAILBOX_SEND, 0xff04.", run)
+        raise Wrong("Your guest never calls HF_MAILBOX_SEND, 0xff04.")
     if not got:
         raise Wrong(
             f"VM 0 got nothing. The send at event {sends[-1].seq} was refused, {run.why(sends[-1]).links[0].sentence} "
-            "Afterwards it would have succeeded: did you try again?",
-            run,
+            "Afterwards it would have succeeded: did you try again?"
         )
     sent = next(event for event in sends if event.result == 0)
     if got[0] != b"A":
         lost = " A hypercall clears x1 to x17: load them again." if sent.args[1] == 0 else ""
-        raise Wrong(f"VM 0 got {got[0]!r}, not b'A'. At event {sent.seq} x2, the size, was {sent.args[1]}.{lost}", run)
+        size = f"At event {sent.seq} x2, the size, was {sent.args[1]}."
+        raise Wrong(f"VM 0 got {got[0]!r}, not b'A'. {size}{lost}", at=sent.seq + 1)
     if len(got) > 1:
-        raise Wrong(f"VM 0 got the byte {len(got)} times: when x0 is 0, go on to the wfi.", run)
+        again = deliveries(run, 0)[1].seq
+        raise Wrong(f"VM 0 got the byte a second time, in event {again}: when x0 is 0, go on to the wfi.", at=again)
 
 
 class Input(NamedTuple):
@@ -365,23 +367,31 @@ def configured_by(vm: int, pages: Sequence[int], fix: type[Hypervisor]) -> tuple
 def judge_repair(answer: Callable[[int, tuple[int, int]], Any]) -> Run:
     """Put the answer into HF_VM_CONFIGURE: what is no page of the caller's RAM is refused, and what is one is not."""
 
+    yours, right = checking(answer), checking(answer_of(REPAIR))
+    for vm, page, what in HOSTILE:
+        for pages in ((page, OWN[vm][0]), (OWN[vm][0], page)):
+            run, event = configured_by(vm, pages, yours)
+            if event.result == 0 or run.outcome.kind == "hang":
+                then = f"the machine hangs: {run.outcome}" if run.outcome.kind == "hang" else "your check lets it."
+                sentence = f"VM {vm} named {page:#x}, {what}, and {then}"
+                raise Wrong(sentence, run, configured_by(vm, pages, right)[0])
+    for vm, pages in OWN.items():
+        run, event = configured_by(vm, pages, yours)
+        if event.result:
+            sentence = f"VM {vm} named two pages of its own, {pages[0]:#x} and {pages[1]:#x}: refused."
+            raise Wrong(sentence, run, configured_by(vm, pages, right)[0])
+    return run
+
+
+def checking(answer: Callable[[int, tuple[int, int]], Any]) -> type[Hypervisor]:
+    """The hypervisor with an answer in HF_VM_CONFIGURE."""
+
     class Answered(Hypervisor):
         def configure_locked(self, vm: Vm, send: Ipa, recv: Ipa) -> bool:
             own = all(answer(int(page), MEMORY[vm.id]) for page in (send, recv))
             return own and super().configure_locked(vm, send, recv)
 
-    for vm, page, what in HOSTILE:
-        for pages in ((page, OWN[vm][0]), (OWN[vm][0], page)):
-            run, event = configured_by(vm, pages, Answered)
-            if run.outcome.kind == "hang":
-                raise Wrong(f"VM {vm} named {page:#x}, {what}, and the machine hangs: {run.outcome}", run)
-            if event.result == 0:
-                raise Wrong(f"VM {vm} named {page:#x}, {what}, and your check lets it.", run)
-    for vm, pages in OWN.items():
-        run, event = configured_by(vm, pages, Answered)
-        if event.result:
-            raise Wrong(f"VM {vm} named two pages of its own, {pages[0]:#x} and {pages[1]:#x}: refused.", run)
-    return run
+    return Answered
 
 
 GUEST = """    mov  x0, #0xff03      // HF_VM_CONFIGURE
@@ -415,6 +425,9 @@ PREDICT = """def answer(send, recv, mapped, configured):
         return page != 0 and page % 4096 == 0 and any(begin <= page < end for begin, end in mapped)
 
     return 0 if ok(send) and ok(recv) and send != recv and not configured else -1
+"""
+REPAIR = """def answer(address, memory):
+    return memory[0] <= address and address + 4096 <= memory[1]
 """
 EXERCISES = (
     Exercise(
@@ -458,7 +471,7 @@ EXERCISES = (
                                          "the size, was 0"),
             "does not look at the result": (guest(("    cbnz x0, again        // not 0: refused\n", "")),
                                             "did you try again"),
-            "tries for ever": (guest(("cbnz x0, again ", "b again ")), "times: when x0 is 0"),
+            "tries for ever": (guest(("cbnz x0, again ", "b again ")), "a second time, in event"),
             "keeps an address in x10": (
                 guest(("    strb w9, [x10]\nagain:\n", "again:\n    strb w9, [x10]\n")), "touched address 0x0"),
             "is no assembly": (guest(("hvc  #0", "hypercall")), "cannot be assembled"),
@@ -500,7 +513,7 @@ EXERCISES = (
             "64 bits with all its bits.",
             "return memory[0] <= address and address + 4096 <= memory[1]",
         ),
-        "def answer(address, memory):\n    return memory[0] <= address and address + 4096 <= memory[1]\n",
+        REPAIR,
         {
             "forbids what it knows": (
                 "def answer(address, memory):\n    return address != 0x09000000\n", "0x40000, no RAM"),

@@ -1,7 +1,8 @@
 """Lesson 08, any VM to any VM: its predictions and exercises."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from itertools import permutations, product, takewhile
 from typing import Any
 
@@ -9,7 +10,17 @@ from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.lesson05 import GUEST, result_of, who_runs
 from hfedu.course.lesson06 import run_result
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import boot, call_of, calls, delivered, is_guest, switch_after, switch_to
+from hfedu.course.scenes import (
+    boot,
+    call_of,
+    calls,
+    delivered,
+    deliveries,
+    is_guest,
+    judge_all,
+    switch_after,
+    switch_to,
+)
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
 from hfedu.hf.call import (
     HF_MAILBOX_RECEIVE,
@@ -249,25 +260,11 @@ def serve(services: Sequence[int], vms: Sequence[int], rounds: int) -> Script:
     return primary
 
 
-def judge_all(judge: Callable[[Run], None], runs: Iterable[Run]) -> Run:
-    """Judge every run: the last, or `Wrong` with the shortest of those that are wrong."""
-    wrong = []
-    for run in runs:
-        try:
-            judge(run)
-        except Wrong as found:
-            wrong.append((len(run.events), str(found), run))
-    if wrong:
-        _, sentence, run = min(wrong, key=lambda found: found[0])
-        raise Wrong(sentence, run)
-    return run
-
-
 def judge_service(answer: Script) -> Run:
     """VM 2 may ask and VM 3 may not, whatever their messages claim, in every order."""
     guests = [answer, caller("from 3: open", "from 2: open"), caller("from 3: open", "from 2: open")]
     titles = {order: f"A service for VM 2; VM {order[0]} comes first" for order in permutations((2, 3))}
-    return judge_all(served_right, (boot(serve((1,), order, 2), guests, title) for order, title in titles.items()))
+    return judge_all((served_right, boot(serve((1,), order, 2), guests, title)) for order, title in titles.items())
 
 
 def served_right(run: Run) -> None:
@@ -279,7 +276,8 @@ def served_right(run: Run) -> None:
         raise Wrong(
             f"VM 3 got an answer, after {asked}: compare message.sender with the VM that is allowed to ask."
             if "from 3" in asked
-            else f"VM 3 got an answer. It had written {asked}: anybody can write that. Ask message.sender."
+            else f"VM 3 got an answer. It had written {asked}: anybody can write that. Ask message.sender.",
+            at=deliveries(run, 3)[0].seq,
         )
     if len(delivered(run, 1)) < 4:
         raise Wrong(f"A message to your service was refused: {still_full(run)}.")
@@ -357,12 +355,11 @@ def judge_broker(answer: Script) -> Run:
     """Each client gets the answers to its own questions, in every order of the VMs and of the answers."""
     workers = {"at once": worker(1, False), "oldest first": worker(2, False), "newest first": worker(2, True)}
 
-    def runs() -> Iterator[Run]:
-        for (how, work), order in product(workers.items(), permutations((3, 4, 2))):
-            title = f"The VMs run in the order {', '.join(map(str, order))}, and VM 2 answers {how}"
-            yield boot(serve((1, 2), order, 4), [answer, work, asking(3), asking(4)], title)
+    def run(how: str, order: Sequence[int]) -> Run:
+        title = f"The VMs run in the order {', '.join(map(str, order))}, and VM 2 answers {how}"
+        return boot(serve((1, 2), order, 4), [answer, workers[how], asking(3), asking(4)], title)
 
-    return judge_all(conversed, runs())
+    return judge_all((conversed, run(how, order)) for how, order in product(workers, permutations((3, 4, 2))))
 
 
 def conversed(run: Run) -> None:
@@ -371,9 +368,9 @@ def conversed(run: Run) -> None:
         raise Wrong("No question reached VM 2: send it what comes from VM 3 and VM 4.")
     want = {vm: [text.upper().encode() for text in texts] for vm, texts in QUESTIONS.items()}
     for vm, answers in want.items():
-        strange = next((data for data in delivered(run, vm) if data not in answers), None)
+        strange = next((event for event in deliveries(run, vm) if event.message not in answers), None)
         if strange is not None:
-            raise Wrong(f"{misled(vm, strange)} ({run.title}.)")
+            raise Wrong(f"{misled(vm, strange.message or b'')} ({run.title}.)", at=strange.seq)
     for vm, answers in want.items():
         got = len(delivered(run, vm))
         if got != len(answers):
@@ -434,50 +431,56 @@ def collector(slow: bool) -> Script:
 
 def judge_fair(answer: Script) -> Run:
     """Every sender gets through three times, and nobody is ever two messages ahead."""
-    for slow, tries in product((False, True), ((1, 1), (5, 1), (1, 1, 1), (1, 5, 1))):
-        vms = range(2, 2 + len(tries))
-        guests = [collector(slow), *(sender(f"VM {vm}", tries[vm - 2]) for vm in vms)]
+
+    def run(slow: bool, tries: Sequence[int]) -> Run:
+        guests = [collector(slow), *(sender(f"VM {vm}", tries[vm - 2]) for vm in range(2, 2 + len(tries)))]
         title = f"{len(tries)} senders" + (", and VM 1 needs two runs for a message" if slow else "")
-        run = boot(answer, guests, title)
-        served = Counter(dict.fromkeys((f"VM {vm}" for vm in vms), 0))
-        ahead = None
-        for text in delivered(run, 1):
-            served[text.decode()] += 1
-            if ahead is None and max(served.values()) > min(served.values()) + 1:
-                ahead = " and ".join(f"{count} of {name}" for name, count in served.items())
-        (poorest, least), (richest, _) = served.most_common()[-1], served.most_common()[0]
-        last = calls(run, int(poorest[3:]), HF_MAILBOX_SEND)
-        case = f"With {title}: "
-        if run.events[-1].text and run.outcome.kind == "budget" and spins(run):
-            raise Wrong(
-                f"{case}{spins(run)} spins for ever: it wants to tell you that VM 1's mailbox is full, and "
-                "yours is full too. Clear it.",
-                run,
-            )
-        if not any(served.values()):
-            raise Wrong(f"{case}VM 1 got no message. Configure your pages, and run every VM.", run)
-        if not last:
-            raise Wrong(f"{case}{poorest} never ran. Use vm_count() to know how many there are.", run)
-        if ahead is not None:
-            raise Wrong(
-                f"{case}VM 1 has got {ahead}. {richest} fills the mailbox before the others have their turn: "
-                "VM 1 must have cleared it before the next sender runs.",
-                run,
-            )
-        if least < 3:
-            raise Wrong(
-                f"{case}{poorest} got through {least} times, and it should be three times at least: does VM 1 "
-                "run until it waits again?",
-                run,
-            )
-    return run
+        return boot(answer, guests, title)
+
+    patience = (1, 1), (5, 1), (1, 5), (1, 1, 1), (1, 5, 1), (5, 1, 1)
+    return judge_all(
+        (partial(served_fairly, senders=len(tries)), run(slow, tries))
+        for slow, tries in product((False, True), patience)
+    )
 
 
-def spins(run: Run) -> str:
-    """Who tries in vain to send to VM 0 until the run is stopped, if anybody does."""
-    tried = [event for event in run.events if event.kind is Kind.HYPERCALL][-3:]
-    vain = all(event.args[0] == 0 and event.result and event.result >> 63 for event in tried)
-    return f"VM {tried[-1].actor[2]}" if vain else ""
+def served_fairly(run: Run, senders: int) -> None:
+    """Every sender got through three times, and nobody was ever two messages ahead."""
+    case = f"With {run.title}: "
+    served = Counter({f"VM {vm}": 0 for vm in range(2, 2 + senders)})
+    ahead, at = "", None
+    for event in deliveries(run, 1):
+        richest = (event.message or b"").decode()
+        served[richest] += 1
+        if not ahead and served[richest] > min(served.values()) + 1:
+            ahead = " and ".join(f"{count} of {name}" for name, count in served.items())
+            ahead, at = f"{case}VM 1 has got {ahead}. {richest} fills the mailbox before the others have", event.seq
+    poorest, least = served.most_common()[-1]
+    vain = spinning(run)
+    if vain is not None:
+        raise Wrong(
+            f"{case}VM {vain.actor[2]} spins for ever: it wants to tell you that VM 1's mailbox is full, and yours is "
+            "full too. Clear it.",
+            at=vain.seq,
+        )
+    if not any(served.values()):
+        raise Wrong(f"{case}VM 1 got no message. Configure your pages, and run every VM.")
+    if not calls(run, int(poorest[3:]), HF_MAILBOX_SEND):
+        raise Wrong(f"{case}{poorest} never ran. Use vm_count() to know how many there are.", at=at)
+    if ahead:
+        raise Wrong(f"{ahead} their turn: VM 1 must have cleared it before the next sender runs.", at=at)
+    if least < 3:
+        raise Wrong(
+            f"{case}{poorest} got through {least} times, and it should be three times at least: does VM 1 run until it "
+            "waits again?"
+        )
+
+
+def spinning(run: Run) -> Event | None:
+    """The first refused send of a VM that sends to VM 0, in vain, until the run is stopped; None if nobody does."""
+    last = [event for event in run.events if event.kind is Kind.HYPERCALL][-1]
+    vain = [event for event in calls(run, int(last.actor[2]), HF_MAILBOX_SEND) if event.args[0] == 0 and event.result]
+    return vain[0] if run.outcome.kind == "budget" and last in vain else None
 
 
 SERVICE = """def answer():

@@ -8,7 +8,7 @@ from typing import Any
 from hfedu import notebook
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.lesson05 import GUEST, result_of
-from hfedu.course.lesson08 import follow, judge_all, unreachable
+from hfedu.course.lesson08 import follow, unreachable
 from hfedu.course.lesson10 import shown
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.scenes import (
@@ -19,6 +19,7 @@ from hfedu.course.scenes import (
     delivered,
     is_function,
     is_guest,
+    judge_all,
     state_after,
     switch_after,
 )
@@ -257,12 +258,12 @@ def judge_translate(answer: Script) -> Run:
             yield send(1, text)
         yield receive(block=True)
 
-    def runs() -> Iterable[Run]:
-        for order in sorted({*permutations((0,) * len(FROM_VM_0) + (2,) * len(FROM_VM_2))}):
-            turns = ", ".join(map(str, order))
-            yield boot(clients(order), [answer, client], f"VM 0 and VM 2 take turns: {turns}")
+    def run(order: Sequence[int]) -> Run:
+        turns = ", ".join(map(str, order))
+        return boot(clients(order), [answer, client], f"VM 0 and VM 2 take turns: {turns}")
 
-    return judge_all(translated, runs())
+    orders = sorted({*permutations((0,) * len(FROM_VM_0) + (2,) * len(FROM_VM_2))})
+    return judge_all((translated, run(order)) for order in orders)
 
 
 def clients(order: Sequence[int]) -> Script:

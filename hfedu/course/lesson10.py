@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from hfedu.course.arranged import KEPT, REPAIRED, ArrangedReceive, judge_order, ordered
-from hfedu.course.exercises import Exercise, Wrong
+from hfedu.course.arranged import KEPT, REPAIRED, ArrangedReceive, alongside, judge_order, ordered
+from hfedu.course.exercises import Exercise, Wrong, answer_of
 from hfedu.course.lesson05 import GUEST, result_of
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.scenes import is_guest, is_order
@@ -189,12 +189,16 @@ def shortest(found: Exploration) -> Run:
     return run
 
 
-def both(found: Exploration) -> tuple[Run, Run | None]:
-    """The shortest counterexample, and the nearest order of the same steps that keeps the invariant."""
+def both(found: Exploration, right: Scenario) -> tuple[Run, Run]:
+    """The shortest counterexample, and the nearest order of the same steps that keeps the invariant.
+
+    If no order does, then the `right` scenario in that order.
+    """
     comparison = compare(Comparison, found, found.violations[0], Machine)
+    passing = comparison.passing or alongside(found, right, REPAIRED)
     assert isinstance(comparison.failing, Run)
-    assert isinstance(comparison.passing, Run | None)
-    return comparison.failing, comparison.passing
+    assert isinstance(passing, Run)
+    return comparison.failing, passing
 
 
 def on_cpu(cpu: int, function: int) -> Callable[[Run], Event]:
@@ -322,8 +326,12 @@ BOTH = Invariant("both", "VM 1 gets “one” and then “two”.", came_back)
 
 def judge_insist(answer: Script) -> Run:
     """In every order VM 1 gets the second message."""
-    scripts = run_until_message, answer
-    scenario = Scenario("your sender", "CPU 0 runs VM 1, CPU 1 sends.", one_waits, scripts, (collector,))
+
+    def scene(script: Script) -> Scenario:
+        scripts = run_until_message, script
+        return Scenario("your sender", "CPU 0 runs VM 1, CPU 1 sends.", one_waits, scripts, (collector,))
+
+    scenario = scene(answer)
     found = tried(scenario, (BOTH,), fixes=REPAIRED)
     if found.violations:
         name, sentence, _, number = found.violations[0]
@@ -331,7 +339,8 @@ def judge_insist(answer: Script) -> Run:
             raise Wrong("Your script has an end in no order: stop when the send has succeeded.")
         if name == "livelock":
             sentence = "VM 1 waits for “two”, which never comes, and CPU 0 runs it again and again"
-        raise Wrong(f"Not in every order. The shortest that fails has {number} steps: {sentence}.", *both(found))
+        right = scene(answer_of(INSIST))
+        raise Wrong(f"Not in every order. The shortest that fails has {number} steps: {sentence}.", *both(found, right))
     if not found.complete:
         raise Wrong(f"Too many states: {found.bounds} Write a `while` loop that keeps no count of its rounds.")
     return shown(play(scenario, (), fixes=REPAIRED))

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from hfedu.course.arranged import REPAIRED, ArrangedSwitch, judge_order, ordered
-from hfedu.course.exercises import Exercise, Wrong
+from hfedu.course.exercises import Exercise, Wrong, answer_of
 from hfedu.course.lesson05 import GUEST, result_of
 from hfedu.course.lesson10 import answerer, both, greeted, is_schedule, on_cpu, play, run_it, shortest, shown, tried
 from hfedu.course.predictions import Prediction, Question
@@ -137,11 +137,10 @@ def judge_repair(answer: Callable[[Any], object]) -> Run:
     found = tried(RETRY, RULES, fixes=REPAIRED | {Answered})
     if found.violations:
         name, sentence, _, number = found.violations[0]
-        raise Wrong(f"An order of {number} steps still breaks {name}: {sentence}.", *both(found))
+        raise Wrong(f"An order of {number} steps still breaks {name}: {sentence}.", *both(found, RETRY))
     if not any(dict(final)["vm1.vcpu0.state"] == "BLOCKED_INTERRUPT" for final in found.finals):
-        raise Wrong(
-            "Nothing breaks, and VM 1 never runs: when may it?", shown(play(RETRY, (), fixes=REPAIRED | {Answered}))
-        )
+        yours, right = (shown(play(RETRY, (), fixes=REPAIRED | fixes)) for fixes in ({Answered}, set()))
+        raise Wrong("Nothing breaks, and VM 1 never runs: when may it?", yours, right)
     return shown(play(RETRY, (), fixes=REPAIRED | {Answered}))
 
 
@@ -163,7 +162,12 @@ ANSWERS = Invariant("answers", "VM 1 gets its message and answers.", no_answer)
 
 def judge_try_again(answer: Script) -> Run:
     """In every order VM 1 answers."""
-    scenario = Scenario("your primary", "CPU 0 runs VM 1 once, CPU 1 is yours.", greeted, (run_it, answer), (answerer,))
+
+    def scene(script: Script) -> Scenario:
+        what = "CPU 0 runs VM 1 once, CPU 1 is yours."
+        return Scenario("your primary", what, greeted, (run_it, script), (answerer,))
+
+    scenario = scene(answer)
     found = tried(scenario, (ANSWERS,), fixes=REPAIRED)
     if found.violations:
         name, sentence, _, number = found.violations[0]
@@ -173,7 +177,8 @@ def judge_try_again(answer: Script) -> Run:
             sentence = (
                 "CPU 1 goes round for ever. CPU 0 runs VM 1 too: its vcpu_run may be told MESSAGE, and yours never is."
             )
-        raise Wrong(f"Not in every order. The shortest that fails has {number} steps: {sentence}", *both(found))
+        right = scene(answer_of(AGAIN))
+        raise Wrong(f"Not in every order. The shortest that fails has {number} steps: {sentence}", *both(found, right))
     if not found.complete:
         raise Wrong(f"Too many states: {found.bounds} Write a `while` loop that keeps no count of its rounds.")
     return shown(play(scenario, (), fixes=REPAIRED))

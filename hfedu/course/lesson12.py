@@ -6,7 +6,7 @@ from typing import Any
 
 from hfedu import notebook
 from hfedu.course.defects import ready, receiver, run_vm_1, send_and_run, send_hello
-from hfedu.course.exercises import Exercise, Wrong
+from hfedu.course.exercises import Exercise, Wrong, answer_of
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.scenes import MAX_TRAPS, boot, call_of, calls, delivered, state_after
 from hfedu.course.wrong import (
@@ -125,11 +125,8 @@ def is_ids(answer: Any) -> bool:
     return isinstance(answer, set | frozenset | list | tuple) and all(isinstance(name, str) for name in answer)
 
 
-def judge_sleeper(answer: Iterable[str]) -> Run:
-    """With these repairs a message reaches a VM that waits in WFI, and none of them is idle."""
-    for name in answer:
-        if name not in FIXES:
-            raise Wrong(f"There is no repair {name!r}. There are {', '.join(FIXES)}.")
+def asleep(fixes: Iterable[str]) -> Run:
+    """VM 0 sends to a VM that waits in WFI."""
 
     def primary() -> Any:
         yield configure()
@@ -145,11 +142,19 @@ def judge_sleeper(answer: Iterable[str]) -> Run:
         yield send(0, message.data)
 
     disk = RamDisk(primary, [sleeper])
-    run = notebook.boot(disk, fixes=answer, max_traps=MAX_TRAPS, title="A message to a VM in WFI")
+    return notebook.boot(disk, fixes=fixes, max_traps=MAX_TRAPS, title="A message to a VM in WFI")
+
+
+def judge_sleeper(answer: Iterable[str]) -> Run:
+    """With these repairs a message reaches a VM that waits in WFI, and none of them is idle."""
+    for name in answer:
+        if name not in FIXES:
+            raise Wrong(f"There is no repair {name!r}. There are {', '.join(FIXES)}.")
+    run = asleep(answer)
     if delivered(run, 0) != [b"news"]:
         woken = "no-interrupt" in with_needs(answer)
         why = "it was woken, and trapped on the same WFI again" if woken else "nothing wakes it from its WFI"
-        raise Wrong(f"VM 1 never gets to its receive: {why}.", run)
+        raise Wrong(f"VM 1 never gets to its receive: {why}.", run, asleep(answer_of(FEWEST)))
     idle = with_needs(answer) - with_needs({"wfi-repeats"})
     if idle:
         raise Wrong(f"The message arrives. It does without {', '.join(sorted(idle))} too: name the fewest.", run)
@@ -161,8 +166,8 @@ def is_hypervisor(answer: Any) -> bool:
     return isinstance(answer, type) and issubclass(answer, Hypervisor)
 
 
-def judge_idempotent(answer: type[Hypervisor]) -> Run:
-    """A clear of an empty mailbox gives 0, of an unread one -1, of a read one 0; and -1 leaves the message there."""
+def four_clears(fix: type[Hypervisor]) -> tuple[Run, list[bytes]]:
+    """VM 1 clears an empty, an unread, a read and an empty mailbox: the run, and what it received in between."""
     got: list[bytes] = []
 
     def primary() -> Any:
@@ -182,18 +187,27 @@ def judge_idempotent(answer: type[Hypervisor]) -> Run:
         yield clear()
         yield clear()
 
-    run = notebook.boot(RamDisk(primary, [owner]), fixes={answer}, max_traps=MAX_TRAPS, title="Four clears")
+    disk = RamDisk(primary, [owner])
+    return notebook.boot(disk, fixes={fix}, max_traps=MAX_TRAPS, title="Four clears"), got
+
+
+def judge_idempotent(answer: type[Hypervisor]) -> Run:
+    """A clear of an empty mailbox gives 0, of an unread one -1, of a read one 0; and -1 leaves the message there."""
+    run, got = four_clears(answer)
     results = [event.result for event in calls(run, 1, HF_MAILBOX_CLEAR)]
+    sentence = ""
     if results[:1] != [0]:
-        raise Wrong("VM 1's mailbox is EMPTY, and its clear still fails.", run)
-    if results[1:2] == [0]:
-        raise Wrong("VM 1 cleared a message that it had not received: RECEIVED is not READ. It is lost.", run)
-    if got != [b"hello"]:
-        raise Wrong("After a clear that failed the message must still be there, and it is not.", run)
-    if results[2:] != [0, 0]:
-        raise Wrong("VM 1 has received its message. It clears twice, and both clears must give 0.", run)
-    if run.at(len(run.events) - 1)["vm1.mailbox.state"] != "EMPTY":
-        raise Wrong("VM 1 cleared the message that it had received: its mailbox must be EMPTY afterwards.", run)
+        sentence = "VM 1's mailbox is EMPTY, and its clear still fails."
+    elif results[1:2] == [0]:
+        sentence = "VM 1 cleared a message that it had not received: RECEIVED is not READ. It is lost."
+    elif got != [b"hello"]:
+        sentence = "After a clear that failed the message must still be there, and it is not."
+    elif results[2:] != [0, 0]:
+        sentence = "VM 1 has received its message. It clears twice, and both clears must give 0."
+    elif run.at(len(run.events) - 1)["vm1.mailbox.state"] != "EMPTY":
+        sentence = "VM 1 cleared the message that it had received: its mailbox must be EMPTY afterwards."
+    if sentence:
+        raise Wrong(sentence, run, four_clears(answer_of(REPAIR))[0])
     return run
 
 

@@ -9,14 +9,14 @@ from hfedu.course.exercises import Exercise, Verdict, Wrong, find, judge
 from hfedu.course.lesson05 import GUEST
 from hfedu.course.lesson13 import C_SOURCE, as_python, compiled, is_source
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import boot, call_of, calls, is_function, is_guest
+from hfedu.course.scenes import boot, call_of, calls, is_function, is_guest, so_far, until
 from hfedu.guest.scripted import Message, Script, clear, configure, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.guest.toolchain import compile_c
 from hfedu.hf.call import HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_VCPU_RUN, HF_VM_CONFIGURE, HfVcpuRun
 from hfedu.hf.vm import MailboxState
 from hfedu.notebook import Machine, Run
 from hfedu.run.ramdisk import Image, RamDisk
-from hfedu.run.trace import Event, Kind, Outcome
+from hfedu.run.trace import Event, Kind
 
 ROUTER = 1
 POLICY = {0: {2, 3}, 2: {0, 3, 5}, 3: {2}}
@@ -132,13 +132,6 @@ class Flaw(NamedTuple):
     event: int
 
 
-def so_far(machine: Machine) -> Run:
-    """What has happened on a machine."""
-    run = machine.recording()
-    assert isinstance(run, Run)
-    return run
-
-
 class Trial(NamedTuple):
     """One machine: a router, its neighbours, whose turn it is, and after how many instructions a turn ends at most."""
 
@@ -193,12 +186,7 @@ class Trial(NamedTuple):
 
     def until(self, flaw: Flaw) -> Run:
         """The run up to the event that shows what is wrong."""
-        machine = self.machine()
-        while machine.step() and machine.recorder is not None and machine.recorder.count <= flaw.event:
-            pass
-        if machine.outcome is None:
-            machine.end(Outcome("violation", flaw.sentence, 4))
-        return so_far(machine)
+        return until(self.machine(), flaw.event, flaw.sentence)
 
     def shortened(self) -> "Trial":
         """A failure, this or another one, with no turn too many: it leaves out halves, quarters, and so on to one."""

@@ -1,7 +1,7 @@
 """What the lessons' predictions and exercises share: machines of scripted guests, and questions about their runs."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import takewhile
 from typing import Any
 
@@ -10,9 +10,9 @@ from hfedu.course.exercises import Wrong
 from hfedu.errors import Mistake
 from hfedu.guest.scripted import Script
 from hfedu.guest.toolchain import assemble
-from hfedu.notebook import Run
+from hfedu.notebook import Machine, Run
 from hfedu.run.ramdisk import RamDisk
-from hfedu.run.trace import Event, Kind
+from hfedu.run.trace import Event, Kind, Outcome
 from hfedu.view import words
 
 MAX_TRAPS = 400
@@ -22,6 +22,41 @@ MAX_TRAPS = 400
 def boot(primary: Script, secondaries: Sequence[Script], title: str) -> Run:
     """Run scripted guests, few traps at most."""
     return notebook.boot(RamDisk(primary, list(secondaries)), max_traps=MAX_TRAPS, title=title)
+
+
+def so_far(machine: Machine) -> Run:
+    """What has happened on a machine."""
+    run = machine.recording()
+    assert isinstance(run, Run)
+    return run
+
+
+def until(machine: Machine, event: int, sentence: str) -> Run:
+    """The run of a machine that is still off, up to an event that shows what is wrong."""
+    while machine.step() and machine.recorder is not None and machine.recorder.count <= event:
+        pass
+    if machine.outcome is None:
+        machine.end(Outcome("violation", sentence, 4))
+    return so_far(machine)
+
+
+def judge_all(trials: Iterable[tuple[Callable[[Run], None], Run]]) -> Run:
+    """Judge every run by what goes with it: the last, or `Wrong` with the one that shows soonest what is wrong.
+
+    That run ends there.
+    """
+    wrong = []
+    for judge, run in trials:
+        try:
+            judge(run)
+        except Wrong as found:
+            wrong.append((len(run.events) if found.at is None else found.at, found, run))
+    if wrong:
+        _, soonest, run = min(wrong, key=lambda each: each[0])
+        if soonest.at is not None:
+            run = until(Machine(**run.made), soonest.at, str(soonest))
+        raise Wrong(str(soonest), run)
+    return run
 
 
 def is_guest(answer: Any) -> bool:
@@ -63,9 +98,14 @@ def calls(run: Run, vm: int, function: int) -> list[Event]:
     return [event for event in made if words.number(event) == function]
 
 
+def deliveries(run: Run, vm: int) -> list[Event]:
+    """The events in which a message reached a VM's mailbox."""
+    return [event for event in run.events if event.kind is Kind.DELIVER and event.target == f"vm{vm}"]
+
+
 def delivered(run: Run, vm: int) -> list[bytes]:
     """The messages that reached a VM's mailbox, in order."""
-    return [event.message or b"" for event in run.events if event.kind is Kind.DELIVER and event.target == f"vm{vm}"]
+    return [event.message or b"" for event in deliveries(run, vm)]
 
 
 def call_of(vm: int, function: int, number: int) -> Callable[[Run], Event]:
