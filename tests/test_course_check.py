@@ -154,6 +154,14 @@ def test_a_stored_output_that_is_not_what_the_cell_gives_fails(tmp_path):
     assert "05_book.ipynb:" in Check(lessons()).run(path)[0]
 
 
+def test_a_cell_of_nine_lines_is_too_long(tmp_path):
+    lines = [f"x{number} = {number}" for number in range(8)]
+    path = book(tmp_path, ("\n\n".join(lines), None), ("\n".join([*lines, "x0"]), "0"))
+    (said,) = verify.long_cells(path)
+    assert said.startswith("05_book.ipynb, cell ")
+    assert said.endswith(": 9 lines, 8 at most")
+
+
 def test_a_cell_that_lives_on_hidden_state_fails_out_of_order_only(tmp_path):
     path = book(tmp_path, ("seen = []", None), ("seen.append(1)", None), ("len(seen)", "1"))
     assert Check(lessons()).run(path) == []
@@ -230,4 +238,5 @@ def test_the_readme_lists_every_lesson_with_its_minutes():
     readme = Path(__file__).parent.parent.joinpath("README.md").read_text()
     for lesson in lessons():
         name = lesson.path.stem
+        assert 20 <= pages.minutes(lesson) <= 40
         assert f"| [`{name}`](notebooks/{name}.ipynb) | {pages.minutes(lesson)} |" in readme

@@ -28,6 +28,8 @@ from hfedu.errors import Mistake
 TOOLS = {"nbval": "nbval", "psutil": "psutil", "spellchecker": "pyspellchecker", "tqdm": "tqdm"}
 MEMORY_LIMIT = 512
 """MiB, for the kernel of any one lesson and what it starts."""
+LINES_AT_MOST = 8
+"""Lines of code in a cell."""
 WORKERS = 2
 LAST_LINES = 60
 
@@ -62,6 +64,18 @@ def bad_misconceptions(exercise_id: str) -> list[str]:
     return failures
 
 
+def long_cells(notebook: Path) -> list[str]:
+    """Cells of code with more lines than a learner takes in at a glance; blank ones do not count."""
+    import nbformat
+
+    failures = []
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        lines = sum(bool(line.strip()) for line in cell.source.splitlines()) if cell.cell_type == "code" else 0
+        if lines > LINES_AT_MOST:
+            failures.append(f"{notebook.name}, cell {cell.id}: {lines} lines, {LINES_AT_MOST} at most")
+    return failures
+
+
 class Check:
     """One check of some lessons; `peaks` is filled as the notebooks run: MiB by notebook."""
 
@@ -78,6 +92,7 @@ class Check:
         return [
             Kind("pages that are made", [pages.stale] if whole else []),
             Kind("links", [partial(prose.broken_links, path) for path in paths]),
+            Kind("lines of a cell", [partial(long_cells, lesson.path) for lesson in self.lessons]),
             Kind("words for pictures", [partial(prose.wordless_pictures, path) for path in paths]),
             Kind("terms", [partial(prose.unexplained_terms, lesson) for lesson in self.lessons]),
             Kind("spelling", [partial(prose.misspelt, path.name, text_of(path)) for path in paths] + said),
