@@ -7,7 +7,7 @@ import pytest
     ("name", "players"),
     [
         ("01_registers_and_traps", 1),
-        ("02_stage_two", 2),
+        ("02_stage_two", 1),
         ("03_vcpus_and_the_primary_loop", 3),
         ("04_the_hypercall_abi", 2),
         ("05_send_and_receive", 2),
