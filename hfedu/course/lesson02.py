@@ -315,9 +315,9 @@ EXERCISES = (
         judge_decode,
         (
             "Look at bit 0 first, then at the level, then at bit 1.",
-            "The address is bits 12 to 47. Bits 53 and 54 are rights: a mask must take them away too.",
-            "fault if bit 0 is clear; page at level 3; else table if bit 1 is set, block if not. The mask is "
-            "0xfffffffff000.",
+            "What is valid at level 3 is a page. At the levels above, bit 1 tells a table from a block.",
+            "if descriptor & 1 == 0: a fault. Else the kind is page at level 3, table if descriptor & 2, and block if "
+            "not.",
         ),
         DECODE,
         {

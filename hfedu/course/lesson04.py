@@ -34,11 +34,9 @@ from hfedu.view import words
 RAM = (0x4000_0000, 0x4100_0000)
 VM_1, VM_2 = (0x40F8_0000, RAM[1]), (0x40F0_0000, 0x40F8_0000)
 """The memory of the machine and of two secondaries of 512 KiB: first address, and first address behind it."""
-COUNTS = """
-    mov x1, #0x11
-    mov x9, #0x99
-    mov x19, #0x19
+TWICE = """
     mov x0, #0xff01     // HF_VM_GET_COUNT
+    hvc #0
     hvc #0
     wfi
 """
@@ -50,9 +48,13 @@ def run_1() -> Any:
 
 
 @cache
-def registers() -> Run:
-    """A real guest fills registers and makes a call."""
-    return notebook.boot(RamDisk(run_1, [assemble(COUNTS)]), title="Registers across a hypercall")
+def twice() -> Run:
+    """A real guest loads its registers once, and calls twice."""
+
+    def idle() -> Any:
+        yield receive(block=True)
+
+    return notebook.boot(RamDisk(run_1, [assemble(TWICE), idle, idle]), title="Two calls, loaded once")
 
 
 def secondary() -> Run:
@@ -83,14 +85,9 @@ def hostile() -> Run:
     return boot(run_1, [attacker, victim], "VM 1 names pages that are not its own")
 
 
-def register_after(name: str) -> Callable[[Run, Event], str]:
-    """Reads a register of VM 1 after an event."""
-
-    def read(run: Run, event: Event) -> str:
-        value = run.at(event.seq).get(f"vm1.vcpu0.{name}", 0)
-        return f"{value:#x}" if value else "0"
-
-    return read
+def second_call(run: Run) -> Event:
+    """VM 1's second hypercall."""
+    return [event for event in run.events if event.kind is Kind.HYPERCALL and event.actor == "vm1.vcpu0"][1]
 
 
 def result_of(run: Run, event: Event) -> str:
@@ -101,30 +98,24 @@ def result_of(run: Run, event: Event) -> str:
 CALLED = call_of(1, HF_VM_GET_COUNT, 0)
 PREDICTIONS = (
     Prediction(
-        "04-registers",
-        "VM 1 puts 0x11 into x1, 0x99 into x9, 0x19 into x19, and calls HF_VM_GET_COUNT. There are two VMs, 0 and 1.",
-        registers,
+        "04-twice",
+        "There are four VMs. VM 1 puts 0xff01 into x0, executes hvc #0, and right after it hvc #0 once more.",
+        twice,
         (
             Question(
-                "What is in x0 after the HVC?",
-                ("0xff01", "0x1", "0x2"),
-                CALLED,
-                register_after("x0"),
-                "The result: two VMs, the primary included. It replaces the function's number.",
+                "The first call is HF_VM_GET_COUNT. For which function does the second ask?",
+                ("0xff01", "0x0", "0x4"),
+                second_call,
+                lambda run, event: f"{event.function:#x}",
+                "x0 holds the result of the first call, four VMs, and nobody has loaded the function's number again.",
             ),
             Question(
-                "What is in x9?",
-                ("0x99", "0"),
-                CALLED,
-                register_after("x9"),
-                "A hypercall clears x1 to x17, whether it used them or not.",
-            ),
-            Question(
-                "What is in x19?",
-                ("0x19", "0"),
-                CALLED,
-                register_after("x19"),
-                "x18 to x30 come back as they were.",
+                "What is the result of the second call?",
+                ("4", "-1", "there is none: VM 1 is stopped"),
+                second_call,
+                result_of,
+                "There is no function 4. To a call that it does not know the hypervisor answers -1, and the guest goes "
+                "on.",
             ),
         ),
     ),

@@ -7,9 +7,9 @@ import pytest
     ("name", "players"),
     [
         ("01_registers_and_traps", 1),
-        ("02_stage_two", 2),
-        ("03_vcpus_and_the_primary_loop", 3),
-        ("04_the_hypercall_abi", 2),
+        ("02_stage_two", 1),
+        ("03_vcpus_and_the_primary_loop", 2),
+        ("04_the_hypercall_abi", 1),
         ("05_send_and_receive", 2),
         ("06_wake_up_and_wait_for_interrupt", 4),
         ("07_clear_and_back_pressure", 2),
