@@ -235,7 +235,7 @@ def check_answers(run: Run, messages: Sequence[tuple[int, bytes]], wanted: Seque
     for number, ((sender, data), want) in enumerate(zip(messages, wanted, strict=True)):
         had = f"VM {sender} sent {shown(data)} (message {number + 1})"
         if number < len(sends) and gave_minus_one(sends[number]):
-            raise Wrong(f"{had}, and there was no room for it (event {sends[number].seq}): {still_full(run)}.", run)
+            raise Wrong(f"{had}, and there was no room for it: {still_full(run, sends[number])}.", run)
         if number == len(got):
             raise Wrong(f"{had} and got no answer: {silence(run)}.", run)
         to, answer = got[number]
@@ -260,12 +260,15 @@ def sends_to_guest(run: Run) -> list[Event]:
     return sorted(sends, key=lambda event: event.seq)
 
 
-def still_full(run: Run) -> str:
+def still_full(run: Run, refused: Event) -> str:
     """Why there was no room for a message to the guest."""
-    if not calls(run, 1, HF_MAILBOX_CLEAR):
-        return "your guest has not cleared the message before"
+    later = run.events[refused.seq :]
+    first = next((e for e in later if e.kind is Kind.HYPERCALL and e.actor == "vm1.vcpu0"), None)
+    if first not in calls(run, 1, HF_MAILBOX_CLEAR):
+        return f"your guest has not cleared the message before (event {refused.seq})"
     return (
-        "your guest answers before it clears. The send switches it out, and its mailbox stays full until it runs again"
+        f"your guest answers before it clears. The send switches it out, and its mailbox stays full until it runs "
+        f"again: it clears in event {first.seq}, after event {refused.seq}"
     )
 
 
