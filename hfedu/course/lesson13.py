@@ -548,7 +548,7 @@ EXERCISES = (
         (
             "Begin with configure(), then a loop that never ends: receive, count, clear, send.",
             "Keep a total for each sender: static u64 total[16], by the number of the sender.",
-            "*(u64 *)send_page = total[sender]; then send 8 bytes to the sender.",
+            "total[sender] += got >> 32; clear; *(u64 *)send_page = total[sender]; then send 8 bytes to the sender.",
         ),
         as_python(METER),
         {
