@@ -6,16 +6,17 @@ import pytest
 import hfedu
 from hfedu.course import notebooks
 from hfedu.course.exercises import check
-from hfedu.course.lesson13 import BROKEN
+from hfedu.course.lesson13 import BROKEN, METER, SUMS, conversation
+from hfedu.guest.toolchain import compile_c
 
 
 @pytest.fixture(scope="module")
 def given():
     """What the notebook's cells define, by cell."""
     book = nbformat.read(notebooks.source()[0] / "13_write_a_guest.ipynb", as_version=4)
-    names: dict[str, str] = {}
+    names = {name: getattr(hfedu, name) for name in hfedu.__all__}
     for cell in book.cells:
-        if cell.id in ("ex-echo", "ex-repair"):
+        if cell.id.startswith(("echo-", "clerk-", "ex-")) and cell.cell_type == "code":
             exec(cell.source, names)
     return names
 
@@ -23,26 +24,34 @@ def given():
 def test_the_echo_with_its_gaps_filled_is_right(given):
     clear = "mov w0, #0xff06\n hvc #0\n"
     send = "and x1, x19, #0xffff\n lsr x2, x19, #32\n mov w0, #0xff04\n hvc #0\n"
-    verdict = check("13-echo", given["echo"])
-    assert verdict.state == "wrong"
-    filled = (
-        given["echo"].replace("// gap 1: clear", clear).replace("// gap 2: send the bytes back to who sent them", send)
-    )
+    echo = given["start"] + given["take"] + given["copy"] + given["finish"]
+    assert check("13-echo", echo).state == "wrong"
+    filled = echo.replace("// gap 1: clear", clear).replace("// gap 2: send the bytes back to who sent them", send)
     assert check("13-echo", filled).state == "right"
 
 
 def test_the_beginners_guest_is_the_one_that_check_knows(given):
-    assert given["clerk"] == BROKEN
+    clerk = given["begin"] + given["take"] + given["fetch"] + given["reply"] + given["data"]
+    assert clerk.split() == BROKEN.split()
 
 
 def test_each_repair_leads_to_the_next_mistake():
     sentences = []
     source = BROKEN
-    for old, new in ((".balign 16", ".balign 4096"), ("ldr  x9, =ok", "adr  x9, ok"), ("x14", "x20")):
+    for old, new in ((".balign 16", ".balign 4096"), ("ldr  x9, =ok", "adr  x9, ok"), ("x14", "x22")):
         sentences.append(check("13-repair", source).sentence)
         source = source.replace(old, new)
     assert len(set(sentences)) == 3
     assert check("13-repair", source).state == "right"
+
+
+def test_an_index_beyond_its_array_is_named_though_it_does_no_harm():
+    harmless = METER.replace("total[16]", "total[2]")
+    run = conversation(compile_c(harmless), SUMS, "two elements for VM 0 and VM 2")
+    right = conversation(compile_c(METER), SUMS, "sixteen elements")
+    assert [event.message for event in run.events] == [event.message for event in right.events]
+    assert "its array does not have" in check("13-meter", harmless).sentence
+    assert check("13-meter", METER.replace("total[16]", "total[3]")).state == "right"
 
 
 def test_a_guest_that_loops_for_ever_is_stopped_and_judged():

@@ -26,6 +26,8 @@ MAX_INSTRUCTIONS, MAX_TRAPS = 300_000, 400
 ASSEMBLY = "assembly as a text"
 C_SOURCE = "a C program as a text"
 BOOTED = "Starting up cpu 0\n"
+BOUNDS = ("-fsanitize=array-bounds", "-fsanitize-trap=array-bounds")
+"""With these flags a C program takes an exception where it uses an index that its array does not have."""
 
 
 def boot(primary: Image, secondaries: Sequence[Image], title: str) -> Run:
@@ -182,7 +184,10 @@ def check_alive(run: Run, vm: int = 1) -> None:
 
 
 def conversation(image: Image, messages: Sequence[tuple[int, bytes]], title: str) -> Run:
-    """VM 0 and VM 2 send to the guest, one after the other. What VM 2 is to send it gets from VM 0."""
+    """VM 0 and VM 2 send to the guest, one after the other. What VM 2 is to send it gets from VM 0.
+
+    The guest runs once for each message: the next one comes as soon as the guest's answer has switched it out.
+    """
 
     def primary() -> Any:
         yield configure()
@@ -190,7 +195,7 @@ def conversation(image: Image, messages: Sequence[tuple[int, bytes]], title: str
             yield vcpu_run(vm)
         for sender, data in messages:
             yield send(sender or 1, data)
-            for vm in (2, 1, 1, 2) if sender else (1, 1):
+            for vm in (2, 1, 2) if sender else (1,):
                 yield vcpu_run(vm)
             yield clear()
 
@@ -222,15 +227,17 @@ def shown(data: bytes) -> str:
 def check_answers(run: Run, messages: Sequence[tuple[int, bytes]], wanted: Sequence[bytes]) -> None:
     """`Wrong` unless the guest answered each message with the bytes wanted, to who sent it, and nothing else."""
     check_alive(run)
-    refused = next((event for event in calls(run, 1, HF_MAILBOX_SEND) if event.result and event.result >> 63), None)
+    refused = next((event for event in calls(run, 1, HF_MAILBOX_SEND) if gave_minus_one(event)), None)
     if refused is not None:
         to, size = refused.args[:2]
         raise Wrong(f"In event {refused.seq} your guest sends {size} bytes to VM {to}, and that was refused.", run)
-    got = answers(run)
+    got, sends = answers(run), sends_to_guest(run)
     for number, ((sender, data), want) in enumerate(zip(messages, wanted, strict=True)):
         had = f"VM {sender} sent {shown(data)} (message {number + 1})"
+        if number < len(sends) and gave_minus_one(sends[number]):
+            raise Wrong(f"{had}, and there was no room for it: {still_full(run, sends[number])}.", run)
         if number == len(got):
-            raise Wrong(f"{had} and got no answer: {silence(run, number)}.", run)
+            raise Wrong(f"{had} and got no answer: {silence(run)}.", run)
         to, answer = got[number]
         if to != sender:
             raise Wrong(
@@ -242,16 +249,37 @@ def check_answers(run: Run, messages: Sequence[tuple[int, bytes]], wanted: Seque
         raise Wrong(f"{len(messages)} messages came and your guest answered {len(got)} times.", run)
 
 
-def silence(run: Run, number: int) -> str:
-    """Why the message of that number was not answered."""
+def gave_minus_one(event: Event) -> bool:
+    """Whether a hypercall was refused."""
+    return bool(event.result and event.result >> 63)
+
+
+def sends_to_guest(run: Run) -> list[Event]:
+    """The sends to VM 1, in order."""
+    sends = [event for vm in (0, 2) for event in calls(run, vm, HF_MAILBOX_SEND) if event.args[0] == 1]
+    return sorted(sends, key=lambda event: event.seq)
+
+
+def still_full(run: Run, refused: Event) -> str:
+    """Why there was no room for a message to the guest."""
+    later = run.events[refused.seq :]
+    first = next((e for e in later if e.kind is Kind.HYPERCALL and e.actor == "vm1.vcpu0"), None)
+    if first not in calls(run, 1, HF_MAILBOX_CLEAR):
+        return f"your guest has not cleared the message before (event {refused.seq})"
+    return (
+        f"your guest answers before it clears. The send switches it out, and its mailbox stays full until it runs "
+        f"again: it clears in event {first.seq}, after event {refused.seq}"
+    )
+
+
+def silence(run: Run) -> str:
+    """Why a message that arrived was not answered."""
     if not calls(run, 1, HF_MAILBOX_RECEIVE):
         return "your guest never calls HF_MAILBOX_RECEIVE"
     if any(event.kind is Kind.WFI and event.actor == "vm1.vcpu0" for event in run.events):
         return "your guest has executed WFI, and no message ends that. guest_main must not return"
     if run.outcome.kind == "budget":
         return f"your guest goes round for ever. {run.outcome.sentence[:-1]}"
-    if len([m for m in run.events if m.kind is Kind.DELIVER and m.target == "vm1"]) <= number:
-        return "there was no room for it. Your guest has not cleared the message before"
     return "your guest waits for the next message"
 
 
@@ -269,12 +297,9 @@ NOTES = ((2, b"milk"), (0, b"bread"), (2, b"eggs"))
 
 
 def judge_repaired(answer: str) -> Run:
-    """Every message is printed on a line and answered with “ok”."""
+    """Every message is answered with “ok”."""
     run = conversation(compiled(assemble, answer), NOTES, "Your repaired guest")
     check_answers(run, NOTES, [b"ok"] * len(NOTES))
-    printed = run.uart.split(BOOTED)[1]
-    if printed != "".join(f"{data.decode()}\n" for _, data in NOTES):
-        raise Wrong(f"It should print each message on a line of its own. It printed {printed!r}.", run)
     return run
 
 
@@ -282,7 +307,7 @@ SUMS = ((0, b"x" * 200), (2, b"abc"), (0, b"x" * 100), (2, b""), (2, b"x" * 4096
 
 
 def judge_meter(answer: str) -> Run:
-    """Each sender is told how many bytes it has sent."""
+    """Each sender is told how many bytes it has sent, and no index is beyond its array."""
     run = conversation(compiled(compile_c, answer), SUMS, "Your meter")
     totals: dict[int, int] = {}
     wanted = []
@@ -290,7 +315,21 @@ def judge_meter(answer: str) -> Run:
         totals[sender] = totals.get(sender, 0) + len(data)
         wanted.append(totals[sender].to_bytes(8, "little"))
     check_answers(run, SUMS, wanted)
+    check_bounds(answer)
     return run
+
+
+def check_bounds(answer: str) -> None:
+    """`Wrong` if the meter uses an index beyond its array, also where what it finds there does no harm."""
+    image = compiled(lambda source: compile_c(source, *BOUNDS), answer)
+    run = conversation(image, SUMS, "Your meter, which stops at an index beyond its array")
+    if any(event.kind is Kind.FAULT for event in run.events):
+        count = len(answers(run))
+        raise Wrong(
+            f"Its numbers are right by luck: before its answer {count + 1}, to VM {SUMS[count][0]}, it uses an "
+            "element that its array does not have. An array of n elements ends with number n - 1.",
+            run,
+        )
 
 
 def slow(text: bytes, questions: int) -> tuple[Script, Script]:
@@ -347,23 +386,27 @@ def judge_primary(answer: str) -> Run:
 # Sources.
 
 ECHO = """
-        adrp x1, send_page
-        adrp x2, recv_page
+        adrp x20, send_page
+        adrp x21, recv_page
+        mov  x1, x20
+        mov  x2, x21
         mov  w0, #0xff03        // configure
         hvc  #0
+
 again:  mov  w0, #0xff05        // receive
         mov  x1, #1             // and wait
         hvc  #0
         mov  x19, x0            // the sender and the size
-        lsr  x9, x19, #32
-        adrp x10, recv_page
-        adrp x11, send_page
-copy:   cbz  x9, copied
-        ldrb w12, [x10], #1
-        strb w12, [x11], #1
+
+        lsr  x9, x19, #32       // the size
+next:   cbz  x9, copied
         sub  x9, x9, #1
-        b    copy
-copied: mov  w0, #0xff06        // clear
+        ldrb w12, [x21, x9]
+        strb w12, [x20, x9]
+        b    next
+
+copied:
+        mov  w0, #0xff06        // clear
         hvc  #0
         and  x1, x19, #0xffff   // send
         lsr  x2, x19, #32
@@ -371,45 +414,39 @@ copied: mov  w0, #0xff06        // clear
         hvc  #0
         b    again
 """
-CLEARING = "mov  w0, #0xff06        // clear\n        hvc  #0\n"
+CLEARING = "        mov  w0, #0xff06        // clear\n        hvc  #0\n"
 REPAIRED = """
-        adr  x1, out
+        adr  x20, out
+        mov  x1, x20
         adr  x2, in
         mov  w0, #0xff03        // configure
         hvc  #0
+
 again:  mov  w0, #0xff05        // receive
         mov  x1, #1             // and wait
         hvc  #0
-        mov  x20, x0            // the sender and the size
-        lsr  x9, x20, #32
-        adr  x10, in
-        mov  x11, #0x09000000
-print:  cbz  x9, printed
-        ldrb w12, [x10], #1
-        strb w12, [x11]
-        sub  x9, x9, #1
-        b    print
-printed:
-        mov  w12, #'\\n'
-        strb w12, [x11]
+        mov  x19, x0            // the sender and the size
+
+        and  x22, x19, #0xffff  // the sender
         mov  w0, #0xff06        // clear
         hvc  #0
         adr  x9, ok
         ldrh w10, [x9]
-        adr  x11, out
-        strh w10, [x11]
-        and  x1, x20, #0xffff   // send
+
+        strh w10, [x20]
+        mov  x1, x22
         mov  x2, #2
-        mov  w0, #0xff04
+        mov  w0, #0xff04        // send
         hvc  #0
         b    again
+
 ok:     .ascii "ok"
         .balign 4096
 out:    .skip 4096
 in:     .skip 4096
 """
 UNALIGNED = REPAIRED.replace(".balign 4096", ".balign 16")
-BROKEN = UNALIGNED.replace("x20", "x14").replace("adr  x9, ok", "ldr  x9, =ok")
+BROKEN = UNALIGNED.replace("x22", "x14").replace("adr  x9, ok", "ldr  x9, =ok")
 """The same guest with three mistakes."""
 METER = """static u64 total[16];
 
@@ -471,6 +508,10 @@ EXERCISES = (
                 as_python(ECHO.replace("x19", "x13")),
                 "must be in x18 to x30",
             ),
+            "answers before it clears": (
+                as_python(ECHO.replace(CLEARING, "").replace("        b    again", f"{CLEARING}        b    again")),
+                "your guest answers before it clears",
+            ),
             "sender and size swapped": (
                 as_python(ECHO.replace("and  x1, x19, #0xffff", "lsr  x1, x19, #32").replace(
                     "lsr  x2, x19, #32\n        mov  w0, #0xff04", "and  x2, x19, #0xffff\n        mov  w0, #0xff04")),
@@ -481,25 +522,21 @@ EXERCISES = (
     ),
     Exercise(
         "13-repair",
-        "the guest in assembly, with its three mistakes repaired.",
+        "the clerk in assembly, with its three mistakes repaired.",
         ASSEMBLY,
         is_source,
         judge_repaired,
         (
             "Let check run it as it is: it stops at the first mistake, names the event, and shows the run.",
             "Pages begin at multiples of 4096. x1 to x17 do not survive an HVC. An address in data counts from 0.",
-            "Write `.balign 4096`, keep what receive returns in x20 instead of x14, take `adr` instead of `ldr =`.",
+            "Write `.balign 4096`, keep the sender in x22 instead of x14, take `adr` instead of `ldr =`.",
         ),
         as_python(REPAIRED),
         {
             "as it is": (as_python(BROKEN), "at a multiple of 4096"),
             "pages not aligned": (as_python(UNALIGNED), "at a multiple of 4096"),
-            "the result in x14": (as_python(REPAIRED.replace("x20", "x14")), "must be in x18 to x30"),
+            "the sender in x14": (as_python(REPAIRED.replace("x22", "x14")), "must be in x18 to x30"),
             "an absolute address": (as_python(REPAIRED.replace("adr  x9, ok", "ldr  x9, =ok")), "left its memory"),
-            "prints no new line": (
-                as_python(REPAIRED.replace("        mov  w12, #'\\n'\n        strb w12, [x11]\n", "")),
-                "on a line of its own",
-            ),
         },
     ),
     Exercise(
@@ -511,11 +548,13 @@ EXERCISES = (
         (
             "Begin with configure(), then a loop that never ends: receive, count, clear, send.",
             "Keep a total for each sender: static u64 total[16], by the number of the sender.",
-            "*(u64 *)send_page = total[sender]; then send 8 bytes to the sender.",
+            "total[sender] += got >> 32; clear; *(u64 *)send_page = total[sender]; then send 8 bytes to the sender.",
         ),
         as_python(METER),
         {
             "one total for all": (as_python(METER.replace("total[sender]", "total[0]")), "and should get"),
+            "an array of two for VM 0 and VM 2": (
+                as_python(METER.replace("total[16]", "total[2]")), "before its answer 2, to VM 2, it uses an element"),
             "a total of 8 bits": (as_python(METER.replace("u64 total", "u8 total")), "and should get"),
             "never clears": (
                 as_python(METER.replace("        hvc(HF_MAILBOX_CLEAR, 0, 0, 0);\n", "")),

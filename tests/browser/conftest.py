@@ -12,6 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
 ROOT = Path(__file__).parent.parent.parent
 sys.path.append(str(ROOT / "tests"))  # the runs that tests share
@@ -76,8 +77,6 @@ def lab(tmp_path_factory):
 @pytest.fixture(scope="session")
 def browser():
     """Chromium, headless."""
-    from playwright.sync_api import sync_playwright
-
     assert CHROMIUM is not None, "CI runs the browser tests: put Chromium on the PATH"
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, headless=True)
@@ -127,7 +126,8 @@ class Notebook:
         page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.goto(f"{address}/lab/tree/notebooks/{name}?token={TOKEN}&reset")
-        page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=60_000)
+        # Assertions, not waits: only they let the handler answer.
+        expect(page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]')).to_be_visible(timeout=60_000)
 
     def run_all(self):
         """Run > Run All Cells, and wait until the kernel is idle again."""
@@ -138,10 +138,8 @@ class Notebook:
             self.page.wait_for_timeout(3000)
             if started.count():
                 break
-        self.page.wait_for_function(
-            "[...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].every(p => /\\d/.test(p.innerText))",
-            timeout=120_000,
-        )
+        to_run = self.page.locator(".jp-CodeCell .jp-InputPrompt").filter(has_not_text=re.compile(r"\d"))
+        expect(to_run).to_have_count(0, timeout=120_000)
 
     def dark(self):
         """Switch JupyterLab to its dark theme."""
