@@ -261,6 +261,8 @@ def test_a_verdict_shows_its_sentence_and_a_wrong_order_beside_the_right_one():
 
 TOLD = ("08-route", "09-regression", "10-lost-update", "11-lost-result")
 """The answer is a run, in short: a right one beside it would be the solution."""
+ANSWERED_ELSEWHERE = ("01-sum", "01-spy", "02-fill", "13-primary")
+"""Registers, memory or output may be wrong where the events are the right ones."""
 TRUTH = ("02-faults", "04-predict")
 """The answer foretells what the machine does, and the run shows that."""
 
@@ -272,7 +274,7 @@ def test_a_run_that_is_wrong_stands_beside_one_that_is_right(exercise_id):
         if verdict.run is None or "does without" in verdict.sentence:
             continue
         if verdict.beside is None:
-            assert exercise_id == "02-fill", "what its guest wrote is in memory, and its events are the right ones"
+            assert exercise_id in ANSWERED_ELSEWHERE
             continue
         assert verdict.beside.events != verdict.run.events
         assert verdict.beside.outcome.kind in ("power off", "budget")

@@ -144,7 +144,7 @@ def judge(exercise: Exercise, answer: Any) -> Verdict:
 def twin(exercise: Exercise, answer: Any, run: Run | None) -> Run | None:
     """The same machine, in the same order, with the solution in the answer's place.
 
-    None if the answer is no guest, or does just the same.
+    None if the answer is no guest, or the same events happen.
     """
     disk = run.made.get("ramdisk") if run is not None else None
     if run is None or disk is None:
@@ -155,7 +155,7 @@ def twin(exercise: Exercise, answer: Any, run: Run | None) -> Run | None:
         return None
     recording = Machine(**run.made | {"ramdisk": other}).run()
     assert isinstance(recording, Run)
-    return recording if recording.events != run.events else None
+    return recording if beside(run, recording).apart is not None else None
 
 
 def with_script(disk: RamDisk, answer: Any, right: Any) -> RamDisk | None:

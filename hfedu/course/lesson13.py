@@ -321,14 +321,19 @@ def judge_meter(answer: str) -> Run:
 
 def check_bounds(answer: str) -> None:
     """`Wrong` if the meter uses an index beyond its array, also where what it finds there does no harm."""
-    image = compiled(lambda source: compile_c(source, *BOUNDS), answer)
-    run = conversation(image, SUMS, "Your meter, which stops at an index beyond its array")
+
+    def metered(source: str) -> Run:
+        image = compiled(lambda text: compile_c(text, *BOUNDS), source)
+        return conversation(image, SUMS, "Your meter, which stops at an index beyond its array")
+
+    run = metered(answer)
     if any(event.kind is Kind.FAULT for event in run.events):
         count = len(answers(run))
         raise Wrong(
             f"Its numbers are right by luck: before its answer {count + 1}, to VM {SUMS[count][0]}, it uses an "
             "element that its array does not have. An array of n elements ends with number n - 1.",
             run,
+            metered(METER),
         )
 
 
