@@ -261,7 +261,7 @@ def test_a_verdict_shows_its_sentence_and_a_wrong_order_beside_the_right_one():
 
 TOLD = ("08-route", "09-regression", "10-lost-update", "11-lost-result")
 """The answer is a run, in short: a right one beside it would be the solution."""
-ANSWERED_ELSEWHERE = ("01-sum", "01-spy", "02-fill", "13-primary")
+ANSWERED_ELSEWHERE = ("01-sum", "01-spy", "02-fill", "03-stuck", "13-primary")
 """Registers, memory or output may be wrong where the events are the right ones."""
 TRUTH = ("02-faults", "04-predict")
 """The answer foretells what the machine does, and the run shows that."""

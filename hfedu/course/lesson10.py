@@ -10,7 +10,7 @@ from hfedu.course.lesson05 import GUEST, result_of
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.scenes import is_guest, is_order
 from hfedu.errors import Mistake
-from hfedu.guest.scripted import Script, clear, configure, load, meet, receive, send, store, vcpu_run
+from hfedu.guest.scripted import Script, ScriptDone, clear, configure, load, meet, receive, send, store, vcpu_run
 from hfedu.hf.addr import Pa
 from hfedu.hf.call import HF_MAILBOX_SEND
 from hfedu.notebook import Machine, Run
@@ -149,21 +149,25 @@ def results(found: Exploration) -> str:
 def play(scenario: Scenario, schedule: Sequence[int], invariants: Sequence[Invariant] = (), **options: Any) -> Stepper:
     """Run a learner's schedule, which begins where the scripts have met, up to the first step that breaks an invariant.
 
-    When the schedule ends the CPU goes on as long as it can, then another. `Wrong`, with the run so far, where it names
-    a CPU that cannot take a step.
+    It may go on naming a CPU whose script has ended. When the schedule ends the CPU goes on as long as it can, then
+    another. `Wrong`, with the run so far, where it names a CPU that waits, or that is not there.
     """
     stepper = Stepper(scenario, 2, options, invariants, machine_type=Machine)
     for number, cpu in enumerate(schedule, 1):
+        if cpu not in (0, 1):
+            raise Wrong(f"Step {number} of your schedule names CPU {cpu}: there are CPU 0 and CPU 1.", shown(stepper))
+        if isinstance(stepper.machine.cores[cpu].ended, ScriptDone):
+            continue
         if cpu not in stepper.able():
-            why = stepper.waits(cpu) if cpu in (0, 1) else "the machine has CPU 0 and CPU 1"
-            sentence = f"Step {number} of your schedule names CPU {cpu}, which cannot go on there: {why}."
+            sentence = f"At step {number} of your schedule CPU {cpu} cannot go on: it {stepper.waits(cpu)}."
             raise Wrong(sentence, shown(stepper))
         stepper.take(cpu)
         if stepper.broken:
             return stepper
-    choose = chooser(schedule[-1:])
+    current = schedule[-1] if schedule else 0
     while not stepper.broken and (able := stepper.able()) and len(stepper.taken) < AT_MOST:
-        stepper.take(choose(able))
+        current = current if current in able else able[0]
+        stepper.take(current)
     return stepper
 
 
@@ -408,9 +412,9 @@ EXERCISES = (
         ),
         "answer = [0, 1, 0, 1]\n",
         {
-            "one after the other": ("answer = [0, 0, 1, 1]\n", "ends at 2"),
+            "one after the other": ("answer = [0] * 3 + [1] * 9\n", "ends at 2"),
             "a CPU that is not there": ("answer = [0, 2]\n", "Step 2 of your schedule names CPU 2"),
-            "a CPU that is done": ("answer = [1] * 3 + [0] * 3 + [1] * 9\n", "its script has ended"),
+            "one CPU to its end": ("answer = [0] * 9 + [1] * 9\n", "waits for the other CPUs to meet it"),
         },
     ),
     Exercise(

@@ -248,8 +248,9 @@ EXERCISES = (
         "answer = [0] * 16 + [1] * 10 + [0] + [1] * 5\n",
         {
             "the shortest way of above": ("answer = [0] * 15 + [1] * 15\n", "live twice"),
-            "CPU 0 first": ("answer = [0] * 19 + [1] * 15\n", "Let it save after the wake-up"),
-            "CPU 1 first": ("answer = [1] * 6 + [0] * 4\n", "woke nobody"),
+            "CPU 0 first": ("answer = [0] * 40 + [1] * 40\n", "Let it save after the wake-up"),
+            "CPU 1 as soon as VM 1 waits": ("answer = [0] * 11 + [1] * 9\n", "it waits for VM 1's lock"),
+            "CPU 1 first": ("answer = [1] * 4 + [0] * 7\n", "woke nobody"),
         },
     ),
     Exercise(

@@ -291,10 +291,9 @@ EXERCISES = (
         is_evidence,
         judge_suspects,
         (
-            "Explore each letter in each scenario, and note the first word of each line of what was found.",
-            "In a loop: for letter in SUSPECTS, for scenario in SCENARIOS.values(): explore, and print the violations' "
-            "invariants.",
-            "Each violation has .invariant. A letter for which the loop prints nothing at all is the right one.",
+            "Change the letter in the cell that explores A: each word behind a scenario is broken there.",
+            "Or put it into a loop: for letter in SUSPECTS: print(letter), then the cell, with SUSPECTS[letter].",
+            "A letter with a word behind any scenario is wrong: that word is its entry. One letter has none.",
         ),
         FOUND,
         {
