@@ -578,6 +578,8 @@ class Depth {
     if (level > this.level && this.player.position !== this.seq) this.places = [0, 0, 0];
     this.seq = this.player.position;
     this.level = level;
+    const { root } = this.player, active = /** @type {Document} */ (root.getRootNode()).activeElement;
+    if ((level ? box : this.box).contains(active)) root.focus({ preventScroll: true }); // what is hidden would lose the keys
     this.box.hidden = !level;
     box.hidden = Boolean(level);
     this.levels.forEach((each, i) => each.setAttribute("aria-pressed", String(i === level)));

@@ -1,14 +1,23 @@
-"""Lesson 00, the tour: its prediction."""
+"""Lesson 00, the tour: its predictions and its exercise."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from hfedu import notebook
-from hfedu.course.exercises import Exercise
+from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import call_of, switch_after
+from hfedu.course.scenes import MAX_TRAPS, call_of, switch_after
+from hfedu.errors import Mistake
 from hfedu.files import asset
 from hfedu.hf.call import HF_MAILBOX_SEND
 from hfedu.notebook import Run
 from hfedu.run.ramdisk import RamDisk
+from hfedu.run.trace import Event, Kind
 from hfedu.view import words
+
+MAILBOXES = 4
+"""So many the message of the exercise is to pass."""
 
 
 def relay() -> Run:
@@ -17,7 +26,22 @@ def relay() -> Run:
     return notebook.boot(disk, append="hello", title="One message through three VMs")
 
 
-EXERCISES: tuple[Exercise, ...] = ()
+def after(number: int) -> Callable[[Run], Event]:
+    """Finds an event by the number that a question names."""
+    return lambda run: run.events[number]
+
+
+MESSAGE, TURN, INTERRUPT = "for a message", "for nothing but its turn", "for a device to interrupt"
+
+
+def awaits(run: Run, event: Event) -> str:
+    """What VM 1, which does not run, waits for after an event."""
+    state = run.at(event.seq)
+    if "vm1.vcpu0" in state.waiters(1):
+        return MESSAGE
+    return TURN if state["vm1.vcpu0.state"] == "READY" else INTERRUPT
+
+
 PREDICTIONS = (
     Prediction(
         "00-who-runs",
@@ -38,7 +62,88 @@ PREDICTIONS = (
             ),
         ),
     ),
+    Prediction(
+        "00-read-the-player",
+        "The run above, after event 14 and after event 30. The player shows all three answers.",
+        relay,
+        (
+            Question(
+                "After event 14: who holds the CPU?",
+                ("VM 0", "VM 1", "VM 2"),
+                after(14),
+                lambda run, event: words.vm_of(run.at(event.seq)["cpu0.current"]),
+                "“Who runs, who waits” begins with it: CPU 0 runs VM 2 vCPU 0. In the picture VM 2's line is thick "
+                "there.",
+            ),
+            Question(
+                "After event 14: what does VM 1 wait for?",
+                (INTERRUPT, MESSAGE, TURN),
+                after(14),
+                awaits,
+                "Its state is BLOCKED_INTERRUPT, and that name is wrong. The line below says what it is: it waits for "
+                "a message, since its receive at event 10, and a send to VM 1 wakes it.",
+            ),
+            Question(
+                "After event 30: what does VM 1 wait for now?",
+                (INTERRUPT, MESSAGE, TURN),
+                after(30),
+                awaits,
+                "It has sent its message and could go on: it is ready since event 27, and runs when the primary runs "
+                "it.",
+            ),
+        ),
+    ),
 )
+
+
+def is_list_of_guests(answer: Any) -> bool:
+    """Whether an answer is a list of images, or of the files that hold them."""
+    return isinstance(answer, list | tuple) and all(isinstance(guest, bytes | Path) for guest in answer)
+
+
+def judge_mailboxes(answer: list[bytes | Path]) -> Run:
+    """The message must pass four mailboxes, and come back."""
+    try:
+        disk = RamDisk(asset("relay_primary.bin"), list(answer))
+        run = notebook.boot(disk, append="hello", max_traps=MAX_TRAPS, title=f"{len(answer)} secondaries")
+    except Mistake as mistake:
+        raise Wrong(f"The machine does not start: {mistake}.") from None
+    passed = sum(event.kind is Kind.DELIVER for event in run.events)
+    if passed != MAILBOXES:
+        raise Wrong(f"The message passes {passed} mailboxes, not {MAILBOXES}. {which(run)}", run)
+    if "VM 0: I got" not in run.uart:
+        raise Wrong(f"The message passes {passed} mailboxes and does not come back to VM 0.", run)
+    return run
+
+
+def which(run: Run) -> str:
+    """Whose mailboxes the message passed; if none, how the run ended."""
+    vms = [words.vm_of(event.target or "") for event in run.events if event.kind is Kind.DELIVER]
+    return f"They are those of {', '.join(vms)}." if vms else str(run.outcome)
+
+
+RELAYS = 'answer = [asset("relay.bin")] * {}\n'
+EXERCISES = (
+    Exercise(
+        "00-four-mailboxes",
+        "a list of secondaries with which the message passes four mailboxes.",
+        "a list of guests, such as [relay, relay]",
+        is_list_of_guests,
+        judge_mailboxes,
+        (
+            "With two relays the message passes three mailboxes. Whose are they?",
+            "Each relay has a mailbox, and the message ends in that of VM 0.",
+            "Three relays: answer = [relay] * 3.",
+        ),
+        RELAYS.format(3),
+        {
+            "forgets the mailbox of VM 0": (RELAYS.format(4), "They are those of VM 1, VM 2, VM 3, VM 4, VM 0"),
+            "counts the mailbox of VM 0 twice": (RELAYS.format(2), "They are those of VM 1, VM 2, VM 0"),
+            "lists the primary with the secondaries": (
+                'answer = [asset("relay_primary.bin")] + [asset("relay.bin")] * 3\n', "passes 0 mailboxes"),
+        },
+    ),
+)  # fmt: skip
 TERMS = {
     "hypervisor": "The program that lets several systems share one computer, and keeps them apart.",
     "virtual machine": "VM, a system that runs under a hypervisor: it has memory of its own and believes that it "
@@ -49,12 +154,12 @@ TERMS = {
     "secondary": "Any VM but the primary. It runs when the primary runs it.",
     "serial line": "The wire on which a machine prints text, one character after the other: here its only output.",
     "hypercall": "A call from a guest into the hypervisor, as a system call goes from a program into its kernel.",
+    "vCPU": "Virtual processor: the saved registers and the state of one processor of a VM. The hypervisor puts it "
+    "on a physical CPU to run the VM.",
     "mailbox": "The one place in which a message to a VM can lie. It is EMPTY, RECEIVED (a message came) or READ "
-    "(its owner has it).",
+    "(it is handed to its owner: by a receive, or at once if the owner waits).",
     "run": "To give a vCPU the physical CPU. The primary does it with HF_VCPU_RUN, and the result says why the vCPU "
     "stopped.",
     "ready": "Able to run, but not running: a ready vCPU waits for the primary to run it.",
     "clear": "To empty one's own mailbox, so that the next message has room.",
-    "vCPU": "Virtual processor: the saved registers and the state of one processor of a VM. The hypervisor puts it "
-    "on a physical CPU to run the VM.",
 }

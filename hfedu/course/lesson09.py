@@ -94,6 +94,26 @@ def refused_reply() -> Run:
     return boot_before(primary, [server], "Before the commit: a reply is refused")
 
 
+def direct() -> Run:
+    """VM 1 sends to VM 2, as it can today."""
+
+    def primary() -> Any:
+        yield configure()
+        yield vcpu_run(2)
+        result = yield vcpu_run(1)
+        yield vcpu_run(result.vm_id)
+
+    def sender() -> Any:
+        yield configure()
+        yield send(2, "news")
+
+    def receiver() -> Any:
+        yield configure()
+        yield receive()
+
+    return boot(primary, [sender, receiver], "VM 1 sends to VM 2")
+
+
 def run_result_before(run: Run, event: Event) -> str:
     """What a pending HF_VCPU_RUN gave before the commit, as the questions offer it."""
     return words.result(words.RPC | HF_VCPU_RUN, event.result or 0)

@@ -19,7 +19,7 @@ import pytest
         ("11_the_race_that_shipped", 3),
         ("12_fourteen_defects", 1),
         ("13_write_a_guest", 1),
-        ("14_capstone", 4),
+        ("14_capstone", 5),
     ],
 )
 def test_lesson_runs_and_judges_a_prediction(notebook, name, players):

@@ -86,6 +86,60 @@ def test_every_view_shows_the_present_event(notebook):
     book.no_errors()
 
 
+def test_the_tour_says_what_one_sees(notebook):
+    book, player = opened(notebook, width=1560)
+    keys = book.page.keyboard
+    states = player.locator(".states")
+
+    def next_change(thing):
+        player.get_by_role("button", name=f"next change of {thing}", exact=True).last.click()
+        return now(player)
+
+    player.locator("svg .hit[data-seq='10']").click()
+    assert "VM 1 vCPU 0 calls HF_MAILBOX_RECEIVE(block)" in now(player)
+    assert states.inner_text().startswith("CPU 0runs VM 1 vCPU 0")
+    keys.press("ArrowRight")
+    assert states.inner_text().startswith("CPU 0runs VM 0 vCPU 0 ← now")
+    assert "waits for a message: a send to VM 1 wakes it" in states.inner_text()
+    player.get_by_role("button", name="Why? VM 1 vCPU 0 does not run").click()
+    why = player.locator(".why")
+    why.locator("li", has_text="CPU 0 is held by VM 0 vCPU 0").wait_for()
+    assert why.get_by_role("button", name="event 10").is_visible()
+    book.picture_of(player, "tour-why")
+    keys.press("Escape")
+    assert why.is_hidden()
+    assert next_change("VM 1 vCPU 0").startswith("19")
+    assert "because of event 18" in now(player)
+    keys.press("b")
+    keys.press("b")
+    assert "VM 0 vCPU 0 calls HF_MAILBOX_SEND(VM 1, 5 bytes)" in now(player)
+    assert "now READ" in next_change("VM 1 mailbox")
+    assert "READ -> EMPTY" in next_change("VM 1 mailbox")
+    keys.press("[")
+    assert now(player).startswith("18")
+    keys.press("/")
+    keys.type("wakes")
+    keys.press("Enter")
+    assert now(player).startswith("19")
+    assert "1 of 2" in player.locator(".find").inner_text()
+    keys.press("Enter")
+    assert now(player).startswith("26")
+    keys.press("Escape")
+    player.locator("svg .hit[data-seq='17']").click()
+    keys.press("d")
+    detail = player.locator(".detail")
+    detail.get_by_text("open its instructions").wait_for()
+    for _ in range(4):
+        keys.press("ArrowRight")
+    detail.get_by_text("puts the message into VM 1's mailbox").wait_for()
+    detail.locator(".lit", has_text="yield mailbox.deliver").wait_for()
+    book.picture_of(player, "tour-steps")
+    keys.press("Escape")
+    assert player.locator(".picture").is_visible()
+    assert now(player).startswith("17")
+    book.no_errors()
+
+
 def test_letters_are_keys_of_the_player_and_not_of_jupyterlab(notebook):
     book, player = opened(notebook, width=1560)
     cells = book.page.locator(".jp-Cell").count()
