@@ -28,7 +28,7 @@ class Session(NamedTuple):
 SIX_WEEKS = (
     Session("week 1", ("00", "01", "02"), "Why can a guest not reach another guest's memory, and who enforces it?"),
     Session("week 2", ("03", "04"), "The primary decides who runs. What must the hypervisor tell it for that?"),
-    Session("week 3", ("05", "06", "07"), "A mailbox holds one message. What would a queue cost, and what would it give?"),
+    Session("week 3", ("05", "06", "07"), "A mailbox holds one message. What would a queue cost, and give?"),
     Session("week 4", ("08", "09"), "What can two VMs say to each other now that they could not before the commit?"),
     Session("week 5", ("10", "11"), "Every field was under a lock. Why was it a race all the same?"),
     Session("week 6", ("12", "13", "14"), "Which of the fourteen defects would your own tests have found?"),
