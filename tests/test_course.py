@@ -237,6 +237,20 @@ def test_each_step_must_be_used_once():
     assert "You gave" in check("07-order", ["copy", "copy", "receive", "clear"]).sentence
 
 
+def test_a_forgotten_yield_is_named():
+    def bare():
+        hfedu.vcpu_run(1)
+
+    def counts():
+        for vm in range(1, hfedu.vm_count()):
+            yield hfedu.vcpu_run(vm)
+
+    assert "There is no yield in it" in check("03-each", bare).sentence
+    verdict = check("03-each", counts)
+    assert verdict.state == "crashed"
+    assert "Is there a yield before the call?" in verdict.sentence
+
+
 def displayed(verdict) -> list[dict]:
     shell = InteractiveShell.instance()
     with capture_output() as captured:

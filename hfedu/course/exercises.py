@@ -130,6 +130,8 @@ def judge(exercise: Exercise, answer: Any) -> Verdict:
         what = type(answer).__name__
         article = "" if what == "bytes" else "an " if what[0] in "aeiou" else "a "
         sentence = f"This exercise wants {exercise.wants}, not {article}{what}."
+        if inspect.isfunction(answer) and "script" in exercise.wants:
+            sentence += " There is no yield in it, and a call that is not yielded is not made: yield vcpu_run(1)."
         return Verdict(exercise.id, "wrong", sentence)
     try:
         run = exercise.judge(answer)
@@ -137,7 +139,10 @@ def judge(exercise: Exercise, answer: Any) -> Verdict:
         run, right = wrong.run, wrong.beside
         return Verdict(exercise.id, "wrong", str(wrong), run, lambda: right or twin(exercise, answer, run))
     except Exception as error:
-        return Verdict(exercise.id, "crashed", f"Your answer raised {type(error).__name__}: {error}")
+        said = f"Your answer raised {type(error).__name__}: {error}"
+        if "'Action'" in str(error):
+            said += ". Is there a yield before the call? count = yield vm_count()"
+        return Verdict(exercise.id, "crashed", said)
     return Verdict(exercise.id, "right", "It does what was asked.", run)
 
 

@@ -198,7 +198,7 @@ def loads(vm: int, address: int) -> Run:
     """A VM loads from an address, in a machine of three."""
 
     def loader() -> Any:
-        yield load(address)
+        yield load(address, size=1)
 
     guests = [loader if vm == number else quiet for number in (1, 2)]
     return boot(in_turn(1, 2) if vm else loader, guests, f"VM {vm} loads from {address:#x}")
@@ -207,7 +207,8 @@ def loads(vm: int, address: int) -> Run:
 PLACES = (
     (1, VM_1), (1, VM_1 + SIZE - 8), (1, VM_2), (1, VM_1 - 8), (1, 0x4008_0000), (1, 0), (2, VM_2), (2, VM_1 - 8),
     (2, VM_1), (2, VM_2 - 8), (1, 0x0900_0018), (2, 0x0900_1000), (0, 0x4008_0000), (0, VM_2 - 8), (0, VM_2),
-    (0, VM_1), (0, 0x4000_1000), (0, 0x4001_A000), (0, 0x4004_A000), (0, 0x0900_0018),
+    (0, VM_1), (0, 0x4000_1000), (0, 0x4001_A000), (0, 0x4004_A000), (0, 0x0900_0018), (1, VM_1 + SIZE - 1),
+    (2, VM_2 + SIZE - 1), (0, VM_1 + SIZE - 1), (0, 0x4004_9FFF), (0, VM_2 - 1),
 )  # fmt: skip
 
 
@@ -355,6 +356,7 @@ EXERCISES = (
             "all of the RAM is everybody's": (
                 "def answer(vm, address):\n    return not 0x40000000 <= address < 0x41000000\n",
                 "For VM 1 and 0x40f00000"),
+            "leaves the last address out": (FAULTS.replace("+ 0x80000", "+ 0x7ffff"), "For VM 1 and 0x40ffffff"),
         },
     ),
     Exercise(

@@ -248,7 +248,7 @@ def ran_each(run: Run, last: int) -> None:
     when = f"With {last + 1} VMs"
     for event in refused(run):
         if event.args[0] in (0, last + 1):
-            too_far = f"the last is VM {last}, because HF_VM_GET_COUNT counts VM 0 too"
+            too_far = f"the last is VM {last}: vm_count() gives {last + 1}, because HF_VM_GET_COUNT counts VM 0 too"
             why = "VM 0 is the primary itself" if event.args[0] == 0 else too_far
             raise Wrong(f"{when} you ran VM {event.args[0]}: {why}.", at=event.seq)
     raise_vain(run, when)
@@ -302,13 +302,16 @@ def raise_unfair(run: Run, vms: int, when: str) -> None:
 
 PATIENCE = 20
 """After so many turns without a wait a VM is to be named."""
+IN_THE_LAST_TURN = 960
+"""So far counts a guest that waits in its turn number 20, under a timer of 200."""
 
 
 def judge_stuck(answer: Script) -> Run:
     """The primary names exactly those that do not wait within 20 turns."""
     slow, quick, endless = counter(900), counter(100), counter()
     machines = (
-        (300, [slow, endless, quick]), (250, [endless, slow, endless]), (400, [slow, quick]), (90, [endless])
+        (300, [slow, endless, quick]), (250, [endless, slow, endless]), (400, [slow, quick]), (90, [endless]),
+        (200, [counter(IN_THE_LAST_TURN)]),
     )  # fmt: skip
     return judge_all(
         (
@@ -333,7 +336,10 @@ def named_right(run: Run, endless: Sequence[bool]) -> None:
         if vm in named and not never:
             raise Wrong(f"You named VM {vm} after {times(had[vm])}, and it does come to a wait.")
         if never and vm not in named:
-            raise Wrong(f"VM {vm} never waits, it had {times(had[vm])}, and you did not name it.")
+            raise Wrong(
+                f"VM {vm} never waits, it had {times(had[vm])}, and VM 0 did not name it on the serial line: "
+                'yield hfedu.print_line(f"VM {vm} ...").'
+            )
         if never and had[vm] < PATIENCE:
             raise Wrong(f"You named VM {vm} after {times(had[vm])} already: give it {PATIENCE}.")
     if run.outcome.kind != "power off":
@@ -489,9 +495,9 @@ EXERCISES = (
             "names after the first YIELD": (STUCK.replace("range(20)", "range(1)"), "after 1 turn already"),
             "names everybody": (STUCK.replace("        else:\n    ", ""), "and it does come to a wait"),
             "takes YIELD for a wait": (
-                STUCK.replace("code == 1:  # WAIT_FOR_INTERRUPT", "code == 0:  # YIELD"), "you did not name it"),
+                STUCK.replace("code == 1:  # WAIT_FOR_INTERRUPT", "code == 0:  # YIELD"), "did not name it"),
             "waits for ever": (STUCK.replace("for turn in range(20):", "while True:"), "give it 20 at most"),
-            "stops at the first": (STUCK + "            return\n", "you did not name it"),
+            "stops at the first": (STUCK + "            return\n", "did not name it"),
             "goes on with one that waits": (
                 STUCK.replace(
                     "            if result.code == 1:  # WAIT_FOR_INTERRUPT\n                break\n        else:\n",
@@ -500,6 +506,8 @@ EXERCISES = (
                 "in vain",
             ),
             "names too early": (STUCK.replace("range(20)", "range(15)"), "give it 20"),
+            "looks at the number of turns only": (
+                STUCK.replace("        else:\n", "        if turn == 19:\n"), "after 20 turns, and it does"),
         },
     ),
     Exercise(

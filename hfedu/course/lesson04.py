@@ -245,8 +245,11 @@ def raise_for_guest(run: Run) -> None:
     if not sends:
         raise Wrong("Your guest never calls HF_MAILBOX_SEND, 0xff04.")
     if not got:
+        refused = sends[-1]
+        if refused.args[0] != 0:
+            raise Wrong(f"At event {refused.seq} x1, the VM to send to, was {refused.args[0]:#x}: it must be 0.")
         raise Wrong(
-            f"VM 0 got nothing. The send at event {sends[-1].seq} was refused, {run.why(sends[-1]).links[0].sentence} "
+            f"VM 0 got nothing. The send at event {refused.seq} was refused, {run.why(refused).links[0].sentence} "
             "Afterwards it would have succeeded: did you try again?"
         )
     sent = next(event for event in sends if event.result == 0)
@@ -363,7 +366,9 @@ def judge_repair(answer: Callable[[int, tuple[int, int]], Any]) -> Run:
         for pages in ((page, OWN[vm][0]), (OWN[vm][0], page)):
             run, event = configured_by(vm, pages, yours)
             if event.result == 0 or run.outcome.kind == "hang":
-                then = f"the machine hangs: {run.outcome}" if run.outcome.kind == "hang" else "your check lets it."
+                then = (
+                    f"the machine hangs: {run.outcome}" if run.outcome.kind == "hang" else "your check lets it through."
+                )
                 sentence = f"VM {vm} named {page:#x}, {what}, and {then}"
                 raise Wrong(sentence, run, configured_by(vm, pages, right)[0])
     for vm, pages in OWN.items():
