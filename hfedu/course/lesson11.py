@@ -13,6 +13,8 @@ from hfedu.course.scenes import is_function, is_guest, is_order
 from hfedu.guest.scripted import Script, configure, receive, send, vcpu_run
 from hfedu.hf.call import HF_MAILBOX_SEND, HF_VCPU_RUN
 from hfedu.hf.cpu import Vcpu, VcpuState
+from hfedu.hf.vm import Vm
+from hfedu.history.abi import LaterVcpu
 from hfedu.history.switching import RegsRace
 from hfedu.notebook import Run
 from hfedu.run.explorer import explore
@@ -104,8 +106,8 @@ def judge_lost_result(answer: Sequence[int]) -> Run:
     stepper = play(RACE, answer, RULES)
     if "live-once" in stepper.broken:
         raise Wrong(
-            "VM 1 is live twice: CPU 1 restored its registers before CPU 0 had saved them. Here CPU 0 saves first, and "
-            "yet too late.",
+            "VM 1 is live twice: CPU 1 restored its registers before CPU 0 had saved them. In the order that you look "
+            "for, CPU 0 saves after the wake-up but before CPU 1 restores.",
             shown(stepper),
         )
     if not stepper.broken:
@@ -123,7 +125,7 @@ def why_safe(run: Run) -> str:
     if not runs:
         return "CPU 1 has not called vcpu_run yet."
     return (
-        "CPU 0 had saved VM 1's registers before the send wrote the result beside them. Let it save after the wake-up."
+        "CPU 0 had saved VM 1's registers before the send wrote the result into them. Let it save after the wake-up."
     )
 
 
@@ -135,13 +137,67 @@ def judge_repair(answer: Callable[[Any], object]) -> Run:
             return bool(answer(vcpu))
 
     found = tried(RETRY, RULES, fixes=REPAIRED | {Answered})
+    right = play(RETRY, (), fixes=REPAIRED)
+    vm = right.machine.hypervisor.vms[1]
     if found.violations:
         name, sentence, _, number = found.violations[0]
-        raise Wrong(f"An order of {number} steps still breaks {name}: {sentence}.", *both(found, RETRY))
+        still = f"An order of {number} steps still breaks {name}: {sentence}.{unmarked(answer, vm)}"
+        raise Wrong(still, *both(found, RETRY))
     if not any(dict(final)["vm1.vcpu0.state"] == "BLOCKED_INTERRUPT" for final in found.finals):
-        yours, right = (shown(play(RETRY, (), fixes=REPAIRED | fixes)) for fixes in ({Answered}, set()))
-        raise Wrong("Nothing breaks, and VM 1 never runs: when may it?", yours, right)
+        yours = play(RETRY, (), fixes=REPAIRED | {Answered})
+        raise Wrong("Nothing breaks, and VM 1 never runs: when may it?", shown(yours), shown(right))
+    judge_taken(answer, vm)
+    judge_refused(answer, vm)
     return shown(play(RETRY, (), fixes=REPAIRED | {Answered}))
+
+
+def vcpu_of(vm: Vm, state: VcpuState, saved: bool, waits: int | None) -> LaterVcpu:
+    """A vCPU to try an answer on, with a 7 in x0, and a result that `waits` or none."""
+    vcpu = LaterVcpu(vm, 0)
+    vcpu.state, vcpu.regs_available, vcpu.forced_retval = state, saved, waits
+    vcpu.regs.set_retval(7)
+    return vcpu
+
+
+def unmarked(answer: Callable[[Any], object], vm: Vm) -> str:
+    """What is wrong with an answer that tests whether the registers are saved, and leaves it at that; else nothing."""
+    if answer(vcpu_of(vm, VcpuState.READY, False, 5)):
+        return ""
+    vcpu = vcpu_of(vm, VcpuState.READY, True, 5)
+    if not answer(vcpu) or not vcpu.regs_available:
+        return ""
+    return " You test regs_available but never set it to False: the second CPU still finds it True."
+
+
+def judge_taken(answer: Callable[[Any], object], vm: Vm) -> None:
+    """An answer takes a vCPU that may run, with the result that waits for it, which may be 0, or none."""
+    for waits, x0, sentence in (
+        (0, 0, "forced_retval was 0, and x0 did not become 0. That is a result too, no bytes from VM 0: only None is not."),
+        (None, 7, "forced_retval was None, and x0 changed: a vCPU that an interrupt stopped must find its own x0 again."),
+    ):
+        vcpu = vcpu_of(vm, VcpuState.READY, True, waits)
+        answer(vcpu)
+        if vcpu.regs[0] != x0:
+            raise Wrong(sentence)
+        if vcpu.state is not VcpuState.RUNNING:
+            raise Wrong(f"The vCPU is taken, and its state is still {vcpu.state.name}.")
+        if vcpu.forced_retval is not None:
+            raise Wrong(
+                "The result is in x0, and still in forced_retval: whenever VM 1 runs again it gets it once more. Set "
+                "it to None."
+            )
+
+
+def judge_refused(answer: Callable[[Any], object], vm: Vm) -> None:
+    """An answer leaves a vCPU that may not run as it was."""
+    for state, saved in (VcpuState.BLOCKED_MAILBOX, True), (VcpuState.READY, False):
+        vcpu = vcpu_of(vm, state, saved, 5)
+        taken = answer(vcpu)
+        if taken or (vcpu.state, vcpu.regs_available, vcpu.forced_retval, vcpu.regs[0]) != (state, saved, 5, 7):
+            raise Wrong(
+                f"A vCPU whose state is {state.name} and whose regs_available is {saved} may not run: return False, "
+                "and change nothing."
+            )
 
 
 def no_answer(ghost: Ghost) -> str | None:
@@ -268,9 +324,20 @@ EXERCISES = (
         {
             "looks at the state only": (MAY_RUN.replace(" or not vcpu.regs_available", ""), "still breaks live-once"),
             "does not say that it has taken it": (
-                MAY_RUN.replace("    vcpu.regs_available = False\n", ""), "still breaks"),
+                MAY_RUN.replace("    vcpu.regs_available = False\n", ""), "but never set it to False"),
             "forgets the result": (MAY_RUN[: MAY_RUN.index("    if vcpu.forced")] + "    return True\n",
                                    "still breaks result-kept"),
+            "keeps the result": (MAY_RUN.replace("        vcpu.forced_retval = None\n", ""), "still in forced_retval"),
+            "takes 0 for nothing": (MAY_RUN.replace(" is not None", ""), "only None is not"),
+            "sets x0 every time": (
+                MAY_RUN.replace("if vcpu.forced_retval is not None", "if True").replace("retval)", "retval or 0)"),
+                "x0 changed"),
+            "leaves it READY": (MAY_RUN.replace("    vcpu.state = VcpuState.RUNNING\n", ""), "is still READY"),
+            "writes before it tests": (
+                MAY_RUN.replace("def answer(vcpu):\n", "def answer(vcpu):\n    result = vcpu.forced_retval\n"
+                                "    if result is not None:\n        vcpu.regs.set_retval(result)\n"
+                                "        vcpu.forced_retval = None\n"),
+                "and change nothing"),
             "never": ("def answer(vcpu):\n    return False\n", "VM 1 never runs"),
         },
     ),
