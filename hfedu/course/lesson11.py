@@ -1,7 +1,6 @@
 """Lesson 11, the race that shipped: its scenarios, predictions and exercises."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 from hfedu.course.arranged import REPAIRED, ArrangedSwitch, judge_order, ordered
@@ -124,9 +123,7 @@ def why_safe(run: Run) -> str:
         )
     if not runs:
         return "CPU 1 has not called vcpu_run yet."
-    return (
-        "CPU 0 had saved VM 1's registers before the send wrote the result into them. Let it save after the wake-up."
-    )
+    return "CPU 0 had saved VM 1's registers before the send wrote the result into them. Let it save after the wake-up."
 
 
 def judge_repair(answer: Callable[[Any], object]) -> Run:
@@ -172,8 +169,16 @@ def unmarked(answer: Callable[[Any], object], vm: Vm) -> str:
 def judge_taken(answer: Callable[[Any], object], vm: Vm) -> None:
     """An answer takes a vCPU that may run, with the result that waits for it, which may be 0, or none."""
     for waits, x0, sentence in (
-        (0, 0, "forced_retval was 0, and x0 did not become 0. That is a result too, no bytes from VM 0: only None is not."),
-        (None, 7, "forced_retval was None, and x0 changed: a vCPU that an interrupt stopped must find its own x0 again."),
+        (
+            0,
+            0,
+            "forced_retval was 0, and x0 did not become 0. That is a result too, no bytes from VM 0: only None is not.",
+        ),
+        (
+            None,
+            7,
+            "forced_retval was None, and x0 changed: a vCPU that an interrupt stopped must find its own x0 again.",
+        ),
     ):
         vcpu = vcpu_of(vm, VcpuState.READY, True, waits)
         answer(vcpu)
@@ -264,13 +269,27 @@ SWITCH = [
     "drop the vCPU's lock",
     "restore the primary's registers",
 ]
+
+
+def judge_switch(answer: Sequence[str]) -> Run:
+    """The order is right on one CPU and on two."""
+    try:
+        return judge_order(ArrangedSwitch, SWITCH, RETRY, RULES, answer)
+    except Wrong as wrong:
+        save, restore = SWITCH[0], SWITCH[-1]
+        if wrong.run is None or answer.index(save) < answer.index(restore):
+            raise
+        why = "You restore before you save, and so what you save are the primary's registers, not VM 1's."
+        raise Wrong(f"{wrong} {why}", wrong.run, wrong.beside) from None
+
+
 EXERCISES = (
     Exercise(
         "11-arrange-switch",
         "the steps with which a CPU leaves a vCPU, in an order that is right whatever another CPU does meanwhile.",
         "a list of the five steps as texts",
         is_order,
-        partial(judge_order, ArrangedSwitch, SWITCH, RETRY, RULES),
+        judge_switch,
         (
             "Once the registers are marked as saved, and the lock is free, another CPU may take the vCPU.",
             "So they must be saved by then. And what is in the CPU must be saved before anything else is put there.",
@@ -281,7 +300,7 @@ EXERCISES = (
             "marks before it saves": (ordered(SWITCH, 1, 2, 3, 0, 4), "is live on CPU 0 and on"),
             "restores before it saves": (
                 ordered(SWITCH, 4, 0, 1, 2, 3),
-                "With a right order this comes first: VM 1 receives “one”",
+                "you save are the primary's registers",
             ),
             "drops before it takes": (
                 ordered(SWITCH, 0, 3, 2, 1, 4),
@@ -289,25 +308,6 @@ EXERCISES = (
             ),
         },
         tuple(ArrangedSwitch.pieces),
-    ),
-    Exercise(
-        "11-lost-result",
-        "a schedule (a list of CPU numbers) of the race that breaks result-kept, and never live-once.",
-        "a list of CPU numbers such as [0] * 12 + [1] * 9",
-        is_schedule,
-        judge_lost_result,
-        (
-            "The send writes the result into the x0 in memory. Which later step of CPU 0 writes over it?",
-            "CPU 0 must save after CPU 1's wake-up and before CPU 1 restores. Count in the table of steps.",
-            "CPU 0 up to its save (16 steps), CPU 1 up to the wake-up (7) or a little further, then CPU 0's save.",
-        ),
-        "answer = [0] * 16 + [1] * 10 + [0] + [1] * 5\n",
-        {
-            "the shortest way of above": ("answer = [0] * 15 + [1] * 15\n", "live twice"),
-            "CPU 0 first": ("answer = [0] * 40 + [1] * 40\n", "Let it save after the wake-up"),
-            "CPU 1 as soon as VM 1 waits": ("answer = [0] * 11 + [1] * 9\n", "it waits for VM 1's lock"),
-            "CPU 1 first": ("answer = [1] * 4 + [0] * 7\n", "woke nobody"),
-        },
     ),
     Exercise(
         "11-repair",
@@ -333,12 +333,30 @@ EXERCISES = (
                 MAY_RUN.replace("if vcpu.forced_retval is not None", "if True").replace("retval)", "retval or 0)"),
                 "x0 changed"),
             "leaves it READY": (MAY_RUN.replace("    vcpu.state = VcpuState.RUNNING\n", ""), "is still READY"),
-            "writes before it tests": (
-                MAY_RUN.replace("def answer(vcpu):\n", "def answer(vcpu):\n    result = vcpu.forced_retval\n"
-                                "    if result is not None:\n        vcpu.regs.set_retval(result)\n"
-                                "        vcpu.forced_retval = None\n"),
+            "takes it before it tests": (
+                MAY_RUN.replace(" or not vcpu.regs_available", "").replace(
+                    "RUNNING\n", "RUNNING\n    if not vcpu.regs_available:\n        return False\n"),
                 "and change nothing"),
             "never": ("def answer(vcpu):\n    return False\n", "VM 1 never runs"),
+        },
+    ),
+    Exercise(
+        "11-lost-result",
+        "a schedule (a list of CPU numbers) of the race that breaks result-kept, and never live-once.",
+        "a list of CPU numbers such as [0] * 12 + [1] * 9",
+        is_schedule,
+        judge_lost_result,
+        (
+            "The send writes the result into the x0 in memory. Which later step of CPU 0 writes over it?",
+            "CPU 0 must save after CPU 1's wake-up and before CPU 1 restores. Count in the table of steps.",
+            "CPU 0 up to its save (16 steps), CPU 1 up to the wake-up (7) or a little further, then CPU 0's save.",
+        ),
+        "answer = [0] * 16 + [1] * 10 + [0] + [1] * 5\n",
+        {
+            "the shortest way of above": ("answer = [0] * 15 + [1] * 15\n", "live twice"),
+            "CPU 0 first": ("answer = [0] * 40 + [1] * 40\n", "Let it save after the wake-up"),
+            "CPU 1 as soon as VM 1 waits": ("answer = [0] * 11 + [1] * 9\n", "it waits for VM 1's lock"),
+            "CPU 1 first": ("answer = [1] * 4 + [0] * 7\n", "woke nobody"),
         },
     ),
     Exercise(
