@@ -100,6 +100,18 @@ PREDICTIONS = (
 )
 
 
+def judge_switch(answer: Sequence[str]) -> Run:
+    """The order is right on one CPU and on two."""
+    try:
+        return judge_order(ArrangedSwitch, SWITCH, RETRY, RULES, answer)
+    except Wrong as wrong:
+        save, restore = SWITCH[0], SWITCH[-1]
+        if wrong.run is None or answer.index(save) < answer.index(restore):
+            raise
+        why = "You restore before you save, and so what you save are the primary's registers, not VM 1's."
+        raise Wrong(f"{wrong} {why}", wrong.run, wrong.beside) from None
+
+
 def judge_lost_result(answer: Sequence[int]) -> Run:
     """The schedule loses the result of VM 1's receive, and VM 1 is never live twice."""
     stepper = play(RACE, answer, RULES)
@@ -269,20 +281,6 @@ SWITCH = [
     "drop the vCPU's lock",
     "restore the primary's registers",
 ]
-
-
-def judge_switch(answer: Sequence[str]) -> Run:
-    """The order is right on one CPU and on two."""
-    try:
-        return judge_order(ArrangedSwitch, SWITCH, RETRY, RULES, answer)
-    except Wrong as wrong:
-        save, restore = SWITCH[0], SWITCH[-1]
-        if wrong.run is None or answer.index(save) < answer.index(restore):
-            raise
-        why = "You restore before you save, and so what you save are the primary's registers, not VM 1's."
-        raise Wrong(f"{wrong} {why}", wrong.run, wrong.beside) from None
-
-
 EXERCISES = (
     Exercise(
         "11-arrange-switch",
