@@ -156,7 +156,7 @@ class ArrangedReceive(Arranged):
     def take_message(self, work: Work) -> Steps[Work]:
         """Look, and take what is there."""
         mailbox = work.to.mailbox
-        yield Step("test", mailbox)
+        yield Step("tests", mailbox)
         if mailbox.state is not MailboxState.RECEIVED:
             return work
         yield mailbox.read

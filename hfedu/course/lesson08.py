@@ -281,7 +281,9 @@ def served_right(run: Run) -> None:
         )
     if len(delivered(run, 1)) < 4:
         raise Wrong(f"A message to your service was refused: {still_full(run)}.")
-    if not delivered(run, 2) or last_before(run, "vm2") != b"from 3: open":
+    if not delivered(run, 2):
+        raise Wrong(f"Your service never answers VM 2. {unanswered(run)}")
+    if last_before(run, "vm2") != b"from 3: open":
         raise Wrong("VM 2 may ask, and its “from 3: open” got no answer: do not read who it claims to be.")
     if set(delivered(run, 2)) != {b"ok"}:
         raise Wrong(f"The answer to VM 2 should be “ok”, it was {text_of(delivered(run, 2)[0])}.")
@@ -294,8 +296,18 @@ def unreachable(run: Run) -> str:
     return "it must configure its pages"
 
 
+def unanswered(run: Run) -> str:
+    """Why VM 2 got nothing at all."""
+    sent = calls(run, 1, HF_MAILBOX_SEND)
+    return f"It sends to VM {sent[0].args[0]}." if sent else "Is there a `yield` before `send`, and is it reached?"
+
+
 def still_full(run: Run) -> str:
     """Why there was no room for a message to VM 1."""
+    ended = next((event.seq for event in run.events if event.kind is Kind.WFI and event.actor == "vm1.vcpu0"), None)
+    if ended is not None:
+        count = sum(event.seq < ended for event in deliveries(run, 1))
+        return f"your script ended after message {count}. A service needs a loop"
     if sum(event.result != 0 for event in calls(run, 1, HF_MAILBOX_SEND)) > 1:
         return "it tries again and again to answer VM 2, which has not read the last answer. Drop what is refused"
     refused = [event.seq for vm in (2, 3) for event in calls(run, vm, HF_MAILBOX_SEND) if event.result]
@@ -585,6 +597,10 @@ EXERCISES = (
             "wants both to be right": (
                 SERVICE.replace("message.sender == 2", 'message.sender == 2 and b"from 2" in message.data'),
                 "do not read who it claims to be"),
+            "forgets the yield": (SERVICE.replace("yield send", "send"), "Is there a `yield` before `send`"),
+            "takes VM 1 for VM 2": (SERVICE.replace("sender == 2", "sender == 1"), "is it reached?"),
+            "answers VM 0": (SERVICE.replace("send(message.sender", "send(0"), "It sends to VM 0"),
+            "has no loop": (SERVICE.replace("while True", "if True"), "A service needs a loop"),
             "answers everybody": (
                 SERVICE.replace("message.sender == 2", "True"), "after “from 3: open”: compare message.sender"),
             "does not clear what it ignores": (

@@ -1,7 +1,6 @@
 """Lesson 11, the race that shipped: its scenarios, predictions and exercises."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 from hfedu.course.arranged import REPAIRED, ArrangedSwitch, judge_order, ordered
@@ -13,6 +12,8 @@ from hfedu.course.scenes import is_function, is_guest, is_order
 from hfedu.guest.scripted import Script, configure, receive, send, vcpu_run
 from hfedu.hf.call import HF_MAILBOX_SEND, HF_VCPU_RUN
 from hfedu.hf.cpu import Vcpu, VcpuState
+from hfedu.hf.vm import Vm
+from hfedu.history.abi import LaterVcpu
 from hfedu.history.switching import RegsRace
 from hfedu.notebook import Run
 from hfedu.run.explorer import explore
@@ -99,13 +100,25 @@ PREDICTIONS = (
 )
 
 
+def judge_switch(answer: Sequence[str]) -> Run:
+    """The order is right on one CPU and on two."""
+    try:
+        return judge_order(ArrangedSwitch, SWITCH, RETRY, RULES, answer)
+    except Wrong as wrong:
+        save, restore = SWITCH[0], SWITCH[-1]
+        if wrong.run is None or answer.index(save) < answer.index(restore):
+            raise
+        why = "You restore before you save, and so what you save are the primary's registers, not VM 1's."
+        raise Wrong(f"{wrong} {why}", wrong.run, wrong.beside) from None
+
+
 def judge_lost_result(answer: Sequence[int]) -> Run:
     """The schedule loses the result of VM 1's receive, and VM 1 is never live twice."""
     stepper = play(RACE, answer, RULES)
     if "live-once" in stepper.broken:
         raise Wrong(
-            "VM 1 is live twice: CPU 1 restored its registers before CPU 0 had saved them. Here CPU 0 saves first, and "
-            "yet too late.",
+            "VM 1 is live twice: CPU 1 restored its registers before CPU 0 had saved them. In the order that you look "
+            "for, CPU 0 saves after the wake-up but before CPU 1 restores.",
             shown(stepper),
         )
     if not stepper.broken:
@@ -122,9 +135,7 @@ def why_safe(run: Run) -> str:
         )
     if not runs:
         return "CPU 1 has not called vcpu_run yet."
-    return (
-        "CPU 0 had saved VM 1's registers before the send wrote the result beside them. Let it save after the wake-up."
-    )
+    return "CPU 0 had saved VM 1's registers before the send wrote the result into them. Let it save after the wake-up."
 
 
 def judge_repair(answer: Callable[[Any], object]) -> Run:
@@ -135,13 +146,75 @@ def judge_repair(answer: Callable[[Any], object]) -> Run:
             return bool(answer(vcpu))
 
     found = tried(RETRY, RULES, fixes=REPAIRED | {Answered})
+    right = play(RETRY, (), fixes=REPAIRED)
+    vm = right.machine.hypervisor.vms[1]
     if found.violations:
         name, sentence, _, number = found.violations[0]
-        raise Wrong(f"An order of {number} steps still breaks {name}: {sentence}.", *both(found, RETRY))
+        still = f"An order of {number} steps still breaks {name}: {sentence}.{unmarked(answer, vm)}"
+        raise Wrong(still, *both(found, RETRY))
     if not any(dict(final)["vm1.vcpu0.state"] == "BLOCKED_INTERRUPT" for final in found.finals):
-        yours, right = (shown(play(RETRY, (), fixes=REPAIRED | fixes)) for fixes in ({Answered}, set()))
-        raise Wrong("Nothing breaks, and VM 1 never runs: when may it?", yours, right)
+        yours = play(RETRY, (), fixes=REPAIRED | {Answered})
+        raise Wrong("Nothing breaks, and VM 1 never runs: when may it?", shown(yours), shown(right))
+    judge_taken(answer, vm)
+    judge_refused(answer, vm)
     return shown(play(RETRY, (), fixes=REPAIRED | {Answered}))
+
+
+def vcpu_of(vm: Vm, state: VcpuState, saved: bool, waits: int | None) -> LaterVcpu:
+    """A vCPU to try an answer on, with a 7 in x0, and a result that `waits` or none."""
+    vcpu = LaterVcpu(vm, 0)
+    vcpu.state, vcpu.regs_available, vcpu.forced_retval = state, saved, waits
+    vcpu.regs.set_retval(7)
+    return vcpu
+
+
+def unmarked(answer: Callable[[Any], object], vm: Vm) -> str:
+    """What is wrong with an answer that tests whether the registers are saved, and leaves it at that; else nothing."""
+    if answer(vcpu_of(vm, VcpuState.READY, False, 5)):
+        return ""
+    vcpu = vcpu_of(vm, VcpuState.READY, True, 5)
+    if not answer(vcpu) or not vcpu.regs_available:
+        return ""
+    return " You test regs_available but never set it to False: the second CPU still finds it True."
+
+
+def judge_taken(answer: Callable[[Any], object], vm: Vm) -> None:
+    """An answer takes a vCPU that may run, with the result that waits for it, which may be 0, or none."""
+    for waits, x0, sentence in (
+        (
+            0,
+            0,
+            "forced_retval was 0, and x0 did not become 0. That is a result too, no bytes from VM 0: only None is not.",
+        ),
+        (
+            None,
+            7,
+            "forced_retval was None, and x0 changed: a vCPU that an interrupt stopped must find its own x0 again.",
+        ),
+    ):
+        vcpu = vcpu_of(vm, VcpuState.READY, True, waits)
+        answer(vcpu)
+        if vcpu.regs[0] != x0:
+            raise Wrong(sentence)
+        if vcpu.state is not VcpuState.RUNNING:
+            raise Wrong(f"The vCPU is taken, and its state is still {vcpu.state.name}.")
+        if vcpu.forced_retval is not None:
+            raise Wrong(
+                "The result is in x0, and still in forced_retval: whenever VM 1 runs again it gets it once more. Set "
+                "it to None."
+            )
+
+
+def judge_refused(answer: Callable[[Any], object], vm: Vm) -> None:
+    """An answer leaves a vCPU that may not run as it was."""
+    for state, saved in (VcpuState.BLOCKED_MAILBOX, True), (VcpuState.READY, False):
+        vcpu = vcpu_of(vm, state, saved, 5)
+        taken = answer(vcpu)
+        if taken or (vcpu.state, vcpu.regs_available, vcpu.forced_retval, vcpu.regs[0]) != (state, saved, 5, 7):
+            raise Wrong(
+                f"A vCPU whose state is {state.name} and whose regs_available is {saved} may not run: return False, "
+                "and change nothing."
+            )
 
 
 def no_answer(ghost: Ghost) -> str | None:
@@ -214,7 +287,7 @@ EXERCISES = (
         "the steps with which a CPU leaves a vCPU, in an order that is right whatever another CPU does meanwhile.",
         "a list of the five steps as texts",
         is_order,
-        partial(judge_order, ArrangedSwitch, SWITCH, RETRY, RULES),
+        judge_switch,
         (
             "Once the registers are marked as saved, and the lock is free, another CPU may take the vCPU.",
             "So they must be saved by then. And what is in the CPU must be saved before anything else is put there.",
@@ -225,7 +298,7 @@ EXERCISES = (
             "marks before it saves": (ordered(SWITCH, 1, 2, 3, 0, 4), "is live on CPU 0 and on"),
             "restores before it saves": (
                 ordered(SWITCH, 4, 0, 1, 2, 3),
-                "With a right order this comes first: VM 1 receives “one”",
+                "you save are the primary's registers",
             ),
             "drops before it takes": (
                 ordered(SWITCH, 0, 3, 2, 1, 4),
@@ -233,6 +306,37 @@ EXERCISES = (
             ),
         },
         tuple(ArrangedSwitch.pieces),
+    ),
+    Exercise(
+        "11-repair",
+        "a function that takes the vCPU for a CPU if it may run: True, or False and nothing changed.",
+        "a function of one argument, the vCPU",
+        is_function,
+        judge_repair,
+        (
+            "READY is not enough: vcpu.regs_available must be True as well.",
+            "Once taken, the registers are no longer in memory: say so. And the result that waits must go into x0.",
+            "State RUNNING, vcpu.regs_available = False, vcpu.regs.set_retval(vcpu.forced_retval) unless it is None.",
+        ),
+        MAY_RUN,
+        {
+            "looks at the state only": (MAY_RUN.replace(" or not vcpu.regs_available", ""), "still breaks live-once"),
+            "does not say that it has taken it": (
+                MAY_RUN.replace("    vcpu.regs_available = False\n", ""), "but never set it to False"),
+            "forgets the result": (MAY_RUN[: MAY_RUN.index("    if vcpu.forced")] + "    return True\n",
+                                   "still breaks result-kept"),
+            "keeps the result": (MAY_RUN.replace("        vcpu.forced_retval = None\n", ""), "still in forced_retval"),
+            "takes 0 for nothing": (MAY_RUN.replace(" is not None", ""), "only None is not"),
+            "sets x0 every time": (
+                MAY_RUN.replace("if vcpu.forced_retval is not None", "if True").replace("retval)", "retval or 0)"),
+                "x0 changed"),
+            "leaves it READY": (MAY_RUN.replace("    vcpu.state = VcpuState.RUNNING\n", ""), "is still READY"),
+            "takes it before it tests": (
+                MAY_RUN.replace(" or not vcpu.regs_available", "").replace(
+                    "RUNNING\n", "RUNNING\n    if not vcpu.regs_available:\n        return False\n"),
+                "and change nothing"),
+            "never": ("def answer(vcpu):\n    return False\n", "VM 1 never runs"),
+        },
     ),
     Exercise(
         "11-lost-result",
@@ -251,27 +355,6 @@ EXERCISES = (
             "CPU 0 first": ("answer = [0] * 40 + [1] * 40\n", "Let it save after the wake-up"),
             "CPU 1 as soon as VM 1 waits": ("answer = [0] * 11 + [1] * 9\n", "it waits for VM 1's lock"),
             "CPU 1 first": ("answer = [1] * 4 + [0] * 7\n", "woke nobody"),
-        },
-    ),
-    Exercise(
-        "11-repair",
-        "a function that takes the vCPU for a CPU if it may run: True, or False and nothing changed.",
-        "a function of one argument, the vCPU",
-        is_function,
-        judge_repair,
-        (
-            "READY is not enough: vcpu.regs_available must be True as well.",
-            "Once taken, the registers are no longer in memory: say so. And the result that waits must go into x0.",
-            "State RUNNING, vcpu.regs_available = False, vcpu.regs.set_retval(vcpu.forced_retval) unless it is None.",
-        ),
-        MAY_RUN,
-        {
-            "looks at the state only": (MAY_RUN.replace(" or not vcpu.regs_available", ""), "still breaks live-once"),
-            "does not say that it has taken it": (
-                MAY_RUN.replace("    vcpu.regs_available = False\n", ""), "still breaks"),
-            "forgets the result": (MAY_RUN[: MAY_RUN.index("    if vcpu.forced")] + "    return True\n",
-                                   "still breaks result-kept"),
-            "never": ("def answer(vcpu):\n    return False\n", "VM 1 never runs"),
         },
     ),
     Exercise(

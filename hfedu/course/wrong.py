@@ -1,6 +1,6 @@
 """Hypervisors that are wrong on purpose: each a plausible mistake over the repaired hypervisor, and what tells it.
 
-The docstring of each class says what is wrong. They add two kinds of `Step`: "test", a look at what another CPU may
+The docstring of each class says what is wrong. They add two kinds of `Step`: "tests", a look at what another CPU may
 change, and "result", the result of a vCPU that waited.
 """
 
@@ -184,7 +184,7 @@ class CheckedBeforeLock(Send):
         sender, to = running(cpu).vm, self.vm_get(vm_id & MASK32)
         if size > HF_MAILBOX_SIZE or to is None or to is sender:
             return ERROR, None
-        yield Step("test", to.mailbox)
+        yield Step("tests", to.mailbox)
         if to.mailbox.state is not MailboxState.EMPTY or NULL in (sender.mailbox.send, to.mailbox.recv):
             return ERROR, None
         yield from sl_lock(cpu, to.lock)
@@ -254,7 +254,7 @@ class TakenInTwoSteps(Hypervisor):
         vcpu = self.vcpu_of_secondary(cpu, vm_id & MASK32, vcpu_idx & MASK32)
         if vcpu is None:
             return WAITS, None
-        yield Step("test", vcpu)
+        yield Step("tests", vcpu)
         if vcpu.state is not VcpuState.READY or not later(vcpu).regs_available:
             return WAITS, None
         yield from sl_lock(cpu, vcpu.lock)
