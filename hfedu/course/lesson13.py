@@ -579,7 +579,7 @@ EXERCISES = (
         {
             "as it is": (as_python(BROKEN), "at a multiple of 4096"),
             "pages not aligned": (as_python(UNALIGNED), "at a multiple of 4096"),
-            "pages by adrp, not aligned": (
+            "pages that hold its code": (
                 as_python(UNALIGNED.replace("adr  x20, out", "adrp x20, out").replace("adr  x2, in", "adrp x2, in")),
                 "is the page that holds your code"),
             "the sender in x14": (as_python(REPAIRED.replace("x22", "x14")), "must be in x18 to x30"),
