@@ -42,6 +42,7 @@ def test_each_repair_leads_to_the_next_mistake():
         sentences.append(check("13-repair", source).sentence)
         source = source.replace(old, new)
     assert len(set(sentences)) == 3
+    assert "13 instructions stand before it" in sentences[1]
     assert check("13-repair", source).state == "right"
 
 
@@ -52,6 +53,19 @@ def test_an_index_beyond_its_array_is_named_though_it_does_no_harm():
     assert [event.message for event in run.events] == [event.message for event in right.events]
     assert "its array does not have" in check("13-meter", harmless).sentence
     assert check("13-meter", METER.replace("total[16]", "total[3]")).state == "right"
+
+
+def test_counting_in_memory_that_is_never_set_is_named_though_it_happens_to_be_zero():
+    luck = METER.replace("static u64 total[16];\n", "").replace(
+        "    configure();", "    u64 total[3];\n\n    configure();"
+    )
+    assert "it has not set to 0" in check("13-meter", luck).sentence
+    assert check("13-meter", luck.replace("u64 total[3]", "u64 total[3] = {0}")).state == "right"
+
+
+def test_a_wrong_number_is_told_as_a_number():
+    sentence = check("13-meter", METER.replace("total[sender]", "total[0]")).sentence
+    assert "the number 3. It got cb 00 00 00 00 00 00 00, the number 203." in sentence
 
 
 def test_a_guest_that_loops_for_ever_is_stopped_and_judged():

@@ -17,12 +17,15 @@ from hfedu.course.lesson14 import (
     ROUTE,
     TIMERS,
     TIMERS_IN_C,
+    Neighbours,
     Trial,
     arrivals,
     attack,
     attempts,
     audit,
+    deaf,
     reactions,
+    writer,
 )
 
 
@@ -104,6 +107,22 @@ def test_the_trusting_router_of_the_notebook_fails_with_a_run_to_look_at():
     verdict = attack(names["naive"])
     assert verdict.state == "wrong"
     assert verdict.run.outcome.kind == "violation"
+
+
+@pytest.mark.parametrize(
+    ("frame", "turns", "why"),
+    [
+        (b"32hello", (1, 2), "VM 3 has not configured its pages"),
+        (b"52hello", (1, 3, 2), "there is no VM 5"),
+        (b"32one", (1, 3, 2, 2, 2, 2), "VM 3's mailbox is full"),
+    ],
+)
+def test_the_sentence_says_why_a_send_was_refused(frame, turns, why):
+    silent = answer_of(ROUTE.replace('            word = "undelivered"', "            continue"))
+    beside = Neighbours("one that does not read", (writer(frame, b"32two"), deaf, writer()))
+    flaw = Trial(silent, beside, turns + (1, 2) * 9, 50).flaw()
+    assert flaw is not None
+    assert f"was refused ({why})" in flaw.sentence
 
 
 def raiser():

@@ -26,8 +26,12 @@ MAX_INSTRUCTIONS, MAX_TRAPS = 300_000, 400
 ASSEMBLY = "assembly as a text"
 C_SOURCE = "a C program as a text"
 BOOTED = "Starting up cpu 0\n"
-BOUNDS = ("-fsanitize=array-bounds", "-fsanitize-trap=array-bounds")
-"""With these flags a C program takes an exception where it uses an index that its array does not have."""
+VM_SIZE = 512 * 1024
+STRICT = ("-fsanitize=array-bounds", "-fsanitize-trap=array-bounds", "-ftrivial-auto-var-init=pattern")
+"""With these flags a C program takes an exception where it uses an index that its array does not have.
+
+What it does not set is a pattern that is not 0.
+"""
 
 
 def boot(primary: Image, secondaries: Sequence[Image], title: str) -> Run:
@@ -169,18 +173,44 @@ def check_alive(run: Run, vm: int = 1) -> None:
     """`Wrong` if the guest left its memory, waits where nothing wakes it, or was not configured."""
     fault = next((event for event in run.events if event.kind is Kind.FAULT), None)
     if fault is not None:
-        why = " It takes exceptions of its own there: look for what it did before." if "pc=0x200" in fault.text else ""
-        raise Wrong(f"Your guest left its memory (event {fault.seq}): {fault.text.strip()}.{why}", run)
+        raise Wrong(
+            f"Your guest left its memory (event {fault.seq}): {fault.text.strip()}. {where(run, vm, fault)}", run
+        )
     asked = calls(run, vm, HF_VM_CONFIGURE)
     if not asked:
         raise Wrong("Your guest never calls HF_VM_CONFIGURE, so nothing can be sent to it, nor by it.", run)
-    if not any(event.result == 0 for event in asked):
+    taken = next((event for event in asked if event.result == 0), None)
+    if taken is None:
         send_page, recv_page = asked[0].args[:2]
         raise Wrong(
             f"HF_VM_CONFIGURE gave -1 (event {asked[0].seq}): the pages are {send_page:#x} and {recv_page:#x}. "
             "They must be two pages of your own memory, each at a multiple of 4096.",
             run,
         )
+    begin = entry(run, vm)
+    for name, page in zip(("send", "receive"), taken.args, strict=False):
+        if page == begin:
+            raise Wrong(
+                f"Your {name} page, {page:#x}, is the page that holds your code, and a message there overwrites your "
+                "instructions. `adrp` gives where the page of a label begins: the label itself must begin a page.",
+                run,
+            )
+
+
+def entry(run: Run, vm: int) -> int:
+    """The address of a VM's first instruction, where its image begins."""
+    load = next(event for event in run.events if event.kind is Kind.LOAD and event.target == f"vm{vm}")
+    return int(run.at(load.seq)[f"vm{vm}.vcpu0.pc"])
+
+
+def where(run: Run, vm: int, fault: Event) -> str:
+    """Which instruction of an image went wrong, as far as its address tells."""
+    if "pc=0x200" in fault.text:
+        return "It takes exceptions of its own there: look for what it did before."
+    offset = int(fault.text.split("pc=")[1].split(",")[0], 16) - entry(run, vm)
+    if not 0 <= offset < VM_SIZE:
+        return "At pc there is no instruction of yours: something jumped there."
+    return f"pc is {offset} bytes after the beginning of your image, so {offset // 4} instructions stand before it."
 
 
 def conversation(image: Image, messages: Sequence[tuple[int, bytes]], title: str) -> Run:
@@ -221,7 +251,9 @@ def shown(data: bytes) -> str:
     """A message in a sentence."""
     if not 0 < len(data) <= 16:
         return f"{len(data) or 'no'} bytes"
-    return f"“{data.decode()}”" if data.isascii() and data.decode().isprintable() else data.hex(" ")
+    if data.isascii() and data.decode().isprintable():
+        return f"“{data.decode()}”"
+    return data.hex(" ") + (f", the number {int.from_bytes(data, 'little')}" if len(data) == 8 else "")
 
 
 def check_answers(run: Run, messages: Sequence[tuple[int, bytes]], wanted: Sequence[bytes]) -> None:
@@ -315,16 +347,16 @@ def judge_meter(answer: str) -> Run:
         totals[sender] = totals.get(sender, 0) + len(data)
         wanted.append(totals[sender].to_bytes(8, "little"))
     check_answers(run, SUMS, wanted)
-    check_bounds(answer)
+    check_luck(answer)
     return run
 
 
-def check_bounds(answer: str) -> None:
-    """`Wrong` if the meter uses an index beyond its array, also where what it finds there does no harm."""
+def check_luck(answer: str) -> None:
+    """`Wrong` if the meter uses an index beyond its array, or what it never set, also where that does no harm."""
 
     def metered(source: str) -> Run:
-        image = compiled(lambda text: compile_c(text, *BOUNDS), source)
-        return conversation(image, SUMS, "Your meter, which stops at an index beyond its array")
+        image = compiled(lambda text: compile_c(text, *STRICT), source)
+        return conversation(image, SUMS, "Your meter, when what it does not set is not 0")
 
     run = metered(answer)
     if any(event.kind is Kind.FAULT for event in run.events):
@@ -332,6 +364,13 @@ def check_bounds(answer: str) -> None:
         raise Wrong(
             f"Its numbers are right by luck: before its answer {count + 1}, to VM {SUMS[count][0]}, it uses an "
             "element that its array does not have. An array of n elements ends with number n - 1.",
+            run,
+            metered(METER),
+        )
+    if answers(run) != answers(metered(METER)):
+        raise Wrong(
+            "Its numbers are right by luck: it counts in memory that it has not set to 0. A variable inside a function "
+            "begins with what stood there before, one that is `static` or outside begins with 0.",
             run,
             metered(METER),
         )
@@ -540,6 +579,9 @@ EXERCISES = (
         {
             "as it is": (as_python(BROKEN), "at a multiple of 4096"),
             "pages not aligned": (as_python(UNALIGNED), "at a multiple of 4096"),
+            "pages that hold its code": (
+                as_python(UNALIGNED.replace("adr  x20, out", "adrp x20, out").replace("adr  x2, in", "adrp x2, in")),
+                "is the page that holds your code"),
             "the sender in x14": (as_python(REPAIRED.replace("x22", "x14")), "must be in x18 to x30"),
             "an absolute address": (as_python(REPAIRED.replace("adr  x9, ok", "ldr  x9, =ok")), "left its memory"),
         },
@@ -560,6 +602,10 @@ EXERCISES = (
             "one total for all": (as_python(METER.replace("total[sender]", "total[0]")), "and should get"),
             "an array of two for VM 0 and VM 2": (
                 as_python(METER.replace("total[16]", "total[2]")), "before its answer 2, to VM 2, it uses an element"),
+            "totals that nothing sets to 0": (
+                as_python(METER.replace("static u64 total[16];\n", "").replace(
+                    "    configure();", "    u64 total[3];\n\n    configure();")),
+                "that it has not set to 0"),
             "a total of 8 bits": (as_python(METER.replace("u64 total", "u8 total")), "and should get"),
             "never clears": (
                 as_python(METER.replace("        hvc(HF_MAILBOX_CLEAR, 0, 0, 0);\n", "")),

@@ -239,7 +239,7 @@ def audit(run: Run) -> Flaw | None:
                 return Flaw(f"{should}. In event {attempt.seq} it sends {difference}.", attempt.seq)
             if data is not None:
                 break
-            had += f", the send of event {attempt.seq} was refused"
+            had += f", the send of event {attempt.seq} was refused ({why_refused(run, attempt)})"
     extra, _ = next(sent, (None, None))
     if extra is not None:
         return Flaw(
@@ -250,6 +250,16 @@ def audit(run: Run) -> Flaw | None:
     if ending(run) != WAITS:
         return Flaw(f"All that came is dealt with, but {ending(run)}. Nobody can send to it any more.", end)
     return None
+
+
+def why_refused(run: Run, attempt: Event) -> str:
+    """Why the hypervisor did not take a send of a right size from the router."""
+    to = attempt.args[0]
+    if f"vm{to}.mailbox.state" not in run.at(attempt.seq):
+        return f"there is no VM {to}"
+    if not any(event.result == 0 and event.seq < attempt.seq for event in calls(run, to, HF_VM_CONFIGURE)):
+        return f"VM {to} has not configured its pages"
+    return f"VM {to}'s mailbox is full"
 
 
 def compare(wanted: Message, attempt: Event, data: bytes | None) -> str | None:
