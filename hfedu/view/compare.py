@@ -19,7 +19,7 @@ from hfedu.view.steps import Stepper, Taken
 BEFORE, AFTER = 4, 4
 """Steps shown before the first difference, and after the last step of the failing order."""
 GAP = 16
-PASSING = "nearest passing order"
+PASSING = "nearest order that keeps it"
 
 
 class Nearest:
