@@ -126,18 +126,13 @@ class Notebook:
         page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.goto(f"{address}/lab/tree/notebooks/{name}?token={TOKEN}&reset")
-        # Assertions, not waits: only they let the handler answer.
-        expect(page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]')).to_be_visible(timeout=60_000)
+        # The kernel is there: only then do cells run. An assertion lets the handler answer, a plain wait would not.
+        expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle", timeout=60_000)
 
     def run_all(self):
         """Run > Run All Cells, and wait until the kernel is idle again."""
-        started = self.page.locator(".jp-CodeCell .jp-InputPrompt").filter(has_text=re.compile(r"[*\d]"))
-        for _ in range(5):
-            self.page.click('.lm-MenuBar-itemLabel:text-is("Run")')
-            self.page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
-            self.page.wait_for_timeout(3000)
-            if started.count():
-                break
+        self.page.click('.lm-MenuBar-itemLabel:text-is("Run")')
+        self.page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
         to_run = self.page.locator(".jp-CodeCell .jp-InputPrompt").filter(has_not_text=re.compile(r"\d"))
         expect(to_run).to_have_count(0, timeout=120_000)
 
