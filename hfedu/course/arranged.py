@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from hfedu import notebook
 from hfedu.course.exercises import Wrong
-from hfedu.course.scenes import MAX_TRAPS
+from hfedu.course.scenes import MAX_TRAPS, so_far
 from hfedu.course.wrong import Send
 from hfedu.guest.scripted import Message, clear, configure, receive, send, vcpu_run
 from hfedu.hf.addr import NULL
@@ -335,6 +335,4 @@ def alongside(found: Exploration, scenario: Scenario, fixes: frozenset[Any]) -> 
             stepper.take(cpu if cpu in able else able[0])
     while (able := stepper.able()) and len(stepper.taken) < AT_MOST:
         stepper.take(able[0])
-    run = stepper.recording()
-    assert isinstance(run, Run)
-    return run
+    return so_far(stepper)

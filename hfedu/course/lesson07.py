@@ -102,7 +102,7 @@ def judge_second_send(answer: Script) -> Run:
     """The answer is the primary; VM 1 reads and clears."""
     run = boot(answer, [reader], "Two messages to one mailbox")
     got = delivered(run, 1)
-    refused = [event for event in calls(run, 0, HF_MAILBOX_SEND) if event.result and event.result >> 63]
+    refused = [event for event in calls(run, 0, HF_MAILBOX_SEND) if words.failed(event)]
     if not got:
         raise Wrong("VM 1 got no message: configure your pages, and run VM 1 once so that it configures its own.", run)
     if got == [b"one"] and refused:
@@ -135,7 +135,7 @@ def judge_collector(answer: Script) -> Run:
     if not got:
         raise Wrong("No message arrived: configure your pages, then run VM 1 and VM 2.", run)
     if len(got) == 1:
-        tries = sum(1 for event in calls(run, 2, HF_MAILBOX_SEND) if event.result and event.result >> 63)
+        tries = sum(1 for event in calls(run, 2, HF_MAILBOX_SEND) if words.failed(event))
         if tries:
             raise Wrong(
                 f"VM 2 tried to send {tries} times and was refused every time: your mailbox is full. A send that fails "

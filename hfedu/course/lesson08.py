@@ -465,8 +465,11 @@ def served_fairly(run: Run, senders: int) -> None:
         richest = (event.message or b"").decode()
         served[richest] += 1
         if not ahead and served[richest] > min(served.values()) + 1:
-            ahead = " and ".join(f"{count} of {name}" for name, count in served.items())
-            ahead, at = f"{case}VM 1 has got {ahead}. {richest} fills the mailbox before the others have", event.seq
+            at, got = event.seq, " and ".join(f"{count} of {name}" for name, count in served.items())
+            ahead = (
+                f"{case}VM 1 has got {got}. {richest} fills the mailbox before the others have their turn: VM 1 must "
+                "have cleared it before the next sender runs."
+            )
     poorest, least = served.most_common()[-1]
     vain = spinning(run)
     if vain is not None:
@@ -480,7 +483,7 @@ def served_fairly(run: Run, senders: int) -> None:
     if not calls(run, int(poorest[3:]), HF_MAILBOX_SEND):
         raise Wrong(f"{case}{poorest} never ran. Use vm_count() to know how many there are.", at=at)
     if ahead:
-        raise Wrong(f"{ahead} their turn: VM 1 must have cleared it before the next sender runs.", at=at)
+        raise Wrong(ahead, at=at)
     if least < 3:
         raise Wrong(
             f"{case}{poorest} got through {least} times, and it should be three times at least: does VM 1 run until it "

@@ -9,7 +9,6 @@ from hfedu import notebook
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.lesson05 import GUEST, result_of
 from hfedu.course.lesson08 import follow, unreachable
-from hfedu.course.lesson10 import shown
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.scenes import (
     MAX_TRAPS,
@@ -20,6 +19,7 @@ from hfedu.course.scenes import (
     is_function,
     is_guest,
     judge_all,
+    so_far,
     state_after,
     switch_after,
 )
@@ -201,7 +201,7 @@ def steps_of(script: Script, primary: Script, **options: Any) -> tuple[Run, list
     while (able := stepper.able()) and len(stepper.taken) < MAX_TRAPS:
         text = stepper.take(able[0]).text
         steps.append((text, stepper.machine.hypervisor.vms[1].vcpus[0].state.name))
-    return shown(stepper), steps
+    return so_far(stepper), steps
 
 
 @cache

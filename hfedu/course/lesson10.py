@@ -8,7 +8,7 @@ from hfedu.course.arranged import KEPT, REPAIRED, ArrangedReceive, alongside, ju
 from hfedu.course.exercises import Exercise, Wrong, answer_of
 from hfedu.course.lesson05 import GUEST, result_of
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import is_guest, is_order
+from hfedu.course.scenes import is_guest, is_order, so_far
 from hfedu.errors import Mistake
 from hfedu.guest.scripted import Script, ScriptDone, clear, configure, load, meet, receive, send, store, vcpu_run
 from hfedu.hf.addr import Pa
@@ -155,12 +155,12 @@ def play(scenario: Scenario, schedule: Sequence[int], invariants: Sequence[Invar
     stepper = Stepper(scenario, 2, options, invariants, machine_type=Machine)
     for number, cpu in enumerate(schedule, 1):
         if cpu not in (0, 1):
-            raise Wrong(f"Step {number} of your schedule names CPU {cpu}: there are CPU 0 and CPU 1.", shown(stepper))
+            raise Wrong(f"Step {number} of your schedule names CPU {cpu}: there are CPU 0 and CPU 1.", so_far(stepper))
         if isinstance(stepper.machine.cores[cpu].ended, ScriptDone):
             continue
         if cpu not in stepper.able():
             sentence = f"At step {number} of your schedule CPU {cpu} cannot go on: it {stepper.waits(cpu)}."
-            raise Wrong(sentence, shown(stepper))
+            raise Wrong(sentence, so_far(stepper))
         stepper.take(cpu)
         if stepper.broken:
             return stepper
@@ -169,13 +169,6 @@ def play(scenario: Scenario, schedule: Sequence[int], invariants: Sequence[Invar
         current = current if current in able else able[0]
         stepper.take(current)
     return stepper
-
-
-def shown(stepper: Stepper) -> Run:
-    """What has happened so far."""
-    run = stepper.recording()
-    assert isinstance(run, Run)
-    return run
 
 
 def tried(scenario: Scenario, invariants: Sequence[Invariant], **options: Any) -> Exploration:
@@ -270,8 +263,8 @@ def judge_lost_update(answer: Sequence[int]) -> Run:
     stepper = play(COUNTING, answer)
     number = int.from_bytes(stepper.machine.board.memory.read(Pa(COUNTER), 8), "little")
     if number != 1:
-        raise Wrong(f"The counter ends at {number}: one CPU loads only after the other has stored.", shown(stepper))
-    return shown(stepper)
+        raise Wrong(f"The counter ends at {number}: one CPU loads only after the other has stored.", so_far(stepper))
+    return so_far(stepper)
 
 
 def judge_meeting(answer: Any) -> None:
@@ -347,7 +340,7 @@ def judge_insist(answer: Script) -> Run:
         raise Wrong(f"Not in every order. The shortest that fails has {number} steps: {sentence}.", *both(found, right))
     if not found.complete:
         raise Wrong(f"Too many states: {found.bounds} Write a `while` loop that keeps no count of its rounds.")
-    return shown(play(scenario, (), fixes=REPAIRED))
+    return so_far(play(scenario, (), fixes=REPAIRED))
 
 
 INSIST = """def answer():

@@ -6,9 +6,9 @@ from typing import Any
 from hfedu.course.arranged import REPAIRED, ArrangedSwitch, judge_order, ordered
 from hfedu.course.exercises import Exercise, Wrong, answer_of
 from hfedu.course.lesson05 import GUEST, result_of
-from hfedu.course.lesson10 import answerer, both, greeted, is_schedule, on_cpu, play, run_it, shortest, shown, tried
+from hfedu.course.lesson10 import answerer, both, greeted, is_schedule, on_cpu, play, run_it, shortest, tried
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import is_function, is_guest, is_order
+from hfedu.course.scenes import is_function, is_guest, is_order, so_far
 from hfedu.guest.scripted import Script, configure, receive, send, vcpu_run
 from hfedu.hf.call import HF_MAILBOX_SEND, HF_VCPU_RUN
 from hfedu.hf.cpu import Vcpu, VcpuState
@@ -119,11 +119,11 @@ def judge_lost_result(answer: Sequence[int]) -> Run:
         raise Wrong(
             "VM 1 is live twice: CPU 1 restored its registers before CPU 0 had saved them. In the order that you look "
             "for, CPU 0 saves after the wake-up but before CPU 1 restores.",
-            shown(stepper),
+            so_far(stepper),
         )
     if not stepper.broken:
-        raise Wrong(f"In this order nothing breaks: {why_safe(shown(stepper))}", shown(stepper))
-    return shown(stepper)
+        raise Wrong(f"In this order nothing breaks: {why_safe(so_far(stepper))}", so_far(stepper))
+    return so_far(stepper)
 
 
 def why_safe(run: Run) -> str:
@@ -154,10 +154,10 @@ def judge_repair(answer: Callable[[Any], object]) -> Run:
         raise Wrong(still, *both(found, RETRY))
     if not any(dict(final)["vm1.vcpu0.state"] == "BLOCKED_INTERRUPT" for final in found.finals):
         yours = play(RETRY, (), fixes=REPAIRED | {Answered})
-        raise Wrong("Nothing breaks, and VM 1 never runs: when may it?", shown(yours), shown(right))
+        raise Wrong("Nothing breaks, and VM 1 never runs: when may it?", so_far(yours), so_far(right))
     judge_taken(answer, vm)
     judge_refused(answer, vm)
-    return shown(play(RETRY, (), fixes=REPAIRED | {Answered}))
+    return so_far(play(RETRY, (), fixes=REPAIRED | {Answered}))
 
 
 def vcpu_of(vm: Vm, state: VcpuState, saved: bool, waits: int | None) -> LaterVcpu:
@@ -254,7 +254,7 @@ def judge_try_again(answer: Script) -> Run:
         raise Wrong(f"Not in every order. The shortest that fails has {number} steps: {sentence}", *both(found, right))
     if not found.complete:
         raise Wrong(f"Too many states: {found.bounds} Write a `while` loop that keeps no count of its rounds.")
-    return shown(play(scenario, (), fixes=REPAIRED))
+    return so_far(play(scenario, (), fixes=REPAIRED))
 
 
 MAY_RUN = """from hfedu.hf.cpu import VcpuState

@@ -6,7 +6,7 @@ from typing import Any
 from hfedu import notebook
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import call_of, calls, delivered
+from hfedu.course.scenes import call_of, calls, delivered, is_source
 from hfedu.errors import Mistake
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
 from hfedu.guest.toolchain import assemble, compile_c
@@ -21,6 +21,7 @@ from hfedu.hf.call import (
 from hfedu.notebook import Run
 from hfedu.run.ramdisk import Image, RamDisk
 from hfedu.run.trace import Event, Kind
+from hfedu.view import words
 
 MAX_INSTRUCTIONS, MAX_TRAPS = 300_000, 400
 ASSEMBLY = "assembly as a text"
@@ -155,11 +156,6 @@ PREDICTIONS = (
 # Judging.
 
 
-def is_source(answer: Any) -> bool:
-    """Whether an answer is a text."""
-    return isinstance(answer, str)
-
-
 def compiled(make: Callable[[str], bytes], source: str) -> bytes:
     """The image of a source text. `Wrong` with the compiler's first message."""
     try:
@@ -259,14 +255,14 @@ def shown(data: bytes) -> str:
 def check_answers(run: Run, messages: Sequence[tuple[int, bytes]], wanted: Sequence[bytes]) -> None:
     """`Wrong` unless the guest answered each message with the bytes wanted, to who sent it, and nothing else."""
     check_alive(run)
-    refused = next((event for event in calls(run, 1, HF_MAILBOX_SEND) if gave_minus_one(event)), None)
+    refused = next((event for event in calls(run, 1, HF_MAILBOX_SEND) if words.failed(event)), None)
     if refused is not None:
         to, size = refused.args[:2]
         raise Wrong(f"In event {refused.seq} your guest sends {size} bytes to VM {to}, and that was refused.", run)
     got, sends = answers(run), sends_to_guest(run)
     for number, ((sender, data), want) in enumerate(zip(messages, wanted, strict=True)):
         had = f"VM {sender} sent {shown(data)} (message {number + 1})"
-        if number < len(sends) and gave_minus_one(sends[number]):
+        if number < len(sends) and words.failed(sends[number]):
             raise Wrong(f"{had}, and there was no room for it: {still_full(run, sends[number])}.", run)
         if number == len(got):
             raise Wrong(f"{had} and got no answer: {silence(run)}.", run)
@@ -279,11 +275,6 @@ def check_answers(run: Run, messages: Sequence[tuple[int, bytes]], wanted: Seque
             raise Wrong(f"{had} and should get {shown(want)}. It got {shown(answer)}.", run)
     if len(got) > len(wanted):
         raise Wrong(f"{len(messages)} messages came and your guest answered {len(got)} times.", run)
-
-
-def gave_minus_one(event: Event) -> bool:
-    """Whether a hypercall was refused."""
-    return bool(event.result and event.result >> 63)
 
 
 def sends_to_guest(run: Run) -> list[Event]:
@@ -347,11 +338,11 @@ def judge_meter(answer: str) -> Run:
         totals[sender] = totals.get(sender, 0) + len(data)
         wanted.append(totals[sender].to_bytes(8, "little"))
     check_answers(run, SUMS, wanted)
-    check_luck(answer)
+    check_luck(answer, answers(run))
     return run
 
 
-def check_luck(answer: str) -> None:
+def check_luck(answer: str, right: Sequence[tuple[int, bytes]]) -> None:
     """`Wrong` if the meter uses an index beyond its array, or what it never set, also where that does no harm."""
 
     def metered(source: str) -> Run:
@@ -367,7 +358,7 @@ def check_luck(answer: str) -> None:
             run,
             metered(METER),
         )
-    if answers(run) != answers(metered(METER)):
+    if answers(run) != right:
         raise Wrong(
             "Its numbers are right by luck: it counts in memory that it has not set to 0. A variable inside a function "
             "begins with what stood there before, one that is `static` or outside begins with 0.",

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from hfedu.course.exercises import Exercise, Verdict, Wrong, find, judge
 from hfedu.course.lesson05 import GUEST
-from hfedu.course.lesson13 import C_SOURCE, as_python, compiled, is_source
+from hfedu.course.lesson13 import C_SOURCE, as_python, compiled
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import boot, call_of, calls, is_function, is_guest, so_far, until
+from hfedu.course.scenes import boot, call_of, calls, is_function, is_guest, is_source, so_far, until
 from hfedu.guest.scripted import Message, Script, clear, configure, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.guest.toolchain import compile_c
 from hfedu.hf.call import HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_VCPU_RUN, HF_VM_CONFIGURE, HfVcpuRun

@@ -14,6 +14,7 @@ from hfedu.notebook import Machine, Run
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.trace import Event, Kind, Outcome
 from hfedu.view import words
+from hfedu.view.steps import Stepper
 
 MAX_TRAPS = 400
 """Enough for every exercise; an answer that never ends is stopped here."""
@@ -24,9 +25,9 @@ def boot(primary: Script, secondaries: Sequence[Script], title: str) -> Run:
     return notebook.boot(RamDisk(primary, list(secondaries)), max_traps=MAX_TRAPS, title=title)
 
 
-def so_far(machine: Machine) -> Run:
-    """What has happened on a machine."""
-    run = machine.recording()
+def so_far(source: Machine | Stepper) -> Run:
+    """What has happened on a machine, or step by step."""
+    run = source.recording()
     assert isinstance(run, Run)
     return run
 

@@ -130,7 +130,7 @@ class Notebook:
         expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle", timeout=60_000)
 
     def run_all(self):
-        """Run > Run All Cells, and wait until the kernel is idle again."""
+        """Run > Run All Cells, and wait until every cell has run."""
         self.page.click('.lm-MenuBar-itemLabel:text-is("Run")')
         self.page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
         to_run = self.page.locator(".jp-CodeCell .jp-InputPrompt").filter(has_not_text=re.compile(r"\d"))
