@@ -173,8 +173,10 @@ class Notebook:
 def notebook(lab, browser):
     """Opens a lesson by name; `dark=True` in JupyterLab's dark theme."""
     contexts = []
+    theme = lab[1].parent / "settings" / "@jupyterlab" / "apputils-extension" / "themes.jupyterlab-settings"
 
     def open_notebook(name, **size):
+        theme.unlink(missing_ok=True)  # JupyterLab keeps the dark theme that the test before chose
         context = browser.new_context(viewport={"width": size.get("width", 1400), "height": size.get("height", 1500)})
         contexts.append(context)
         return Notebook(context.new_page(), lab[0], name)
