@@ -28,7 +28,7 @@ _PUBLIC = {
     "hfedu.run.replay": ("Scenario",),
     "hfedu.run.invariants": ("INVARIANTS", "Invariant"),
     "hfedu.run.ramdisk": ("RamDisk", "Secondary"),
-    "hfedu.run.trace": ("Event", "Kind", "Outcome"),
+    "hfedu.run.recording": ("Event", "Kind", "Outcome"),
     "hfedu.guest.scripted": (
         "clear", "configure", "cpu_on", "hvc", "load", "meet", "Message", "power_off", "print_line", "receive", "send",
         "smc", "store", "vcpu_count", "vcpu_run", "vm_count", "wait_for_interrupt",

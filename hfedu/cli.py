@@ -17,7 +17,7 @@ from hfedu.course import commands as course
 from hfedu.errors import Mistake
 from hfedu.run.ramdisk import RamDisk, cpio_names
 from hfedu.run.schedule import DEFAULT
-from hfedu.run.trace import Outcome
+from hfedu.run.recording import Outcome
 from hfedu.view.theme import THEMES
 
 BAD_INPUT, INTERRUPTED = 2, 130

@@ -12,7 +12,7 @@ from hfedu.run import explorer, machine, token
 from hfedu.run.invariants import INVARIANTS, Invariant
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.replay import Scenario
-from hfedu.run.trace import Recording
+from hfedu.run.recording import Recording
 from hfedu.view import depth, exploration, page, pagetable, paint, states
 from hfedu.view.compare import compare
 from hfedu.view.player import EVENTS_AT_MOST

@@ -52,7 +52,7 @@ from hfedu.hf.platform import (
 from hfedu.hf.spinlock import Steps
 from hfedu.hf.vm import MailboxState
 from hfedu.run.machine import Machine
-from hfedu.run.trace import call_number
+from hfedu.run.recording import call_number
 
 RAM_SIZE = 0x25_0000
 RAM_END = RAM_BASE + RAM_SIZE

@@ -5,7 +5,7 @@ from hfedu import Kind, RamDisk, clear, configure, receive, send, vcpu_run, wait
 from hfedu.files import asset
 from hfedu.guest.rpc import rpc_ack, rpc_read_request, rpc_reply, rpc_request, rpc_vcpu_run
 from hfedu.notebook import Run
-from hfedu.run.trace import Change, Event, Lifeline, Outcome
+from hfedu.run.recording import Change, Event, Lifeline, Outcome
 
 
 def relay() -> Run:

@@ -15,7 +15,7 @@ from hfedu import Kind, RamDisk, asset, clear, configure, cpu_on, meet, print_li
 from hfedu.hf.arch import REGISTER_NAMES
 from hfedu.run.depth import TRAPS
 from hfedu.run.explorer import Scenario, counterexample, explore
-from hfedu.view import words
+from hfedu.run import words
 from hfedu.view.answers import KEPT, all_answers, answer
 from hfedu.view.depth import Row
 from hfedu.widgets.player import Player

@@ -10,9 +10,10 @@ from test_explorer import RACE, SENDERS, SLEEP, broken_guest, ready, run_vm_1, s
 import hfedu
 from hfedu import Kind, Scenario
 from hfedu.run.invariants import Invariant
-from hfedu.view import exploration, words
+from hfedu.run import words
+from hfedu.view import exploration
 from hfedu.view.scene import Line, Mark, Text
-from hfedu.view.steps import Stepper
+from hfedu.run.stepper import Stepper
 from hfedu.widgets import progress
 from hfedu.widgets.orders import YouSchedule
 

@@ -15,7 +15,7 @@ from test_smp import boot
 import hfedu
 from hfedu import Kind
 from hfedu.notebook import Run
-from hfedu.view import words
+from hfedu.run import words
 from hfedu.view.player import player_data
 from hfedu.view.repeats import repeats
 from hfedu.view.scene import FONT_SIZES, Line, Mark, Rect, Text, text_width

@@ -14,7 +14,7 @@ from hfedu.hf.psci import PsciCall
 from hfedu.hf.spinlock import SpinLock
 from hfedu.history import rpc
 from hfedu.run.explorer import Scenario, counterexample, explore
-from hfedu.view import words
+from hfedu.run import words
 
 STATE = re.compile(r"(VM \d+)(?: (vCPU \d+)|'s mailbox) is (?:not READY, it is )?([A-Z_]+) since event (\d+)")
 SENT = re.compile(r"(VM \d+)'s message was delivered there at event (\d+)")

@@ -33,8 +33,8 @@ from hfedu.run.explorer import Exploration, counterexample, explore
 from hfedu.run.invariants import INVARIANTS, Invariant
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.replay import Scenario
-from hfedu.view import words
-from hfedu.view.steps import Stepper
+from hfedu.run import words
+from hfedu.run.stepper import Stepper
 
 REPAIRED = frozenset(("regs-race", "nested-locks"))
 """Two defects of 2018 that would break an order that is right."""

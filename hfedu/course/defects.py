@@ -31,7 +31,7 @@ from hfedu.run.explorer import Exploration, Violation, explore
 from hfedu.run.invariants import INVARIANTS, Ghost, Invariant
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.replay import Scenario
-from hfedu.run.trace import Recording
+from hfedu.run.recording import Recording
 
 
 @dataclass(frozen=True)

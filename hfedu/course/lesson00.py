@@ -13,8 +13,9 @@ from hfedu.files import asset
 from hfedu.hf.call import HF_MAILBOX_SEND
 from hfedu.notebook import Run
 from hfedu.run.ramdisk import RamDisk
-from hfedu.run.trace import Event, Kind
-from hfedu.view import words
+from hfedu.run.kinds import Kind
+from hfedu.run.recording import Event
+from hfedu.run import words
 
 MAILBOXES = 4
 """So many the message of the exercise is to pass."""

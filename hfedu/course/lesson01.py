@@ -18,8 +18,9 @@ from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.platform import HypervisorHang
 from hfedu.notebook import Run
 from hfedu.run.ramdisk import RamDisk
-from hfedu.run.trace import Event, Kind
-from hfedu.view import words
+from hfedu.run.kinds import Kind
+from hfedu.run.recording import Event
+from hfedu.run import words
 
 TERMS = {
     "register": "A field of 64 bits inside the processor. Instructions compute with registers, not with memory.",

@@ -14,8 +14,8 @@ from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_r
 from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_VM_CONFIGURE
 from hfedu.notebook import Run
 from hfedu.run.replay import Scenario
-from hfedu.run.trace import Event
-from hfedu.view import words
+from hfedu.run.recording import Event
+from hfedu.run import words
 
 
 def waiting() -> Run:

@@ -11,7 +11,7 @@ from hfedu.course.scenes import boot, call_of, calls, delivered, is_guest, is_or
 from hfedu.guest.scripted import Script, clear, configure, load, receive, send, vcpu_run
 from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_SEND, HF_VCPU_RUN
 from hfedu.notebook import Run
-from hfedu.view import words
+from hfedu.run import words
 
 VM1_RECV_PAGE = 0x40F8_5000
 STEPS = ("receive", "copy", "clear")

@@ -30,8 +30,9 @@ from hfedu.hf.call import (
     hf_mailbox_receive_return,
 )
 from hfedu.notebook import Run
-from hfedu.run.trace import Event, Kind
-from hfedu.view.words import text_of
+from hfedu.run.kinds import Kind
+from hfedu.run.recording import Event
+from hfedu.run.words import text_of
 
 TERMS = {
     "router": "What passes a message on to the receiver that it names, and does not look at what is inside.",

@@ -31,9 +31,10 @@ from hfedu.history.rpc import RPC_REPLY, RPC_REQUEST
 from hfedu.notebook import Machine, Run
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.replay import Scenario
-from hfedu.run.trace import Event, Kind
-from hfedu.view import words
-from hfedu.view.steps import Stepper
+from hfedu.run.kinds import Kind
+from hfedu.run.recording import Event
+from hfedu.run import words
+from hfedu.run.stepper import Stepper
 
 TERMS = {
     "commit": "One recorded change of a program's sources, with a message that says what it is for.",

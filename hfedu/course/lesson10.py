@@ -18,10 +18,11 @@ from hfedu.run.explorer import Exploration, counterexample, explore
 from hfedu.run.invariants import Ghost, Invariant
 from hfedu.run.replay import Scenario
 from hfedu.run.schedule import Schedule, chooser
-from hfedu.run.trace import Event, Kind
-from hfedu.view import words
+from hfedu.run.kinds import Kind
+from hfedu.run.recording import Event
+from hfedu.run import words
 from hfedu.view.compare import Comparison, compare
-from hfedu.view.steps import Stepper, Taken
+from hfedu.run.stepper import Stepper, Taken
 
 COUNTER = 0x4010_0000
 """Memory of the primary, which its vCPUs on all physical CPUs share."""

@@ -19,8 +19,9 @@ from hfedu.notebook import Run
 from hfedu.run.explorer import explore
 from hfedu.run.invariants import INVARIANTS, Ghost, Invariant
 from hfedu.run.replay import Scenario
-from hfedu.run.trace import Event, Kind
-from hfedu.view import words
+from hfedu.run.kinds import Kind
+from hfedu.run.recording import Event
+from hfedu.run import words
 
 RULES = tuple(i for i in INVARIANTS if i.name in ("live-once", "registers-kept", "result-kept"))
 """What the race breaks."""

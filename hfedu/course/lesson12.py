@@ -31,7 +31,7 @@ from hfedu.run.explorer import explore
 from hfedu.run.invariants import INVARIANTS
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.replay import Scenario
-from hfedu.run.trace import Event
+from hfedu.run.recording import Event
 
 PRIMARY_MEMORY = 0x4008_0000
 

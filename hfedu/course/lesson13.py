@@ -20,8 +20,9 @@ from hfedu.hf.call import (
 )
 from hfedu.notebook import Run
 from hfedu.run.ramdisk import Image, RamDisk
-from hfedu.run.trace import Event, Kind
-from hfedu.view import words
+from hfedu.run.kinds import Kind
+from hfedu.run.recording import Event
+from hfedu.run import words
 
 MAX_INSTRUCTIONS, MAX_TRAPS = 300_000, 400
 ASSEMBLY = "assembly as a text"

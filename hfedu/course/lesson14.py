@@ -16,7 +16,8 @@ from hfedu.hf.call import HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_VCPU_RUN, HF_V
 from hfedu.hf.vm import MailboxState
 from hfedu.notebook import Machine, Run
 from hfedu.run.ramdisk import Image, RamDisk
-from hfedu.run.trace import Event, Kind
+from hfedu.run.kinds import Kind
+from hfedu.run.recording import Event
 
 ROUTER = 1
 POLICY = {0: {2, 3}, 2: {0, 3, 5}, 3: {2}}

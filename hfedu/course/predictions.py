@@ -15,7 +15,7 @@ from hfedu.course.exercises import LESSONS
 from hfedu.course.record import RECORD, Standing
 from hfedu.errors import Mistake
 from hfedu.notebook import Run
-from hfedu.run.trace import Event
+from hfedu.run.recording import Event
 from hfedu.widgets.keys import row
 from hfedu.widgets.player import Player
 

@@ -12,9 +12,10 @@ from hfedu.guest.scripted import Script
 from hfedu.guest.toolchain import assemble
 from hfedu.notebook import Machine, Run
 from hfedu.run.ramdisk import RamDisk
-from hfedu.run.trace import Event, Kind, Outcome
-from hfedu.view import words
-from hfedu.view.steps import Stepper
+from hfedu.run.kinds import Kind
+from hfedu.run.recording import Event, Outcome
+from hfedu.run import words
+from hfedu.run.stepper import Stepper
 
 MAX_TRAPS = 400
 """Enough for every exercise; an answer that never ends is stopped here."""

@@ -11,6 +11,10 @@ class OutOfBudget(Exception):
     """A limit was reached; the text is a sentence that says which."""
 
 
+class OutOfTime(OutOfBudget):
+    """The limit that was reached is the clock's: elsewhere, or next time, it may be reached later."""
+
+
 class StuckForever(Exception):
     """Nothing can ever happen again: the CPU waits or takes exceptions for ever. The text is a sentence."""
 
@@ -45,4 +49,4 @@ class Budget:
         if self.traps is not None and self.trapped >= self.traps:
             raise OutOfBudget(f"The guests used up their {self.traps:,} traps to the hypervisor.")
         if self.deadline is not None and time.monotonic() >= self.deadline:
-            raise OutOfBudget(f"The run used up its {self.seconds:g} seconds.")
+            raise OutOfTime(f"The run used up its {self.seconds:g} seconds.")

@@ -1,6 +1,11 @@
-"""The hypercall interface: numbers and the packing of results (upstream: inc/vmapi/hf/call.h)."""
+"""The hypercall interface: the table of the calls and the packing of results (upstream: inc/vmapi/hf/call.h).
 
-from enum import IntEnum
+A row of the table is all that there is to know of a call but what it does. Who serves it, who may make it, how it is
+said, what `guest.h` and the scripts' helpers are made of: all of that follows from the row.
+"""
+
+from collections.abc import Iterable
+from enum import Enum, IntEnum
 from typing import NamedTuple
 
 HF_PRIMARY_VM_ID = 0
@@ -20,6 +25,54 @@ MASK32 = 0xFFFF_FFFF
 MASK64 = 0xFFFF_FFFF_FFFF_FFFF
 ERROR = MASK64
 """-1 as the guest sees it in x0."""
+WIDTHS = {"vm": MASK32, "vcpu": MASK32}
+"""Arguments of 32 bits, by name: the upper half of the register is ignored. All others have 64."""
+
+
+class Caller(Enum):
+    """Who may make a call; anybody else is refused."""
+
+    ALL = "all"
+    PRIMARY = "primary"
+    SECONDARIES = "secondaries"
+
+
+class Call(NamedTuple):
+    """A row of the table of calls.
+
+    `name` is the constant of the interface, `verb` how people say it, `args` the names of x1, x2 and x3 as far as they
+    are used: "vm", "vcpu", "size", "send", "recv", "block" or a name of its own. `gives` is what the result is: a
+    "status" (0 or -1), a "count", a "vcpu", a "vm", a "message" (sender and size), a "run" (`VcpuRunReturn`), or
+    "bytes". Whoever is not among the callers gets `refused`. `meaning` is a sentence without a full stop.
+    """
+
+    number: int
+    name: str
+    verb: str
+    args: tuple[str, ...] = ()
+    who: Caller = Caller.ALL
+    gives: str = "status"
+    refused: int = ERROR
+    meaning: str = ""
+
+    @property
+    def api(self) -> str:
+        """The function that serves it. Example: HF_MAILBOX_SEND -> "api_mailbox_send"."""
+        return f"api_{self.name.removeprefix('HF_').lower()}"
+
+    @property
+    def waits(self) -> bool:
+        """Whether the caller may be switched out without a result: that comes when it runs again."""
+        return self.gives in ("run", "message", "bytes")
+
+    def decode(self, x1: int, x2: int, x3: int) -> list[int]:
+        """The arguments that the call has, each of its width."""
+        return [value & WIDTHS.get(name, MASK64) for name, value in zip(self.args, (x1, x2, x3), strict=False)]
+
+
+def by_number(rows: Iterable[Call]) -> dict[int, Call]:
+    """A table of calls, to be looked up by number."""
+    return {row.number: row for row in rows}
 
 
 class HfVcpuRun(IntEnum):
@@ -67,3 +120,25 @@ def hf_mailbox_receive_response(vm_id: int, size: int) -> int:
 def hf_mailbox_receive_return(value: int) -> MailboxReceiveReturn:
     """Unpack what `hf_mailbox_receive_response` packed."""
     return MailboxReceiveReturn(value & MASK16, value >> 32 & MASK32)
+
+
+WAITS = hf_vcpu_run_response(HfVcpuRun.WAIT_FOR_INTERRUPT, 0, 0)
+"""What the primary sees when a vCPU waits, and when it cannot run."""
+
+CALLS = (
+    Call(HF_VCPU_RUN, "HF_VCPU_RUN", "run", ("vm", "vcpu"), Caller.PRIMARY, "run", WAITS,
+         "runs a vCPU of a secondary until that waits, sends or is interrupted"),
+    Call(HF_VM_GET_COUNT, "HF_VM_GET_COUNT", "vm_count", gives="count",
+         meaning="how many VMs there are, the primary included"),
+    Call(HF_VCPU_GET_COUNT, "HF_VCPU_GET_COUNT", "vcpu_count", ("vm",), Caller.PRIMARY, "count",
+         meaning="how many vCPUs a VM has"),
+    Call(HF_VM_CONFIGURE, "HF_VM_CONFIGURE", "configure", ("send", "recv"),
+         meaning="names the pages through which the VM sends and receives, once"),
+    Call(HF_MAILBOX_SEND, "HF_MAILBOX_SEND", "send", ("vm", "size"), gives="vcpu",
+         meaning="copies a message from the caller's send page to another VM's mailbox"),
+    Call(HF_MAILBOX_RECEIVE, "HF_MAILBOX_RECEIVE", "receive", ("block",), Caller.SECONDARIES, "message",
+         meaning="takes the message that came, or waits for one"),
+    Call(HF_MAILBOX_CLEAR, "HF_MAILBOX_CLEAR", "clear",
+         meaning="empties the caller's mailbox so that the next message can come"),
+)  # fmt: skip
+"""The interface of 2018-10-04."""

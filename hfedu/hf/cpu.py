@@ -5,6 +5,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from hfedu.hf.arch import FP_SIZE, VMPIDR_EL2, ArchRegs
+from hfedu.hf.check import Check
 from hfedu.hf.spinlock import SpinLock, Step
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Vcpu:
         self.vm = vm
         self.index = index
         self.name = f"{vm.name}.vcpu{index}"
-        self.lock = SpinLock(f"{self.name}.lock")
+        self.lock = SpinLock(f"{self.name}.lock", self)
         self.state: Enum = VcpuState.OFF
         self.mailbox_next: Vcpu | None = None
         self.regs = self.new_regs()
@@ -56,15 +57,16 @@ class Cpu:
     `Vcpu.regs` when it switches. At a trap x0-x30, PC and SPSR are there; `read_system_registers` fetches the
     rest, when the hypervisor saves it; `read_fp` and `write_fp` reach the floating-point registers, which the
     hypervisor of 2018 never touches. `vttbr_el2`, `hcr_el2` and `cnthctl_el2` decide what the guest may touch.
+    `refused` is the condition for which the last call was refused, None if it was not, or for no reason that was given.
     """
 
     __slots__ = ("cnthctl_el2", "current", "hcr_el2", "id", "is_on", "lock", "name",
-                 "read_fp", "read_system_registers", "regs", "save", "vttbr_el2", "write_fp")  # fmt: skip
+                 "read_fp", "read_system_registers", "refused", "regs", "save", "vttbr_el2", "write_fp")  # fmt: skip
 
     def __init__(self, cpu_id: int) -> None:
         self.id = cpu_id
         self.name = f"cpu{cpu_id}"
-        self.lock = SpinLock(f"{self.name}.lock")
+        self.lock = SpinLock(f"{self.name}.lock", self)
         self.is_on = False
         self.current: Vcpu | None = None
         self.regs = ArchRegs()
@@ -72,4 +74,5 @@ class Cpu:
         self.read_fp: Callable[[], bytes] = lambda: bytes(FP_SIZE)
         self.write_fp: Callable[[bytes], None] = lambda _: None
         self.save = Step("save", self)
+        self.refused: Check | None = None
         self.vttbr_el2 = self.hcr_el2 = self.cnthctl_el2 = 0

@@ -5,26 +5,15 @@ another vCPU is to run, saves the registers of the old one and restores those of
 come after the API has released every lock.
 """
 
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from hfedu.hf import arch
-from hfedu.hf.addr import Ipa
-from hfedu.hf.api import Api, running
+from hfedu.hf.api import Api, Result, running
 from hfedu.hf.arch import ESR_FNV, ESR_IL, PC
-from hfedu.hf.call import (
-    ERROR,
-    HF_MAILBOX_CLEAR,
-    HF_MAILBOX_RECEIVE,
-    HF_MAILBOX_SEND,
-    HF_PRIMARY_VM_ID,
-    HF_VCPU_GET_COUNT,
-    HF_VCPU_RUN,
-    HF_VM_CONFIGURE,
-    HF_VM_GET_COUNT,
-    MASK32,
-    MASK64,
-)
+from hfedu.hf.call import CALLS, HF_PRIMARY_VM_ID, MASK32, Call, Caller, by_number
+from hfedu.hf.check import Refused
 from hfedu.hf.cpu import Cpu, Vcpu
+from hfedu.hf.hook import hook
 from hfedu.hf.platform import HypervisorHang
 from hfedu.hf.psci import PSCI_CONVENTION_MASK, Psci
 from hfedu.hf.spinlock import Steps
@@ -41,9 +30,22 @@ class Trap(NamedTuple):
 
 
 class Handler(Api, Psci):
-    """The exception vectors of EL2. `saved_registers` is how many registers of `ArchRegs` a switch saves."""
+    """The exception vectors of EL2.
+
+    `saved_registers` is how many registers of `ArchRegs` a switch saves. `rows` are calls that a class brings, `calls`
+    all that it serves, by number: its own and those of the classes that it builds on. A row is served by the method
+    that is named after it, which gets the CPU and the arguments that the row names, and gives x0, or x0 and the vCPU
+    that is to run: at once, or as a generator of `Step`s.
+    """
 
     saved_registers = arch.SAVED
+    rows: ClassVar[tuple[Call, ...]] = CALLS
+    calls: ClassVar[dict[int, Call]] = by_number(CALLS)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Put the calls of a class over those of its bases."""
+        super().__init_subclass__(**options)
+        cls.calls = by_number(row for base in reversed(cls.__mro__) for row in vars(base).get("rows", ()))
 
     def handle(self, cpu: Cpu, trap: Trap) -> Steps[None]:
         """Serve one trap of the vCPU that `cpu` runs, and leave in `cpu` whatever runs next."""
@@ -51,6 +53,7 @@ class Handler(Api, Psci):
             yield from self.switch(cpu, (yield from self.irq_lower(cpu)))
         elif trap.esr >> 26 == arch.EC_HVC:
             ret, next_vcpu = yield from self.hvc_handler(cpu, *cpu.regs[:4])
+            cpu.refused = ret.check if isinstance(ret, Refused) else None
             if next_vcpu is not None:
                 yield running(cpu).retval
                 running(cpu).regs.set_retval(ret)
@@ -68,44 +71,54 @@ class Handler(Api, Psci):
         yield next_vcpu.restore
         self.restore_registers(cpu, next_vcpu)
 
+    @hook
     def save(self, cpu: Cpu, vcpu: Vcpu) -> Steps[None]:
         """Save what is left of the vCPU that this CPU leaves."""
         yield cpu.save
         self.save_registers(cpu, vcpu)
 
+    @hook
     def save_registers(self, cpu: Cpu, vcpu: Vcpu) -> None:
         """Copy registers out of the CPU."""
         cpu.read_system_registers()
         vcpu.regs[: self.saved_registers] = cpu.regs[: self.saved_registers]
 
+    @hook
     def restore_registers(self, cpu: Cpu, vcpu: Vcpu) -> None:
         """Copy registers into the CPU. Those that were not saved stay as the last vCPU left them."""
         cpu.current = vcpu
         cpu.regs[: self.saved_registers] = vcpu.regs[: self.saved_registers]
 
-    def hvc_handler(self, cpu: Cpu, function: int, arg1: int, arg2: int, arg3: int) -> Steps[tuple[int, Vcpu | None]]:
+    def hvc_handler(self, cpu: Cpu, function: int, arg1: int, arg2: int, arg3: int) -> Steps[Result]:
         """Serve one HVC: PSCI first if it comes from the primary, then the hypercalls, else -1."""
-        if running(cpu).vm.id == HF_PRIMARY_VM_ID:
+        caller = running(cpu).vm
+        if caller.id == HF_PRIMARY_VM_ID:
             psci_ret = yield from self.psci_handler(cpu, function, arg1, arg2, arg3)
             if psci_ret is not None:
-                return psci_ret & MASK64, None
-        number = call_number(function)
-        if number == HF_VCPU_RUN:
-            return (yield from self.api_vcpu_run(cpu, arg1, arg2))
-        if number == HF_MAILBOX_SEND:
-            return (yield from self.api_mailbox_send(cpu, arg1, arg2))
-        if number == HF_MAILBOX_RECEIVE:
-            return (yield from self.api_mailbox_receive(cpu, arg1))
-        if number == HF_MAILBOX_CLEAR:
-            return (yield from self.api_mailbox_clear(cpu))
-        if number == HF_VM_CONFIGURE:
-            return (yield from self.api_vm_configure(cpu, Ipa(arg1), Ipa(arg2))), None
-        if number == HF_VM_GET_COUNT:
-            return self.api_vm_get_count(), None
-        if number == HF_VCPU_GET_COUNT:
-            return self.api_vcpu_get_count(cpu, arg1), None
-        return ERROR, None
+                return psci_ret, None
+        row = self.calls.get(call_number(function))
+        if row is None:
+            return self.require(False, "the function is known", caller, function=function & MASK32), None
+        allowed = self.may_call(row, cpu)
+        if not allowed:
+            return allowed, None
+        answer: Any = getattr(self, row.api)(cpu, *row.decode(arg1, arg2, arg3))
+        if not isinstance(answer, int | tuple):
+            answer = yield from answer
+        return (answer, None) if isinstance(answer, int) else answer
 
+    @hook
+    def may_call(self, row: Call, cpu: Cpu) -> bool | Refused:
+        """Whether the caller is among those that a call is for."""
+        if row.who is Caller.ALL:
+            return True
+        vm = running(cpu).vm
+        primary = vm.id == HF_PRIMARY_VM_ID
+        wanted = row.who is Caller.PRIMARY
+        condition = "the caller is the primary" if wanted else "the caller is a secondary"
+        return self.require(primary == wanted, condition, vm, row.refused, vm=vm.id)
+
+    @hook
     def irq_lower(self, cpu: Cpu) -> Steps[Vcpu]:
         """A physical interrupt while a secondary runs: the primary must see to it."""
         return (yield from self.api_yield(cpu))
@@ -132,10 +145,12 @@ class Handler(Api, Psci):
         self.dlog(f"Unknown lower sync exception pc={pc:#x}, esr={esr:#x}, ec={ec:#x}\n")
         return (yield from self.abort(cpu, "an instruction that traps and that the hypervisor does not know"))
 
+    @hook
     def wfi(self, cpu: Cpu, esr: int) -> Steps[Vcpu | None]:
         """A secondary waits for an interrupt. The instruction is not skipped."""
         return (yield from self.api_wait_for_interrupt(cpu))
 
+    @hook
     def wfe(self, cpu: Cpu, esr: int) -> Steps[Vcpu | None]:
         """A secondary waits for an event, which hardware alone traps. It goes back to the same instruction."""
         yield from ()
@@ -149,9 +164,11 @@ class Handler(Api, Psci):
             ret = yield from self.psci_handler(cpu, *regs[:4])
         if ret is None:
             self.dlog(f"Unsupported SMC call: {regs[0]:#x}\n")
-            ret = -1
-        regs[0] = ret & MASK64
+            ret = self.require(False, "the function is the primary's PSCI", running(cpu).vm, function=regs[0] & MASK32)
+        cpu.refused = ret.check if isinstance(ret, Refused) else None
+        regs[0] = ret
 
+    @hook
     def abort(self, cpu: Cpu, what: str) -> Steps[Vcpu]:
         """End as upstream does: this version cannot stop one VM, so it spins and takes the CPU with it."""
         vcpu = running(cpu)

@@ -172,11 +172,15 @@ class Load(Mm):
     ) -> None:
         """One line of `vms.txt`. `VmSkipped` if that VM cannot be loaded."""
         self.dlog(f"Loading {name.decode('latin-1')}\n")
-        kernel = self.find_file(cpio, name) or self.fail("Unable to load kernel", VmSkipped)
+        found = self.find_file(cpio, name)
+        file = found or File(name, Va(0), 0)
+        self.noted(found is not None, "the kernel is in the RAM disk", file)
+        kernel = found or self.fail("Unable to load kernel", VmSkipped)
         mem = align_up(mem, PAGE_SIZE)
-        if mem < kernel.size:
+        if not self.noted(mem >= kernel.size, "memory >= size of the kernel", file, memory=mem, size=kernel.size):
             self.fail("Kernel is larger than available memory", VmSkipped)
         where = carve_out_mem_range(available, mem)
+        self.noted(where is not None, "a range of RAM has room", file, memory=mem)
         begin, end = where or self.fail(f"Not enough memory ({mem} bytes)", VmSkipped)
         if not self.copy_to_unmapped(begin, kernel):
             self.fail("Unable to copy kernel", VmSkipped)

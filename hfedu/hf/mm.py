@@ -14,6 +14,7 @@ from hfedu.hf import arch
 from hfedu.hf import platform as board
 from hfedu.hf.addr import NULL, PAGE_BITS, PAGE_SIZE, Ipa, Pa, Va, align_up, pa_add, pa_from_ipa, pa_from_va, va_from_pa
 from hfedu.hf.call import MASK64
+from hfedu.hf.check import Checks
 from hfedu.hf.platform import BusError, HypervisorHang, Platform
 
 MM_MODE_R, MM_MODE_W, MM_MODE_X, MM_MODE_D = 0x01, 0x02, 0x04, 0x08
@@ -105,13 +106,19 @@ def arch_mm_mode_to_attrs(mode: int) -> int:
         return 0
     read, write, execute, device = (bool(mode & flag) for flag in (MM_MODE_R, MM_MODE_W, MM_MODE_X, MM_MODE_D))
     if mode & MM_MODE_STAGE1:
-        attrs = STAGE1_XN * (not execute) | STAGE1_READONLY * (not write) | STAGE1_NORMAL * (not device)
-        return PTE_VALID | PTE_AF | STAGE1_SH_OUTER | attrs
-    attrs = STAGE2_XN * (not execute) | STAGE2_S2AP_W * write | STAGE2_S2AP_R * read
-    return PTE_VALID | PTE_AF | (STAGE2_MEMATTR_DEVICE if device else STAGE2_MEMATTR_NORMAL) | attrs
+        attrs = PTE_VALID | PTE_AF | STAGE1_SH_OUTER
+        attrs |= 0 if execute else STAGE1_XN
+        attrs |= 0 if write else STAGE1_READONLY
+        attrs |= 0 if device else STAGE1_NORMAL
+        return attrs
+    attrs = PTE_VALID | PTE_AF | (STAGE2_MEMATTR_DEVICE if device else STAGE2_MEMATTR_NORMAL)
+    attrs |= STAGE2_S2AP_R if read else 0
+    attrs |= STAGE2_S2AP_W if write else 0
+    attrs |= 0 if execute else STAGE2_XN
+    return attrs
 
 
-class Mm:
+class Mm(Checks):
     """The memory half of the hypervisor: the pool, the tables, and its own accesses through stage 1."""
 
     def __init__(self, platform: Platform) -> None:
@@ -147,6 +154,10 @@ class Mm:
             return Pa(0)
         self.heap_next = pa_add(page, PAGE_SIZE)
         return page
+
+    def heap_left(self) -> int:
+        """How many pages the pool still has."""
+        return (board.HEAP_BEGIN + board.HEAP_PAGES * PAGE_SIZE - self.heap_next) // PAGE_SIZE
 
     def hfree(self, page: Pa) -> None:
         """Give nothing back: this allocator only says that somebody asked."""

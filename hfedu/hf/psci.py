@@ -2,8 +2,10 @@
 
 from enum import IntEnum
 
-from hfedu.hf.call import HF_PRIMARY_VM_ID, MASK32
+from hfedu.hf.call import HF_PRIMARY_VM_ID, MASK32, MASK64, Call, Caller, by_number
+from hfedu.hf.check import Refused
 from hfedu.hf.cpu import Cpu
+from hfedu.hf.hook import hook
 from hfedu.hf.mm import Mm
 from hfedu.hf.platform import CpuDown
 from hfedu.hf.spinlock import Steps, sl_lock, sl_unlock
@@ -24,7 +26,15 @@ class PsciCall(IntEnum):
     SYSTEM_RESET = 0x8400_0009
 
 
-PSCI_CALLS = frozenset(map(int, PsciCall))
+ARGUMENTS = {
+    PsciCall.CPU_ON: ("cpu", "entry", "context"),
+    PsciCall.AFFINITY_INFO: ("cpu", "level"),
+}
+PSCI_CALLS = by_number(
+    Call(int(psci), f"PSCI_{psci.name}", psci.name.lower(), ARGUMENTS.get(psci, ()), Caller.PRIMARY)
+    for psci in PsciCall
+)
+"""What is known of them, in rows like those of the hypercalls; `psci_handler` serves them."""
 
 PSCI_SUCCESS, PSCI_NOT_SUPPORTED, PSCI_INVALID_PARAMETERS = 0, -1, -2
 PSCI_ALREADY_ON, PSCI_INTERNAL_FAILURE = -4, -6
@@ -33,7 +43,7 @@ PSCI_TRUSTED_OS_NOT_PRESENT_MP = 2
 
 
 class Psci(Mm):
-    """Answers the primary's PSCI calls, with the firmware's help. Results are signed 32-bit numbers."""
+    """Answers the primary's PSCI calls, with the firmware's help. Results are those of x0: 64 bits."""
 
     cpus: list[Cpu]
     vms: list[Vm]
@@ -74,24 +84,36 @@ class Psci(Mm):
                 yield from sl_unlock(cpu, cpu.lock)
                 raise CpuDown
             case PsciCall.AFFINITY_INFO:
-                target = self.cpu_find(arg0)
-                if target is None:
-                    return PSCI_INVALID_PARAMETERS
-                if arg1 != 0:
-                    return PSCI_NOT_SUPPORTED
+                target = self.existing_cpu(cpu, arg0)
+                if isinstance(target, Refused):
+                    return target
+                level = self.require(arg1 == 0, "level == 0", target, PSCI_NOT_SUPPORTED & MASK64, level=arg1)
+                if not level:
+                    return level
                 yield from sl_lock(cpu, target.lock)
                 is_on = target.is_on
                 yield from sl_unlock(cpu, target.lock)
                 return PSCI_AFFINITY_ON if is_on else PSCI_AFFINITY_OFF
             case PsciCall.CPU_ON:
-                target = self.cpu_find(arg0)
-                if target is None:
-                    return PSCI_INVALID_PARAMETERS
-                if (yield from self.cpu_on(cpu, target, arg1, arg2)):
-                    return PSCI_ALREADY_ON
+                target = self.existing_cpu(cpu, arg0)
+                if isinstance(target, Refused):
+                    return target
+                was_on = yield from self.cpu_on(cpu, target, arg1, arg2)
+                off = self.require(not was_on, "the CPU is off", target, PSCI_ALREADY_ON & MASK64)
+                if not off:
+                    return off
                 ret = self.platform.smc(PsciCall.CPU_ON, arg0, arg1, arg2)
                 if ret != PSCI_SUCCESS:
                     self.dlog(f"Unexpected return from PSCI_CPU_ON: {ret & MASK32:#x}\n")
-                    return PSCI_INTERNAL_FAILURE
-                return PSCI_SUCCESS
+                failed = PSCI_INTERNAL_FAILURE & MASK64
+                done = self.require(ret == PSCI_SUCCESS, "the firmware turns it on", target, failed, said=ret & MASK64)
+                return PSCI_SUCCESS if done else done
         return None
+
+    @hook
+    def existing_cpu(self, cpu: Cpu, cpu_id: int) -> Cpu | Refused:
+        """The physical CPU that the primary names, or the refusal."""
+        found = self.cpu_find(cpu_id)
+        invalid = PSCI_INVALID_PARAMETERS & MASK64
+        exists = self.require(found is not None, "the CPU exists", cpu, invalid, id=cpu_id, count=len(self.cpus))
+        return exists if isinstance(exists, Refused) else self.cpus[cpu_id]

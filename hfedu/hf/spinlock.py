@@ -14,6 +14,10 @@ T = TypeVar("T")
 class SelfDeadlock(HypervisorHang):
     """A physical CPU waits for a lock that it holds itself."""
 
+    def __init__(self, cpu: int, lock: str) -> None:
+        super().__init__(f"CPU {cpu} takes {lock}, which it holds already, and spins for ever: self-deadlock.")
+        self.cpu, self.lock = cpu, lock
+
 
 class Step(NamedTuple):
     """The next atomic action on shared state, announced before it is done; resuming does it.
@@ -32,12 +36,12 @@ Steps = Generator[Step, None, T]
 
 
 class SpinLock:
-    """A lock that one physical CPU holds at a time. `owner` is that CPU, or None."""
+    """A lock that one physical CPU holds at a time. `owner` is that CPU, or None; `of` is what it guards."""
 
-    __slots__ = ("acquire", "name", "owner", "release")
+    __slots__ = ("acquire", "name", "of", "owner", "release")
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, of: Any) -> None:
+        self.name, self.of = name, of
         self.owner: Cpu | None = None
         self.acquire = Step("acquire", self)
         self.release = Step("release", self)
@@ -49,9 +53,7 @@ def sl_lock(cpu: "Cpu", lock: SpinLock) -> Steps[None]:
     `SelfDeadlock` if `cpu` holds it: nobody else will ever drop it.
     """
     if lock.owner is cpu:
-        raise SelfDeadlock(
-            f"CPU {cpu.id} takes {lock.name}, which it holds already, and spins for ever: self-deadlock."
-        )
+        raise SelfDeadlock(cpu.id, lock.name)
     yield lock.acquire
     assert lock.owner is None, f"{lock.name} is already held"
     lock.owner = cpu

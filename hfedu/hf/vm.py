@@ -20,11 +20,12 @@ class MailboxState(Enum):
 class Mailbox:
     """A VM's one message. `send` and `recv` are its pages as the hypervisor maps them, NULL before configure.
 
-    `recv_waiter` is the top of a stack of vCPUs that wait for a message. Guarded by the VM's lock.
+    `vm` is its owner. `recv_waiter` is the top of a stack of vCPUs that wait for a message. Guarded by the VM's lock.
     """
 
     __slots__ = ("clear", "deliver", "name", "read", "recv", "recv_bytes", "recv_from_id", "recv_waiter", "send",
-                 "state")  # fmt: skip
+                 "state", "vm")  # fmt: skip
+    vm: "Vm"
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -51,8 +52,9 @@ class Vm:
     def __init__(self, vm_id: int, vcpu_count: int, ptable: Ptable) -> None:
         self.id = vm_id
         self.name = f"vm{vm_id}"
-        self.lock = SpinLock(f"{self.name}.lock")
+        self.lock = SpinLock(f"{self.name}.lock", self)
         self.ptable = ptable
         self.vcpu_count = vcpu_count
         self.mailbox = self.mailbox_type(f"{self.name}.mailbox")
+        self.mailbox.vm = self
         self.vcpus = [self.vcpu_type(self, index) for index in range(min(vcpu_count, MAX_CPUS))]

@@ -1,31 +1,32 @@
 """The hypervisor before and after 2018-10-04: each later repair as a small override, and the interface it replaced.
 
-`hypervisor_type` puts a profile and repairs over a hypervisor. A repair is a class whose docstring says, in two
-paragraphs, what was wrong and what it does; it is written from that and from what must hold, and is not upstream's
-code. What repairs add to the interface stands in `abi`. They add two kinds of `Step`: "interrupt", a look at a vCPU's
+`hypervisor_type` puts a profile, repairs and changes of one's own over a hypervisor. A repair is a class; `FIXES` says
+what was wrong and what it does. It is written from that and from what must hold, and is not upstream's code. What
+repairs add to the interface stands in `abi`. They add two kinds of `Step`: "interrupt", a look at a vCPU's
 interrupts, and "abort", a look at or a change of a VM's `aborting`.
 """
 
 import difflib
-import inspect
 from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeVar
 
 from hfedu.errors import Mistake
 from hfedu.hf.hypervisor import Hypervisor
+from hfedu.hf.vm import Vm
 from hfedu.history import faults, interrupts, mailbox, registers, switching
 from hfedu.history.abi import LaterVm
-from hfedu.history.rpc import Rpc
+from hfedu.history.rpc import Rpc, RpcVm
 
 H = TypeVar("H", bound=Hypervisor)
-Change = str | type[Hypervisor]
-"""The id of a repair, or a class of your own that overrides what it changes."""
+T = TypeVar("T")
+Change = type[Hypervisor]
+"""A class of one's own that overrides what it changes."""
 PROFILES = ("2018-10-04", "fixed", "rpc")
 """As it was that day; with every repair; with the interface that the commit of that day removed."""
 
 
 class Fix(NamedTuple):
-    """A repair. `needs` are the ids of those it builds on.
+    """A repair: `summary` says what was wrong, `repair` what it does. `needs` are the ids of those it builds on.
 
     `shown_by` says who can show the defect: "explorer" (it takes two CPUs), "real guest" or "scripted guest".
     """
@@ -33,67 +34,202 @@ class Fix(NamedTuple):
     id: str
     mixin: type[Hypervisor]
     shown_by: str
+    summary: str
+    repair: str
     needs: tuple[str, ...] = ()
-
-    @property
-    def summary(self) -> str:
-        """What was wrong."""
-        return self._paragraph(0)
-
-    @property
-    def repair(self) -> str:
-        """What the repair does."""
-        return self._paragraph(1)
-
-    def _paragraph(self, number: int) -> str:
-        return " ".join((inspect.getdoc(self.mixin) or "").split("\n\n")[number].split())
 
 
 FIXES = {
     fix.id: fix
     for fix in (
-        Fix("blocked-state", switching.BlockedState, "scripted guest"),
-        Fix("regs-race", switching.RegsRace, "explorer"),
-        Fix("nested-locks", switching.NestedLocks, "explorer", ("blocked-state",)),
-        Fix("wfi-repeats", interrupts.WfiRepeats, "real guest", ("no-interrupt",)),
-        Fix("wfe-loops", interrupts.WfeLoops, "scripted guest"),
-        Fix("no-interrupt", interrupts.NoInterrupt, "real guest", ("blocked-state",)),
-        Fix("timer-inverted", interrupts.TimerInverted, "real guest"),
-        Fix("abort-hangs", faults.AbortHangs, "real guest"),
-        Fix("clear-not-idempotent", mailbox.ClearNotIdempotent, "scripted guest"),
-        Fix("writable-notify", mailbox.WritableNotify, "scripted guest"),
-        Fix("exception-regs", registers.ExceptionRegs, "real guest"),
-        Fix("fp-regs", registers.FpRegs, "real guest"),
-        Fix("preempt-as-yield", switching.PreemptAsYield, "scripted guest"),
-        Fix("late-interrupt", interrupts.LateInterrupt, "scripted guest", ("no-interrupt",)),
+        Fix(
+            "blocked-state",
+            switching.BlockedState,
+            "scripted guest",
+            "A vCPU that waits for a message is recorded as waiting for an interrupt: the switch overwrites its state.",
+            "The switch leaves it BLOCKED_MAILBOX.",
+        ),
+        Fix(
+            "regs-race",
+            switching.RegsRace,
+            "explorer",
+            "A vCPU is ready before the CPU that leaves it has saved its registers: another CPU can run it with "
+            "old ones, and the late save overwrites its result.",
+            "A vCPU runs only once its registers are saved, tested and taken under one lock; its result is kept "
+            "beside them until it runs.",
+        ),
+        Fix(
+            "nested-locks",
+            switching.NestedLocks,
+            "explorer",
+            "A blocking receive goes back to the primary with its VM's lock held, and takes the vCPU's lock again "
+            "under it.",
+            "It drops both locks before it goes back. From then on a sender may wake the vCPU, so its state is "
+            "not written again.",
+            needs=("blocked-state",),
+        ),
+        Fix(
+            "wfi-repeats",
+            interrupts.WfiRepeats,
+            "real guest",
+            "A trapped WFI is not skipped, so the vCPU traps on it again whenever it runs.",
+            "The WFI is skipped, and it does not wait while an interrupt is pending.",
+            needs=("no-interrupt",),
+        ),
+        Fix(
+            "wfe-loops",
+            interrupts.WfeLoops,
+            "scripted guest",
+            "A trapped WFE goes back to itself for ever. Only hardware traps it: here a scripted guest stands in.",
+            "The WFE is skipped, and the vCPU yields.",
+        ),
+        Fix(
+            "no-interrupt",
+            interrupts.NoInterrupt,
+            "real guest",
+            "Nothing wakes a vCPU that waits in a WFI, so a message to it is never received.",
+            "The primary can inject an interrupt, which ends the wait of a WFI, and of a receive with -1. A real "
+            "guest finds it at its vector, a script asks for it; a vCPU that runs on another CPU sees it after "
+            "its next trap.",
+            needs=("blocked-state",),
+        ),
+        Fix(
+            "timer-inverted",
+            interrupts.TimerInverted,
+            "real guest",
+            "CNTHCTL_EL2 is set as if its bits forbade, so the primary's look at its counter or timer hangs the CPU.",
+            "The primary may use counter and timer, and a secondary may not.",
+        ),
+        Fix(
+            "abort-hangs",
+            faults.AbortHangs,
+            "real guest",
+            "When a guest touches memory that is not its own, the hypervisor spins for ever, and a physical CPU "
+            "is lost.",
+            "A secondary that faults is stopped, and HF_VCPU_RUN returns ABORTED for it and from then on for each "
+            "of its VM's vCPUs. Without its primary the machine has nothing to go on with: there the CPU is lost "
+            "as before.",
+        ),
+        Fix(
+            "clear-not-idempotent",
+            mailbox.ClearNotIdempotent,
+            "scripted guest",
+            "To clear an empty mailbox is an error.",
+            "It succeeds.",
+        ),
+        Fix(
+            "writable-notify",
+            mailbox.WritableNotify,
+            "scripted guest",
+            "A sender that found a mailbox busy is never told that it became free.",
+            "It can ask to be told. The clear that frees the mailbox then gives 1 to a primary, and switches a "
+            "secondary out: the primary sees NOTIFY_WAITERS, takes the VMs that asked, one by one, and lets them "
+            "run; each asks whose mailbox it is. No two VMs' locks are ever held together.",
+        ),
+        Fix(
+            "exception-regs",
+            registers.ExceptionRegs,
+            "real guest",
+            "ELR_EL1 and SPSR_EL1 are not switched: a vCPU finds those of the last one, and returns from its "
+            "exception there.",
+            "They are saved and restored like the others.",
+        ),
+        Fix(
+            "fp-regs",
+            registers.FpRegs,
+            "real guest",
+            "Floating-point registers are not switched: here one VM reads another's. On hardware a secondary's "
+            "first use of them traps and hangs the CPU, which Unicorn cannot show.",
+            "q0-q31, FPCR and FPSR are saved and restored like the others.",
+        ),
+        Fix(
+            "preempt-as-yield",
+            switching.PreemptAsYield,
+            "scripted guest",
+            "The primary cannot tell a vCPU that an interrupt stopped from one that yielded.",
+            "After an interrupt it sees PREEMPTED.",
+        ),
+        Fix(
+            "late-interrupt",
+            interrupts.LateInterrupt,
+            "scripted guest",
+            "A blocking receive waits although an interrupt is pending.",
+            "It returns -1 instead, so that the guest can see to the interrupt.",
+            needs=("no-interrupt",),
+        ),
     )
 }
 """The fourteen, by id. A later one lies over an earlier one, and may call on it."""
 
 
-def hypervisor_type(base: type[H], profile: str, fixes: Iterable[Change]) -> type[H]:
-    """`base` with a profile and repairs over it, those that they need included, and classes of your own over these.
+def hypervisor_type(base: type[H], profile: str, fixes: Iterable[str], changes: Iterable[Change] = ()) -> type[H]:
+    """`base` with a profile and repairs over it, those that they need included, and changes of one's own over these.
 
-    `Mistake` if there is none such.
+    The first of the changes lies on top: what it overrides, it overrides for all others. If they have VMs, mailboxes
+    or vCPUs of their own (`vm_type`), these have the fields of the repairs', too. `Mistake` for what there is not, and
+    for changes that do not go together.
     """
     if profile not in PROFILES:
         raise Mistake(_unknown("profile", profile, PROFILES))
-    changes = [fixes] if isinstance(fixes, str | type) else list(fixes)
-    own = [change for change in changes if isinstance(change, type) and issubclass(change, Hypervisor)]
-    names: list[Any] = [change for change in changes if change not in own]
+    names, own = known_fixes(fixes), known_changes(changes)
+    if profile == "rpc":
+        if names:
+            raise Mistake('the profile "rpc" takes no fixes: they repair the interface that came after it')
+        repaired: tuple[type[Hypervisor], ...] = (Rpc,)
+        vm_type: type[Vm] = RpcVm
+    else:
+        wanted = with_needs(FIXES if profile == "fixed" else names)
+        repaired = tuple(fix.mixin for fix in reversed(FIXES.values()) if fix.id in wanted)
+        vm_type = LaterVm if wanted else Vm
+    if not own and not repaired:
+        return base
+    try:
+        vms = joined((*(change.vm_type for change in own), vm_type))
+        return type("ChangedHypervisor", (*own, *repaired, base), {"vm_type": vms})
+    except TypeError as error:
+        raise Mistake(f"{', '.join(change.__name__ for change in own)} do not go together: {error}") from None
+
+
+def known_fixes(fixes: Iterable[str]) -> list[str]:
+    """The ids of repairs, of a list or of a single one. `Mistake` for any other."""
+    names = [fixes] if isinstance(fixes, str | type) else list(fixes)
     for name in names:
+        if isinstance(name, type):
+            raise Mistake(
+                f"{name.__name__} is no repair of ours: give a class of your own as changes=[{name.__name__}]"
+            )
         if name not in FIXES:
             raise Mistake(_unknown("fix", name, FIXES))
-    if profile == "rpc":
-        if changes:
-            raise Mistake('the profile "rpc" takes no fixes: they repair the interface that came after it')
-        return type("RpcHypervisor", (Rpc, base), {})
-    wanted = with_needs(FIXES if profile == "fixed" else names)
-    mixins = [fix.mixin for fix in reversed(FIXES.values()) if fix.id in wanted]
-    classes = (*sorted(own, key=lambda change: change.__qualname__), *mixins, base)
-    if len(classes) == 1:
-        return base
-    return type("RepairedHypervisor", classes, {"vm_type": LaterVm} if wanted else {})
+    return names
+
+
+def known_changes(changes: Iterable[Change]) -> list[Change]:
+    """Classes that change the hypervisor, of a list or a single one. `Mistake` for whatever else."""
+    own: list[Any] = [changes] if isinstance(changes, str | type) else list(changes)
+    for change in own:
+        if isinstance(change, str) and change in FIXES:
+            raise Mistake(f"{change} is a repair of ours: give it as fixes=[{change!r}]")
+        if not isinstance(change, type) or not issubclass(change, Hypervisor):
+            raise Mistake(f"a change is a class that builds on hfedu.hf.hypervisor.Hypervisor, not {change!r}")
+    return own
+
+
+def joined(types: Iterable[type[Vm]]) -> type[Vm]:
+    """A type of VM with the fields of several, those of their mailboxes and vCPUs too."""
+    several = [vm for vm in dict.fromkeys(types) if vm is not Vm]
+    if len(several) < 2:
+        return several[0] if several else Vm
+    fields = {
+        "mailbox_type": type("Mailbox", most_special(vm.mailbox_type for vm in several), {}),
+        "vcpu_type": type("Vcpu", most_special(vm.vcpu_type for vm in several), {}),
+    }
+    return type("Vm", most_special(several), fields)
+
+
+def most_special(types: Iterable[type[T]]) -> tuple[type[T], ...]:
+    """Types, each once, without those that another of them builds on."""
+    found = list(dict.fromkeys(types))
+    return tuple(each for each in found if not any(other is not each and issubclass(other, each) for other in found))
 
 
 def with_needs(names: Iterable[str]) -> set[str]:

@@ -1,19 +1,16 @@
 """What guests and the hypervisor say to each other, and what the hypervisor remembers, only after a repair.
 
-| call | number | arguments | who | result |
-| --- | --- | --- | --- | --- |
-| HF_INTERRUPT_GET | 0xff07 | | all | the caller's lowest pending interrupt, which it takes; else 0xffff_ffff |
-| HF_INTERRUPT_INJECT | 0xff08 | vm, vCPU, interrupt 0-63 | primary | 0, or -1; it is pending for the secondary's vCPU |
-| HF_MAILBOX_WRITABLE_GET | 0xff09 | | all | a VM whose mailbox became free since the caller asked, or -1 |
-| HF_MAILBOX_WAITER_GET | 0xff0a | vm | primary | a VM that is to be told that `vm`'s mailbox is free, or -1 |
+`no-interrupt` brings the calls about interrupts, `writable-notify` those about mailboxes and one more argument of
+HF_MAILBOX_SEND: with x3 not 0 the caller asks to be told when a mailbox that is busy becomes free. Without its repair a
+call gives -1.
 
-`no-interrupt` brings the first two, `writable-notify` the others and one more argument of HF_MAILBOX_SEND: with x3 not
-0 the caller asks to be told when a mailbox that is busy becomes free. Without its repair a call gives -1.
+The numbers are ours: upstream gave its later calls others.
 """
 
 from enum import Enum, IntEnum
 
 from hfedu.hf.arch import FP_SIZE
+from hfedu.hf.call import Call, Caller
 from hfedu.hf.cpu import Vcpu
 from hfedu.hf.mm import Ptable
 from hfedu.hf.vm import Mailbox, Vm
@@ -24,6 +21,20 @@ HF_MAILBOX_WRITABLE_GET = 0xFF09
 HF_MAILBOX_WAITER_GET = 0xFF0A
 HF_NUM_INTIDS = 64
 HF_INVALID_INTID = 0xFFFF_FFFF
+
+
+INTERRUPT_CALLS = (
+    Call(HF_INTERRUPT_GET, "HF_INTERRUPT_GET", "interrupt_get", gives="interrupt",
+         meaning="takes the caller's lowest pending interrupt"),
+    Call(HF_INTERRUPT_INJECT, "HF_INTERRUPT_INJECT", "interrupt_inject", ("vm", "vcpu", "intid"), Caller.PRIMARY,
+         meaning="makes an interrupt (0 to 63) pending for a secondary's vCPU"),
+)  # fmt: skip
+WRITABLE_CALLS = (
+    Call(HF_MAILBOX_WRITABLE_GET, "HF_MAILBOX_WRITABLE_GET", "writable_get", gives="vm",
+         meaning="takes a VM whose mailbox became free since the caller asked"),
+    Call(HF_MAILBOX_WAITER_GET, "HF_MAILBOX_WAITER_GET", "waiter_get", ("vm",), Caller.PRIMARY, "vm",
+         meaning="takes a VM that is to be told that a mailbox is free"),
+)  # fmt: skip
 
 
 class LaterVcpuRun(IntEnum):
@@ -52,8 +63,6 @@ class LaterVcpu(Vcpu):
     floating-point registers (fp-regs).
     """
 
-    __slots__ = ("forced_retval", "fp_regs", "pending", "regs_available")
-
     def __init__(self, vm: Vm, index: int) -> None:
         super().__init__(vm, index)
         self.regs_available = True
@@ -68,8 +77,6 @@ class LaterMailbox(Mailbox):
     `waiting` for it to become free, and the owners of those that became free, `writable` for its own VM.
     """
 
-    __slots__ = ("waiting", "writable")
-
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.waiting = self.writable = 0
@@ -78,7 +85,6 @@ class LaterMailbox(Mailbox):
 class LaterVm(Vm):
     """A VM that can be stopped: `aborting`, once set, stays (abort-hangs)."""
 
-    __slots__ = ("aborting",)
     mailbox_type = LaterMailbox
     vcpu_type = LaterVcpu
 

@@ -1,10 +1,11 @@
 """Repairs of waiting and being woken: WFI, WFE, virtual interrupts, and the timer's traps."""
 
 from hfedu.hf import arch
-from hfedu.hf.api import WAITS, Result, running
-from hfedu.hf.call import ERROR, HF_PRIMARY_VM_ID, MASK32
+from hfedu.hf.api import Result, running
+from hfedu.hf.call import ERROR, HF_PRIMARY_VM_ID, WAITS
+from hfedu.hf.check import Refused
 from hfedu.hf.cpu import Cpu, Vcpu, VcpuState
-from hfedu.hf.handler import call_number, skip_instruction
+from hfedu.hf.handler import skip_instruction
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.spinlock import Step, Steps, sl_lock, sl_unlock
 from hfedu.hf.vm import Vm
@@ -13,10 +14,7 @@ from hfedu.history.abi import later
 
 
 class WfiRepeats(Hypervisor):
-    """A trapped WFI is not skipped, so the vCPU traps on it again whenever it runs.
-
-    The WFI is skipped, and it does not wait while an interrupt is pending.
-    """
+    """The repair of wfi-repeats."""
 
     def wfi(self, cpu: Cpu, esr: int) -> Steps[Vcpu | None]:
         skip_instruction(cpu, esr)
@@ -32,10 +30,7 @@ class WfiRepeats(Hypervisor):
 
 
 class WfeLoops(Hypervisor):
-    """A trapped WFE goes back to itself for ever. Only hardware traps it: here a scripted guest stands in.
-
-    The WFE is skipped, and the vCPU yields.
-    """
+    """The repair of wfe-loops."""
 
     def wfe(self, cpu: Cpu, esr: int) -> Steps[Vcpu | None]:
         skip_instruction(cpu, esr)
@@ -43,19 +38,9 @@ class WfeLoops(Hypervisor):
 
 
 class NoInterrupt(Hypervisor):
-    """Nothing wakes a vCPU that waits in a WFI, so a message to it is never received.
+    """The repair of no-interrupt."""
 
-    The primary can inject an interrupt, which ends the wait of a WFI, and of a receive with -1. A real guest finds it
-    at its vector, a script asks for it; a vCPU that runs on another CPU sees it after its next trap.
-    """
-
-    def hvc_handler(self, cpu: Cpu, function: int, arg1: int, arg2: int, arg3: int) -> Steps[Result]:
-        match call_number(function):
-            case abi.HF_INTERRUPT_GET:
-                return (yield from self.api_interrupt_get(cpu)), None
-            case abi.HF_INTERRUPT_INJECT:
-                return (yield from self.api_interrupt_inject(cpu, arg1, arg2, arg3)), None
-        return (yield from super().hvc_handler(cpu, function, arg1, arg2, arg3))
+    rows = abi.INTERRUPT_CALLS
 
     def api_interrupt_get(self, cpu: Cpu) -> Steps[int]:
         """Take the calling vCPU's lowest pending interrupt. Takes and drops vm.lock."""
@@ -71,9 +56,12 @@ class NoInterrupt(Hypervisor):
 
         Takes and drops vm.lock, and inside it vcpu.lock.
         """
-        target = self.vcpu_of_secondary(cpu, vm_id & MASK32, vcpu_idx & MASK32)
-        if target is None or intid >= abi.HF_NUM_INTIDS:
-            return ERROR
+        target = self.vcpu_of_secondary(cpu, vm_id, vcpu_idx)
+        if isinstance(target, Refused):
+            return target
+        exists = self.require(intid < abi.HF_NUM_INTIDS, "intid < HF_NUM_INTIDS", target, intid=intid)
+        if not exists:
+            return exists
         vcpu = later(target)
         yield from sl_lock(cpu, vcpu.vm.lock)
         vcpu.pending |= 1 << intid
@@ -109,10 +97,7 @@ def take_off_waiters(vcpu: Vcpu) -> None:
 
 
 class TimerInverted(Hypervisor):
-    """CNTHCTL_EL2 is set as if its bits forbade, so the primary's look at its counter or timer hangs the CPU.
-
-    The primary may use counter and timer, and a secondary may not.
-    """
+    """The repair of timer-inverted."""
 
     def vm_set_current(self, cpu: Cpu, vm: Vm) -> None:
         super().vm_set_current(cpu, vm)
@@ -120,13 +105,12 @@ class TimerInverted(Hypervisor):
 
 
 class LateInterrupt(Hypervisor):
-    """A blocking receive waits although an interrupt is pending.
-
-    It returns -1 instead, so that the guest can see to the interrupt.
-    """
+    """The repair of late-interrupt."""
 
     def receive_blocking(self, cpu: Cpu, vcpu: Vcpu) -> Steps[Result]:
-        if not later(vcpu).pending:
+        pending = later(vcpu).pending
+        free = self.require(not pending, "no interrupt is pending", vcpu, pending=pending)
+        if free:
             return (yield from super().receive_blocking(cpu, vcpu))
         yield from sl_unlock(cpu, vcpu.vm.lock)
-        return ERROR, None
+        return free, None

@@ -1,9 +1,9 @@
 """Repairs of what a sender and a receiver learn about a mailbox."""
 
 from hfedu.hf.api import Result, running
-from hfedu.hf.call import ERROR, HF_PRIMARY_VM_ID, MASK32, hf_vcpu_run_response
+from hfedu.hf.call import HF_PRIMARY_VM_ID, hf_vcpu_run_response
+from hfedu.hf.check import Refused
 from hfedu.hf.cpu import Cpu, VcpuState
-from hfedu.hf.handler import call_number
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.spinlock import Steps, sl_lock, sl_unlock
 from hfedu.hf.vm import MailboxState, Vm
@@ -11,10 +11,7 @@ from hfedu.history import abi
 
 
 class ClearNotIdempotent(Hypervisor):
-    """To clear an empty mailbox is an error.
-
-    It succeeds.
-    """
+    """The repair of clear-not-idempotent."""
 
     def clear_locked(self, vm: Vm) -> Steps[int]:
         return 0 if vm.mailbox.state is MailboxState.EMPTY else (yield from super().clear_locked(vm))
@@ -27,14 +24,11 @@ def mailbox_of(vm: Vm) -> abi.LaterMailbox:
 
 
 class WritableNotify(Hypervisor):
-    """A sender that found a mailbox busy is never told that it became free.
+    """The repair of writable-notify."""
 
-    It can ask to be told. The clear that frees the mailbox then gives 1 to a primary, and switches a secondary out: the
-    primary sees NOTIFY_WAITERS, takes the VMs that asked, one by one, and lets them run; each asks whose mailbox it
-    is. No two VMs' locks are ever held together.
-    """
+    rows = abi.WRITABLE_CALLS
 
-    def busy_locked(self, cpu: Cpu, to: Vm) -> int:
+    def busy_locked(self, cpu: Cpu, to: Vm) -> int | None:
         if cpu.regs[3] and to.mailbox.state is not MailboxState.EMPTY:
             mailbox_of(to).waiting |= 1 << running(cpu).vm.id
         return super().busy_locked(cpu, to)
@@ -51,14 +45,6 @@ class WritableNotify(Hypervisor):
         response = hf_vcpu_run_response(abi.LaterVcpuRun.NOTIFY_WAITERS, vm.id, 0)
         return 0, (yield from self.api_switch_to_primary(cpu, response, VcpuState.READY))
 
-    def hvc_handler(self, cpu: Cpu, function: int, arg1: int, arg2: int, arg3: int) -> Steps[Result]:
-        match call_number(function):
-            case abi.HF_MAILBOX_WRITABLE_GET:
-                return (yield from self.api_mailbox_writable_get(cpu)), None
-            case abi.HF_MAILBOX_WAITER_GET:
-                return (yield from self.api_mailbox_waiter_get(cpu, arg1)), None
-        return (yield from super().hvc_handler(cpu, function, arg1, arg2, arg3))
-
     def api_mailbox_writable_get(self, cpu: Cpu) -> Steps[int]:
         """Take a VM whose mailbox became free, or -1. Takes and drops vm.lock."""
         vm = running(cpu).vm
@@ -66,22 +52,30 @@ class WritableNotify(Hypervisor):
         writable = mailbox_of(vm).writable
         mailbox_of(vm).writable &= writable - 1
         yield from sl_unlock(cpu, vm.lock)
-        return abi.lowest_bit(writable) if writable else ERROR
+        some = self.require(writable != 0, "a mailbox became free", vm.mailbox, writable=writable)
+        return abi.lowest_bit(writable) if some else some
 
     def api_mailbox_waiter_get(self, cpu: Cpu, vm_id: int) -> Steps[int]:
         """Take a VM that waits for a mailbox that is free, and note for it that it is. -1 if there is none.
 
         Takes and drops the lock of the mailbox's VM, then that of the VM that waits.
         """
-        vm = self.vm_get(vm_id & MASK32)
-        if vm is None or running(cpu).vm.id != HF_PRIMARY_VM_ID:
-            return ERROR
+        vm = self.existing_vm(cpu, vm_id)
+        if isinstance(vm, Refused):
+            return vm
         yield from sl_lock(cpu, vm.lock)
         waiting = mailbox_of(vm).waiting if vm.mailbox.state is MailboxState.EMPTY else 0
         mailbox_of(vm).waiting ^= waiting & -waiting
+        some = self.require(
+            waiting != 0,
+            "a VM waits for the mailbox, and it is EMPTY",
+            vm.mailbox,
+            state=vm.mailbox.state,
+            waiting=waiting,
+        )
         yield from sl_unlock(cpu, vm.lock)
-        if not waiting:
-            return ERROR
+        if not some:
+            return some
         waiter = self.vms[abi.lowest_bit(waiting)]
         yield from sl_lock(cpu, waiter.lock)
         mailbox_of(waiter).writable |= 1 << vm.id

@@ -1,14 +1,7 @@
 """The interface before the commit: calls from the primary to a secondary, and replies.
 
 Only the primary can request, and only a secondary can reply. A mailbox is IDLE, has a request or reply PENDING that
-its owner has not read, or one INFLIGHT that its owner has not acknowledged. Numbers and arguments:
-
-| call | number | arguments | who | result |
-| --- | --- | --- | --- | --- |
-| RPC_REQUEST | 0xff04 | vm, size | primary | -1, the vCPU that waited, or if none did the VM's number of vCPUs |
-| RPC_READ_REQUEST | 0xff05 | block | secondaries | the request's size, or -1 |
-| RPC_ACK | 0xff06 | | all | 0, or -1 if nothing is INFLIGHT |
-| RPC_REPLY | 0xff07 | size, ack | secondaries | 0, or -1 |
+its owner has not read, or one INFLIGHT that its owner has not acknowledged.
 
 HF_VCPU_RUN's result has its code in bits 0-7 and data from bit 8 up, and no VM id; code 3 is RESPONSE_READY, with the
 size of the reply. The other codes and calls are those of `hf/call.py`.
@@ -18,10 +11,10 @@ from enum import Enum
 from typing import NamedTuple
 
 from hfedu.hf.addr import NULL
-from hfedu.hf.api import WAITS, Result, running
-from hfedu.hf.call import ERROR, HF_MAILBOX_SIZE, HF_PRIMARY_VM_ID, MASK32
+from hfedu.hf.api import Result, running
+from hfedu.hf.call import HF_MAILBOX_SIZE, HF_PRIMARY_VM_ID, HF_VCPU_RUN, WAITS, Call, Caller
+from hfedu.hf.check import Refused
 from hfedu.hf.cpu import Cpu, VcpuState
-from hfedu.hf.handler import call_number
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.spinlock import Steps, sl_lock, sl_unlock
 from hfedu.hf.vm import Mailbox, Vm
@@ -31,6 +24,19 @@ RPC_READ_REQUEST = 0xFF05
 RPC_ACK = 0xFF06
 RPC_REPLY = 0xFF07
 RESPONSE_READY = 3
+
+
+ROWS = (
+    Call(HF_VCPU_RUN, "HF_VCPU_RUN", "run", ("vm", "vcpu"), Caller.PRIMARY, "rpc_run", WAITS,
+         "runs a vCPU of a secondary until that waits, replies or is interrupted"),
+    Call(RPC_REQUEST, "RPC_REQUEST", "rpc_request", ("vm", "size"), Caller.PRIMARY, "vcpu",
+         meaning="asks a secondary: the vCPU that waited, or the VM's number of vCPUs"),
+    Call(RPC_READ_REQUEST, "RPC_READ_REQUEST", "rpc_read_request", ("block",), Caller.SECONDARIES, "bytes",
+         meaning="takes the request that came, or waits for one"),
+    Call(RPC_ACK, "RPC_ACK", "rpc_ack", meaning="acknowledges a request or reply, so that the next can come"),
+    Call(RPC_REPLY, "RPC_REPLY", "rpc_reply", ("size", "ack"), Caller.SECONDARIES,
+         meaning="answers the primary, and acknowledges first if ack is not 0"),
+)  # fmt: skip
 
 
 class RpcRunReturn(NamedTuple):
@@ -85,41 +91,39 @@ class Rpc(Hypervisor):
 
     vm_type = RpcVm
 
-    def hvc_handler(self, cpu: Cpu, function: int, arg1: int, arg2: int, arg3: int) -> Steps[Result]:
-        number = call_number(function)
-        if number == RPC_REQUEST:
-            return (yield from self.api_rpc_request(cpu, arg1, arg2)), None
-        if number == RPC_READ_REQUEST:
-            return (yield from self.api_rpc_read_request(cpu, arg1))
-        if number == RPC_REPLY:
-            return (yield from self.api_rpc_reply(cpu, arg1, arg2))
-        if number == RPC_ACK:
-            return (yield from self.api_rpc_ack(cpu)), None
-        return (yield from super().hvc_handler(cpu, function, arg1, arg2, arg3))
+    rows = ROWS
 
     def api_rpc_request(self, cpu: Cpu, vm_id: int, size: int) -> Steps[int]:
         """Copy a request from the primary to a secondary, and wake the vCPU that waits for one.
 
         -1 as in `api_mailbox_send`, and for any caller but the primary. Locks: see `rpc_copy`.
         """
-        sender, to = running(cpu).vm, self.vm_get(vm_id & MASK32)
-        if size > HF_MAILBOX_SIZE or to is sender or to is None or sender.id != HF_PRIMARY_VM_ID:
-            return ERROR
-        return (yield from self.rpc_copy(cpu, to, size))
+        sender = running(cpu).vm
+        allowed = self.require(size <= HF_MAILBOX_SIZE, "size <= HF_MAILBOX_SIZE", sender, size=size) and self.require(
+            vm_id != sender.id, "vm_id is another VM", sender, vm=vm_id
+        )
+        if not allowed:
+            return allowed
+        to = self.existing_vm(cpu, vm_id)
+        return to if isinstance(to, Refused) else (yield from self.rpc_copy(cpu, to, size))
 
     def rpc_copy(self, cpu: Cpu, to: Vm, size: int) -> Steps[int]:
         """Copy from the caller's send page to a mailbox that is IDLE: -1, the waiter's index, or the number of vCPUs.
 
         Takes and drops from.lock; then to.lock, and inside it the waiting vCPU's lock.
         """
-        sender, mailbox, ret = running(cpu).vm, to.mailbox, ERROR
+        sender, mailbox = running(cpu).vm, to.mailbox
         yield from sl_lock(cpu, sender.lock)
         from_buf = sender.mailbox.send
+        configured = self.require(from_buf != NULL, "mailbox.send is set", sender.mailbox, send=from_buf)
         yield from sl_unlock(cpu, sender.lock)
-        if from_buf == NULL:
-            return ERROR
+        if not configured:
+            return configured
         yield from sl_lock(cpu, to.lock)
-        if mailbox.state is RpcState.IDLE and mailbox.recv != NULL:
+        ret: int = self.require(
+            mailbox.state is RpcState.IDLE, "mailbox.state is IDLE", mailbox, state=mailbox.state
+        ) and self.require(mailbox.recv != NULL, "mailbox.recv is set", mailbox, recv=mailbox.recv)
+        if ret:
             waiter, ret = mailbox.recv_waiter, to.vcpu_count
             yield mailbox.deliver
             self.mm_memcpy(mailbox.recv, from_buf, size)
@@ -139,10 +143,15 @@ class Rpc(Hypervisor):
         """
         vcpu = running(cpu)
         mailbox = vcpu.vm.mailbox
-        if vcpu.vm.id == HF_PRIMARY_VM_ID:
-            return ERROR, None
-        ret, next_vcpu = ERROR, None
+        next_vcpu = None
         yield from sl_lock(cpu, vcpu.vm.lock)
+        ret: int = self.require(
+            mailbox.state is RpcState.PENDING or bool(block),
+            "the caller may wait",
+            mailbox,
+            state=mailbox.state,
+            block=block,
+        )
         if mailbox.state is RpcState.PENDING:
             yield mailbox.read
             mailbox.state = RpcState.INFLIGHT
@@ -159,12 +168,14 @@ class Rpc(Hypervisor):
         With `ack` the request counts as acknowledged even if the reply then fails. Locks: see `rpc_copy`; `ack` takes
         and drops vm.lock before.
         """
-        if size > HF_MAILBOX_SIZE or running(cpu).vm.id == HF_PRIMARY_VM_ID:
-            return ERROR, None
+        fits = self.require(size <= HF_MAILBOX_SIZE, "size <= HF_MAILBOX_SIZE", running(cpu).vm, size=size)
+        if not fits:
+            return fits, None
         if ack:
             yield from self.api_rpc_ack(cpu)
-        if (yield from self.rpc_copy(cpu, self.vms[HF_PRIMARY_VM_ID], size)) == ERROR:
-            return ERROR, None
+        copied = yield from self.rpc_copy(cpu, self.vms[HF_PRIMARY_VM_ID], size)
+        if isinstance(copied, Refused):
+            return copied, None
         response = RESPONSE_READY | size << 8
         return 0, (yield from self.api_switch_to_primary(cpu, response, VcpuState.READY))
 
@@ -174,9 +185,11 @@ class Rpc(Hypervisor):
         Takes and drops vm.lock.
         """
         vm = running(cpu).vm
-        ret = ERROR
         yield from sl_lock(cpu, vm.lock)
-        if vm.mailbox.state is RpcState.INFLIGHT:
+        ret: int = self.require(
+            vm.mailbox.state is RpcState.INFLIGHT, "mailbox.state is INFLIGHT", vm.mailbox, state=vm.mailbox.state
+        )
+        if ret:
             yield vm.mailbox.clear
             vm.mailbox.state = RpcState.IDLE
             ret = 0

@@ -4,8 +4,9 @@ A recording holds neither. The machine it was made with runs again, to that even
 run is checked, event by event. `view/depth.py` makes of it what people read.
 """
 
+from collections.abc import Sequence
 from itertools import repeat
-from typing import Any
+from typing import Any, NamedTuple
 
 from hfedu.errors import Mistake
 from hfedu.guest.budget import OutOfBudget
@@ -15,10 +16,11 @@ from hfedu.hf.arch import PC, SYSTEM
 from hfedu.hf.handler import Trap
 from hfedu.hf.spinlock import Step, Steps, sl_lock, sl_unlock
 from hfedu.run.core import Core
+from hfedu.run.kinds import TRAPS, Kind
 from hfedu.run.machine import Machine
-from hfedu.run.trace import Event, Kind, Recording
+from hfedu.run.recorder import actor_of
+from hfedu.run.recording import Actor, Event, Recording
 
-TRAPS = frozenset((Kind.HYPERCALL, Kind.SMC, Kind.WFI, Kind.IRQ, Kind.FAULT))
 LOCKING = (sl_lock.__code__, sl_unlock.__code__)
 NO_REPEAT = (
     "this run does not repeat itself, {}: stop runs by max_traps= or max_instructions= instead of seconds, and let "
@@ -33,36 +35,84 @@ Look = tuple[int, int, bytes]
 """An address, the instruction there, and all registers, with PSTATE for SPSR."""
 
 
-class Watched(Core):
-    """A physical CPU that notes the steps of trap `target`, and what its guest did since trap `after` to get there.
+class Way(NamedTuple):
+    """What a guest did on its way to a trap. `vcpu` is None if no guest ran, `executed` how many instructions it was.
 
-    `noted` are, for each step, its event, how many changes that event had made before it, the step, its place, and the
-    locks of the other CPUs.
-    `executed` are the instructions of the guest, `vcpu`; `looks` how `limit` of them, after the first `skip`, found the
-    registers, and `last` how the trap did. A script has `turns` instead. With a limit of 0 the guest is not watched.
+    A script has `turns`, other guests have `looks`, how some of their instructions found the registers, and `last`, how
+    the trap did.
     """
 
-    served: int | None = None
+    vcpu: Actor | None
+    turns: Sequence[tuple[Place, Action]]
+    looks: Sequence[Look]
+    last: Look
+    executed: int
+
+
+class Noted(NamedTuple):
+    """A step: the event that it is part of, how many changes that had made before, and where it was announced.
+
+    `others` are the locks that other CPUs hold then.
+    """
+
+    event: int
+    changes: int
+    step: Step
+    place: Place
+    others: Held
+
+
+class Notes:
+    """What was noted of the traps of a run, by their events: the steps, and the ways of the guests that led to them."""
+
+    def __init__(self) -> None:
+        self.steps: dict[int | None, list[Noted]] = {}
+        self.ways: dict[int | None, Way] = {}
+
+
+class Watched(Core):
+    """A physical CPU that notes the steps of traps, and what its guest did since the one before, into `notes`.
+
+    `target` is the trap to watch, None for all of them, and `after` the one before it. Of the instructions `limit` are
+    looked at, after the first `skip`; with a limit of 0 no guest is watched.
+    """
+
+    target: int | None = -1
     after: int | None = None
-    vcpu: str | None = None
-    target = -1
-    limit = skip = executed = 0
-    last: Look = 0, 0, b""
+    limit = skip = 0
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.noted: list[tuple[int, int, Step, Place, Held]] = []
+        self.notes = Notes()
+        self.served: int | None = None
+        self.hooked = False
+        self._set_out()
+
+    def _set_out(self) -> None:
+        """A new way begins."""
+        self.vcpu: Actor | None = None
         self.turns: list[tuple[Place, Action]] = []
         self.looks: list[Look] = []
+        self.last: Look = 0, 0, b""
+        self.executed = 0
+
+    def arrive(self, seq: int | None) -> None:
+        """A way has come to its end, event `seq`."""
+        if self.limit:
+            self.notes.ways[seq] = Way(self.vcpu, self.turns, self.looks, self.last, self.executed)
+        self._set_out()
 
     def serve(self, trap: Trap) -> Steps[None]:
         """Begin to serve a trap."""
         steps = super().serve(trap)
         assert self.recorder is not None
         self.served = self.recorder.count - 1
-        return self._noting(steps) if self.served == self.target else steps
+        if self.target not in (None, self.served):
+            return steps
+        self.arrive(self.served)
+        return self._noting(steps, self.notes.steps.setdefault(self.served, []))
 
-    def _noting(self, steps: Steps[None]) -> Steps[None]:
+    def _noting(self, steps: Steps[None], noted: list[Noted]) -> Steps[None]:
         """The same steps; each is noted when its event is known, before it is done."""
         assert self.recorder is not None
         for step in steps:
@@ -72,16 +122,16 @@ class Watched(Core):
             vms: list[Any] = self.hypervisor.vms
             locks = [of.lock for of in (*vms, *(vcpu for vm in vms for vcpu in vm.vcpus), *self.hypervisor.cpus)]
             held = tuple((lock.owner.id, lock.name) for lock in locks if lock.owner not in (None, self.cpu))
-            self.noted.append((event.seq, len(event.changes), step, place, held))
+            noted.append(Noted(event.seq, len(event.changes), step, place, held))
 
     def run_guest(self, limit: int | None = None) -> Trap | None:
         """Let the guest go on to its next trap."""
-        if not self.limit or self.served != self.after:
+        if not self.limit or (self.target is not None and self.served != self.after):
             return super().run_guest(limit)
         vcpu = running(self.cpu)
-        first, self.vcpu, script = self.vcpu is None, vcpu.name, self.script_of(vcpu)
+        self.vcpu, script = actor_of(vcpu), self.script_of(vcpu)
         if script is None:
-            return self._run_real(first, limit)
+            return self._run_real(limit)
         guest, trap = self.scripted.guest(script), None
         try:
             trap = super().run_guest(1)
@@ -93,30 +143,32 @@ class Watched(Core):
                 self.turns.append((place_of(guest.generator), guest.action))
         return trap
 
-    def _run_real(self, first: bool, limit: int | None) -> Trap | None:
-        unicorn = self.emulator()
+    def _look(self, pc: int) -> Look:
+        """The instruction at an address, and the registers."""
+        regs = self.cpu.regs
+        kept = regs[SYSTEM:]  # what is recorded of the system registers is when they were last read
+        found = pc, self.emulator().instruction(pc), regs.tobytes()
+        regs[SYSTEM:] = kept
+        return found
 
-        def look(pc: int) -> Look:
-            regs = self.cpu.regs
-            kept = regs[SYSTEM:]  # what is recorded of the system registers is when they were last read
-            found = pc, unicorn.instruction(pc), regs.tobytes()
-            regs[SYSTEM:] = kept
-            return found
+    def _run_real(self, limit: int | None) -> Trap | None:
+        unicorn = self.emulator()
 
         def on_instruction(pc: int) -> None:
             self.executed += 1
             if self.skip < self.executed <= self.skip + self.limit:
                 unicorn.read_general()
-                self.looks.append(look(pc))
+                self.looks.append(self._look(pc))
             if unicorn.interrupt is not None:
                 unicorn.stop()
 
-        if first:
+        if not self.hooked:
             unicorn.watch(on_instruction)
+            self.hooked = True
         try:
             return super().run_guest(limit)
         finally:
-            self.last = look(self.cpu.regs[PC])
+            self.last = self._look(self.cpu.regs[PC])
 
 
 class _Machine(Machine):
@@ -134,36 +186,60 @@ def place_of(generator: Any) -> Place:
 
 def trap_of(recording: Recording, seq: int) -> int | None:
     """The trap that event `seq` is part of, or None if no guest led to it. `Mistake` if there is no such event."""
-    events = recording.events
-    if not isinstance(seq, int) or not 0 <= seq < len(events):
-        raise Mistake(f"there is no event {seq!r}: this recording has events 0 to {len(events) - 1}")
+    event = recording.event(seq)
     if not recording.made:
         raise Mistake("only what a Machine recorded can be looked into: this recording does not say how it was made")
-    event = events[seq]
     while event.kind not in TRAPS:
-        if event.cause is None or events[event.cause].cpu != event.cpu or event.kind is Kind.END:
+        if event.cause is None or recording.events[event.cause].cpu != event.cpu or event.kind is Kind.END:
             return None
-        event = events[event.cause]
+        event = recording.events[event.cause]
     return event.seq
 
 
-def watch_guest(recording: Recording, target: int, limit: int) -> Watched:
-    """Watch the last `limit` instructions on the way to a trap, or to the end of a run."""
-    watched = watch(recording, target, limit)
-    if (count := watched.executed) > limit:
-        watched = watch(recording, target, limit, count - limit)
-    if watched.executed != count:
-        raise Mistake(NO_REPEAT.format(f"it executes {count} and then {watched.executed} instructions"))
-    return watched
+def watch_guest(recording: Recording, target: int, limit: int) -> Way | None:
+    """The last `limit` instructions on the way to a trap, or to the end of a run; None if no guest ran there."""
+    way = watch(recording, target, limit).ways.get(target)
+    if way is None or way.executed <= limit:
+        return way
+    again = watch(recording, target, limit, way.executed - limit).ways[target]
+    if again.executed != way.executed:
+        raise Mistake(NO_REPEAT.format(f"it executes {way.executed} and then {again.executed} instructions"))
+    return again
 
 
-def watch(recording: Recording, target: int, limit: int = 0, skip: int = 0, kind: type[Machine] = _Machine) -> Watched:
-    """Run again until event `target` is over: the CPU that did it. `Mistake` if this is not the recorded run."""
-    machine, events = kind(**recording.made | {"max_seconds": None}), recording.events
+def watch(recording: Recording, target: int, limit: int = 0, skip: int = 0) -> Notes:
+    """Run again until event `target` is over: what was noted of it. `Mistake` if this is not the recorded run."""
+    machine, events = _Machine(**recording.made | {"max_seconds": None}), recording.events
     watched = machine.cores[events[target].cpu]
     assert isinstance(watched, Watched)
     before = (event.seq for event in reversed(events[:target]) if event.kind in TRAPS and event.cpu == watched.cpu.id)
     watched.target, watched.after, watched.limit, watched.skip = target, next(before, None), limit, skip
+    run_again(machine, recording, target)
+    if target not in watched.notes.ways:  # the end of a run is no trap
+        watched.arrive(target)
+    return watched.notes
+
+
+def watch_all(recording: Recording, limit: int) -> Notes:
+    """Run again to the end: the steps of all traps, and up to `limit` instructions on the way to each.
+
+    `Mistake` if this is not the recorded run.
+    """
+    machine, notes = _Machine(**recording.made | {"max_seconds": None}), Notes()
+    for core in machine.cores:
+        assert isinstance(core, Watched)
+        core.notes, core.target, core.limit = notes, None, limit
+    last = len(recording.events) - 1
+    run_again(machine, recording, last - recording.outcome.by_clock)
+    if not recording.outcome.by_clock:
+        first = machine.cores[0]
+        assert isinstance(first, Watched)
+        first.arrive(last)
+    return notes
+
+
+def run_again(machine: Machine, recording: Recording, target: int) -> None:
+    """Run a watched machine until event `target` is over. `Mistake` if this is not the recorded run."""
     try:
         with machine._stop_button():
             again = run_to(machine, recording, target)
@@ -171,10 +247,9 @@ def watch(recording: Recording, target: int, limit: int = 0, skip: int = 0, kind
         raise
     except Exception as error:
         raise Mistake(NO_REPEAT.format(f"it raises {error!r}")) from error
-    for seq, event in enumerate(events[: target + 1]):
+    for seq, event in enumerate(recording.events[: target + 1]):
         if again[seq : seq + 1] != [event]:
             raise Mistake(NO_REPEAT.format(f"event {seq} comes out differently"))
-    return watched
 
 
 def run_to(machine: Machine, recording: Recording, target: int) -> list[Event]:

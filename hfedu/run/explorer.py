@@ -23,8 +23,8 @@ from hfedu.hf.spinlock import SelfDeadlock
 from hfedu.run.core import Core
 from hfedu.run.invariants import INVARIANTS, Invariant, Past
 from hfedu.run.machine import Machine
+from hfedu.run.recording import Outcome, Recording
 from hfedu.run.replay import Replayer, Scenario
-from hfedu.run.trace import Outcome, Recording
 
 WALK = 50
 """Steps of one move at most, should a script go round in circles all by itself."""

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hfedu.hf import arch
-from hfedu.hf.call import ERROR, HF_MAILBOX_SEND, HF_PRIMARY_VM_ID, hf_mailbox_receive_response
+from hfedu.hf.call import ERROR, HF_MAILBOX_SEND, HF_PRIMARY_VM_ID, MASK32, hf_mailbox_receive_response
 from hfedu.hf.cpu import Vcpu, VcpuState
 from hfedu.hf.handler import call_number
 from hfedu.hf.spinlock import SpinLock, Step
@@ -85,10 +85,10 @@ class Ghost:
             self._sending = holder.vm.id, self.machine.hypervisor.mm_load(holder.vm.mailbox.send, size)
             if mailbox.state is not MailboxState.EMPTY or mailbox.name in self.mail:
                 self.wrong["overwrite"] = f"VM {holder.vm.id} overwrites a message in {mailbox.name}, not cleared yet"
-            if mailbox.name != f"vm{core.cpu.regs[1] & 0xFFFF_FFFF}.mailbox":
+            if mailbox.vm.id != core.cpu.regs[1] & MASK32:
                 self.wrong["messages"] = f"a message to VM {core.cpu.regs[1]} goes to {mailbox.name}"
         elif step.kind == "acquire":
-            self._acquire(core, step.target.name)
+            self._acquire(core, step.target)
         elif step.kind == "wake":
             self._wake(step.target)
         elif step.kind == "retval" and step.target is not holder:
@@ -96,10 +96,10 @@ class Ghost:
             if held:
                 self.wrong["switch-unlocked"] = f"CPU {core.cpu.id} begins to switch and holds {held[0].name}"
 
-    def _acquire(self, core: Core, name: str) -> None:
-        held = [lock.name for lock in self.held(core)]
-        if any(("vcpu" in other) >= ("vcpu" in name) for other in held):
-            self.wrong["lock-order"] = f"CPU {core.cpu.id} takes {name} and holds {held[0]}"
+    def _acquire(self, core: Core, lock: SpinLock) -> None:
+        held = self.held(core)
+        if any(isinstance(other.of, Vcpu) >= isinstance(lock.of, Vcpu) for other in held):
+            self.wrong["lock-order"] = f"CPU {core.cpu.id} takes {lock.name} and holds {held[0].name}"
 
     def _wake(self, vcpu: Any) -> None:
         """Before a vCPU is woken: by a message, or by an interrupt, which ends a receive with -1."""
@@ -135,7 +135,7 @@ class Ghost:
             case "deliver":
                 self._delivered(target)
             case "read":
-                self._take(self.machine.hypervisor.vms[int(target.name[2 : target.name.index(".")])])
+                self._take(target.vm)
             case "clear":
                 mail = self.mail.pop(target.name, None)
                 if mail is not None and not mail.taken:
@@ -143,7 +143,7 @@ class Ghost:
 
     def _delivered(self, mailbox: Mailbox) -> None:
         sender, data = self._sending
-        self.mail[mailbox.name] = Mail(sender, data, mailbox.name.startswith(f"vm{HF_PRIMARY_VM_ID}."))
+        self.mail[mailbox.name] = Mail(sender, data, mailbox.vm.id == HF_PRIMARY_VM_ID)
         self._compare(mailbox)
 
     def _take(self, vm: Vm) -> None:

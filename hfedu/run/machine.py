@@ -10,17 +10,23 @@ from types import FrameType
 from hfedu.board.board import Board
 from hfedu.board.timer import Timer
 from hfedu.errors import Mistake
-from hfedu.guest.budget import Budget, OutOfBudget, StuckForever
+from hfedu.guest.budget import Budget, OutOfBudget, OutOfTime, StuckForever
 from hfedu.guest.scripted import Script, ScriptDone, ScriptedVcpu
+from hfedu.hf.addr import Pa
+from hfedu.hf.check import Check
 from hfedu.hf.cpu import Cpu, Vcpu
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.load import BootParams
+from hfedu.hf.mm import Ptable
 from hfedu.hf.platform import CpuDown, HypervisorHang, HypervisorPanic, PowerDown
-from hfedu.history import Change, hypervisor_type
+from hfedu.hf.spinlock import SelfDeadlock
+from hfedu.history import hypervisor_type, known_changes, known_fixes
 from hfedu.run.core import Core
+from hfedu.run.kinds import Kind
 from hfedu.run.ramdisk import RamDisk, parse_size
+from hfedu.run.recorder import OwnFields, Recorder, attributes
+from hfedu.run.recording import Actor, Cause, Lifeline, Outcome, Recording, Spins, Stage2
 from hfedu.run.schedule import DEFAULT, Schedule, chooser
-from hfedu.run.trace import Kind, Lifeline, Outcome, Recorder, Recording, Stage2
 
 
 def printable(text: str) -> str:
@@ -32,7 +38,12 @@ ALL_OFF = "The primary turned off the only physical CPU, so nothing can run any 
 
 
 class Deadlock(Exception):
-    """Every physical CPU that could go on waits for a lock; the text says who waits for what."""
+    """Every physical CPU that could go on waits for a lock: `spins` says who waits for what, and the text does."""
+
+    def __init__(self, spins: tuple[Spins, ...]) -> None:
+        holds = (f"CPU {each.cpu} waits for {each.lock}, which CPU {each.holder} holds" for each in spins)
+        super().__init__(f"Deadlock: {', and '.join(holds)}. They spin for ever.")
+        self.spins = spins
 
 
 ENDS: dict[type[Exception], tuple[str, int]] = {
@@ -66,14 +77,30 @@ class _LoadedHypervisor(Hypervisor):
             self.on_log(text)
 
 
+def known_fields(hypervisor: type[_LoadedHypervisor], board: Board) -> dict[str, frozenset[str]]:
+    """The fields of a hypervisor and of its VMs, mailboxes and vCPUs, by the kind of object."""
+    vm = hypervisor.vm_type(0, 1, Ptable(Pa(0), 0))
+    samples = {"vm": vm, "mailbox": vm.mailbox, "vcpu": vm.vcpus[0], "hypervisor": hypervisor(board)}
+    found = {kind: frozenset(attributes(sample)) for kind, sample in samples.items()}
+    return found | {"hypervisor": found["hypervisor"] | {"vm_type", "on_check"}}
+
+
+def spins_of(end: BaseException) -> tuple[Spins, ...]:
+    """Which physical CPUs wait for locks for ever, for an exception that ends a run."""
+    if isinstance(end, SelfDeadlock):
+        return (Spins(end.cpu, end.lock, end.cpu),)
+    return end.spins if isinstance(end, Deadlock) else ()
+
+
 class Machine:
     """A machine with one RAM disk, switched off until `boot` or `run`.
 
     `ramdisk` is a `RamDisk`, the archive's bytes, or its path. `memory` is RAM in bytes or text such as "16M",
     `append` the boot arguments. `cpus` is the number of physical CPUs: the primary starts all but the first by PSCI.
     `schedule` says whose atomic step comes next: a seed, "every K", or a list of CPU numbers, one for each step.
-    `timer` interrupts each CPU after that many instructions. `profile` and `fixes` choose the hypervisor: see
-    `hfedu.history`. Limits (None for none): `max_seconds`, `max_instructions` of all guests together, `max_traps`.
+    `timer` interrupts each CPU after that many instructions. `profile` and `fixes`, the ids of repairs, choose the
+    hypervisor: see `hfedu.history`; `changes` are classes of your own that build on `Hypervisor`, the first on top.
+    Limits (None for none): `max_seconds`, `max_instructions` of all guests together, `max_traps`.
     Without `record` no events are kept. `Mistake` with a sentence if it cannot be switched on.
     """
 
@@ -93,7 +120,8 @@ class Machine:
         max_instructions: int | None = None,
         max_traps: int | None = None,
         profile: str = "2018-10-04",
-        fixes: Iterable[Change] = (),
+        fixes: Iterable[str] = (),
+        changes: Iterable[type[Hypervisor]] = (),
         record: bool = True,
         title: str | None = None,
     ) -> None:
@@ -111,26 +139,31 @@ class Machine:
                 raise Mistake(f"{name} must be a number above 0, not {limit!r}")
         self.ramdisk = ramdisk
         self.title = printable(title or "RAM disk")
-        fixes = [fixes] if isinstance(fixes, str) else list(fixes)
+        fixes, changes = known_fixes(fixes), known_changes(changes)
         self.made = {
             "ramdisk": ramdisk, "append": append, "memory": memory, "cpus": cpus, "schedule": schedule, "timer": timer,
             "max_seconds": max_seconds, "max_instructions": max_instructions, "max_traps": max_traps,
-            "profile": profile, "fixes": fixes, "title": self.title,
+            "profile": profile, "fixes": fixes, "changes": changes, "title": self.title,
         }  # fmt: skip
         self.budget = Budget(max_instructions, max_seconds, max_traps)
         self.board = Board(ramdisk.image, append, parse_size(memory), cpus)
         self.choose = chooser(schedule)
         self.taken: list[int] = []
         self.stepped = False
-        self.hypervisor: _LoadedHypervisor = hypervisor_type(_LoadedHypervisor, profile, fixes)(self.board)
+        kind = hypervisor_type(_LoadedHypervisor, profile, fixes, changes)
+        self.hypervisor: _LoadedHypervisor = kind(self.board)
         self.recorder: Recorder | None = None
         self.outcome: Outcome | None = None
         self.booted = False
+        self._boot_checks: list[Check] = []
         if record:
-            self.recorder = Recorder(lambda: self.board.memory.uart.printed, self.hypervisor.vm_type)
+            known = known_fields(hypervisor_type(_LoadedHypervisor, profile, fixes), self.board) if changes else {}
+            own = OwnFields(self.hypervisor, known)
+            self.recorder = Recorder(lambda: self.board.memory.uart.printed, kind, own)
             self.hypervisor.vm_type = self.recorder.vm_type
             self.hypervisor.cpus = [self.recorder.cpu_type(cpu.id) for cpu in self.hypervisor.cpus]
             self.hypervisor.on_log = self._log
+            self.hypervisor.on_check = self._boot_checks.append
         self.guests: dict[str, ScriptedVcpu] = {}
         self.cores = [self.core_type(self, cpu, Timer(timer) if timer else None) for cpu in self.hypervisor.cpus[:cpus]]
         self.cpu: Cpu = self.hypervisor.cpus[0]
@@ -147,6 +180,8 @@ class Machine:
         with self._outcome():
             self.hypervisor.one_time_init()
             self._record_boot()
+            if self.recorder is not None:
+                self.hypervisor.on_check = self.recorder.checked
             self.cores[0].start()
         self.ramdisk.check_loaded(self.uart.decode("latin-1"))
 
@@ -215,13 +250,11 @@ class Machine:
 
     def deadlock(self) -> "Deadlock | None":
         """Which CPUs wait for locks that are held, if any do."""
-        locks = [(core.cpu.id, core.waits_for) for core in self.cores]
-        holds = [
-            f"CPU {cpu} waits for {lock.name}, which CPU {lock.owner.id} holds"
-            for cpu, lock in locks
-            if lock is not None and lock.owner is not None
-        ]
-        return Deadlock(f"Deadlock: {', and '.join(holds)}. They spin for ever.") if holds else None
+        locks = ((core.cpu.id, core.waits_for) for core in self.cores)
+        spins = tuple(
+            Spins(cpu, lock.name, lock.owner.id) for cpu, lock in locks if lock is not None and lock.owner is not None
+        )
+        return Deadlock(spins) if spins else None
 
     def standstill(self) -> Exception:
         """Why no CPU can go on; it switches the machine off if all there was to do is done."""
@@ -256,7 +289,8 @@ class Machine:
             self.end(Outcome("stuck", ALL_OFF, 3))
         except tuple(ENDS) as end:
             kind, status = next(ends for cls, ends in ENDS.items() if isinstance(end, cls))
-            self.end(Outcome(kind, str(end), status))
+            by_clock = isinstance(end, OutOfTime)
+            self.end(Outcome(kind, str(end), status, spins_of(end), by_clock))
 
     def end(self, outcome: Outcome) -> None:
         """The run is over, and how."""
@@ -264,7 +298,8 @@ class Machine:
         if self.recorder is not None:
             self.recorder.flush()
             last = self.recorder.count - 1
-            self.recorder.note(Kind.END, "hypervisor", last if last >= 0 else None, text=outcome.sentence)
+            before = [Cause(last, "before")] if last >= 0 else []
+            self.recorder.note(Kind.END, *before, text=outcome.sentence)
 
     def _log(self, text: str) -> None:
         """A line of the hypervisor while guests run belongs to the event that is open."""
@@ -275,11 +310,10 @@ class Machine:
         if self.recorder is None:
             return
         recorder = self.recorder
-        recorder.note(Kind.BOOT, "hypervisor", text="the hypervisor started and loaded the VMs")
+        recorder.note(Kind.BOOT, text="the hypervisor started and loaded the VMs", checks=tuple(self._boot_checks))
         for vm in self.hypervisor.vms:
-            event = recorder.open(
-                Kind.LOAD, "hypervisor", 0, target=vm.name, text=printable(self.hypervisor.kernels[vm.id])
-            )
+            kernel = printable(self.hypervisor.kernels[vm.id])
+            event = recorder.open(Kind.LOAD, None, Cause(0, "before"), target=Actor(vm.id), text=kernel)
             changed = recorder.changed
             changed(f"{vm.name}.stage2", None, Stage2(vm.ptable.root, self.hypervisor.mm_tables(vm.ptable)))
             changed(f"{vm.name}.mailbox.state", None, vm.mailbox.state.name)
@@ -290,7 +324,7 @@ class Machine:
 
     def _lifelines(self) -> tuple[Lifeline, ...]:
         return tuple(
-            Lifeline(vcpu.name, vm.id, vcpu.index, printable(self.hypervisor.kernels.get(vm.id, "")))
+            Lifeline(Actor(vm.id, vcpu.index), printable(self.hypervisor.kernels.get(vm.id, "")))
             for vm in self.hypervisor.vms
             for vcpu in vm.vcpus
         )

@@ -25,6 +25,7 @@ from hfedu.hf.platform import LAYOUT_BIN_END, PowerDown
 from hfedu.run.invariants import Ghost, Past
 from hfedu.run.machine import Machine
 from hfedu.run.ramdisk import RamDisk, Secondary
+from hfedu.run.recorder import attributes
 
 PLAIN = (int, str, bytes, frozenset)
 STATE = (int, bytes, frozenset, Enum, Vcpu, type(None))
@@ -152,7 +153,7 @@ class Replayer:
         vms = machine.hypervisor.vms
         lockable: list[Any] = [*vms, *(vcpu for vm in vms for vcpu in vm.vcpus), *(core.cpu for core in machine.cores)]
         objects = [machine.hypervisor, *lockable, *(o.lock for o in lockable), *(vm.mailbox for vm in vms)]
-        found = [(o, name, getattr(o, name)) for o in objects for name in names(o)]
+        found = [(o, name, getattr(o, name)) for o in objects for name in attributes(o)]
         self.fields = [field for field in found if isinstance(field[2], STATE)]
         self.arrays = [(value, value[:]) for _, _, value in found if isinstance(value, array)]
         guests: list[Any] = list(machine.guests.values())
@@ -176,9 +177,9 @@ class Replayer:
         self.written.clear()
         del self.memory.uart.output[self.printed :]
         self.machine.guests.clear()
-        for guest, attributes, of_vm in self.guests:
-            log, places = attributes["log"], attributes["places"]
-            vars(guest).update(attributes, log=[*log], places={**places}, generator=guest.script())
+        for guest, noted, of_vm in self.guests:
+            log, places = noted["log"], noted["places"]
+            vars(guest).update(noted, log=[*log], places={**places}, generator=guest.script())
             guest.of_vm.clear()
             guest.of_vm.update(of_vm)
             with suppress(StopIteration):  # that script has ended already
@@ -246,9 +247,3 @@ class Replayer:
             if guest.vcpu.vm.id == HF_PRIMARY_VM_ID:
                 found.append((f"{guest.vcpu.name}.returned", repr(guest.returned)))
         return tuple(found)
-
-
-def names(o: object) -> list[str]:
-    """The attributes of an object."""
-    slots = [name for cls in type(o).__mro__ for name in getattr(cls, "__slots__", ())]
-    return [name for name in (*slots, *getattr(o, "__dict__", ())) if hasattr(o, name)]

@@ -18,7 +18,7 @@ import hfedu
 from hfedu.errors import Mistake
 from hfedu.run.machine import Machine
 from hfedu.run.ramdisk import RamDisk
-from hfedu.run.trace import Event, Outcome, Recording
+from hfedu.run.recording import Event, Outcome, Recording
 
 PREFIX = "hfedu1."
 PLACES, DIGITS, LONGEST = 32, 4, 1 << 20
@@ -38,7 +38,11 @@ def token(recording: Recording) -> str:
     made, outcome = recording.made, recording.outcome
     if not made or not recording.events or outcome.kind == "running":
         raise Mistake("only a run that was recorded to its end has a token: run the machine to the end, and record it")
-    if outcome.kind == "budget" and "seconds" in outcome.sentence:
+    if made["changes"]:
+        raise Mistake(
+            "a token cannot hold classes of your own, and this run has changes: give away the notebook instead"
+        )
+    if outcome.by_clock:
         raise Mistake(
             "the clock stopped this run, and would stop it elsewhere next time: limit it by max_traps or "
             "max_instructions instead of max_seconds, and it has a token"
@@ -105,6 +109,7 @@ def checks(events: Sequence[Event], count: int) -> str:
     """The beginning of a running hash after each of up to 32 equal parts of `count` events."""
     running, step, found = hashlib.sha256(), -(-count // PLACES), ""
     for begin in range(0, count, step):
-        running.update("".join(map(repr, events[begin : min(begin + step, count)])).encode())
+        part = events[begin : min(begin + step, count)]
+        running.update("".join(repr(tuple(event)) for event in part).encode())
         found += running.hexdigest()[:DIGITS]
     return found

@@ -7,13 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from hfedu.errors import Mistake
-from hfedu.hf.handler import Trap
-from hfedu.hf.spinlock import Steps
-from hfedu.run.depth import Watched, trap_of, watch
-from hfedu.run.machine import Machine
-from hfedu.run.trace import Kind, Recording
+from hfedu.run.depth import Notes, trap_of, watch_all
+from hfedu.run.kinds import Kind
+from hfedu.run.recording import Recording
 from hfedu.view import depth
-from hfedu.view.depth import Listing, Noted, Way, instructions_of, steps_of
+from hfedu.view.depth import Listing, instructions_of, steps_of
 from hfedu.view.why import Why, asks_why, why
 
 EVENTS_AT_MOST = 300
@@ -95,10 +93,10 @@ def all_answers(recording: Recording) -> dict[str, Any]:
         return Kept(TOO_LONG.format(EVENTS_AT_MOST, len(events))).data()
     kept = Kept(NEEDS_KERNEL)
     for event in events:
-        if asks_why(event):
+        if asks_why(recording, event):
             kept.of[f"why {event.seq}"] = kept.number(chain(why(recording, event)), kept.answers)
     for line in recording.lifelines:
-        chains = ({"links": chain(why(recording, event, line.name))["links"]} for event in events)
+        chains = ({"links": chain(why(recording, event, line.actor))["links"]} for event in events)
         numbers = [kept.number(found, kept.answers) for found in chains]
         kept.since[line.name] = [(at, n) for at, n in enumerate(numbers) if n not in numbers[at - 1 : at]]
     try:
@@ -116,62 +114,12 @@ def all_answers(recording: Recording) -> dict[str, Any]:
     return kept.data()
 
 
-class Notes:
-    """What was noted of all traps of a run, by their events; `ways` of instructions only if they were watched."""
-
-    def __init__(self) -> None:
-        self.steps: dict[int | None, list[Noted]] = {}
-        self.ways: dict[int | None, Way] = {}
-
-
 def noted(recording: Recording) -> Notes:
     """Run the machine again and note everything; once more, and only the steps, if its guests execute too much."""
     trap_of(recording, 0)  # which says if it cannot be run again
     most = recording.made.get("max_instructions") or INSTRUCTIONS_AT_MOST
     few = replace(recording, made=recording.made | {"max_instructions": min(most, INSTRUCTIONS_AT_MOST)})
     try:
-        return watch_all(few, KEPT)
+        return watch_all(few, INSTRUCTIONS_AT_MOST)
     except Mistake:
         return watch_all(recording, 0)
-
-
-def watch_all(recording: Recording, kept: int) -> Notes:
-    """Run the machine again, and note the steps of all traps and the last `kept` instructions before each."""
-    notes, cores = Notes(), []
-
-    class Noting(Watched):
-        limit, hooked = INSTRUCTIONS_AT_MOST if kept else 0, False
-
-        def __init__(self, *args: Any) -> None:
-            super().__init__(*args)
-            cores.append(self)
-
-        def serve(self, trap: Trap) -> Steps[None]:
-            steps = super().serve(trap)
-            self.keep(self.served)
-            self.noted = notes.steps[self.served] = []
-            return self._noting(steps)
-
-        def run_guest(self, limit: int | None = None) -> Trap | None:
-            self.after, self.target = self.served, -1  # every way is watched, and `serve` notes every trap
-            return super().run_guest(limit)
-
-        def _run_real(self, first: bool, limit: int | None) -> Trap | None:
-            first, self.hooked = not self.hooked, True
-            return super()._run_real(first, limit)
-
-        def keep(self, seq: int | None) -> None:
-            """A way has come to its end."""
-            if self.limit:
-                notes.ways[seq] = Way(self.vcpu, self.turns, self.looks[-kept:], self.last, self.executed)
-            self.vcpu, self.executed, self.turns, self.looks = None, 0, [], []
-
-    class Replayed(Machine):
-        core_type = Noting
-
-    last = len(recording.events) - 1
-    clock = recording.events[last].kind is Kind.END and "seconds" in recording.outcome.sentence
-    watch(recording, last - clock, Noting.limit, kind=Replayed)
-    if not clock:
-        cores[0].keep(last)
-    return notes

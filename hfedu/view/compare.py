@@ -6,15 +6,16 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from hfedu.hf.platform import HypervisorHang
+from hfedu.run import words
 from hfedu.run.explorer import BUILT_IN, Exploration, Violation, counterexample
 from hfedu.run.invariants import Invariant, Past
+from hfedu.run.kinds import Kind
 from hfedu.run.machine import Machine
+from hfedu.run.recording import Event, Recording
 from hfedu.run.replay import Replayer
-from hfedu.run.trace import Event, Kind, Recording
-from hfedu.view import words
+from hfedu.run.stepper import Stepper, Taken
 from hfedu.view.scene import Scene
 from hfedu.view.sequence import sequence
-from hfedu.view.steps import Stepper, Taken
 
 BEFORE, AFTER = 4, 4
 """Steps shown before the first difference, and after the last step of the failing order."""

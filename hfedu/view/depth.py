@@ -13,30 +13,14 @@ from hfedu.guest.scripted import Action
 from hfedu.hf import call
 from hfedu.hf.arch import REGISTER_NAMES
 from hfedu.hf.platform import PL011_BASE
-from hfedu.hf.spinlock import Step
-from hfedu.run import depth
-from hfedu.run.trace import Change, Event, Kind, Recording
-from hfedu.view import words
+from hfedu.run import depth, words
+from hfedu.run.kinds import Kind
+from hfedu.run.recording import Change, Event, Recording
 
 PACKAGE = Path(__file__).parent.parent
 LIMIT = 1000
 NAMES = ["pstate" if name == "spsr" else name for name in REGISTER_NAMES]
 """While a guest runs, what is saved as SPSR is its PSTATE."""
-STEPS = {
-    "acquire": "takes the lock of {}",
-    "release": "drops the lock of {}",
-    "deliver": "puts the message into {}'s mailbox",
-    "read": "hands out the message in {}'s mailbox",
-    "clear": "empties {}'s mailbox",
-    "configure": "sets the pages of {}",
-    "wake": "wakes {}",
-    "block": "blocks {}",
-    "retval": "writes x0 of {}",
-    "save": "saves the registers of the vCPU that {} leaves",
-    "restore": "restores the registers of {}",
-    "interrupt": "looks at the interrupts of {}",
-    "abort": "looks whether {} was aborted",
-}
 NO_STEPS = "No atomic step: it touches nothing that physical CPUs share."
 ACTIONS = {
     "hvc": "makes a hypercall (HVC)",
@@ -50,19 +34,6 @@ CONTEXT = 4
 COLUMNS = ("", "what", "where", "code", "locks held", "changed")
 LIT = "background:#fff1b8;color:#1f2328;padding:0 .3em;white-space:pre-wrap"
 """The source line that is lit: its own two colours, so that it can be read on light and dark."""
-
-Noted = tuple[int, int, Step, depth.Place, depth.Held]
-"""A step as `depth.Watched` notes it."""
-
-
-class Way(NamedTuple):
-    """What a guest did on its way to a trap, as `depth.Watched` notes it. `vcpu` is None if no guest ran."""
-
-    vcpu: str | None
-    turns: Sequence[tuple[depth.Place, Action]]
-    looks: Sequence[depth.Look]
-    last: depth.Look
-    executed: int
 
 
 class Place(NamedTuple):
@@ -93,7 +64,7 @@ class AtomicStep(NamedTuple):
     changes: tuple[Change, ...]
 
     def __str__(self) -> str:
-        return STEPS.get(self.kind, self.kind + " {}").format(owner(self.target))
+        return words.step(self.kind, self.target)
 
 
 class Instruction(NamedTuple):
@@ -136,8 +107,8 @@ class Row(NamedTuple):
         changed = "; ".join(f"{what}: {old} -> {new}" for what, old, new in self.changed)
         if not self.what:
             return [f"{self.at}  {self.code:<40} {changed}".rstrip()]
-        after = [f"holds {self.locks}"] * bool(self.locks) + [changed] * bool(changed)
-        return [self.what, f"    {self.at}    {self.code}", *(f"    {line}" for line in after)]
+        after = [f"holds {self.locks}" if self.locks else "", changed]
+        return [self.what, f"    {self.at}    {self.code}", *(f"    {line}" for line in after if line)]
 
     def html(self) -> list[str]:
         """The row as cells of a table."""
@@ -194,28 +165,31 @@ class Listing(Sequence[Any]):
 def steps(recording: Recording, seq: int) -> Listing:
     """The atomic steps of the hypervisor in event `seq`, each with the line of its source where it is announced.
 
-    Of a trap these are all its steps; of a delivery, a wake-up, a switch or a step, those that belong to that event.
+    Of a trap or a return these are all steps; of a delivery, a wake-up, a switch or a step, those that belong to it.
     They are made by running the machine again: `Mistake` if that does not repeat the recorded run.
     """
     trap = depth.trap_of(recording, seq)
-    return steps_of(recording, seq, trap, () if trap is None else depth.watch(recording, trap).noted)
+    return steps_of(recording, seq, trap, () if trap is None else depth.watch(recording, trap).steps.get(trap, ()))
 
 
-def steps_of(recording: Recording, seq: int, trap: int | None, noted: Sequence[Noted]) -> Listing:
+def steps_of(recording: Recording, seq: int, trap: int | None, noted: Sequence[depth.Noted]) -> Listing:
     """The steps of event `seq` among those that were noted of its trap."""
     title, found, locks = title_of(recording.events[seq]), [], tuple[str, ...]()
     if trap is None:
         return Listing(title, "No trap led to this event, so it has no atomic steps.")
-    for (part, begin, step, at, others), after in zip(noted, (*noted[1:], None), strict=False):
-        name = getattr(step.target, "name", "")
-        locks = tuple(lock for lock in locks if lock != name) + (name,) * (step.kind == "acquire")
-        end = after[1] if after is not None and after[0] == part else None
-        changes = recording.events[part].changes[begin:end]
-        if seq in (trap, part):
-            taken = AtomicStep(part, step.kind, name, place(at), locks, others, changes)
-            found.append((taken, step_row(taken, recording, at)))
+    whole = seq == trap or recording.events[seq].kind is Kind.RETURN
+    for one, after in zip(noted, (*noted[1:], None), strict=False):
+        kind, name = one.step.kind, getattr(one.step.target, "name", "")
+        locks = tuple(lock for lock in locks if lock != name)
+        if kind == "acquire":
+            locks += (name,)
+        end = after.changes if after is not None and after.event == one.event else None
+        changes = recording.events[one.event].changes[one.changes : end]
+        if whole or seq == one.event:
+            taken = AtomicStep(one.event, kind, name, place(one.place), locks, one.others, changes)
+            found.append((taken, step_row(taken, recording, one.place)))
     note = f"{count(len(found), 'atomic step')}." if found else NO_STEPS
-    return Listing(title, note, found, guest=words.who(recording.events[trap].actor))
+    return Listing(title, note, found, guest=str(recording.events[trap].actor))
 
 
 def step_row(step: AtomicStep, recording: Recording, at: depth.Place) -> Row:
@@ -252,15 +226,14 @@ def instructions(recording: Recording, seq: int, limit: int = LIMIT) -> Listing:
         raise Mistake(f"the limit must be a whole number above 0, not {limit!r}")
     trap = depth.trap_of(recording, seq)
     if recording.events[seq].kind is Kind.END and recording.made["cpus"] == 1:
-        if "seconds" in recording.outcome.sentence:
+        if recording.outcome.by_clock:
             raise Mistake(depth.NO_REPEAT.format("the clock stopped it"))
         trap = seq
-    watched = None if trap is None else depth.watch_guest(recording, trap, limit)
-    way = None if watched is None else Way(watched.vcpu, watched.turns, watched.looks, watched.last, watched.executed)
+    way = None if trap is None else depth.watch_guest(recording, trap, limit)
     return instructions_of(recording, seq, trap, way, limit)
 
 
-def instructions_of(recording: Recording, seq: int, trap: int | None, way: Way | None, limit: int) -> Listing:
+def instructions_of(recording: Recording, seq: int, trap: int | None, way: depth.Way | None, limit: int) -> Listing:
     """The last of what a guest did on its way to a trap, as what led to event `seq`."""
     title = title_of(recording.events[seq])
     if trap is None or way is None or way.vcpu is None:
@@ -271,17 +244,17 @@ def instructions_of(recording: Recording, seq: int, trap: int | None, way: Way |
         event, (last, row) = recording.events[trap], found[-1]
         if last.action.instruction in ("hvc", "smc"):  # it is the call that trapped
             found[-1] = last, row._replace(what=f"calls {words.name_of_call(event)}({words.arguments(event)})")
-        total, note = len(found), f"{words.who(way.vcpu)} is a script: {count(len(found), 'action')} {end}"
+        total, note = len(found), f"{way.vcpu} is a script: {count(len(found), 'action')} {end}"
     else:
         found, total = list(executed(way)), way.executed
-        note = f"{words.who(way.vcpu)} executed {count(total, 'instruction')} from its last entry {end}"
+        note = f"{way.vcpu} executed {count(total, 'instruction')} from its last entry {end}"
     found = found[-limit:]
     left_out = total - len(found)
     note += f"; {left_out:,} before these are left out." if left_out else "."
     return Listing(title, note, found, left_out)
 
 
-def executed(way: Way) -> Iterator[tuple[Instruction, Row]]:
+def executed(way: depth.Way) -> Iterator[tuple[Instruction, Row]]:
     """The instructions that were noted, disassembled, and how each is shown."""
     from capstone import CS_ARCH_ARM64, CS_MODE_ARM, Cs
 
@@ -297,7 +270,7 @@ def executed(way: Way) -> Iterator[tuple[Instruction, Row]]:
 
 def shown(change: Change) -> tuple[str, str, str]:
     """A change of a register in words. Of PSTATE the flags, if nothing else of it changed: a capital is a 1."""
-    what, old, new = change
+    what, old, new, _ = change
     if what == "pstate" and not (old ^ new) << 36 & call.MASK64:
         return "flags", flags(old), flags(new)
     return what, f"{old:#x}", f"{new:#x}"

@@ -4,8 +4,8 @@ import html
 from itertools import pairwise
 from typing import Any
 
+from hfedu.run import words
 from hfedu.run.explorer import BUILT_IN, Exploration, Graph
-from hfedu.view import words
 from hfedu.view.compare import row
 from hfedu.view.scene import Line, Mark, Scene, Text, text_width
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from hfedu.errors import Mistake
 from hfedu.files import asset
-from hfedu.run.trace import Recording
+from hfedu.run.recording import Recording
 from hfedu.view.answers import all_answers
 from hfedu.view.player import player_data
 from hfedu.view.sequence import MAX_ROWS

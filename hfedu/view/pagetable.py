@@ -2,8 +2,8 @@
 
 from hfedu.errors import Mistake
 from hfedu.hf import mm
-from hfedu.run.trace import Recording, Stage2
-from hfedu.view import words
+from hfedu.run import words
+from hfedu.run.recording import Recording, Stage2
 
 
 def describe_attrs(attrs: int) -> str:
@@ -19,7 +19,7 @@ def stage2_of(recording: Recording, vm: int, seq: int | None = None) -> Stage2:
     state = recording.at(len(recording.events) - 1 if seq is None else seq)
     found = state.get(f"vm{vm}.stage2")
     if not isinstance(found, Stage2):
-        vms = sorted(int(path[2:-7]) for path in state if path.endswith(".stage2"))
+        vms = sorted({line.vm for line in recording.lifelines if f"vm{line.vm}.stage2" in state})
         raise Mistake(f"there is no VM {vm!r} at this event: there are {', '.join(map(str, vms)) or 'none'}")
     return found
 

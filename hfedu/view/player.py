@@ -7,14 +7,15 @@ sentence (`facts`), what it changed (`changes`, `registers`) and its row of the 
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from itertools import pairwise
 from typing import Any
 
 from hfedu.errors import Mistake
 from hfedu.hf.arch import REGISTER_NAMES
-from hfedu.run.trace import Change, Event, Kind, Recording, Stage2, register_changes
-from hfedu.view import words
+from hfedu.run import words
+from hfedu.run.kinds import KINDS, Kind
+from hfedu.run.recording import Actor, Change, Event, Recording, Stage2, register_changes
 from hfedu.view.pagetable import describe_attrs
 from hfedu.view.repeats import repeats
 from hfedu.view.scene import FONT_SIZES, Line, Mark, Rect, Scene, Shape, Text
@@ -28,11 +29,6 @@ FATAL = 4
 """The status of an outcome that is the hypervisor's doing: it hung, panicked or broke an invariant."""
 UPRIGHT = ("hypervisor-line", "cpu-line")
 """Lines that run down the whole diagram."""
-KINDS = {
-    Kind.BOOT: "boot", Kind.LOAD: "load", Kind.HYPERCALL: "hypercall", Kind.SMC: "SMC", Kind.WFI: "WFI",
-    Kind.IRQ: "interrupt", Kind.FAULT: "fault", Kind.DELIVER: "message", Kind.WAKE: "wake-up",
-    Kind.SWITCH: "switch", Kind.STEP: "step", Kind.END: "end",
-}  # fmt: skip
 
 
 def player_data(recording: Recording) -> dict[str, Any]:
@@ -60,13 +56,13 @@ def player_data(recording: Recording) -> dict[str, Any]:
         "cpus": upright["cpu-line"],
         "legend": [pack(shape) for shape in fixed if top_of(shape) >= scene.body_end],
         "repeats": repeats(recording.events) if count > MAX_ROWS else [],
-        "kinds": {kind.value: text for kind, text in KINDS.items()},
+        "kinds": {kind.value: look.word for kind, look in KINDS.items()},
         "vcpus": [line.name for line in actors(recording)],
         "registerNames": REGISTER_NAMES,
         "fonts": FONT_SIZES,
         "themes": {name: {r: s._asdict() for r, s in styles(theme).items()} for name, theme in THEMES.items()},
         "colours": {name: theme._asdict() for name, theme in THEMES.items()},
-        **event_tables(words.spoken(recording), bool(cpus_used(recording)), row_numbers(scene, count)),
+        **event_tables(recording, bool(cpus_used(recording)), row_numbers(scene, count)),
     }
 
 
@@ -85,22 +81,23 @@ class Table:
         return self.numbers[key]
 
 
-def event_tables(events: Iterable[Event], several_cpus: bool, rows: tuple[list[int], dict[str, Any]]) -> dict[str, Any]:
+def event_tables(recording: Recording, several_cpus: bool, rows: tuple[list[int], dict[str, Any]]) -> dict[str, Any]:
     """The columns and tables of the events. `cause` is how many events ago, 0 for none; `uart` how much was printed."""
     paths: dict[str, int] = {}
     facts, changes, registers = Table(), Table(), Table()
     known: dict[Hashable, tuple[int, int]] = {}
     columns: dict[str, list[int]] = {name: [] for name in ("fact", "cause", "change", "register", "uart")}
     printed = 0
-    for event in events:
-        key = event._replace(seq=0, cause=None, cpu=event.cpu, registers=(), uart=0)
+    for event in recording.events:
+        waits = asks_why(recording, event)
+        key = event._replace(seq=0, causes=(), checks=(), registers=(), uart=0), waits
         numbers = None if event.kind is Kind.LOAD else known.get(key)
         if numbers is None:
-            fact, change = fact_of(event, several_cpus), change_of(event, paths)
+            fact, change = fact_of(event, several_cpus, waits), change_of(event, paths)
             numbers = facts.number(tuple(fact), fact), changes.number(repr(change), change)
             if event.kind is not Kind.LOAD:  # which changes a whole page table: no key
                 known[key] = numbers
-        moved = [[name, [*register_changes(before, after)]] for name, before, after in event.registers]
+        moved = [[who.name, [*register_changes(before, after)]] for who, before, after in event.registers]
         columns["fact"].append(numbers[0])
         columns["change"].append(numbers[1])
         columns["cause"].append(0 if event.cause is None else event.seq - event.cause)
@@ -121,7 +118,7 @@ def event_tables(events: Iterable[Event], several_cpus: bool, rows: tuple[list[i
     }
 
 
-def fact_of(event: Event, several_cpus: bool) -> list[Any]:
+def fact_of(event: Event, several_cpus: bool, asks: bool) -> list[Any]:
     """What an event says: kind, sentence, changes in words, the VMs it is about, whether it failed, whether to ask why.
 
     Where there are several physical CPUs the sentence says which one made the event, if it does not anyway.
@@ -129,16 +126,22 @@ def fact_of(event: Event, several_cpus: bool) -> list[Any]:
     sentence = words.sentence(event)
     if several_cpus and event.kind is not Kind.END and not sentence.startswith("CPU"):
         sentence = f"CPU {event.cpu}: {sentence}"
-    vms = {name.partition(".")[0] for name in (event.actor, event.target) if name and name.startswith("vm")}
+    vms = {Actor(who.vm).name for who in (event.actor, event.target) if who is not None}
     bad = event.kind is Kind.FAULT or words.failed(event)
-    return [event.kind.value, sentence, "; ".join(words.changes(event)), " ".join(sorted(vms)), bad, asks_why(event)]
+    return [event.kind.value, sentence, "; ".join(words.changes(event)), " ".join(sorted(vms)), bad, asks]
 
 
 def change_of(event: Event, paths: dict[str, int]) -> dict[str, Any]:
     """What an event changed: in words (`rows`), and for folding (`set`: the path's number and the new value)."""
     changes = [*event.changes]
     if event.kind is Kind.DELIVER:
-        changes.append(Change(f"{event.target}.mailbox.message", None, words.text_of(event.message or b"", 64)))
+        changes.append(
+            Change(
+                f"vm{event.target.vm if event.target else 0}.mailbox.message",
+                None,
+                words.text_of(event.message or b"", 64),
+            )
+        )
     if words.leaves(event):
         changes.append(Change(f"cpu{event.cpu}.current", None, None))
     folded = [[paths.setdefault(change.what, len(paths)), folded_value(change.new)] for change in changes]

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from hfedu.hf import call
-from hfedu.run.trace import Event, Kind, Recording
-from hfedu.view import words
-from hfedu.view.decisions import FIELDS, FOR_MESSAGE, Decision
+from hfedu.run import words
+from hfedu.run.decider import FIELDS, FOR_MESSAGE, Decision
+from hfedu.run.kinds import Kind
+from hfedu.run.recording import Actor, Event, Recording
 from hfedu.view.runs import told, where_they_part
 
 WHAT = {
@@ -158,9 +159,8 @@ def why(trap: Event, number: int | None, yours: Decision, real: Decision) -> str
     field, by = differ[0], "send by the primary" if caller == "VM 0" else "send by a secondary"
     keys = [(kind, field), *([(by, field)] if number == call.HF_MAILBOX_SEND else [])]
     reason = next((WHY[key] for key in keys if key in WHY), WHY_AT_ALL[field]).format(**said)
-    more = f" {len(differ) - 1} more field{'s' * (len(differ) > 2)} differ{'s' * (len(differ) == 2)}." * (
-        len(differ) > 1
-    )
+    others = len(differ) - 1
+    more = "" if not others else " 1 more field differs." if others == 1 else f" {others} more fields differ."
     return f"The real one does something else: {text} First difference, “{FIELDS[field]}”: {reason}{more}"
 
 
@@ -177,13 +177,11 @@ def got(recording: Recording, vm: int) -> list[str]:
     """What the receives of a VM returned, and the bytes that were in its mailbox."""
     found = []
     for event in recording.events:
-        name = f"vm{vm}.vcpu0"
-        returned = event.kind is Kind.SWITCH and event.target == name and event.function == call.HF_MAILBOX_RECEIVE
-        called = event.kind is Kind.HYPERCALL and event.actor == name and words.number(event) == call.HF_MAILBOX_RECEIVE
-        if (returned or called) and event.result is not None and not event.result >> 63:
-            size = call.hf_mailbox_receive_return(event.result).size
+        came = event.kind in (Kind.SWITCH, Kind.RETURN) and event.target == Actor(vm, 0)
+        if came and words.number(event) == call.HF_MAILBOX_RECEIVE and not (event.result or 0) >> 63:
+            size = call.hf_mailbox_receive_return(event.result or 0).size
             text = words.text_of((recording.at(event.seq).get(f"vm{vm}.mailbox.message") or b"")[:size])
-            found.append(f"{words.result(call.HF_MAILBOX_RECEIVE, event.result)}{': ' * bool(text)}{text}")
+            found.append(f"{words.result(event.call, event.result or 0)}{': ' * bool(text)}{text}")
     return found
 
 
@@ -198,7 +196,7 @@ def consequences(yours: Recording, real: Recording) -> Iterator[str]:
         for path, what in ((f"{name}.state", "vCPU"), (f"vm{vm}.mailbox.state", "mailbox")):
             if left.get(path) != meant.get(path):
                 yield f"VM {vm}'s {what} is left {left.get(path)}. With the real hypervisor: {meant.get(path)}."
-        waits, box = name in left.waiters(vm), left.get(f"vm{vm}.mailbox.state")
+        waits, box = Actor(vm, 0) in left.waiters(vm), left.get(f"vm{vm}.mailbox.state")
         asleep = str(left.get(f"{name}.state")).startswith("BLOCKED")
         if box == "RECEIVED" and asleep and not waits:
             yield f"VM {vm} sleeps with a message in its mailbox and is in no list of waiters: nothing wakes it."

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from hfedu.run.trace import Event, Kind
+from hfedu.run.recording import Event
 
 TIMES_AT_LEAST, EVENTS_AT_LEAST = 4, 16
 PERIOD_AT_MOST, CANDIDATES = 256, 4
@@ -18,13 +18,12 @@ class Repeat(NamedTuple):
 
 def same(event: Event) -> tuple[object, ...]:
     """What two events must share to count as the same: all but the bytes of messages, registers and log lines."""
-    states = tuple((what, new) for what, _, new in event.changes if what.endswith(".state"))
+    states = tuple((change.what, change.new) for change in event.changes if change.what.endswith(".state"))
     size = None if event.message is None else len(event.message)
-    step = event.text if event.kind in (Kind.STEP, Kind.SWITCH) else ""
     return (
         event.kind,
         event.cpu,
-        step,
+        event.step,
         event.actor,
         event.target,
         event.function,

@@ -13,14 +13,14 @@ from itertools import pairwise, takewhile
 from typing import Any, NamedTuple, TypeVar
 
 from hfedu.errors import Mistake
-from hfedu.hf import call
+from hfedu.run import words
+from hfedu.run.kinds import CALLS, Kind
+from hfedu.run.recording import Event, Recording
 from hfedu.run.token import digest
-from hfedu.run.trace import Event, Kind, Recording
-from hfedu.view import words
 from hfedu.view.answers import all_answers
 from hfedu.view.page import page
 from hfedu.view.player import player_data
-from hfedu.view.why import CALLS, why
+from hfedu.view.why import waits, why
 
 AROUND, WIDTH = 3, 60
 UNTOLD = ("ramdisk", "title", "max_seconds", "max_instructions", "max_traps")
@@ -185,30 +185,34 @@ def parting(first: Recording, here: int | None, second: Recording, there: int | 
             (first.events[here], "here", "there") if here is not None else (second.events[there or 0], "there", "here")
         )
         return f"Event {event.seq} {place}: {words.sentence(event).rstrip('.')}; {other} that does not happen."
-    one, two = first.events[here], second.events[there]
-    if one.kind in CALLS and (one.actor, one.kind, one.function, one.args) == (
-        two.actor,
-        two.kind,
-        two.function,
-        two.args,
-    ):
-        ways = came_out(first, one), came_out(second, two)
-        if ways[0] != ways[1]:
+    one, two = first.call_of(here), second.call_of(there)
+    if one is not None and two is not None and asked(one) == asked(two):
+        (way, at), (other, elsewhere) = came_out(first, one), came_out(second, two)
+        if way != other:
             name = f"{words.vm_of(one.actor)}'s {words.name_of_call(one, short=True)}"
-            return f"Event {here}: here {name} {ways[0]}; there, at event {there}, it {ways[1]}."
-    return f"Event {here} here: {told(one)}; there, at event {there}: {told(two)}."
+            return f"Event {at}: here {name} {way}; there, at event {elsewhere}, it {other}."
+    return f"Event {here} here: {told(first.events[here])}; there, at event {there}: {told(second.events[there])}."
 
 
-def came_out(recording: Recording, event: Event) -> str:
-    """What became of a call: its result and why, if it failed or blocks."""
-    blocks = event.result is None and words.number(event) == call.HF_MAILBOX_RECEIVE
-    if event.result is None and not blocks:
-        return "switches"
-    way = "blocks" if blocks else f"returns {words.result(words.number(event), event.result or 0)}"
-    if not blocks and not words.failed(event):
-        return way
-    reason = why(recording, event).links[blocks].sentence.rstrip(".")  # of one that blocks the first says only that
-    return f"{way}, because {reason if reason.startswith('VM ') else reason[0].lower() + reason[1:]}"
+def asked(event: Event) -> tuple[Any, ...]:
+    """Who made which call."""
+    return event.actor, event.kind, event.function, event.args
+
+
+def came_out(recording: Recording, event: Event) -> tuple[str, int]:
+    """What became of a call, and at which event: its result and why, if it failed or blocks."""
+    returned = recording.returned(event) if event.seq in recording.returns else None
+    blocks = returned is None and waits(recording, event)
+    if returned is None and not blocks:
+        return "switches", event.seq
+    at = event if returned is None else returned
+    way = "blocks" if returned is None else f"returns {words.result(event.call, returned.result or 0)}"
+    if not blocks and not words.failed(at):
+        return way, at.seq
+    links = why(recording, at).links
+    reason = links[min(blocks, len(links) - 1)].sentence.rstrip(".")  # of one that blocks the first says only that
+    said = reason if reason.startswith("VM ") else reason[0].lower() + reason[1:]
+    return f"{way}, because {said}", at.seq
 
 
 def told(event: Event) -> str:

@@ -10,8 +10,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from hfedu.run.trace import Event, Kind, Lifeline, Recording
-from hfedu.view import words
+from hfedu.hf.platform import MAX_CPUS
+from hfedu.run import words
+from hfedu.run.kinds import KINDS, Kind
+from hfedu.run.recording import Actor, Event, Lifeline, Recording
 from hfedu.view.scene import Line, Mark, Rect, Scene, Text, text_width
 
 MARGIN, GUTTER = 16, 40
@@ -19,9 +21,7 @@ HYPERVISOR = MARGIN + GUTTER + 52
 """The x of the hypervisor's lifeline, where no columns for CPUs stand to its left."""
 CPU_LEFT, CPU_COLUMN, DIGIT = MARGIN + GUTTER + 2, 16, 10
 HEAD_TOP, HEAD_HEIGHT = 62, 38
-ROW = {Kind.HYPERCALL: 27, Kind.SMC: 27, Kind.WFI: 27, Kind.IRQ: 27, Kind.FAULT: 27, Kind.END: 30}
-ROW_DEFAULT, ROW_FOLD, ROW_BOOT = 20, 30, 30
-ROLES = {Kind.DELIVER: "deliver", Kind.WAKE: "wake", Kind.SWITCH: "switch", Kind.FAULT: "fault"}
+ROW_FOLD = 30
 BAR = 9
 EDGE = BAR / 2 + 1
 BAND_OFFSET, BAND_WIDTH, BAND_LABEL = 24, 9, 58
@@ -32,19 +32,22 @@ CROWDED_COLUMN, CROWDED_BAND, CROWDED_NAME = 92, 16, 9
 MAX_ROWS = 120
 """Events drawn at most: beyond, the middle of a run is folded away, and the picture says so."""
 
+FROM_HYPERVISOR = (Kind.DELIVER, Kind.WAKE, Kind.RETURN, Kind.SWITCH)
+"""What the hypervisor does to a guest: its arrow leads there."""
+
 Rows = list[Event | range]
 """What gets a row: an event, or a range of events that are not drawn."""
 
 
 class Layout(NamedTuple):
-    """Where each vCPU's lifeline and each VM's mailbox stands (x by name); `crowded` if the columns close up.
+    """Where each vCPU's lifeline and each VM's mailbox stands (x by vCPU and VM); `crowded` if the columns close up.
 
     `cpus` are the columns of the physical CPUs (x by number), none if there is only one.
     """
 
     lines: list[Lifeline]
-    columns: dict[str, float]
-    bands: dict[str, float]
+    columns: dict[Actor, float]
+    bands: dict[int, float]
     crowded: bool
     hypervisor: float
     cpus: dict[int, float]
@@ -53,7 +56,7 @@ class Layout(NamedTuple):
 def actors(recording: Recording) -> list[Lifeline]:
     """The lifelines to draw: vCPU 0 of every VM, and every other vCPU that an event names."""
     named = {name for event in recording.events for name in (event.actor, event.target)}
-    return [line for line in recording.lifelines if line.vcpu == 0 or line.name in named]
+    return [line for line in recording.lifelines if line.vcpu == 0 or line.actor in named]
 
 
 def cpus_used(recording: Recording) -> list[int]:
@@ -73,7 +76,7 @@ def window(events: tuple[Event, ...], first: int, last: int | None, limit: int) 
 
 def sequence(recording: Recording, first: int = 0, last: int | None = None, limit: int = MAX_ROWS) -> Scene:
     """The sequence diagram of a recording, or of its events `first` to `last`; beyond `limit` rows it folds."""
-    rows = window(words.spoken(recording), first, last, limit)
+    rows = window(recording.events, first, last, limit)
     scene = Scene(alt=alt_text(recording))
     layout = place(actors(recording), rows, cpus_used(recording))
     right = max(layout.bands.values(), default=0) + BAND_WIDTH + BAND_LABEL
@@ -104,26 +107,27 @@ def place(lines: list[Lifeline], rows: Rows, cpus: list[int]) -> Layout:
     """The column of each lifeline, wide enough for every label that stands in it."""
     crowded = len(lines) > CROWDED
     least = CROWDED_LEAST if crowded else LEAST
-    needed = {line.name: max(least, text_width(detail(line, crowded), "subhead") / 2 + 14) for line in lines}
+    needed = {line.actor: max(least, text_width(detail(line, crowded), "subhead") / 2 + 14) for line in lines}
     for event in rows:
         if isinstance(event, Event) and (name := home(event, needed)) is not None:
             needed[name] = max(needed[name], text_width(words.label(event, crowded), "label") + 26)
         elif lines and isinstance(event, Event) and event.kind in (Kind.STEP, Kind.SWITCH):
-            needed[lines[0].name] = max(needed[lines[0].name], text_width(words.label(event), "label") + 22)
+            first = lines[0].actor
+            needed[first] = max(needed[first], text_width(words.label(event), "label") + 22)
     hypervisor = HYPERVISOR + (CPU_COLUMN * len(cpus) + 4 if cpus else 0)
     marks = {cpu: CPU_LEFT + CPU_COLUMN * (i + 0.5) for i, cpu in enumerate(cpus)}
     layout = Layout(lines, {}, {}, crowded, hypervisor, marks)
     x = hypervisor + 8.0
     if crowded:
-        x += max(needed[line.name] - i * CROWDED_COLUMN for i, line in enumerate(lines))
+        x += max(needed[line.actor] - i * CROWDED_COLUMN for i, line in enumerate(lines))
     last_of_vm = {line.vm: line for line in lines}
     for line in lines:
         if not crowded:
-            x += needed[line.name]
-        layout.columns[line.name] = x
+            x += needed[line.actor]
+        layout.columns[line.actor] = x
         last = line is last_of_vm[line.vm]
         if last:
-            layout.bands[f"vm{line.vm}"] = x + (CROWDED_BAND if crowded else BAND_OFFSET)
+            layout.bands[line.vm] = x + (CROWDED_BAND if crowded else BAND_OFFSET)
         x += CROWDED_COLUMN if crowded else BAND_OFFSET + BAND_WIDTH + BAND_LABEL if last else 20
     return layout
 
@@ -137,14 +141,14 @@ def detail(line: Lifeline, crowded: bool) -> str:
     return line.label if len(line.label) <= CROWDED_NAME else line.label[: CROWDED_NAME - 1] + "…"
 
 
-def home(event: Event, names: Iterable[str]) -> str | None:
-    """The lifeline beside which an event's label stands."""
-    if event.kind in (Kind.DELIVER, Kind.LOAD):
-        return next((name for name in reversed(list(names)) if name.startswith(f"{event.target}.")), None)
+def home(event: Event, actors: Iterable[Actor]) -> Actor | None:
+    """The lifeline beside which an event's label stands. That of a message is its receiver's last, by the mailbox."""
+    if event.kind in (Kind.DELIVER, Kind.LOAD) and event.target is not None:
+        return next((actor for actor in reversed(list(actors)) if actor.vm == event.target.vm), None)
     if event.kind is Kind.STEP:
         return None
-    name = event.target if event.kind in (Kind.WAKE, Kind.SWITCH) else event.actor
-    return name if name is not None and name in names else None
+    actor = event.target if event.kind in FROM_HYPERVISOR else event.actor
+    return actor if actor is not None and actor in actors else None
 
 
 def heads(scene: Scene, layout: Layout) -> None:
@@ -155,7 +159,7 @@ def heads(scene: Scene, layout: Layout) -> None:
         name = f"VM {line.vm}" + (" primary" if line.vm == 0 and not layout.crowded else "")
         below = detail(line, layout.crowded)
         width = max(text_width(name, "head") + 16, text_width(below, "subhead") + 16, 48)
-        boxes.append((layout.columns[line.name], width, "vm", name, below, ""))
+        boxes.append((layout.columns[line.actor], width, "vm", name, below, ""))
     for x, width, role, name, below, suffix in boxes:
         scene.add(
             Rect(x - width / 2, HEAD_TOP, width, HEAD_HEIGHT, role),
@@ -170,11 +174,12 @@ def heads(scene: Scene, layout: Layout) -> None:
 
 def body(scene: Scene, recording: Recording, rows: Rows, layout: Layout) -> float:
     """All rows, and what runs down beside them. Returns the y below the last row."""
-    top = y = HEAD_TOP + HEAD_HEIGHT
+    top = HEAD_TOP + HEAD_HEIGHT
+    y: float = top
     tracks = _Tracks(scene, layout)
     if rows and isinstance(rows[0], Event) and rows[0].seq:
         tracks.jump(recording, rows[0].seq - 1, y)
-    boot_row: int | None = None
+    boot_row: float | None = None
     for item in rows:
         if isinstance(item, range):
             tracks.close(y + 8)
@@ -184,14 +189,14 @@ def body(scene: Scene, recording: Recording, rows: Rows, layout: Layout) -> floa
             tracks.jump(recording, item[-1], y - 4)
         elif item.kind in (Kind.BOOT, Kind.LOAD):
             if boot_row is None:
-                boot_row, y = y, y + ROW_BOOT
+                boot_row, y = y, y + KINDS[item.kind].height
             scene.rows[item.seq] = boot_row, y
             load_row(scene, item, layout, boot_row + 18)
             if item.kind is Kind.BOOT:
                 cpu_mark(scene, item, layout, boot_row + 15)
             tracks.apply(item, boot_row + 20)
         else:
-            height = ROW.get(item.kind, ROW_DEFAULT)
+            height = KINDS[item.kind].height
             scene.rows[item.seq] = y, y + height
             y += height
             scene.add(Text(MARGIN + GUTTER - 12, y - 3, str(item.seq), "number", item.seq, "end"))
@@ -225,35 +230,36 @@ def mark_fatal(scene: Scene, rows: Rows) -> None:
 
 def load_row(scene: Scene, event: Event, layout: Layout, at: float) -> None:
     """Booting and loading: one row for all."""
-    if event.kind is Kind.BOOT:
-        scene.add(Text(layout.hypervisor - 6, at, "boots", "note", event.seq, "end"))
-    elif f"{event.target}.vcpu0" in layout.columns and not layout.crowded:
-        scene.add(Text(layout.columns[f"{event.target}.vcpu0"] - 10, at, "loaded", "note", event.seq, "end"))
+    label = KINDS[event.kind].label
+    if event.target is None:
+        scene.add(Text(layout.hypervisor - 6, at, label, "note", event.seq, "end"))
+    elif (first := event.target._replace(vcpu=0)) in layout.columns and not layout.crowded:
+        scene.add(Text(layout.columns[first] - 10, at, label, "note", event.seq, "end"))
 
 
 def arrow(scene: Scene, event: Event, layout: Layout, at: float) -> None:
     """The arrow of one event with its words, and its mark."""
-    seq, name = event.seq, home(event, layout.columns)
+    seq, actor, look = event.seq, home(event, layout.columns), KINDS[event.kind]
     if event.kind is Kind.END:
-        scene.add(Mark(layout.hypervisor, at, "end", seq))
-    if name is None and event.kind in (Kind.STEP, Kind.SWITCH):
-        scene.add(Mark(layout.hypervisor, at, "step", seq))
+        scene.add(Mark(layout.hypervisor, at, look.sign, seq))
+    if actor is None and event.kind in (Kind.STEP, Kind.SWITCH):
+        scene.add(Mark(layout.hypervisor, at, look.sign, seq))
         scene.add(Text(layout.hypervisor + 10, at + 3.5, words.label(event, layout.crowded), "label-step", seq))
-    if name is None:
+    if actor is None:
         return
-    x, vm = layout.columns[name], name.partition(".")[0]
-    role = "refused" if words.failed(event) else ROLES.get(event.kind, "call")
-    if event.kind in (Kind.DELIVER, Kind.WAKE, Kind.SWITCH):
-        end = layout.bands[vm] - 1 if event.kind is Kind.DELIVER else x - EDGE
+    x = layout.columns[actor]
+    role = "refused" if words.failed(event) else look.role
+    if event.kind in FROM_HYPERVISOR:
+        end = layout.bands[actor.vm] - 1 if event.kind is Kind.DELIVER else x - EDGE
         scene.add(Line(layout.hypervisor + 1, at, end, at, role, seq, arrow=True))
     else:
         scene.add(Line(x - EDGE, at, layout.hypervisor + 2, at, role, seq, arrow=True))
     scene.add(Text(x - EDGE - 8, at - 4, words.label(event, layout.crowded), f"label-{role}", seq, "end"))
-    if event.kind in (Kind.WFI, Kind.FAULT):
-        scene.add(Mark(x, at, event.kind.value, seq))
-    mailbox = event.change(f"{vm}.mailbox.state")
+    if look.trap and look.sign:
+        scene.add(Mark(x, at, look.sign, seq))
+    mailbox = event.change(f"{Actor(actor.vm).name}.mailbox.state")
     if event.kind is Kind.HYPERCALL and mailbox is not None and mailbox.new in ("EMPTY", "IDLE"):
-        scene.add(Mark(layout.bands[vm] + BAND_WIDTH / 2, at, "clear", seq))
+        scene.add(Mark(layout.bands[actor.vm] + BAND_WIDTH / 2, at, "clear", seq))
 
 
 def ending(scene: Scene, rows: Rows, y: float, left: float, role: str) -> float:
@@ -272,84 +278,93 @@ class _Tracks:
     def __init__(self, scene: Scene, layout: Layout) -> None:
         self.scene, self.layout = scene, layout
         self.state: dict[str, Any] = {}
-        self.left: set[str] = set()
-        """CPUs, by path, that have saved the vCPU they hold and not yet taken another."""
-        self.open: dict[str, tuple[str, float, int]] = {}
-        """By name what is not drawn yet: its look, the y where it begins, the event that began it."""
+        self.left: set[int] = set()
+        """CPUs that have saved the vCPU they hold and not yet taken another."""
+        self.open: dict[Actor, tuple[str, float, int]] = {}
+        """By vCPU, or by VM for its mailbox, what is not drawn yet: its look, where it begins, and its event."""
 
-    def looks(self) -> Iterator[tuple[str, str]]:
+    def looks(self) -> Iterator[tuple[Actor, str]]:
         """The look of everything there is: a vCPU is running while a CPU has it, else what its state says.
 
         A look is a role; where several CPUs are at work, "running" is followed by the CPUs that hold the vCPU.
         """
-        running: dict[str, list[str]] = {}
-        for path, value in self.state.items():
-            if path.endswith(".current") and value is not None and path not in self.left:
-                running.setdefault(value, []).append(path[len("cpu") : -len(".current")])
-        for name in self.layout.bands:
-            if (mailbox := self.state.get(f"{name}.mailbox.state")) is not None:
-                yield name, f"mailbox-{mailbox}"
-        for name in self.layout.columns:
-            state = self.state.get(f"{name}.state", "OFF").partition("_")[0].lower()
-            holders = sorted(running.get(name, ())) if self.layout.cpus else []
-            look = " ".join(["running", *holders]) if name in running else "ready" if state == "running" else state
-            yield name, look
+        running: dict[Actor, list[str]] = {}
+        for cpu in range(MAX_CPUS):
+            vcpu = self.state.get(f"cpu{cpu}.current")
+            if vcpu is not None and cpu not in self.left:
+                running.setdefault(vcpu, []).append(str(cpu))
+        for vm in map(Actor, self.layout.bands):
+            if (mailbox := self.state.get(f"{vm.name}.mailbox.state")) is not None:
+                yield vm, f"mailbox-{mailbox}"
+        for vcpu in self.layout.columns:
+            state = self.state.get(f"{vcpu.name}.state", "OFF").partition("_")[0].lower()
+            holders = running.get(vcpu, []) if self.layout.cpus else []
+            look = " ".join(["running", *holders]) if vcpu in running else "ready" if state == "running" else state
+            yield vcpu, look
 
     def follow(self, event: Event) -> None:
         """Note whether a CPU has left its vCPU, or taken one."""
-        path = f"cpu{event.cpu}.current"
-        self.left -= {path} if event.change(path) else set()
-        self.left |= {path} if words.leaves(event) else set()
+        if event.change(f"cpu{event.cpu}.current"):
+            self.left -= {event.cpu}
+        if words.leaves(event):
+            self.left |= {event.cpu}
 
     def apply(self, event: Event, y: float) -> None:
         """Take over an event's changes at height y."""
         self.follow(event)
-        self.state |= {what: new for what, _, new in event.changes if what.endswith((".state", ".current"))}
-        for name, look in self.looks():
-            if name in self.open and self.open[name][0] == look:
+        shown = (change for change in event.changes if change.what.endswith((".state", ".current")))
+        self.state |= {change.what: change.new for change in shown}
+        for actor, look in self.looks():
+            if actor in self.open and self.open[actor][0] == look:
                 continue
-            self.draw(name, y)
-            self.open[name] = look, y, event.seq
-            if name in self.layout.bands:
+            self.draw(actor, y)
+            self.open[actor] = look, y, event.seq
+            if actor.vcpu is None:
                 state = look.removeprefix("mailbox-")
-                x = self.layout.bands[name] + BAND_WIDTH + 6
+                x = self.layout.bands[actor.vm] + BAND_WIDTH + 6
                 self.scene.add(Text(x, y + 5, state, f"state-{state}", event.seq))
 
-    def draw(self, name: str, y: float) -> None:
-        """Draw what is open under a name, up to y."""
-        look, since, seq = self.open.pop(name, ("off", y, 0))
+    def draw(self, actor: Actor, y: float) -> None:
+        """Draw what is open, up to y."""
+        look, since, seq = self.open.pop(actor, ("off", y, 0))
         role, *holders = look.split()
         if role == "off":
             return
-        if name in self.layout.bands:
-            self.scene.shapes.insert(0, Rect(self.layout.bands[name], since, BAND_WIDTH, y - since, role, seq))
+        if actor.vcpu is None:
+            self.scene.shapes.insert(0, Rect(self.layout.bands[actor.vm], since, BAND_WIDTH, y - since, role, seq))
         elif role == "running":
-            for i, holder in enumerate(holders or [""]):
-                x = self.layout.columns[name] + (BAR + 3) * (i - (len(holders or [""]) - 1) / 2)
-                self.scene.add(Rect(x - BAR / 2, since, BAR, y - since, role, seq))
-                if holder and y - since >= DIGIT + 2:
-                    self.scene.add(Text(x, since + DIGIT, holder, "cpu-inverse", seq, "middle"))
+            self.draw_running(self.layout.columns[actor], since, y, holders or [""], seq)
         else:
-            self.scene.shapes.insert(0, Line(self.layout.columns[name], since, self.layout.columns[name], y, role, seq))
+            x = self.layout.columns[actor]
+            self.scene.shapes.insert(0, Line(x, since, x, y, role, seq))
+
+    def draw_running(self, middle: float, since: float, y: float, holders: list[str], seq: int) -> None:
+        """A bar for each CPU that runs a vCPU, side by side if they are several."""
+        for i, holder in enumerate(holders):
+            x = middle + (BAR + 3) * (i - (len(holders) - 1) / 2)
+            self.scene.add(Rect(x - BAR / 2, since, BAR, y - since, "running", seq))
+            if holder and y - since >= DIGIT + 2:
+                self.scene.add(Text(x, since + DIGIT, holder, "cpu-inverse", seq, "middle"))
 
     def close(self, y: float) -> None:
         """Draw everything up to y."""
-        for name in (*self.layout.bands, *self.layout.columns):
-            self.draw(name, y)
+        for actor in (*map(Actor, self.layout.bands), *self.layout.columns):
+            self.draw(actor, y)
 
     def jump(self, recording: Recording, seq: int, y: float) -> None:
         """Take the state from the recording, as of event `seq`; everything goes on at y."""
         self.state = dict(recording.at(seq))
         for event in recording.events[: seq + 1]:
             self.follow(event)
-        self.open = {name: (look, y, seq) for name, look in self.looks()}
+        self.open = {actor: (look, y, seq) for actor, look in self.looks()}
 
 
-ARROWS = ("call", "switch", "deliver", "wake", "refused")
+ARROWS = ("call", "return", "switch", "deliver", "wake", "refused")
 LEGEND = (
     ("running", "running"), ("ready", "ready"), ("blocked", "blocked"), ("mailbox-EMPTY", "EMPTY"),
-    ("mailbox-RECEIVED", "RECEIVED"), ("mailbox-READ", "READ"), ("call", "call"), ("switch", "switch"),
-    ("deliver", "message"), ("wake", "wake-up"), ("clear", "clear"), ("wfi", "WFI"), ("refused", "refused"),
+    ("mailbox-RECEIVED", "RECEIVED"), ("mailbox-READ", "READ"), ("call", "call"), ("return", "return"),
+    ("switch", "switch"), ("deliver", "message"), ("wake", "wake-up"), ("clear", "clear"), ("wfi", "WFI"),
+    ("refused", "refused"),
 )  # fmt: skip
 CPU_LEGEND = (
     ("running", "running on CPU 0"), *LEGEND[1:],

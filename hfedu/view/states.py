@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 from hfedu.hf.arch import REGISTER_NAMES
-from hfedu.run.trace import Recording
-from hfedu.view import words
+from hfedu.run import words
+from hfedu.run.recording import Recording
 from hfedu.view.scene import Line, Rect, Scene, Text, text_width
 
 BOX_HEIGHT, GAP, LANE, SHIFT = 38, 118, 26, 14

@@ -1,7 +1,8 @@
 """The transcript and the Mermaid export: a recording as text."""
 
-from hfedu.run.trace import Event, Kind, Recording
-from hfedu.view import words
+from hfedu.run import words
+from hfedu.run.kinds import KINDS, Kind
+from hfedu.run.recording import Actor, Event, Recording
 from hfedu.view.sequence import actors, cpus_used, home
 
 WIDTH = 78
@@ -13,10 +14,10 @@ def transcript(recording: Recording, first: int = 0, last: int | None = None) ->
     Events that follow from the one above are indented. Where several CPUs are at work each has a column.
     """
     columns = [f"cpu{cpu}" for cpu in cpus_used(recording)] or ["cpu0"]
-    events = words.spoken(recording)[first : None if last is None else last + 1]
+    events = recording.events[first : None if last is None else last + 1]
     lines = [f"{recording.title}: {len(recording.events)} events. {words.plain(recording.outcome.sentence)}"]
     for event in events:
-        indent = "  " if event.kind in (Kind.DELIVER, Kind.WAKE, Kind.SWITCH, Kind.LOAD) else ""
+        indent = "  " if KINDS[event.kind].effect else ""
         by = f"cpu{event.cpu}" if event.kind is not Kind.END or len(columns) == 1 else ""
         marks = "  ".join(by if by == column else "    " for column in columns)
         text = f"{event.seq:5}  {marks}  {indent}{words.sentence(event)}".rstrip()
@@ -28,25 +29,31 @@ def transcript(recording: Recording, first: int = 0, last: int | None = None) ->
 def mermaid(recording: Recording, first: int = 0, last: int | None = None) -> str:
     """A Mermaid sequence diagram. It has no mailbox bands; notes say when a mailbox changes."""
     lines = ["sequenceDiagram", f"    accTitle: {_safe(recording.title)}", "    participant H as Hypervisor"]
-    names = {}
+    names: dict[Actor, str] = {}
     for line in actors(recording):
-        names[line.name] = f"V{line.vm}_{line.vcpu}"
+        names[line.actor] = f"V{line.vm}_{line.vcpu}"
         label = f"VM {line.vm}" + (f" vCPU {line.vcpu}" if line.vcpu else "") + (f" {line.label}" if line.vm else "")
-        lines.append(f"    participant {names[line.name]} as {_safe(label)}")
-    for event in words.spoken(recording)[first : None if last is None else last + 1]:
+        lines.append(f"    participant {names[line.actor]} as {_safe(label)}")
+    for event in recording.events[first : None if last is None else last + 1]:
         lines.extend(f"    {line}" for line in _arrows(event, names))
     return "\n".join(lines) + "\n"
 
 
-def _arrows(event: Event, names: dict[str, str]) -> list[str]:
+def _arrows(event: Event, names: dict[Actor, str]) -> list[str]:
     """The Mermaid lines of one event."""
     if event.kind in (Kind.BOOT, Kind.LOAD, Kind.END):
         return [f"Note over H: {_safe(words.sentence(event))}"]
-    name = names.get(home(event, names) or "", "H")
-    arrows = {Kind.DELIVER: f"H->>{name}: message", Kind.WAKE: f"H-->>{name}:", Kind.SWITCH: f"H->>{name}:"}
+    actor = home(event, names)
+    name = "H" if actor is None else names[actor]
+    arrows = {
+        Kind.DELIVER: f"H->>{name}: message",
+        Kind.WAKE: f"H-->>{name}:",
+        Kind.RETURN: f"H-->>{name}:",
+        Kind.SWITCH: f"H->>{name}:",
+    }
     lines = [f"{arrows.get(event.kind, f'{name}->>H:')} {_safe(words.label(event))}"]
-    vm = event.target if event.kind is Kind.DELIVER else event.actor.partition(".")[0]
-    if (change := event.change(f"{vm}.mailbox.state")) is not None:
+    about = event.target if event.kind is Kind.DELIVER else event.actor
+    if about is not None and (change := event.change(f"{Actor(about.vm).name}.mailbox.state")) is not None:
         lines.append(f"Note right of {name}: mailbox {change.new}")
     return lines
 

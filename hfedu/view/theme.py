@@ -80,6 +80,7 @@ def styles(theme: Theme) -> dict[str, Style]:
     for role, colour, width, dash in (
         ("call", theme.call, 1.4, ()),
         ("switch", theme.switch, 1.2, ()),
+        ("return", theme.call, 0.8, ()),
         ("deliver", theme.deliver, 2.0, ()),
         ("wake", theme.wake, 1.6, (4, 2.4)),
         ("refused", theme.refused, 1.4, (6, 1.6, 1.4, 1.6)),

@@ -1,10 +1,11 @@
 """Why? Chains of causes, from the recording alone: why a call was refused, why a vCPU does not run, how a run ended.
 
-A chain is a tuple of links: a sentence, and the event that it leads to, if there is one. The reasons of a refusal
-follow the checks of api.py, in its order, against the state in which the hypervisor decided.
+A chain is a tuple of links: a sentence, and the event that it leads to, if there is one. Why a call was refused is no
+guess: the hypervisor notes the condition that decided, with what it found (`Event.refused`). What is derived here are
+the causes behind that, up to the event where the condition was looked at, and what helps. Where the hypervisor gave
+no reason, the chain says so.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -13,17 +14,19 @@ from hfedu.errors import Mistake
 from hfedu.guest.syndrome import FSC_PERMISSION, FSC_TRANSLATION
 from hfedu.hf import arch, call, mm
 from hfedu.hf.addr import PAGE_SIZE
+from hfedu.hf.check import Check
 from hfedu.hf.platform import LAYOUT_BIN_END, LAYOUT_TEXT_BEGIN, MAX_CPUS
-from hfedu.hf.psci import PSCI_ALREADY_ON, PSCI_CALLS, PSCI_INTERNAL_FAILURE, PSCI_INVALID_PARAMETERS, PsciCall
-from hfedu.history import FIXES, abi, with_needs
-from hfedu.run.trace import Event, Kind, Recording, Stage2
-from hfedu.view import words
+from hfedu.hf.psci import PsciCall
+from hfedu.history import FIXES, with_needs
+from hfedu.run import words
+from hfedu.run.kinds import CALLS, FOLLOWS, Kind
+from hfedu.run.recording import Actor, Event, Recording, Stage2
 from hfedu.view.pagetable import describe_attrs, describe_descriptor
 
 CAUSES = 4
 """How far back the chain of an event goes that is neither a refusal nor an end."""
-CALLS, OFF = (Kind.HYPERCALL, Kind.SMC), (PsciCall.SYSTEM_OFF, PsciCall.SYSTEM_RESET)
-FOLLOWS = (Kind.STEP, Kind.DELIVER, Kind.WAKE, Kind.SWITCH)
+OFF = (PsciCall.SYSTEM_OFF, PsciCall.SYSTEM_RESET)
+NO_REASON = "This hypervisor gives no reason: what refused the call notes no condition."
 
 
 class Link(NamedTuple):
@@ -38,7 +41,10 @@ Links = list[Link]
 
 @dataclass(frozen=True, repr=False)
 class Why:
-    """A question and its answer: the links of a chain, from what was asked back to what caused it."""
+    """A question and its answer: the links of a chain, from what was asked back to what caused it.
+
+    The last link says what helps, where something does.
+    """
 
     question: str
     links: tuple[Link, ...]
@@ -53,34 +59,26 @@ class Why:
         return "\n".join([self.question, *(f"  {i}. {link.sentence}" for i, link in enumerate(self.links, 1))])
 
 
-def why(recording: Recording, event: Event | int, vcpu: str | None = None) -> Why:
+def why(recording: Recording, event: Event | int, vcpu: Actor | str | None = None) -> Why:
     """Why event `event` came out as it did; with `vcpu` ("vm1.vcpu0"), why that does or does not run after it.
 
-    Links lead to events up to the last one that belongs to this event. `Mistake` if there is no such event or vCPU.
+    A call that was refused is explained where it returns. No link leads beyond the event that is explained. `Mistake`
+    if there is no such event or vCPU.
     """
-    seq = event.seq if isinstance(event, Event) else event
-    past = Past(recording, seq)
+    asked = recording.event(event)
     if vcpu is not None:
-        names = [line.name for line in recording.lifelines]
-        if vcpu not in names:
-            raise Mistake(f"there is no vCPU {vcpu!r}: this recording has {', '.join(names) or 'none'}")
-        return Why(f"Why {words.who(vcpu)} is as it is after event {seq}:", tuple(present(past, vcpu) + holders(past)))
-    event = recording.events[seq]
-    links = explained(Past(recording, settled(recording, event)), event)
-    return Why(f"Why event {seq}, {words.sentence(words.spoken(recording)[seq]).rstrip('.')}:", tuple(links))
-
-
-def settled(recording: Recording, event: Event) -> int:
-    """The last event of what the hypervisor did about `event`, while other CPUs may have gone on."""
-    last = event.seq
-    if event.kind in (Kind.BOOT, Kind.LOAD, Kind.END):
-        return last
-    for later in recording.events[last + 1 :]:
-        if later.cpu == event.cpu:
-            if later.kind not in FOLLOWS or later.cause is None or later.cause < event.seq:
-                break
-            last = later.seq
-    return last
+        line = next((line for line in recording.lifelines if vcpu in (line.name, line.actor)), None)
+        if line is None:
+            names = ", ".join(line.name for line in recording.lifelines) or "none"
+            raise Mistake(f"there is no vCPU {vcpu!r}: this recording has {names}")
+        past = Past(recording, asked.seq)
+        links = present(past, line.actor) + holders(past)
+        return Why(f"Why {line.actor} is as it is after event {asked.seq}:", tuple(links))
+    returned = recording.returned(asked) if asked.kind in CALLS else None
+    if returned is not None and words.failed(returned):
+        asked = returned
+    links = explained(recording, asked)
+    return Why(f"Why event {asked.seq}, {words.sentence(asked).rstrip('.')}:", tuple(links))
 
 
 class Past:
@@ -89,7 +87,7 @@ class Past:
     def __init__(self, recording: Recording, seq: int) -> None:
         self.recording, self.state, self.seq = recording, recording.at(seq), seq
         self.events = recording.events[: seq + 1]
-        self.vms = sum(path.endswith(".mailbox.state") for path in self.state)
+        self.vms = len({event.target for event in self.events if event.kind is Kind.LOAD})
 
     def get(self, path: str) -> Any:
         """A value of the state."""
@@ -103,193 +101,547 @@ class Past:
         """The event that made a value what it is; the first if none did."""
         return self.last(lambda event: event.change(path)) or self.events[0]
 
-    def called(self, actor: str, number: int) -> Event | None:
-        """The last time that a VM or vCPU made a call."""
+    def called(self, number: int, vm: int, vcpu: int | None = None) -> Event | None:
+        """The last time that a VM, or one of its vCPUs, made a call."""
         return self.last(
-            lambda e: e.kind is Kind.HYPERCALL and (e.actor + ".").startswith(actor + ".") and words.number(e) == number
+            lambda e: (
+                e.kind is Kind.HYPERCALL
+                and words.number(e) == number
+                and e.actor is not None
+                and e.actor.vm == vm
+                and vcpu in (None, e.actor.vcpu)
+            )
         )
 
     def repaired(self, fix: str) -> bool:
         """Whether the hypervisor has one of the repairs."""
         made = self.recording.made
-        named = (name for name in made.get("fixes", ()) if isinstance(name, str))  # the others are classes of a user's
-        return fix in with_needs(FIXES if made.get("profile") == "fixed" else named)
+        return fix in with_needs(FIXES if made.get("profile") == "fixed" else made.get("fixes", ()))
+
+    @property
+    def changed(self) -> bool:
+        """Whether the hypervisor has changes of somebody's own, of which only the recording is known."""
+        return bool(self.recording.made.get("changes"))
 
 
-def explained(past: Past, event: Event) -> Links:
+def explained(recording: Recording, event: Event) -> Links:
     """The chain of an event."""
     if words.failed(event):
-        return refused(past, event)
+        return refused(recording, event)
+    past = Past(recording, recording.settled(event).seq)
     if event.kind is Kind.FAULT:
         return fault(past, event)
     if event.kind is Kind.END:
         return ended(past, event)
-    if waits(event):
-        ends = (event.actor, event.actor.partition(".")[0])
+    if waits(recording, event) and event.actor is not None:
+        ends = (event.actor, Actor(event.actor.vm))
         later = (e.seq for e in past.events[event.seq :] if e.kind in (Kind.DELIVER, Kind.WAKE) and e.target in ends)
         if (woken := next(later, None)) is not None:
-            past = Past(past.recording, woken - 1)  # before another CPU ended the wait
+            past = Past(recording, woken - 1)  # before another CPU ended the wait
         return present(past, event.actor) + holders(past)
     return led_to(past, event)
 
 
-def waits(event: Event) -> bool:
+def waits(recording: Recording, event: Event) -> bool:
     """Whether an event begins a wait: for a message, or for an interrupt."""
-    receives = event.kind is Kind.HYPERCALL and words.number(event) == call.HF_MAILBOX_RECEIVE
-    return event.kind is Kind.WFI or (receives and event.result is None)
+    if event.kind is Kind.WFI:
+        return True
+    receives = event.kind is Kind.HYPERCALL and event.call is not None and event.call.gives in ("message", "bytes")
+    return receives and event.seq not in recording.returns
 
 
-def asks_why(event: Event) -> bool:
+def asks_why(recording: Recording, event: Event) -> bool:
     """Whether people ask of an event why it came out as it did: a refusal, a fault, a wait, or the end."""
-    return waits(event) or event.kind in (Kind.FAULT, Kind.END) or words.failed(event)
+    return event.kind in (Kind.FAULT, Kind.END) or words.failed(event) or waits(recording, event)
+
+
+LED = {
+    "call": "It is part of event {}: {}.",
+    "cpu": "Event {} gave {} the CPU: {}.",
+    "ready": "Event {} had made {} ready: {}.",
+    "waits": "It ends the wait that began at event {}: {}.",
+    "message": "The bytes came with event {}: {}.",
+    "before": "It follows event {}: {}.",
+}
+"""How an event led to another, by the role of the cause: number, who is meant, and what it was."""
 
 
 def led_to(past: Past, event: Event) -> Links:
     """The events that led to this one, the nearest first."""
     links: Links = []
-    events = words.spoken(past.recording)
-    while event.cause is not None and len(links) < CAUSES:
-        event = events[event.cause]
-        links.append(Link(f"It follows from event {event.seq}: {words.sentence(event).rstrip('.')}.", event.seq))
+    waiting = list(event.causes)
+    while waiting and len(links) < CAUSES:
+        seq, role = waiting.pop(0)
+        cause, who = past.events[seq], event.target or event.actor
+        named = (seq, who) if role in ("cpu", "ready") else (seq,)
+        link = Link(LED[role].format(*named, words.sentence(cause).rstrip(".")), seq)
+        if link.seq not in [other.seq for other in links]:
+            links.append(link)
+        if not waiting:
+            waiting, event = list(cause.causes), cause
     return links or [Link("It is the first event: somebody switched the machine on.")]
 
 
-# Mailboxes and pages.
+# Refusals: what was noted, then the causes behind it, then what helps.
+
+
+def refused(recording: Recording, event: Event) -> Links:
+    """Why a call was refused: the condition that decided, and how it came to that."""
+    check = event.refused
+    if check is None:
+        return [Link(NO_REASON)]
+    looked = next((e for e in recording.events[event.seq :: -1] if check in e.checks and e.cpu == event.cpu), event)
+    past = Past(recording, looked.seq)
+    explain = REFUSALS.get(check.condition)
+    if explain is None:
+        return [Link(in_words(check))]
+    return explain(past, event, check)
+
+
+def in_words(check: Check) -> str:
+    """A condition that failed, as it was noted."""
+    found = ", ".join(f"{name} is {words.value(name, value)}" for name, value in check.values)
+    said = f"The hypervisor requires “{check.condition}” of {words.who(check.on)}, and that does not hold"
+    return f"{said}: {found}." if found else f"{said}."
+
+
+def owner_of(past: Past, check: Check) -> int:
+    """The VM that a condition is about."""
+    return next(line.vm for line in past.recording.lifelines if f"{check.on}.".startswith(f"vm{line.vm}."))
+
+
+def too_large(past: Past, event: Event, check: Check) -> Links:
+    """A message of more than a page."""
+    return [
+        Link(f"A message has at most {call.HF_MAILBOX_SIZE} bytes, this one has {check.value('size')}."),
+        Link("Send it in parts."),
+    ]
+
+
+def to_itself(past: Past, event: Event, check: Check) -> Links:
+    """A message to the sender."""
+    return [Link("A VM cannot send to itself.")]
+
+
+def no_vm(past: Past, event: Event, check: Check) -> Links:
+    """There is no such VM."""
+    last = int(check.value("count") or 1) - 1
+    return [Link(f"There is no VM {check.value('vm')}: there are VMs 0 to {last}.")]
+
+
+def no_vcpu(past: Past, event: Event, check: Check) -> Links:
+    """There is no such vCPU."""
+    return [Link(f"VM {owner_of(past, check)} has no vCPU {check.value('vcpu')}.")]
+
+
+def busy(past: Past, event: Event, check: Check) -> Links:
+    """The target's mailbox holds a message."""
+    to, state = owner_of(past, check), check.value("state")
+    at = past.since(f"{check.on}.state")
+    if past.recording.call_of(at) == past.recording.call_of(event):
+        return [Link(f"VM {to}'s mailbox is {state} since event {at.seq}, which is part of this very call.", at.seq)]
+    links = [*mailbox(past, to), *owners(past, to)]
+    word = "acknowledges" if state in ("PENDING", "INFLIGHT") else "clears"
+    who = "the primary, which runs" if to == call.HF_PRIMARY_VM_ID else f"VM {to} runs (HF_VCPU_RUN)"
+    return [*links, Link(f"What helps: {who} and {word} its mailbox, and then the send is tried again.")]
+
+
+def unset(page: str) -> Callable[[Past, Event, Check], Links]:
+    """Why a VM has no send or receive page."""
+
+    def explain(past: Past, event: Event, check: Check) -> Links:
+        vm = owner_of(past, check)
+        links = [Link(f"VM {vm} has no {page} page.")]
+        tried = past.called(call.HF_VM_CONFIGURE, vm)
+        if tried is None:
+            links += [Link(f"VM {vm} has not called HF_VM_CONFIGURE."), *owners(past, vm)]
+            return [*links, Link(f"What helps: VM {vm} runs and calls HF_VM_CONFIGURE.")]
+        returned = past.recording.returned(tried)
+        if returned is None or returned.seq > past.seq:
+            return [*links, Link(f"Its HF_VM_CONFIGURE at event {tried.seq} has not returned yet.", tried.seq)]
+        if not words.failed(returned):
+            return [*links, Link(f"Its HF_VM_CONFIGURE at event {tried.seq} succeeded all the same.", tried.seq)]
+        why_so = refused(past.recording, returned)
+        return [*links, Link(f"Its HF_VM_CONFIGURE at event {tried.seq} was refused.", tried.seq), *why_so]
+
+    return explain
+
+
+def no_message(past: Past, event: Event, check: Check) -> Links:
+    """A receive that may not wait, and finds no new message."""
+    vm = owner_of(past, check)
+    links = [Link("There is no new message, and the call was not allowed to block."), *mailbox(past, vm)]
+    if check.value("state") in ("READ", "INFLIGHT"):
+        return [*links, Link("What helps: clear the mailbox, so that the next message can come.")]
+    return [*links, Link("What helps: block=True, which waits for one.")]
+
+
+def not_read(past: Past, event: Event, check: Check) -> Links:
+    """A clear of a mailbox without a message that was received."""
+    vm, state = owner_of(past, check), check.value("state")
+    links = [Link(f"Only a mailbox that is READ can be cleared, and VM {vm}'s is {state}."), *mailbox(past, vm)]
+    return [*links, Link("What helps: receive the message first.")] if state == "RECEIVED" else links
+
+
+def not_inflight(past: Past, event: Event, check: Check) -> Links:
+    """An acknowledgement of nothing."""
+    vm, state = owner_of(past, check), check.value("state")
+    return [
+        Link(f"Only a mailbox that is INFLIGHT can be acknowledged, and VM {vm}'s is {state}."),
+        *mailbox(past, vm),
+    ]
+
+
+def not_the_primary(past: Past, event: Event, check: Check) -> Links:
+    """A call for the primary."""
+    name = words.name_of_call(event)
+    if name == "HF_VCPU_RUN":
+        return [Link("Only the primary may run vCPUs.")]
+    if name == "HF_VCPU_GET_COUNT":
+        return [Link("Only the primary may ask for vCPU counts.")]
+    return [Link(f"Only the primary may call {name}.")]
+
+
+def not_a_secondary(past: Past, event: Event, check: Check) -> Links:
+    """A call for secondaries."""
+    if words.name_of_call(event) == "HF_MAILBOX_RECEIVE":
+        return [Link("The primary may not receive: its messages arrive as the result of HF_VCPU_RUN.")]
+    return [Link(f"The primary may not call {words.name_of_call(event)}: it is for secondaries.")]
+
+
+def runs_the_primary(past: Past, event: Event, check: Check) -> Links:
+    """The primary names itself."""
+    if words.name_of_call(event) == "HF_VCPU_RUN":
+        return [Link("The primary cannot run itself.")]
+    return [Link("The primary is meant, and only a secondary will do.")]
+
+
+def not_ready(past: Past, event: Event, check: Check) -> Links:
+    """The vCPU cannot run."""
+    vcpu = vcpu_named(past, check.on)
+    state, at = check.value("state"), past.since(f"{check.on}.state").seq
+    said = Link(f"{vcpu} is not READY, it is {state} since event {at}.", at)
+    return [said, *present(past, vcpu)[state == "OFF" :]]  # of one that is OFF the first link says the same
+
+
+def not_saved(past: Past, event: Event, check: Check) -> Links:
+    """The vCPU is still being left."""
+    vcpu = vcpu_named(past, check.on)
+    state = check.value("state")
+    if state != "READY":
+        return not_ready(past, event, check)
+    at = past.since(f"{check.on}.state").seq
+    return [
+        Link(f"{vcpu} is READY since event {at}, but a CPU still saves its registers.", at),
+        Link("What helps: run it again a moment later."),
+    ]
+
+
+def was_stopped(past: Past, event: Event, check: Check) -> Links:
+    """The VM faulted."""
+    vm = owner_of(past, check)
+    stopped = past.last(lambda e: e.kind is Kind.FAULT and e.actor is not None and e.actor.vm == vm)
+    if stopped is None:
+        return [Link(f"VM {vm} was stopped.")]
+    return [Link(f"VM {vm} was stopped: it faulted at event {stopped.seq}.", stopped.seq)]
+
+
+def unaligned(page: str, name: str) -> Callable[[Past, Event, Check], Links]:
+    """A page that does not begin where pages do."""
+
+    def explain(past: Past, event: Event, check: Check) -> Links:
+        ipa = int(check.value(name) or 0)
+        return [
+            Link(f"The {page} page must begin at a multiple of {PAGE_SIZE}, {ipa:#x} does not."),
+            Link(f"What helps: {ipa & -PAGE_SIZE:#x}, if that page is the VM's."),
+        ]
+
+    return explain
+
+
+def configured_already(past: Past, event: Event, check: Check) -> Links:
+    """Pages are named once."""
+    vm, at = owner_of(past, check), past.since(f"{check.on}.recv").seq
+    return [Link(f"VM {vm} configured its pages at event {at} already: that works once.", at)]
+
+
+def not_mapped(page: str, name: str) -> Callable[[Past, Event, Check], Links]:
+    """A page that is not the VM's."""
+
+    def explain(past: Past, event: Event, check: Check) -> Links:
+        vm, ipa = owner_of(past, check), int(check.value(name) or 0)
+        missing = unmapped(past, vm, ipa)
+        said = f"The {page} page, {ipa:#x}, must be in the VM's own memory."
+        return [Link(f"{said} {missing}" if missing else said, loaded(past, vm) if missing else None)]
+
+    return explain
+
+
+def same_page(past: Past, event: Event, check: Check) -> Links:
+    """One page for both."""
+    return [Link(f"The two pages must differ, both are {int(check.value('send') or 0):#x}.")]
+
+
+def not_set_up(name: str) -> Callable[[Past, Event, Check], Links]:
+    """The hypervisor did not get the page into its own table."""
+
+    def explain(past: Past, event: Event, check: Check) -> Links:
+        if not check.value(name):
+            return [Link("A page at address 0 counts as none.")]
+        return [Link(f"The hypervisor has no memory left for its own tables: {check.value('free')} pages are free.")]
+
+    return explain
+
+
+def unknown(past: Past, event: Event, check: Check) -> Links:
+    """A function that is no hypercall."""
+    if event.call is not None:
+        return [Link("Power control (PSCI) is for the primary alone.")]
+    return [Link(f"The hypervisor knows no such call: {event.function:#x}.")]
+
+
+def by_smc(past: Past, event: Event, check: Check) -> Links:
+    """An SMC that is not served."""
+    if event.call is not None:
+        return [Link("Power control (PSCI) is for the primary alone.")]
+    return [Link("By SMC only the primary's power control (PSCI) is served; hypercalls are made by HVC.")]
+
+
+def no_cpu(past: Past, event: Event, check: Check) -> Links:
+    """There is no such physical CPU."""
+    count = int(check.value("count") or 1)
+    return [Link(f"There is no CPU {int(check.value('id') or 0):#x}: the hypervisor knows CPUs 0 to {count - 1}.")]
+
+
+def is_on(past: Past, event: Event, check: Check) -> Links:
+    """The CPU was on."""
+    at = past.since(f"{check.on}.is_on").seq
+    return [Link(f"{words.who(check.on)} is on since event {at}.", at)]
+
+
+def not_turned_on(past: Past, event: Event, check: Check) -> Links:
+    """The firmware would not."""
+    cpus = past.recording.made.get("cpus", 1)
+    return [Link(f"The firmware cannot turn {words.who(check.on)} on: the machine has {cpus}.")]
+
+
+def not_level_0(past: Past, event: Event, check: Check) -> Links:
+    """A cluster is meant."""
+    return [Link("Only affinity level 0 is served: one CPU, not a cluster.")]
+
+
+def interrupt_pending(past: Past, event: Event, check: Check) -> Links:
+    """A receive that may not block."""
+    return [
+        Link("An interrupt is pending for the vCPU, so it may not block (repair late-interrupt)."),
+        Link("What helps: take the interrupt (HF_INTERRUPT_GET), and receive again."),
+    ]
+
+
+def no_interrupt_id(past: Past, event: Event, check: Check) -> Links:
+    """There is no such interrupt."""
+    return [Link(f"There is no interrupt {check.value('intid')}: there are 0 to 63.")]
+
+
+def none_became_free(past: Past, event: Event, check: Check) -> Links:
+    """Nothing to tell a sender."""
+    return [Link("No mailbox became free for which the VM asked.")]
+
+
+def nobody_to_tell(past: Past, event: Event, check: Check) -> Links:
+    """Nobody asked, or the mailbox is busy."""
+    return [Link("No VM waits for that mailbox, or it is not free.")]
+
+
+REFUSALS: dict[str, Callable[[Past, Event, Check], Links]] = {
+    "the function is known": unknown,
+    "the function is the primary's PSCI": by_smc,
+    "the caller is the primary": not_the_primary,
+    "the caller is a secondary": not_a_secondary,
+    "vm_id < vm_count": no_vm,
+    "vm_id is a secondary": runs_the_primary,
+    "vm_id is another VM": to_itself,
+    "vcpu_idx < vcpu_count": no_vcpu,
+    "vcpu.state is READY": not_ready,
+    "the registers are saved": not_saved,
+    "the VM was not stopped": was_stopped,
+    "size <= HF_MAILBOX_SIZE": too_large,
+    "mailbox.send is set": unset("send"),
+    "mailbox.recv is set": unset("receive"),
+    "mailbox.state is EMPTY": busy,
+    "mailbox.state is IDLE": busy,
+    "mailbox.state is READ": not_read,
+    "mailbox.state is INFLIGHT": not_inflight,
+    "the caller may wait": no_message,
+    "no interrupt is pending": interrupt_pending,
+    "send is the start of a page": unaligned("send", "send"),
+    "recv is the start of a page": unaligned("receive", "recv"),
+    "mailbox has no pages": configured_already,
+    "stage 2 maps send": not_mapped("send", "send"),
+    "stage 2 maps recv": not_mapped("receive", "recv"),
+    "send != recv": same_page,
+    "stage 1 has mapped send": not_set_up("send"),
+    "stage 1 has mapped recv": not_set_up("recv"),
+    "the CPU exists": no_cpu,
+    "the CPU is off": is_on,
+    "the firmware turns it on": not_turned_on,
+    "level == 0": not_level_0,
+    "intid < HF_NUM_INTIDS": no_interrupt_id,
+    "a mailbox became free": none_became_free,
+    "a VM waits for the mailbox, and it is EMPTY": nobody_to_tell,
+}
+"""What lies behind a condition that failed, by its text. One that is not here is told as it was noted."""
+
+
+# Mailboxes.
 
 
 def mailbox(past: Past, vm: int) -> Links:
     """Why a VM's mailbox is in its state."""
-    name, state = f"VM {vm}'s mailbox", past.get(f"vm{vm}.mailbox.state")
-    at = past.since(f"vm{vm}.mailbox.state")
-    sent = past.last(lambda event: event.kind is Kind.DELIVER and event.target == f"vm{vm}" and event.seq <= at.seq)
-    change = at.change(f"vm{vm}.mailbox.state")
+    name, path = f"VM {vm}'s mailbox", f"vm{vm}.mailbox.state"
+    state, at = past.get(path), past.since(path)
+    sent = past.last(lambda event: event.kind is Kind.DELIVER and event.target == Actor(vm) and event.seq <= at.seq)
+    change = at.change(path)
     if sent is None or change is None:
         return [Link(f"{name} is {state} since event {at.seq}: no message has come yet.", at.seq)]
-    if change.old in ("READ", "INFLIGHT"):
-        return [Link(f"{name} is {state} since event {at.seq}: there VM {vm} cleared the last message.", at.seq)]
+    caller = past.recording.call_of(at)
+    if change.new in ("EMPTY", "IDLE"):
+        cleared = caller is not None and caller.call is not None and caller.call.verb in ("clear", "rpc_ack")
+        by = f": there VM {vm} cleared the last message" if cleared and caller and caller.actor == (vm, 0) else ""
+        return [Link(f"{name} is {state} since event {at.seq}{by}.", at.seq)]
     sender = words.vm_of(sent.actor)
-    if change.old == "RECEIVED":
-        taken = Link(f"{name} is {state} because VM {vm} received it at event {at.seq} and has not cleared it.", at.seq)
-        return [Link(f"{sender}'s message was delivered there at event {sent.seq}.", sent.seq), taken]
-    rest = "received" if state == "RECEIVED" else "cleared"
-    return [
-        Link(
-            f"{name} is {state} because {sender}'s message was delivered there at event {at.seq} and VM {vm} has not "
-            f"{rest} it.",
-            at.seq,
-        )
-    ]
-
-
-def unconfigured(past: Past, vm: int, page: str) -> Links:
-    """Why a VM has no send or receive page."""
-    links = [Link(f"VM {vm} has no {page} page: it must configure first.")]
-    tried = past.called(f"vm{vm}", call.HF_VM_CONFIGURE)
-    if tried is None:
-        return [*links, Link(f"VM {vm} has not called HF_VM_CONFIGURE."), *owners(past, vm)]
-    refusal = refused(Past(past.recording, tried.seq), tried) if words.failed(tried) else []
-    return [*links, Link(f"Its HF_VM_CONFIGURE at event {tried.seq} was refused.", tried.seq), *refusal]
+    delivered = f"{sender}'s message was delivered there at event {sent.seq}"
+    if change.old in ("RECEIVED", "PENDING"):
+        word = "cleared" if state == "READ" else "acknowledged"
+        received = f"VM {vm} received its message at event {at.seq} and has not {word} it"
+        return [Link(f"{name} is {state} because {received}.", at.seq), Link(f"{delivered}.", sent.seq)]
+    rest = {"RECEIVED": "received", "READ": "cleared", "PENDING": "read", "INFLIGHT": "acknowledged"}
+    if at.seq == sent.seq and state in rest:
+        return [Link(f"{name} is {state} because {delivered} and VM {vm} has not {rest[state]} it.", at.seq)]
+    return [Link(f"{name} is {state} since event {at.seq}.", at.seq), Link(f"{delivered}.", sent.seq)]
 
 
 def owners(past: Past, vm: int) -> Links:
     """What the vCPUs of a VM do that could act for it, in a link each."""
-    names = [line.name for line in past.recording.lifelines if line.vm == vm]
-    return [present(past, name)[0] for name in names if past.get(f"{name}.state") not in (None, "OFF")]
+    actors = [line.actor for line in past.recording.lifelines if line.vm == vm]
+    return [present(past, actor)[0] for actor in actors if past.state.of(actor, "state") not in (None, "OFF")]
 
 
 # vCPUs.
 
 
-def held(past: Past) -> dict[str, str]:
+def vcpu_named(past: Past, name: str) -> Actor:
+    """The vCPU of a name."""
+    return next(line.actor for line in past.recording.lifelines if line.name == name)
+
+
+def held(past: Past) -> dict[int, Actor]:
     """Which physical CPUs that are on hold which vCPUs."""
-    cpus = (f"cpu{cpu}" for cpu in range(MAX_CPUS))
-    return {cpu: past.get(f"{cpu}.current") for cpu in cpus if past.get(f"{cpu}.is_on") and past.get(f"{cpu}.current")}
+    on = (cpu for cpu in range(MAX_CPUS) if past.get(f"cpu{cpu}.is_on"))
+    return {cpu: vcpu for cpu in on if (vcpu := past.get(f"cpu{cpu}.current")) is not None}
 
 
 def holders(past: Past) -> Links:
     """Who holds each physical CPU."""
-    links = []
-    for cpu, vcpu in held(past).items():
-        at = past.since(f"{cpu}.current").seq
-        links.append(Link(f"{words.who(cpu)} is held by {words.who(vcpu)} since event {at}.", at))
-    return links
+    return [link for cpu in held(past) for link in holder(past, cpu)]
 
 
-def present(past: Past, vcpu: str) -> Links:
+def holder(past: Past, cpu: int) -> Links:
+    """Who holds a physical CPU."""
+    vcpu = held(past).get(cpu)
+    at = past.since(f"cpu{cpu}.current").seq
+    return [] if vcpu is None else [Link(f"CPU {cpu} is held by {vcpu} since event {at}.", at)]
+
+
+def present(past: Past, vcpu: Actor) -> Links:
     """Why a vCPU does or does not run, and what will change that."""
-    who, state = words.who(vcpu), past.get(f"{vcpu}.state")
+    state = past.state.of(vcpu, "state")
     cpu = next((cpu for cpu, current in held(past).items() if current == vcpu), None)
-    at = past.since(f"{vcpu}.state")
+    at = past.since(f"{vcpu.name}.state")
     last = past.last(lambda event: event.actor == vcpu)
     if cpu is not None and last is not None and last.kind is Kind.FAULT:
-        return [Link(f"{who} faulted at event {last.seq}, and {words.who(cpu)} serves that for ever.", last.seq)]
+        return [Link(f"{vcpu} faulted at event {last.seq}, and CPU {cpu} serves that for ever.", last.seq)]
     if cpu is not None and "BLOCKED" not in str(state):
-        since = past.since(f"{cpu}.current").seq
-        return [Link(f"{who} runs: it has {words.who(cpu)} since event {since}.", since)]
-    if vcpu.startswith("vm0."):
+        since = past.since(f"cpu{cpu}.current").seq
+        return [Link(f"{vcpu} runs: it has CPU {cpu} since event {since}.", since)]
+    if vcpu.vm == call.HF_PRIMARY_VM_ID:
         return primary_waits(past, vcpu)
     if state == "READY":
-        run = f"HF_VCPU_RUN({words.who(vcpu).replace(' vCPU', ', vCPU')})"
         return [
-            Link(f"{who} is READY since event {at.seq}{became_ready(past, at)}.", at.seq),
-            Link(f"It runs when the primary calls {run}."),
+            Link(f"{vcpu} is READY since event {at.seq}{became_ready(past, at)}.", at.seq),
+            Link(f"It runs when the primary calls HF_VCPU_RUN(VM {vcpu.vm}, vCPU {vcpu.vcpu})."),
         ]
     if state == "ABORTED":
-        return [Link(f"{who} was stopped at event {at.seq} and never runs again.", at.seq)]
+        return [Link(f"{vcpu} was stopped at event {at.seq} and never runs again.", at.seq)]
     if state == "OFF":
         return [
-            Link(f"{who} is OFF since event {at.seq}, when its VM was loaded.", at.seq),
+            Link(f"{vcpu} is OFF since event {at.seq}, when its VM was loaded.", at.seq),
             Link("Nothing starts it: only vCPU 0 of a secondary is started, if its tables could be built."),
         ]
     if state in ("RUNNING", None):
-        return [Link(f"{who} is {state} since event {at.seq}, and a CPU is on its way to it.", at.seq)]
-    waiting = vcpu in past.state.waiters(int(vcpu[2 : vcpu.index(".")])) or state == "BLOCKED_RPC"
-    return waits_for_message(past, vcpu) if waiting else waits_for_interrupt(past, vcpu)
+        return [Link(f"{vcpu} is {state} since event {at.seq}, and a CPU is on its way to it.", at.seq)]
+    began = past.last(lambda event: event.actor == vcpu and (event.kind is Kind.WFI or receives(event)))
+    waiting = vcpu in past.state.waiters(vcpu.vm) or state == "BLOCKED_RPC"
+    if waiting and began is not None and receives(began):
+        return waits_for_message(past, vcpu, began)
+    if began is not None and began.kind is Kind.WFI:
+        return waits_for_interrupt(past, vcpu, began)
+    return [Link(f"{vcpu} is {state} since event {at.seq}.", at.seq)]
+
+
+def receives(event: Event) -> bool:
+    """Whether an event is a receive, or its like of the time before."""
+    return event.kind is Kind.HYPERCALL and event.call is not None and event.call.gives in ("message", "bytes")
 
 
 def became_ready(past: Past, at: Event) -> str:
     """How a vCPU came to be ready, as a clause."""
     if at.kind is Kind.LOAD:
         return ", when its VM was loaded"
-    if at.kind is Kind.WAKE:
-        return ": a message or an interrupt woke it"
     cause = past.events[at.cause or 0]
+    if at.kind is Kind.WAKE:
+        return ": a message woke it" if cause.kind is Kind.DELIVER else ": an interrupt woke it"
     return ": an interrupt took the CPU from it" if cause.kind is Kind.IRQ else ": its call gave the CPU back"
 
 
-def primary_waits(past: Past, vcpu: str) -> Links:
+def primary_waits(past: Past, vcpu: Actor) -> Links:
     """Why a vCPU of the primary, which belongs to one physical CPU, does not run."""
-    who, cpu = words.who(vcpu), f"cpu{vcpu.rpartition('vcpu')[2]}"
-    other = held(past).get(cpu)
+    other = held(past).get(vcpu.vcpu or 0)
+    path = f"cpu{vcpu.vcpu}.is_on"
     if other is None:
-        turned = past.last(lambda event: event.change(f"{cpu}.is_on"))
+        turned = past.last(lambda event: event.change(path))
         if turned is None:
-            return [Link(f"{who} belongs to {words.who(cpu)}, which nobody has turned on: PSCI_CPU_ON does.")]
-        word = "is being turned on" if past.get(f"{cpu}.is_on") else "was turned off"
-        return [Link(f"{who} belongs to {words.who(cpu)}, which {word} since event {turned.seq}.", turned.seq)]
-    ran = past.called(vcpu, call.HF_VCPU_RUN)
-    assert ran is not None, "only HF_VCPU_RUN takes a CPU from the primary"
+            return [Link(f"{vcpu} belongs to CPU {vcpu.vcpu}, which nobody has turned on: PSCI_CPU_ON does.")]
+        word = "is being turned on" if past.get(path) else "was turned off"
+        return [Link(f"{vcpu} belongs to CPU {vcpu.vcpu}, which {word} since event {turned.seq}.", turned.seq)]
+    ran = past.called(call.HF_VCPU_RUN, vcpu.vm, vcpu.vcpu)
+    if ran is None:
+        at = past.since(f"cpu{vcpu.vcpu}.current").seq
+        return [Link(f"CPU {vcpu.vcpu} went from {vcpu} to {other} at event {at}.", at)]
     back = "is interrupted, " if past.recording.made.get("timer") else ""
     return [
-        Link(f"{who} called HF_VCPU_RUN at event {ran.seq}, which gave its CPU to {words.who(other)}.", ran.seq),
-        Link(f"It runs again when {words.who(other)} {back}waits, or sends a message."),
+        Link(f"{vcpu} called HF_VCPU_RUN at event {ran.seq}, which gave its CPU to {other}.", ran.seq),
+        Link(f"It runs again when {other} {back}waits, or sends a message."),
     ]
 
 
-def waits_for_message(past: Past, vcpu: str) -> Links:
+def waits_for_message(past: Past, vcpu: Actor, began: Event) -> Links:
     """A vCPU in a blocking receive: why it blocks, and whether a message can come.
 
     No other vCPU of its VM can see to that: only vCPU 0 of a secondary ever runs.
     """
-    name = vcpu.partition(".")[0]
-    vm, state = int(name[2:]), past.get(f"{name}.mailbox.state")
-    at, overwritten = past.called(vcpu, call.HF_MAILBOX_RECEIVE), past.since(f"{vcpu}.state").seq
-    assert at is not None, "only a receive makes a vCPU wait for a message"
-    waits = f"{words.who(vcpu)} waits for a message since its receive at event {at.seq}."
-    links = [Link(waits, at.seq), *mailbox(past, vm)]
-    if past.get(f"{vcpu}.state") == "BLOCKED_INTERRUPT":
-        told = f"At event {overwritten} the switch overwrote BLOCKED_MAILBOX (defect blocked-state)."
-        links.append(Link(told, overwritten))
+    vm, name = vcpu.vm, Actor(vcpu.vm).name
+    state = past.get(f"{name}.mailbox.state")
+    waits = f"{vcpu} waits for a message since its receive at event {began.seq}."
+    links = [Link(waits, began.seq), *mailbox(past, vm)]
+    if past.state.of(vcpu, "state") == "BLOCKED_INTERRUPT":
+        overwritten = past.since(f"{vcpu.name}.state")
+        change = overwritten.change(f"{vcpu.name}.state")
+        if change is not None and change.old == "BLOCKED_MAILBOX":
+            told = f"At event {overwritten.seq} the switch overwrote BLOCKED_MAILBOX (defect blocked-state)."
+            links.append(Link(told, overwritten.seq))
+    if past.changed:
+        return [*links, Link("What wakes it is this hypervisor's: the one of 2018 wakes it by a message.")]
     injected = past.repaired("no-interrupt")
     never = "so no message wakes it." if injected else "so nothing wakes it."
     mail = past.since(f"{name}.mailbox.state").seq
@@ -304,163 +656,20 @@ def waits_for_message(past: Past, vcpu: str) -> Links:
     return [*links, Link("HF_INTERRUPT_INJECT by the primary ends the wait with -1.")] if injected else links
 
 
-def waits_for_interrupt(past: Past, vcpu: str) -> Links:
+def waits_for_interrupt(past: Past, vcpu: Actor, wfi: Event) -> Links:
     """A vCPU in a WFI."""
-    name = vcpu.partition(".")[0]
-    wfi = past.last(lambda event: event.actor == vcpu and event.kind is Kind.WFI)
-    at = (wfi or past.since(f"{vcpu}.state")).seq
-    links = [Link(f"{words.who(vcpu)} waits for an interrupt since its WFI at event {at}.", at)]
-    if past.get(f"{name}.mailbox.state") == "RECEIVED":
-        sent = past.since(f"{name}.mailbox.state").seq
+    path = f"{Actor(vcpu.vm).name}.mailbox.state"
+    links = [Link(f"{vcpu} waits for an interrupt since its WFI at event {wfi.seq}.", wfi.seq)]
+    if past.get(path) == "RECEIVED":
+        sent = past.since(path).seq
         links.append(
             Link(f"A message waits for it since event {sent}, but a message ends a receive and not a WFI.", sent)
         )
+    if past.changed:
+        return [*links, Link("What wakes it is this hypervisor's: under the one of 2018 nothing does.")]
     if past.repaired("no-interrupt"):
         return [*links, Link("It wakes when the primary calls HF_INTERRUPT_INJECT for it.")]
     return [*links, Link("Nothing will wake it: nobody can give an interrupt to a secondary (defect no-interrupt).")]
-
-
-# Refusals.
-
-
-def refused(past: Past, event: Event) -> Links:
-    """Why a call was refused."""
-    number, primary = words.number(event), event.actor.startswith("vm0.")
-    if number in PSCI_CALLS:
-        if not primary:
-            return [Link("Power control (PSCI) is for the primary alone.")]
-        return power(past, event)
-    if event.kind is Kind.SMC:
-        return [Link("By SMC only the primary's power control (PSCI) is served; hypercalls are made by HVC.")]
-    vm = int(event.actor[2:].partition(".")[0])
-    if past.recording.made.get("profile") == "rpc" and number not in REFUSALS_OF_RPC:
-        state = past.get(f"vm{vm}.mailbox.state")
-        return [
-            Link(f"The RPC interface refuses it (its rules are in hfedu.history.rpc). VM {vm}'s mailbox is {state}.")
-        ]
-    if number in LATER and past.repaired(LATER[number][0]):
-        return [Link(LATER[number][1])]
-    reasons = REFUSALS.get(number)
-    return reasons(past, event, vm) if reasons else [Link(f"The hypervisor knows no such call: {event.function:#x}.")]
-
-
-def refused_send(past: Past, event: Event, vm: int) -> Links:
-    """The checks of api_mailbox_send."""
-    to, size = event.args[0] & call.MASK32, event.args[1]
-    theirs = past.get(f"vm{to}.mailbox.state")
-    if size > call.HF_MAILBOX_SIZE:
-        return [Link(f"A message has at most {call.HF_MAILBOX_SIZE} bytes, this one has {size}.")]
-    if to == vm:
-        return [Link("A VM cannot send to itself.")]
-    if theirs is None:
-        return [no_vm(past, to)]
-    if not past.get(f"vm{vm}.mailbox.send"):
-        return unconfigured(past, vm, "send")
-    if theirs != "EMPTY":
-        at = past.since(f"vm{to}.mailbox.state").seq
-        busy = f"VM {to}'s mailbox is {theirs} since event {at}: it has not cleared the last message."
-        return [Link(busy, at), *mailbox(past, to), *owners(past, to)]
-    return unconfigured(past, to, "receive")
-
-
-def refused_receive(past: Past, event: Event, vm: int) -> Links:
-    """The checks of api_mailbox_receive."""
-    if vm == call.HF_PRIMARY_VM_ID:
-        return [Link("The primary may not receive: its messages arrive as the result of HF_VCPU_RUN.")]
-    if event.args[0]:
-        return [Link("An interrupt is pending for the vCPU, so it may not block (repair late-interrupt).")]
-    return [Link("There is no new message, and the call was not allowed to block."), *mailbox(past, vm)]
-
-
-def refused_clear(past: Past, event: Event, vm: int) -> Links:
-    """The check of api_mailbox_clear."""
-    state = past.get(f"vm{vm}.mailbox.state")
-    return [Link(f"Only a mailbox that is READ can be cleared, and VM {vm}'s is {state}."), *mailbox(past, vm)]
-
-
-def refused_run(past: Past, event: Event, vm: int) -> Links:
-    """The checks of api_vcpu_run."""
-    to, index = event.args[0] & call.MASK32, event.args[1] & call.MASK32
-    vcpu = f"vm{to}.vcpu{index}"
-    state = past.get(f"{vcpu}.state")
-    if vm != call.HF_PRIMARY_VM_ID:
-        return [Link("Only the primary may run vCPUs.")]
-    if to == vm:
-        return [Link("The primary cannot run itself.")]
-    if to >= past.vms:
-        return [no_vm(past, to)]
-    if state is None:
-        return [Link(f"VM {to} has no vCPU {index}.")]
-    if call.hf_vcpu_run_return(event.result or 0).code == abi.LaterVcpuRun.ABORTED:
-        stopped = past.last(lambda e: e.kind is Kind.FAULT and e.actor.startswith(f"vm{to}."))
-        at = stopped.seq if stopped is not None else 0
-        return [Link(f"VM {to} was stopped: it faulted at event {at}.", at)]
-    at = past.since(f"{vcpu}.state").seq
-    if state == "READY":
-        return [Link(f"{words.who(vcpu)} is READY since event {at}, but a CPU still saves its registers.", at)]
-    said = Link(f"{words.who(vcpu)} is not READY, it is {state} since event {at}.", at)
-    return [said, *present(past, vcpu)[state == "OFF" :]]  # of one that is OFF the first link says the same
-
-
-def refused_configure(past: Past, event: Event, vm: int) -> Links:
-    """The checks of api_vm_configure."""
-    pages = dict(zip(("send", "receive"), event.args, strict=False))
-    for name, ipa in pages.items():
-        if ipa % PAGE_SIZE:
-            return [Link(f"The {name} page must begin at a multiple of {PAGE_SIZE}, {ipa:#x} does not.")]
-    if past.get(f"vm{vm}.mailbox.send") or past.get(f"vm{vm}.mailbox.recv"):
-        at = past.since(f"vm{vm}.mailbox.recv").seq
-        return [Link(f"VM {vm} configured its pages at event {at} already: that works once.", at)]
-    for name, ipa in pages.items():
-        if (missing := unmapped(past, vm, ipa)) is not None:
-            return [Link(f"The {name} page, {ipa:#x}, must be in the VM's own memory. {missing}", loaded(past, vm))]
-    if len(set(pages.values())) == 1:
-        return [Link(f"The two pages must differ, both are {event.args[0]:#x}.")]
-    if 0 in pages.values():
-        return [Link("A page at address 0 counts as none.")]
-    return [Link("The hypervisor has no memory left for its own tables.")]
-
-
-def refused_count(past: Past, event: Event, vm: int) -> Links:
-    """The checks of api_vcpu_get_count."""
-    if vm != call.HF_PRIMARY_VM_ID:
-        return [Link("Only the primary may ask for vCPU counts.")]
-    return [no_vm(past, event.args[0] & call.MASK32)]
-
-
-def no_vm(past: Past, vm: int) -> Link:
-    """There is no such VM."""
-    return Link(f"There is no VM {vm}: there are VMs 0 to {past.vms - 1}.")
-
-
-def power(past: Past, event: Event) -> Links:
-    """Why a PSCI call of the primary failed."""
-    code, cpu = event.result or 0, event.args[0]
-    if code == PSCI_INVALID_PARAMETERS & call.MASK64:
-        return [Link(f"There is no CPU {cpu:#x}: the hypervisor knows CPUs 0 to {MAX_CPUS - 1}.")]
-    if code == PSCI_ALREADY_ON & call.MASK64:
-        at = past.since(f"cpu{cpu}.is_on").seq
-        return [Link(f"CPU {cpu} is on since event {at}.", at)]
-    if code == PSCI_INTERNAL_FAILURE & call.MASK64:
-        cpus = past.recording.made.get("cpus", 1)
-        return [Link(f"The firmware cannot turn CPU {cpu} on: the machine has {cpus}.")]
-    return [Link("Only affinity level 0 is served: one CPU, not a cluster.")]
-
-
-REFUSALS: dict[int, Callable[[Past, Event, int], Links]] = {
-    call.HF_MAILBOX_SEND: refused_send,
-    call.HF_MAILBOX_RECEIVE: refused_receive,
-    call.HF_MAILBOX_CLEAR: refused_clear,
-    call.HF_VCPU_RUN: refused_run,
-    call.HF_VM_CONFIGURE: refused_configure,
-    call.HF_VCPU_GET_COUNT: refused_count,
-}
-REFUSALS_OF_RPC = (call.HF_VCPU_RUN, call.HF_VM_CONFIGURE, call.HF_VCPU_GET_COUNT)
-LATER = {
-    abi.HF_INTERRUPT_INJECT: ("no-interrupt", "There is no such vCPU of a secondary, or no such interrupt (0 to 63)."),
-    abi.HF_MAILBOX_WRITABLE_GET: ("writable-notify", "No mailbox became free for which the VM asked."),
-    abi.HF_MAILBOX_WAITER_GET: ("writable-notify", "No VM waits for that mailbox, or it is not free."),
-}
 
 
 # Faults.
@@ -492,29 +701,33 @@ def maps(stage2: Stage2, ipa: int) -> bool:
     return mm.arch_mm_pte_is_block(descriptor, level)
 
 
+def did(esr: int) -> str:
+    """What a guest did that aborted."""
+    if esr >> 7 & 1:
+        return "walks its own tables at"
+    if esr >> 26 == arch.EC_INSTRUCTION_ABORT:
+        return "fetches an instruction from"
+    return "stores to" if esr >> 6 & 1 else "loads from"
+
+
 def fault(past: Past, event: Event) -> Links:
     """What a guest did that trapped, which mapping forbids it, and what becomes of it."""
+    assert event.actor is not None
     esr, (far, hpfar) = event.function or 0, event.args
-    vm, who, ec = int(event.actor[2:].partition(".")[0]), words.who(event.actor), esr >> 26
-    if ec not in (arch.EC_DATA_ABORT, arch.EC_INSTRUCTION_ABORT):
-        links = [Link(other_trap(ec, esr, who))]
-    else:
+    vm = event.actor.vm
+    if esr >> 26 in (arch.EC_DATA_ABORT, arch.EC_INSTRUCTION_ABORT):
         ipa = hpfar << 8 | far % PAGE_SIZE
-        did = (
-            "fetches an instruction from"
-            if ec == arch.EC_INSTRUCTION_ABORT
-            else "stores to"
-            if esr >> 6 & 1
-            else "loads from"
-        )
-        did = "walks its own tables at" if esr >> 7 & 1 else did
         links = [
-            Link(f"{who} {did} address {ipa:#x}, and stage 2 of VM {vm} does not let it."),
+            Link(f"{event.actor} {did(esr)} address {ipa:#x}, and stage 2 of VM {vm} does not let it."),
             *denied(past, vm, ipa, esr),
         ]
+    else:
+        links = [Link(other_trap(esr >> 26, esr, event.actor))]
     gone = next((e for e in past.events if e.kind is Kind.SWITCH and e.cause == event.seq), None)
     if gone is not None:
         return [*links, Link(f"VM {vm} is stopped, and the primary goes on at event {gone.seq}.", gone.seq)]
+    if past.changed and past.recording.outcome.kind != "hang":
+        return links
     return [*links, Link(f"The hypervisor cannot stop one VM: CPU {event.cpu} spins for ever (defect abort-hangs).")]
 
 
@@ -531,7 +744,7 @@ def denied(past: Past, vm: int, ipa: int, esr: int) -> Links:
     return [Link(f"{found}: the fault is none of the mapping's, its status is {esr & 0x3F:#x}.", at)]
 
 
-def other_trap(ec: int, esr: int, who: str) -> str:
+def other_trap(ec: int, esr: int, who: Actor) -> str:
     """A trap that is no abort."""
     if ec == arch.EC_SYSREG and esr >> 10 & 15 == 14:
         return f"{who} uses its counter or timer, which CNTHCTL_EL2 traps (defect timer-inverted)."
@@ -553,23 +766,25 @@ def ended(past: Past, end: Event) -> Links:
         return [Link(f"{words.who(off.actor)} called {words.name_of_call(off)} at event {off.seq}.", off.seq)]
     lost = before.last(lambda e: e.kind is Kind.FAULT)
     if kind == "hang" and lost is not None:
-        return [Link(f"{words.who(lost.actor)} faulted at event {lost.seq}.", lost.seq), *fault(before, lost)]
+        return [Link(f"{lost.actor} faulted at event {lost.seq}.", lost.seq), *fault(before, lost)]
     if kind == "panic" or before.state.get("cpu0.is_on") is None:
         return [Link(f"The hypervisor came as far as event {last.seq}: {words.sentence(last)}.", last.seq)]
     links = [link for cpu in range(MAX_CPUS) for link in did_last(before, cpu)]
     for line in past.recording.lifelines:
-        if line.vm and "BLOCKED" in str(past.get(f"{line.name}.state")):
-            links += present(before, line.name)
+        if line.vm and "BLOCKED" in str(past.state.of(line.actor, "state")):
+            links += present(before, line.actor)
     return links
 
 
 def did_last(past: Past, cpu: int) -> Links:
     """The last trap on a physical CPU, whose lock it waits for if it does, and who holds the CPU."""
     trap = past.last(lambda e: e.cpu == cpu and e.kind not in (*FOLLOWS, Kind.BOOT, Kind.LOAD))
-    waits = re.search(rf"CPU {cpu} (?:waits for|takes) (\S+), which ([^,.]*)", past.recording.outcome.sentence)
-    links = []
-    if trap is not None:
-        links = [Link(f"The last trap on CPU {cpu} is event {trap.seq}: {words.sentence(trap)}.", trap.seq)]
-    if waits is not None and trap is not None:
-        links.append(Link(f"Serving event {trap.seq}, CPU {cpu} waits for {waits[1]}, which {waits[2]}.", trap.seq))
-    return links + [link for link in holders(past) if link.sentence.startswith(f"CPU {cpu} ")]
+    if trap is None:
+        return holder(past, cpu)
+    links = [Link(f"The last trap on CPU {cpu} is event {trap.seq}: {words.sentence(trap)}.", trap.seq)]
+    for spins in past.recording.outcome.spins:
+        if spins.cpu == cpu:
+            holds = "it holds already" if spins.holder == cpu else f"CPU {spins.holder} holds"
+            waits = f"Serving event {trap.seq}, CPU {cpu} waits for {spins.lock}, which {holds}."
+            links.append(Link(waits, trap.seq))
+    return links + holder(past, cpu)

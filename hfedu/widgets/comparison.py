@@ -7,7 +7,7 @@ import anywidget
 import traitlets
 
 from hfedu.files import asset
-from hfedu.run.trace import Recording
+from hfedu.run.recording import Recording
 from hfedu.view import compare, runs
 from hfedu.widgets.player import Player, answered
 

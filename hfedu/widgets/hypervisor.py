@@ -8,8 +8,8 @@ import ipywidgets
 
 from hfedu.errors import Mistake
 from hfedu.guest.scripted import clear, configure, receive, send, vcpu_run, wait_for_interrupt
-from hfedu.view import words
-from hfedu.view.decisions import FIELDS, Case, Decider, Decision
+from hfedu.run import words
+from hfedu.run.decider import FIELDS, Case, Decider, Decision
 from hfedu.view.reasons import consequences, differences, parting, why
 from hfedu.view.sequence import sequence
 from hfedu.view.text import transcript

@@ -12,9 +12,9 @@ from hfedu.errors import Mistake
 from hfedu.run.explorer import BUILT_IN, Exploration, counterexample, explore
 from hfedu.run.invariants import INVARIANTS, Invariant
 from hfedu.run.replay import Scenario
-from hfedu.view import words
+from hfedu.run import words
 from hfedu.view.sequence import sequence
-from hfedu.view.steps import Stepper, announced
+from hfedu.run.stepper import Stepper, announced
 from hfedu.view.text import transcript
 from hfedu.widgets.player import Player
 from hfedu.widgets.progress import Progress

@@ -7,7 +7,7 @@ import traitlets
 
 from hfedu.errors import Mistake
 from hfedu.files import asset
-from hfedu.run.trace import Recording
+from hfedu.run.recording import Recording
 from hfedu.view.answers import answer
 from hfedu.view.player import player_data
 

@@ -18,7 +18,7 @@ import hfedu
 from hfedu.files import asset
 from hfedu.view.answers import answer
 from hfedu.view.player import player_data
-from hfedu.view.words import change_rows, label
+from hfedu.run.words import change_rows, label
 
 
 def now(page):

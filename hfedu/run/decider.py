@@ -18,10 +18,11 @@ from hfedu.hf.handler import call_number
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.spinlock import Step, Steps, sl_lock, sl_unlock
 from hfedu.hf.vm import MailboxState
+from hfedu.run import words
+from hfedu.run.kinds import Kind
 from hfedu.run.machine import Machine
 from hfedu.run.ramdisk import RamDisk
-from hfedu.run.trace import Event, Kind, Recording
-from hfedu.view import words
+from hfedu.run.recording import Event, Recording
 
 ASKED = (call.HF_VCPU_RUN, call.HF_MAILBOX_SEND, call.HF_MAILBOX_RECEIVE, call.HF_MAILBOX_CLEAR)
 FOR_MESSAGE, FOR_INTERRUPT = "waits for a message", "waits for an interrupt"
@@ -101,14 +102,10 @@ class Asked(Hypervisor):
 
     def set_mailbox(self, cpu: Cpu, vm_id: int, state: MailboxState) -> Steps[None]:
         """Set a mailbox's state; a send that does not empty it puts the caller's message in."""
-        vm, sender = self.vms[vm_id], running(cpu).vm
-        mailbox = vm.mailbox
+        vm, mailbox = self.vms[vm_id], self.vms[vm_id].mailbox
         yield from sl_lock(cpu, vm.lock)
         if call_number(cpu.regs[0]) == call.HF_MAILBOX_SEND and state is not MailboxState.EMPTY:
-            size = cpu.regs[2]
-            yield mailbox.deliver
-            self.mm_memcpy(mailbox.recv, sender.mailbox.send, size)
-            mailbox.recv_bytes, mailbox.recv_from_id = size, sender.id
+            yield from self.copy_message(cpu, vm, running(cpu).vm.mailbox.send, cpu.regs[2])
         else:
             yield mailbox.clear if state is MailboxState.EMPTY else mailbox.read
         mailbox.state = state
@@ -118,7 +115,7 @@ class Asked(Hypervisor):
         """Make a vCPU ready; the one that waits for a message gets as its result what its mailbox says."""
         mailbox = vcpu.vm.mailbox
         if mailbox.recv_waiter is vcpu:
-            yield from self.wake(cpu, vcpu, call.hf_mailbox_receive_response(mailbox.recv_from_id, mailbox.recv_bytes))
+            yield from self.wake_waiter(cpu, vcpu.vm)
         else:
             yield vcpu.wake
             vcpu.state = VcpuState.READY
@@ -142,7 +139,7 @@ class Decider:
     def __init__(self, case: Case, decisions: Iterable[Decision] = ()) -> None:
         self.case = case
         disk = RamDisk(case.primary, list(case.secondaries))
-        self.machine = Machine(disk, title=case.title, fixes={Asked})
+        self.machine = Machine(disk, title=case.title, changes=[Asked])
         self.decided: tuple[Decision, ...] = ()
         self.machine.boot()
         self._run()
@@ -171,6 +168,10 @@ class Decider:
     def trap(self) -> Event:
         """The trap that waits for a decision."""
         return self.recording().events[-1]
+
+    def row(self, number: int) -> call.Call:
+        """The row of a hypercall in the table."""
+        return self.machine.hypervisor.calls[number]
 
     def recording(self) -> Recording:
         """What has happened so far."""
@@ -218,7 +219,7 @@ class Decider:
             "mailbox": mailboxes,
             "wakes": {"nobody": None, **{f"VM {vm.id}": vm.id for vm in vms[1:]}},
             "next": {f"VM {vm.id}": vm.id for vm in (caller.vm, *vms)},
-            "returns": {words.result(call.HF_VCPU_RUN, value): value for value in packed},
+            "returns": {words.result(self.row(call.HF_VCPU_RUN), value): value for value in packed},
         }
 
     def _results(self) -> dict[str, int]:
@@ -233,7 +234,7 @@ class Decider:
             return found | {"0xffff": call.HF_INVALID_VCPU}
         value = call.hf_mailbox_receive_response(mailbox.recv_from_id, mailbox.recv_bytes)
         if number == call.HF_MAILBOX_RECEIVE and value:  # a message of no bytes from the primary reads like none
-            return found | {words.result(number, value): value}
+            return found | {words.result(self.row(number), value): value}
         return found
 
     def decision(self, **chosen: object) -> Decision:
@@ -272,7 +273,7 @@ class Decider:
         events = other.recording().events[count:]
         cpu = other.machine.cpu
         now = running(cpu)
-        box = next((int((e.target or "vm0")[2:]) for e in events if e.kind is Kind.DELIVER), None)
+        box = next((e.target.vm for e in events if e.kind is Kind.DELIVER and e.target is not None), None)
         if box is None:
             box = next((vm.id for vm, old in zip(vms, boxes, strict=True) if vm.mailbox.state is not old), None)
         state: Any = None if caller.state is states else caller.state
@@ -284,7 +285,7 @@ class Decider:
             state,
             0 if self.number is None else (cpu if now is caller else caller).regs[0],
             None if box is None else (box, vms[box].mailbox.state),  # type: ignore[arg-type]
-            next((int((e.target or "vm0.")[2:].partition(".")[0]) for e in events if e.kind is Kind.WAKE), None),
+            next((e.target.vm for e in events if e.kind is Kind.WAKE and e.target is not None), None),
             now.vm.id,
             vms[0].vcpus[0].regs[0] if now is not caller and now.vm.id == call.HF_PRIMARY_VM_ID else 0,
         )

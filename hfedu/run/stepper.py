@@ -8,12 +8,13 @@ from hfedu.errors import Mistake
 from hfedu.guest.scripted import ScriptDone
 from hfedu.hf.platform import HypervisorHang
 from hfedu.hf.spinlock import SelfDeadlock
+from hfedu.run import words
 from hfedu.run.core import Core
 from hfedu.run.invariants import Ghost, Invariant
+from hfedu.run.kinds import Kind
 from hfedu.run.machine import Machine
+from hfedu.run.recording import Event, Recording
 from hfedu.run.replay import SETUP_STEPS, Scenario
-from hfedu.run.trace import Event, Kind, Recording
-from hfedu.view import words
 
 
 class Taken(NamedTuple):
@@ -123,10 +124,10 @@ class Stepper:
     def _guest(self, core: Core, before: int) -> str:
         """What a guest did in its turn."""
         vcpu = core.cpu.current
-        events = (event for event in words.spoken(self.recording())[before:] if event.cpu == core.cpu.id)
+        events = (event for event in self.recording().events[before:] if event.cpu == core.cpu.id)
         event = next((event for event in events if event.kind is not Kind.END), None)
         if event is not None:
-            return f"lets {words.who(event.actor)} go on: {trapped(event)}"
+            return f"lets {event.actor} go on: {trapped(event)}"
         if isinstance(core.ended, ScriptDone):
             return "comes to the end of its script"
         name = words.who(vcpu.name) if vcpu is not None else "its guest"

@@ -1,0 +1,81 @@
+"""What kinds of events and of steps there are, and how each is shown: one row a kind, for words and for pictures."""
+
+from enum import Enum
+from typing import NamedTuple
+
+
+class Kind(Enum):
+    """What an event is about."""
+
+    BOOT = "boot"
+    LOAD = "load"
+    HYPERCALL = "hypercall"
+    SMC = "smc"
+    WFI = "wfi"
+    IRQ = "irq"
+    FAULT = "fault"
+    DELIVER = "deliver"
+    WAKE = "wake"
+    RETURN = "return"
+    SWITCH = "switch"
+    STEP = "step"
+    END = "end"
+
+
+class Look(NamedTuple):
+    """How a kind of event is shown.
+
+    `word` names it, `sentence` is its line of the transcript, filled in from the event (calls, messages and switches
+    are said by functions of `words`, and have none here). In the picture it has a row of `height` pixels, the colour
+    of `role`, the `label` where the event says nothing of its own, and a `sign` on its lifeline. `trap` says that a
+    guest does it, and its arrow leads to the hypervisor; `effect` that it follows from a trap, and is indented.
+    """
+
+    word: str
+    sentence: str = ""
+    role: str = "call"
+    height: float = 20
+    label: str = ""
+    sign: str = ""
+    trap: bool = False
+    effect: bool = False
+
+
+KINDS: dict[Kind, Look] = {
+    Kind.BOOT: Look("boot", "{text}", height=30, label="boots"),
+    Kind.LOAD: Look("load", "loads {target} from {text}", height=30, label="loaded", effect=True),
+    Kind.HYPERCALL: Look("hypercall", height=27, trap=True),
+    Kind.SMC: Look("SMC", height=27, trap=True),
+    Kind.WFI: Look("WFI", "{actor} waits for an interrupt (WFI)", height=27, label="WFI: waits", sign="wfi", trap=True),
+    Kind.IRQ: Look("interrupt", "an interrupt arrives while {actor} runs", height=27, label="interrupt", trap=True),
+    Kind.FAULT: Look(
+        "fault", "{actor} faults (ESR {esr:#x}, address {address:#x})", "fault", 27, "fault", "fault", trap=True
+    ),
+    Kind.DELIVER: Look("message", role="deliver", effect=True),
+    Kind.WAKE: Look("wake-up", "{target} wakes up", "wake", label="wake up", effect=True),
+    Kind.RETURN: Look("return", role="return", height=19, effect=True),
+    Kind.SWITCH: Look("switch", role="switch", sign="step", effect=True),
+    Kind.STEP: Look("step", role="step", sign="step"),
+    Kind.END: Look("end", "end: {text}", role="end", height=30, sign="end"),
+}
+TRAPS = frozenset(kind for kind, look in KINDS.items() if look.trap)
+FOLLOWS = frozenset((Kind.STEP, Kind.DELIVER, Kind.WAKE, Kind.RETURN, Kind.SWITCH))
+"""What the hypervisor does about a trap."""
+CALLS = (Kind.HYPERCALL, Kind.SMC)
+
+STEPS = {
+    "acquire": "takes {}",
+    "release": "drops {}",
+    "configure": "sets up the pages of {}",
+    "deliver": "copies the message into {}",
+    "read": "notes that {} has been read",
+    "clear": "empties {}",
+    "wake": "wakes {}",
+    "block": "notes that {} waits for a message",
+    "retval": "sets the result for {}",
+    "save": "saves the registers of {}",
+    "restore": "restores the registers of {} and runs it",
+    "interrupt": "looks at the interrupts of {}",
+    "abort": "looks whether {} is to stop",
+}
+"""The atomic steps of the hypervisor, by their kind, as what a CPU does. One of another kind is said by its name."""
