@@ -28,7 +28,8 @@ _PUBLIC = {
     "hfedu.run.replay": ("Scenario",),
     "hfedu.run.invariants": ("INVARIANTS", "Invariant"),
     "hfedu.run.ramdisk": ("RamDisk", "Secondary"),
-    "hfedu.run.recording": ("Event", "Kind", "Outcome"),
+    "hfedu.run.kinds": ("Kind",),
+    "hfedu.run.recording": ("Actor", "Event", "Outcome"),
     "hfedu.guest.scripted": (
         "clear", "configure", "cpu_on", "hvc", "load", "meet", "Message", "power_off", "print_line", "receive", "send",
         "smc", "store", "vcpu_count", "vcpu_run", "vm_count", "wait_for_interrupt",

@@ -5,6 +5,7 @@ from conftest import one
 
 import hfedu
 from hfedu import Kind, Mistake, RamDisk, clear, configure, cpu_on, meet, receive, send, vcpu_run
+from hfedu.run.recording import Actor
 from hfedu.view.runs import align
 from hfedu.widgets.comparison import Pair
 
@@ -92,8 +93,8 @@ def test_a_receive_that_blocks_here_and_returns_there_says_why():
     runs = [hfedu.Machine(RamDisk([first, second], [asks]), cpus=2, schedule=seed).run() for seed in range(40)]
     receives = {}
     for run in runs:
-        sends = next(event for event in run.events if event.actor == "vm0.vcpu1" and event.function == 0xFF04)
-        receive_of = next(event for event in run.events if event.actor == "vm1.vcpu0" and event.function == 0xFF05)
+        sends = next(event for event in run.events if event.actor == Actor(0, 1) and event.function == 0xFF04)
+        receive_of = next(event for event in run.events if event.actor == Actor(1, 0) and event.function == 0xFF05)
         if receive_of.result is not None or receive_of.seq < sends.seq:
             receives[receive_of.result is None] = run, receive_of
     (late, blocks), (early, returns) = receives[True], receives[False]

@@ -13,9 +13,10 @@ from test_smp import boot as two_cpus
 import hfedu
 from hfedu import Kind, RamDisk, asset, clear, configure, cpu_on, meet, print_line, receive, send, vcpu_run
 from hfedu.hf.arch import REGISTER_NAMES
+from hfedu.run import words
 from hfedu.run.depth import TRAPS
 from hfedu.run.explorer import Scenario, counterexample, explore
-from hfedu.run import words
+from hfedu.run.recording import Actor
 from hfedu.view.answers import KEPT, all_answers, answer
 from hfedu.view.depth import Row
 from hfedu.widgets.player import Player
@@ -221,7 +222,7 @@ def source_line(place):
 
 def test_the_steps_of_a_send_with_their_source_locks_and_changes():
     run = hfedu.Machine(RELAY).run()
-    delivery = next(e for e in run.events if e.kind is Kind.DELIVER and e.actor == "vm0.vcpu0")
+    delivery = next(e for e in run.events if e.kind is Kind.DELIVER and e.actor == Actor(0, 0))
     whole, part = run.steps(delivery.cause), run.steps(delivery.seq)
     assert [step.kind for step in whole] == [
         "acquire", "release", "acquire", "deliver", "acquire", "wake", "release", "release",
@@ -310,7 +311,7 @@ def test_two_real_cpus_run_the_same_way_again():
 
 def test_a_scripted_guest_shows_its_own_lines():
     run = hfedu.Machine(RamDisk([starter, sender], [echo]), cpus=2).run()
-    (sends,) = (event for event in traps(run) if event.actor == "vm0.vcpu1" and event.function == 0xFF04)
+    (sends,) = (event for event in traps(run) if event.actor == Actor(0, 1) and event.function == 0xFF04)
     found = run.instructions(sends.seq)
     assert texts_of_places(found)[-2:] == ['yield print_line("CPU 1 sends")', 'yield send(1, b"hello")']
     assert {turn.place.function for turn in found} == {"sender"}

@@ -8,6 +8,7 @@ import pytest
 import hfedu
 from hfedu import Kind, RamDisk, Secondary, vcpu_run
 from hfedu.run.ramdisk import cpio_entry
+from hfedu.run.recording import Actor
 
 PAGE = Path(__file__).parent.parent / "notebooks" / "where_hfedu_differs.md"
 ROWS = re.findall(r"^\| `(\w+)` \|", PAGE.read_text(), re.MULTILINE)
@@ -42,7 +43,7 @@ def test_wait_for_event():
         yield vcpu_run(1)
 
     run = hfedu.boot(RamDisk(first, [hfedu.assemble("wfe\n movz x0, #0xff01\n hvc #0\n 1: wfi\n b 1b")]))
-    assert [e.kind for e in run.events if e.actor == "vm1.vcpu0"] == [Kind.HYPERCALL, Kind.WFI]
+    assert [e.kind for e in run.events if e.actor == Actor(1, 0)] == [Kind.HYPERCALL, Kind.WFI]
 
 
 def test_ninth_vcpu():
@@ -56,7 +57,7 @@ def test_ninth_vcpu():
     listing = cpio_entry("vms.txt", b"524288 1 vm1\n")
     assert listing in disk.image
     disk.image = disk.image.replace(listing, cpio_entry("vms.txt", b"524288 9 vm1\n"))
-    calls = [event.result for event in hfedu.boot(disk).events if event.actor == "vm0.vcpu0" and event.function]
+    calls = [event.result for event in hfedu.boot(disk).events if event.actor == Actor(0, 0) and event.function]
     assert calls[:2] == [9, 1]
 
 

@@ -9,11 +9,11 @@ from test_explorer import RACE, SENDERS, SLEEP, broken_guest, ready, run_vm_1, s
 
 import hfedu
 from hfedu import Kind, Scenario
-from hfedu.run.invariants import Invariant
 from hfedu.run import words
+from hfedu.run.invariants import Invariant
+from hfedu.run.stepper import Stepper
 from hfedu.view import exploration
 from hfedu.view.scene import Line, Mark, Text
-from hfedu.run.stepper import Stepper
 from hfedu.widgets import progress
 from hfedu.widgets.orders import YouSchedule
 

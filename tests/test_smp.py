@@ -7,6 +7,7 @@ import pytest
 import hfedu
 from hfedu import Kind, RamDisk, asset, clear, configure, cpu_on, meet, print_line, receive, send, vcpu_run
 from hfedu.hf.psci import PsciCall
+from hfedu.run.recording import Actor
 
 HVC = 0xD400_0002
 
@@ -186,7 +187,7 @@ def test_who_was_interrupted_goes_on_without_the_result_of_an_earlier_call():
             yield vcpu_run(1)
 
     run = hfedu.Machine(RamDisk(primary, [code(0xD29F_E0C0, HVC, 0x1400_0000)]), timer=100).run()
-    switches = [event for event in run.events if event.kind is Kind.SWITCH and event.target == "vm1.vcpu0"]
+    switches = [event for event in run.events if event.kind is Kind.SWITCH and event.target == Actor(1, 0)]
     assert [event.function for event in switches] == [None, None]
 
 

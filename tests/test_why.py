@@ -13,8 +13,9 @@ from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.psci import PsciCall
 from hfedu.hf.spinlock import SpinLock
 from hfedu.history import rpc
-from hfedu.run.explorer import Scenario, counterexample, explore
 from hfedu.run import words
+from hfedu.run.explorer import Scenario, counterexample, explore
+from hfedu.run.recording import Actor
 
 STATE = re.compile(r"(VM \d+)(?: (vCPU \d+)|'s mailbox) is (?:not READY, it is )?([A-Z_]+) since event (\d+)")
 SENT = re.compile(r"(VM \d+)'s message was delivered there at event (\d+)")
@@ -294,7 +295,7 @@ def test_a_vcpu_that_is_off_and_one_that_is_ready():
 
 def test_the_primary_waits_for_the_vcpu_it_runs():
     run = boot(primary_that(), ready)
-    inside = next(event.seq for event in run.events if event.actor == "vm1.vcpu0")
+    inside = next(event.seq for event in run.events if event.actor == Actor(1, 0))
     why = str(run.why(inside, "vm0.vcpu0"))
     assert "called HF_VCPU_RUN at event 5, which gave its CPU to VM 1 vCPU 0" in why
     assert str(run.why(inside, "vm1.vcpu0")).startswith("VM 1 vCPU 0 runs: it has CPU 0 since event 6.")
@@ -382,7 +383,7 @@ def test_on_two_cpus_a_chain_says_what_the_hypervisor_saw(seed):
     refused = [event for event in run.events if words.failed(event)]
     assert refused
     for event in run.events:
-        if event.actor == "vm1.vcpu0" and event.function == call.HF_MAILBOX_RECEIVE and event.result is None:
+        if event.actor == Actor(1, 0) and event.function == call.HF_MAILBOX_RECEIVE and event.result is None:
             assert "VM 1's mailbox is EMPTY since event" in str(run.why(event))
     for event in refused:
         assert_true_of(run, run.why(event), event.seq, served(run, event))

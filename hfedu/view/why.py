@@ -26,6 +26,8 @@ from hfedu.view.pagetable import describe_attrs, describe_descriptor
 CAUSES = 4
 """How far back the chain of an event goes that is neither a refusal nor an end."""
 OFF = (PsciCall.SYSTEM_OFF, PsciCall.SYSTEM_RESET)
+HELPS = "What helps: "
+"""Begins the link that says what to do, where something helps."""
 NO_REASON = "This hypervisor gives no reason: what refused the call notes no condition."
 
 
@@ -193,9 +195,9 @@ def refused(recording: Recording, event: Event) -> Links:
     looked = next((e for e in recording.events[event.seq :: -1] if check in e.checks and e.cpu == event.cpu), event)
     past = Past(recording, looked.seq)
     explain = REFUSALS.get(check.condition)
-    if explain is None:
-        return [Link(in_words(check))]
-    return explain(past, event, check)
+    links = [Link(in_words(check))] if explain is None else explain(past, event, check)
+    # What helps under a hypervisor of one's own, nobody here knows.
+    return [link for link in links if not (past.changed and link.sentence.startswith(HELPS))]
 
 
 def in_words(check: Check) -> str:
@@ -214,7 +216,7 @@ def too_large(past: Past, event: Event, check: Check) -> Links:
     """A message of more than a page."""
     return [
         Link(f"A message has at most {call.HF_MAILBOX_SIZE} bytes, this one has {check.value('size')}."),
-        Link("Send it in parts."),
+        Link(f"{HELPS}send it in parts."),
     ]
 
 
@@ -243,7 +245,7 @@ def busy(past: Past, event: Event, check: Check) -> Links:
     links = [*mailbox(past, to), *owners(past, to)]
     word = "acknowledges" if state in ("PENDING", "INFLIGHT") else "clears"
     who = "the primary, which runs" if to == call.HF_PRIMARY_VM_ID else f"VM {to} runs (HF_VCPU_RUN)"
-    return [*links, Link(f"What helps: {who} and {word} its mailbox, and then the send is tried again.")]
+    return [*links, Link(f"{HELPS}{who} and {word} its mailbox, and then the send is tried again.")]
 
 
 def unset(page: str) -> Callable[[Past, Event, Check], Links]:
@@ -255,7 +257,7 @@ def unset(page: str) -> Callable[[Past, Event, Check], Links]:
         tried = past.called(call.HF_VM_CONFIGURE, vm)
         if tried is None:
             links += [Link(f"VM {vm} has not called HF_VM_CONFIGURE."), *owners(past, vm)]
-            return [*links, Link(f"What helps: VM {vm} runs and calls HF_VM_CONFIGURE.")]
+            return [*links, Link(f"{HELPS}VM {vm} runs and calls HF_VM_CONFIGURE.")]
         returned = past.recording.returned(tried)
         if returned is None or returned.seq > past.seq:
             return [*links, Link(f"Its HF_VM_CONFIGURE at event {tried.seq} has not returned yet.", tried.seq)]
@@ -272,15 +274,15 @@ def no_message(past: Past, event: Event, check: Check) -> Links:
     vm = owner_of(past, check)
     links = [Link("There is no new message, and the call was not allowed to block."), *mailbox(past, vm)]
     if check.value("state") in ("READ", "INFLIGHT"):
-        return [*links, Link("What helps: clear the mailbox, so that the next message can come.")]
-    return [*links, Link("What helps: block=True, which waits for one.")]
+        return [*links, Link(f"{HELPS}clear the mailbox, so that the next message can come.")]
+    return [*links, Link(f"{HELPS}block=True, which waits for one.")]
 
 
 def not_read(past: Past, event: Event, check: Check) -> Links:
     """A clear of a mailbox without a message that was received."""
     vm, state = owner_of(past, check), check.value("state")
     links = [Link(f"Only a mailbox that is READ can be cleared, and VM {vm}'s is {state}."), *mailbox(past, vm)]
-    return [*links, Link("What helps: receive the message first.")] if state == "RECEIVED" else links
+    return [*links, Link(f"{HELPS}receive the message first.")] if state == "RECEIVED" else links
 
 
 def not_inflight(past: Past, event: Event, check: Check) -> Links:
@@ -321,7 +323,8 @@ def not_ready(past: Past, event: Event, check: Check) -> Links:
     vcpu = vcpu_named(past, check.on)
     state, at = check.value("state"), past.since(f"{check.on}.state").seq
     said = Link(f"{vcpu} is not READY, it is {state} since event {at}.", at)
-    return [said, *present(past, vcpu)[state == "OFF" :]]  # of one that is OFF the first link says the same
+    rest = present(past, vcpu)
+    return [said, *(rest[1:] if state == "OFF" else rest)]  # of one that is OFF the first link says the same
 
 
 def not_saved(past: Past, event: Event, check: Check) -> Links:
@@ -333,7 +336,7 @@ def not_saved(past: Past, event: Event, check: Check) -> Links:
     at = past.since(f"{check.on}.state").seq
     return [
         Link(f"{vcpu} is READY since event {at}, but a CPU still saves its registers.", at),
-        Link("What helps: run it again a moment later."),
+        Link(f"{HELPS}run it again a moment later."),
     ]
 
 
@@ -353,7 +356,7 @@ def unaligned(page: str, name: str) -> Callable[[Past, Event, Check], Links]:
         ipa = int(check.value(name) or 0)
         return [
             Link(f"The {page} page must begin at a multiple of {PAGE_SIZE}, {ipa:#x} does not."),
-            Link(f"What helps: {ipa & -PAGE_SIZE:#x}, if that page is the VM's."),
+            Link(f"{HELPS}{ipa & -PAGE_SIZE:#x}, if that page is the VM's."),
         ]
 
     return explain
@@ -434,7 +437,7 @@ def interrupt_pending(past: Past, event: Event, check: Check) -> Links:
     """A receive that may not block."""
     return [
         Link("An interrupt is pending for the vCPU, so it may not block (repair late-interrupt)."),
-        Link("What helps: take the interrupt (HF_INTERRUPT_GET), and receive again."),
+        Link(f"{HELPS}take the interrupt (HF_INTERRUPT_GET), and receive again."),
     ]
 
 
@@ -567,17 +570,15 @@ def present(past: Past, vcpu: Actor) -> Links:
     if vcpu.vm == call.HF_PRIMARY_VM_ID:
         return primary_waits(past, vcpu)
     if state == "READY":
-        return [
-            Link(f"{vcpu} is READY since event {at.seq}{became_ready(past, at)}.", at.seq),
-            Link(f"It runs when the primary calls HF_VCPU_RUN(VM {vcpu.vm}, vCPU {vcpu.vcpu})."),
-        ]
+        ready = Link(f"{vcpu} is READY since event {at.seq}{became_ready(past, at)}.", at.seq)
+        runs = Link(f"It runs when the primary calls HF_VCPU_RUN(VM {vcpu.vm}, vCPU {vcpu.vcpu}).")
+        return [ready] if past.changed else [ready, runs]
     if state == "ABORTED":
         return [Link(f"{vcpu} was stopped at event {at.seq} and never runs again.", at.seq)]
     if state == "OFF":
-        return [
-            Link(f"{vcpu} is OFF since event {at.seq}, when its VM was loaded.", at.seq),
-            Link("Nothing starts it: only vCPU 0 of a secondary is started, if its tables could be built."),
-        ]
+        off = Link(f"{vcpu} is OFF since event {at.seq}, when its VM was loaded.", at.seq)
+        never = Link("Nothing starts it: only vCPU 0 of a secondary is started, if its tables could be built.")
+        return [off] if past.changed else [off, never]
     if state in ("RUNNING", None):
         return [Link(f"{vcpu} is {state} since event {at.seq}, and a CPU is on its way to it.", at.seq)]
     began = past.last(lambda event: event.actor == vcpu and (event.kind is Kind.WFI or receives(event)))
@@ -619,10 +620,9 @@ def primary_waits(past: Past, vcpu: Actor) -> Links:
         at = past.since(f"cpu{vcpu.vcpu}.current").seq
         return [Link(f"CPU {vcpu.vcpu} went from {vcpu} to {other} at event {at}.", at)]
     back = "is interrupted, " if past.recording.made.get("timer") else ""
-    return [
-        Link(f"{vcpu} called HF_VCPU_RUN at event {ran.seq}, which gave its CPU to {other}.", ran.seq),
-        Link(f"It runs again when {other} {back}waits, or sends a message."),
-    ]
+    gave = Link(f"{vcpu} called HF_VCPU_RUN at event {ran.seq}, which gave its CPU to {other}.", ran.seq)
+    again = Link(f"It runs again when {other} {back}waits, or sends a message.")
+    return [gave] if past.changed else [gave, again]
 
 
 def waits_for_message(past: Past, vcpu: Actor, began: Event) -> Links:

@@ -16,9 +16,9 @@ from test_smp import boot as two_cpus
 
 import hfedu
 from hfedu.files import asset
+from hfedu.run.words import change_rows, label
 from hfedu.view.answers import answer
 from hfedu.view.player import player_data
-from hfedu.run.words import change_rows, label
 
 
 def now(page):
@@ -389,7 +389,7 @@ def test_search_finds_counts_and_steps(open_page):
     assert "waits for an interrupt (WFI)" in now(page)
     page.get_by_label("kind of event").select_option("hypercall")
     page.get_by_label("VM", exact=True).select_option("vm1")
-    of_vm1 = [e for e in run.events if e.kind is hfedu.Kind.HYPERCALL and e.actor.startswith("vm1")]
+    of_vm1 = [e for e in run.events if e.kind is hfedu.Kind.HYPERCALL and (e.actor is not None and e.actor.vm == 1)]
     assert found.inner_text().endswith(f"{len(of_vm1)} found")
     page.get_by_label("search events for text").fill("no such thing")
     assert found.inner_text() == "no event found"
