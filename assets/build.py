@@ -18,8 +18,9 @@ PREFIX = "aarch64-linux-gnu-"
 FLAGS = (
     "-Os -march=armv8-a -mgeneral-regs-only -ffreestanding -fno-builtin -fpie -fno-stack-protector"
     " -fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -Wall -Wextra -Werror"
-    " -g -nostdlib -static -no-pie -Wl,--build-id=none,--no-warn-rwx-segments"
+    " -gdwarf-4 -nostdlib -static -no-pie -Wl,--build-id=none,--no-warn-rwx-segments"
 ).split()
+"""With DWARF of version 4: of 5, addr2line of Debian 12 takes the wrong file for functions of headers."""
 CALLERS_LINE = ("hvc", "configure")
 """Functions of guest.h whose instructions count as the line that calls them: see there."""
 
