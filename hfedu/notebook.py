@@ -15,6 +15,7 @@ from hfedu.run.replay import Scenario
 from hfedu.run.recording import Recording
 from hfedu.view import depth, exploration, page, pagetable, paint, states
 from hfedu.view.compare import compare
+from hfedu.view.lines import source_of
 from hfedu.view.player import EVENTS_AT_MOST
 from hfedu.view.runs import compare as compare_runs
 from hfedu.view.sequence import MAX_ROWS, sequence
@@ -45,6 +46,7 @@ class Run(Recording):
     walk = pagetable.walk
     steps = depth.steps
     instructions = depth.instructions
+    source = source_of
     to_html = page.to_html
     token = token.token
     why = why

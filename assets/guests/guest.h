@@ -23,8 +23,15 @@ enum { YIELD, WAIT_FOR_INTERRUPT, WAKE_UP, MESSAGE };
 extern u8 send_page[4096] __attribute__((visibility("hidden")));
 extern u8 recv_page[4096] __attribute__((visibility("hidden")));
 
+/* What makes a hypercall is inlined at every level, and its instructions count as the caller's line. */
+#ifdef __clang__
+#define CALLERS_LINE __attribute__((always_inline, nodebug))
+#else
+#define CALLERS_LINE
+#endif
+
 /* The hypercall: function and arguments in x0-x3, the result in x0; x1-x17 come back as zero. */
-static inline u64 hvc(u64 function, u64 a1, u64 a2, u64 a3)
+CALLERS_LINE static inline u64 hvc(u64 function, u64 a1, u64 a2, u64 a3)
 {
 	register u64 x0 __asm__("x0") = function;
 	register u64 x1 __asm__("x1") = a1;
@@ -39,7 +46,7 @@ static inline u64 hvc(u64 function, u64 a1, u64 a2, u64 a3)
 	return x0;
 }
 
-static inline u64 configure(void)
+CALLERS_LINE static inline u64 configure(void)
 {
 	return hvc(HF_VM_CONFIGURE, (u64)send_page, (u64)recv_page, 0);
 }

@@ -9,7 +9,9 @@ import struct
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from hfedu.errors import Mistake
@@ -26,6 +28,16 @@ ELF_HEADER, ELF_SEGMENT = struct.Struct("<24xQQ14xHH"), struct.Struct("<I4xQQQQQ
 ELF_MACHINES = {3: "x86", 40: "Arm", 62: "x86-64", 183: "Arm", 243: "RISC-V"}
 MAX_IMAGE = 127 << 20
 """The primary's kernel goes to 512 KiB above the RAM's base, the RAM disk to 128 MiB above it at most."""
+
+
+class Compiled(bytes):
+    """An image that still has the ELF file it was made of, for its line table, and the texts of sources by file name.
+
+    Otherwise it is bytes: what is cut out of it, or added to it, is bytes alone.
+    """
+
+    elf: bytes = b""
+    sources: Mapping[str, str] = MappingProxyType({})
 
 
 def assemble(source: str) -> bytes:
@@ -50,7 +62,11 @@ def compile_c(source: str, *flags: str) -> bytes:
 
 
 def _build(what: str, name: str, prologue: str, source: str, *flags: str) -> bytes:
-    """Compile and link in a folder of its own, caches included: a home that cannot be written to does no harm."""
+    """Compile and link in a folder of its own, caches included: a home that cannot be written to does no harm.
+
+    Line tables (-g) change no byte of the image. Its sources go with it: this one, and what was included from the
+    folders of `flags`; no other file is read, whatever a `#line` says.
+    """
     if not isinstance(source, str):
         raise Mistake(f"{what} must be a text, not {source!r}")
     with tempfile.TemporaryDirectory() as folder:
@@ -58,7 +74,7 @@ def _build(what: str, name: str, prologue: str, source: str, *flags: str) -> byt
         path.write_text(prologue + source, "utf-8")
         files = ["-T", str(asset("guests/guest.ld")), str(path), "-o", str(elf)]
         done = subprocess.run(
-            [sys.executable, "-m", "ziglang", "cc", *FLAGS, *flags, *files],
+            [sys.executable, "-m", "ziglang", "cc", "-g", *FLAGS, *flags, *files],
             env=os.environ | {"ZIG_GLOBAL_CACHE_DIR": folder, "ZIG_LOCAL_CACHE_DIR": folder},
             capture_output=True,
             encoding="utf-8",
@@ -69,7 +85,12 @@ def _build(what: str, name: str, prologue: str, source: str, *flags: str) -> byt
             line, message = found.groups() if found else (None, done.stderr.strip())
             where = f", line {line}" if line else ""
             raise Mistake(f"{what} does not compile{where}: {message.replace(folder + os.sep, '')}")
-        return flat(elf.read_bytes(), what)
+        image = flat(elf.read_bytes(), what)
+    if isinstance(image, Compiled):
+        folders = [Path(flag[2:]) for flag in flags if flag.startswith("-I")]
+        others = [path for folder in folders for path in folder.glob("*.[hS]") if path.name.encode() in image.elf]
+        image.sources = {path.name: path.read_text("utf-8", "replace") for path in others} | {name: source}
+    return image
 
 
 def flat(content: bytes, what: str) -> bytes:
@@ -109,4 +130,6 @@ def flat(content: bytes, what: str) -> bytes:
         image[:4] = (0x1400_0000 | start >> 2).to_bytes(4, "little")
     elif start:
         raise Mistake(f"{what} has its entry at {entry:#x}, but a VM is entered at its lowest address: link it first")
-    return bytes(image)
+    compiled = Compiled(image)
+    compiled.elf = content
+    return compiled

@@ -63,7 +63,7 @@ class Call(NamedTuple):
     @property
     def waits(self) -> bool:
         """Whether the caller may be switched out without a result: that comes when it runs again."""
-        return self.gives in ("run", "message", "bytes")
+        return self.gives in ("run", "rpc_run", "message", "bytes")
 
     def decode(self, x1: int, x2: int, x3: int) -> list[int]:
         """The arguments that the call has, each of its width."""

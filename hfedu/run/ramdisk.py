@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hfedu.errors import Mistake
 from hfedu.guest.scripted import Script, check_script
-from hfedu.guest.toolchain import MAX_IMAGE, flat
+from hfedu.guest.toolchain import MAX_IMAGE, Compiled, flat
 from hfedu.hf.load import cpio_files
 from hfedu.hf.platform import HEAP_PAGES, MAX_CPUS, MAX_VMS
 
@@ -73,7 +73,7 @@ def cpio_names(archive: bytes) -> list[str]:
 
 
 class RamDisk:
-    """A RAM disk: `image` is the archive, `scripts` the scripted guests by kernel file name.
+    """A RAM disk: `image` is the archive, `scripts` the scripted guests by kernel file name, `compiled` what has lines.
 
     `RamDisk(primary=..., secondaries=[...])` builds one. Each guest is raw AArch64 code or an ELF file (bytes or a
     path), or a script; a secondary may also be a `Secondary`. `Mistake` says what could never boot.
@@ -85,6 +85,7 @@ class RamDisk:
                 f"Hafnium has room for {MAX_VMS - 1} secondaries, not for {len(secondaries)}: leave some out"
             )
         self.scripts: dict[str, tuple[Script, ...]] = {}
+        self.compiled: dict[str, Compiled] = {}
         files = {"vmlinuz": self._primary(primary)}
         files |= {"initrd.img": initrd, "vms.txt": b""}
         lines, self.built = [], True
@@ -112,13 +113,20 @@ class RamDisk:
                 f"{what} is no binary cpio archive (not one entry can be parsed): pack it with cpio -H bin"
             )
         disk = cls.__new__(cls)
-        disk.scripts, disk.image, disk.built = {}, image, False
+        disk.scripts, disk.compiled, disk.image, disk.built = {}, {}, image, False
         return disk
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> "RamDisk":
         """Read an archive from a file. `RamDiskError` if that is impossible."""
         return cls.from_bytes(read(path, os.fspath(path)), os.fspath(path))
+
+    def kernel(self, name: str) -> bytes:
+        """The image of a kernel by its file name, as the hypervisor finds it; empty if there is none."""
+        files = cpio_files(lambda at, size: self.image[at : at + size], 0, len(self.image))
+        found = next((file for file in files if file.name.decode("latin-1") == name), None)
+        content = self.image[found.begin : found.begin + found.size] if found is not None else b""
+        return self.compiled.get(name, content)
 
     def check_loaded(self, log: str) -> None:
         """`RamDiskError` if the hypervisor's log says that it skipped a VM, and the RAM disk was built here.
@@ -143,7 +151,7 @@ class RamDisk:
 
     def _content(self, image: Image, name: str, who: str) -> bytes:
         if isinstance(image, bytes | bytearray):
-            content = bytes(image)
+            content = image if isinstance(image, bytes) else bytes(image)
         elif isinstance(image, str | os.PathLike):
             content = read(image, f"the image of {who}, {os.fspath(image)}")
         else:
@@ -154,7 +162,10 @@ class RamDisk:
             return STUB
         if not content:
             raise RamDiskError(f"the image of {who} is empty: give AArch64 code")
-        return flat(content, f"the image of {who}")
+        content = flat(content, f"the image of {who}")
+        if isinstance(content, Compiled):
+            self.compiled[name] = content
+        return content
 
     def _name(self, secondary: Secondary, number: int, taken: dict[str, bytes]) -> str:
         image = secondary.image

@@ -248,7 +248,7 @@ class Recorder:
 
     def start(self, cpu: Cpu, vcpu: Vcpu) -> None:
         """A physical CPU is about to enter the primary for the first time."""
-        cause = Cause(self.last.get(("on", cpu.name), 0), "cpu")
+        cause = Cause(self.last.get(("on", cpu.name), 0), "before")
         opened = self.open(Kind.SWITCH, None, cause, cpu=cpu.id, target=actor_of(vcpu), result=vcpu.regs[0])
         self.last["cpu", cpu.id] = opened.seq
 

@@ -16,6 +16,7 @@ from hfedu.hf.platform import PL011_BASE
 from hfedu.run import depth, words
 from hfedu.run.kinds import Kind
 from hfedu.run.recording import Change, Event, Recording
+from hfedu.view.lines import Guest, guest_of
 
 PACKAGE = Path(__file__).parent.parent
 LIMIT = 1000
@@ -89,7 +90,8 @@ class Turn(NamedTuple):
 class Row(NamedTuple):
     """One line of a table: `code` at the place `at`; `what` it means, locks held then, what changed as old and new.
 
-    `source` are the lines of `file` around its `line`, by their numbers; `seq` is the event that a step is part of.
+    `source` are the lines of `file` around its `line`, by their numbers (of a compiled guest, `file` begins with its
+    kernel's name); `seq` is the event that a step is part of.
     """
 
     at: str
@@ -109,6 +111,10 @@ class Row(NamedTuple):
             return [f"{self.at}  {self.code:<40} {changed}".rstrip()]
         after = [f"holds {self.locks}" if self.locks else "", changed]
         return [self.what, f"    {self.at}    {self.code}", *(f"    {line}" for line in after if line)]
+
+    def place(self) -> str:
+        """The line of source that an instruction comes from, empty if that is not known."""
+        return f"{self.file}:{self.line}  {self.source.get(self.line, '').strip()}".rstrip() if self.line else ""
 
     def html(self) -> list[str]:
         """The row as cells of a table."""
@@ -145,15 +151,23 @@ class Listing(Sequence[Any]):
         about = {"title": self.title, "note": self.note, "leftOut": self.left_out, "guest": self.guest}
         return {**about, "rows": rows, "sources": sources}
 
+    def places(self) -> list[str]:
+        """For each row the line of source above it: of an instruction that begins another line than the one before."""
+        places = ["" if row.what else row.place() for row in self.rows]
+        return [place if place != before else "" for before, place in pairwise(["", *places])]
+
     def __repr__(self) -> str:
         lines = [self.title, self.note]
-        for number, row in enumerate(self.rows, self.left_out + 1):
+        for number, (row, place) in enumerate(zip(self.rows, self.places(), strict=True), self.left_out + 1):
             first, *others = row.text()
+            lines += [f"{'':5}  {place}"] * bool(place)
             lines += [f"{number:5}  {first}", *(f"{'':5}  {line}" for line in others)]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         rows = [[str(number), *row.html()] for number, row in enumerate(self.rows, self.left_out + 1)]
+        for row, place in zip(rows, self.places(), strict=True):
+            row[1] = row[1] or html.escape(place)
         used = [column for column in range(len(COLUMNS)) if any(row[column] for row in rows)]
         head = "".join(f'<th scope="col" style="text-align:left">{COLUMNS[column]}</th>' for column in used)
         cells = ("".join(f'<td style="text-align:left">{row[column]}</td>' for column in used) for row in rows)
@@ -246,7 +260,7 @@ def instructions_of(recording: Recording, seq: int, trap: int | None, way: depth
             found[-1] = last, row._replace(what=f"calls {words.name_of_call(event)}({words.arguments(event)})")
         total, note = len(found), f"{way.vcpu} is a script: {count(len(found), 'action')} {end}"
     else:
-        found, total = list(executed(way)), way.executed
+        found, total = list(executed(way, guest_of(recording, way.vcpu))), way.executed
         note = f"{way.vcpu} executed {count(total, 'instruction')} from its last entry {end}"
     found = found[-limit:]
     left_out = total - len(found)
@@ -254,8 +268,8 @@ def instructions_of(recording: Recording, seq: int, trap: int | None, way: depth
     return Listing(title, note, found, left_out)
 
 
-def executed(way: depth.Way) -> Iterator[tuple[Instruction, Row]]:
-    """The instructions that were noted, disassembled, and how each is shown."""
+def executed(way: depth.Way, guest: Guest | None) -> Iterator[tuple[Instruction, Row]]:
+    """The instructions that were noted, disassembled, and how each is shown; with its line if that is known."""
     from capstone import CS_ARCH_ARM64, CS_MODE_ARM, Cs
 
     capstone = Cs(CS_ARCH_ARM64, CS_MODE_ARM)
@@ -265,6 +279,9 @@ def executed(way: depth.Way) -> Iterator[tuple[Instruction, Row]]:
         values = zip(NAMES, array("Q", before), array("Q", after), strict=True)
         changes = tuple(Change(name, a, b) for name, a, b in values if a != b and name != "pc")
         row = Row(f"{pc:#x}  {word:08x}", text, changed=tuple(map(shown, changes)))
+        if guest is not None and (line := guest.line(pc)) is not None:
+            around = guest.lines.around(line.file, line.line, CONTEXT)
+            row = row._replace(file=f"{guest.kernel}/{line.file}", line=line.line, source=around)
         yield Instruction(pc, word, text, changes), row
 
 

@@ -159,13 +159,13 @@ def asks_why(recording: Recording, event: Event) -> bool:
 
 LED = {
     "call": "It is part of event {}: {}.",
-    "cpu": "Event {} gave {} the CPU: {}.",
-    "ready": "Event {} had made {} ready: {}.",
+    "cpu": "The CPU came with event {}: {}.",
+    "ready": "It was made ready by event {}: {}.",
     "waits": "It ends the wait that began at event {}: {}.",
     "message": "The bytes came with event {}: {}.",
     "before": "It follows event {}: {}.",
 }
-"""How an event led to another, by the role of the cause: number, who is meant, and what it was."""
+"""How an event led to another, by the role of the cause: its number, and what it was."""
 
 
 def led_to(past: Past, event: Event) -> Links:
@@ -174,13 +174,11 @@ def led_to(past: Past, event: Event) -> Links:
     waiting = list(event.causes)
     while waiting and len(links) < CAUSES:
         seq, role = waiting.pop(0)
-        cause, who = past.events[seq], event.target or event.actor
-        named = (seq, who) if role in ("cpu", "ready") else (seq,)
-        link = Link(LED[role].format(*named, words.sentence(cause).rstrip(".")), seq)
-        if link.seq not in [other.seq for other in links]:
-            links.append(link)
+        cause = past.events[seq]
+        if seq not in [link.seq for link in links]:
+            links.append(Link(LED[role].format(seq, words.sentence(cause).rstrip(".")), seq))
         if not waiting:
-            waiting, event = list(cause.causes), cause
+            waiting = list(cause.causes)
     return links or [Link("It is the first event: somebody switched the machine on.")]
 
 
@@ -209,7 +207,8 @@ def in_words(check: Check) -> str:
 
 def owner_of(past: Past, check: Check) -> int:
     """The VM that a condition is about."""
-    return next(line.vm for line in past.recording.lifelines if f"{check.on}.".startswith(f"vm{line.vm}."))
+    vms = (event.target for event in past.events if event.kind is Kind.LOAD and event.target is not None)
+    return next(vm.vm for vm in vms if f"{check.on}.".startswith(f"{vm.name}."))
 
 
 def too_large(past: Past, event: Event, check: Check) -> Links:
