@@ -1,13 +1,14 @@
 # make lab: open the lessons.  make test: everything that CI checks.  Both set up what they need in .venv.
+# make player: format assets/player/ and build assets/player.js from it.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 SHELL := /bin/bash
 TSC := npx -y -p typescript@5.9.3 tsc --noEmit --allowJs --checkJs --strict --noUnusedLocals \
-	--target es2022 --module es2022 --lib es2022,dom,dom.iterable
+	--target es2022 --module es2022 --moduleResolution bundler --lib es2022,dom,dom.iterable
 
-.PHONY: lab test lint types unit course browser refresh clean
+.PHONY: lab test lint types unit course browser player refresh clean
 
 lab: $(READY)
 	$(BIN)/hfedu lab
@@ -25,12 +26,16 @@ $(READY): pyproject.toml binder/requirements.txt
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	@if command -v npx >/dev/null; then \
+		$(BIN)/python assets/player/build.py --check && echo "assets/player: formatted, and assets/player.js is built from it"; \
+	elif [ -n "$$CI" ]; then echo "CI checks and builds assets/player: put Node.js and npx on the PATH"; exit 1; \
+	else echo "LEFT OUT: checking the format of assets/player and building it needs Node.js with npx"; fi
 
 types: $(READY)
 	$(BIN)/mypy
-	@if command -v npx >/dev/null; then $(TSC) assets/player.js && echo "tsc: assets/player.js is well typed"; \
-	elif [ -n "$$CI" ]; then echo "CI checks the types of assets/player.js: put Node.js and npx on the PATH"; exit 1; \
-	else echo "LEFT OUT: checking the types of assets/player.js needs Node.js with npx"; fi
+	@if command -v npx >/dev/null; then $(TSC) assets/player/*.js && echo "tsc: assets/player is well typed"; \
+	elif [ -n "$$CI" ]; then echo "CI checks the types of assets/player: put Node.js and npx on the PATH"; exit 1; \
+	else echo "LEFT OUT: checking the types of assets/player needs Node.js with npx"; fi
 
 unit: $(READY)
 	$(BIN)/pytest tests --ignore tests/browser -n 2 -q
@@ -41,6 +46,9 @@ course: $(READY)
 
 browser: $(READY)
 	$(BIN)/pytest tests/browser -q -rs
+
+player: $(READY)
+	$(BIN)/python assets/player/build.py
 
 refresh: $(READY)
 	$(BIN)/python tests/refresh_notebooks.py

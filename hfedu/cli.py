@@ -16,8 +16,8 @@ import hfedu
 from hfedu.course import commands as course
 from hfedu.errors import Mistake
 from hfedu.run.ramdisk import RamDisk, cpio_names
-from hfedu.run.schedule import DEFAULT
 from hfedu.run.recording import Outcome
+from hfedu.run.schedule import DEFAULT
 from hfedu.view.theme import THEMES
 
 BAD_INPUT, INTERRUPTED = 2, 130

@@ -11,8 +11,8 @@ from hfedu.errors import Mistake
 from hfedu.run import explorer, machine, token
 from hfedu.run.invariants import INVARIANTS, Invariant
 from hfedu.run.ramdisk import RamDisk
-from hfedu.run.replay import Scenario
 from hfedu.run.recording import Recording
+from hfedu.run.replay import Scenario
 from hfedu.view import depth, exploration, page, pagetable, paint, states
 from hfedu.view.compare import compare
 from hfedu.view.lines import source_of

@@ -86,7 +86,7 @@ def test_prediction_widget_asks_judges_and_explains_the_first_miss():
     assert "3 of 4 right" in form.said.value
     assert "There is room for one message only" in form.said.value
     player = form.children[-1]
-    assert "= -1" in player.data["facts"][player.data["columns"]["fact"][player.position]][1]
+    assert "= -1" in player.data["facts"][player.data["columns"]["fact"][player.position]]["text"]
     assert form.button.disabled
     with pytest.raises(ValueError, match="is none of the options"):
         predict("07-three-sends").answer(["1", "0", "READ", "0"])

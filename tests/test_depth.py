@@ -17,8 +17,7 @@ from hfedu.run import words
 from hfedu.run.depth import TRAPS
 from hfedu.run.explorer import Scenario, counterexample, explore
 from hfedu.run.recording import Actor
-from hfedu.view.answers import KEPT, all_answers, answer
-from hfedu.view.depth import Row
+from hfedu.view.answers import KEPT, all_answers, answer, listing
 from hfedu.widgets.player import Player
 
 HVC, WFI, LOOP, POWER_OFF = 0xD400_0002, 0xD503_207F, 0x1400_0000, (0xD2B0_8000, 0xF280_0100, 0xD400_0002)
@@ -443,17 +442,16 @@ def test_both_show_themselves():
 def test_a_file_holds_what_the_kernel_would_answer(make):
     run = make()
     kept = all_answers(run)
-    names = [name for name in Row._fields if name != "source"]
     for event in run.events:
         for ask in ("steps", "instructions"):
             found = dict(kept["answers"][kept["of"][f"{ask} {event.seq}"]])
-            found["rows"] = [dict(zip(names, kept["rows"][n], strict=True)) for n in found["rows"]]
+            found["rows"] = [kept["rows"][n] for n in found["rows"]]
             limit = {"limit": KEPT} if ask == "instructions" else {}
-            expected = getattr(run, ask)(event.seq, **limit).data()
+            expected = listing(getattr(run, ask)(event.seq, **limit))
             assert all(kept["sources"][file].items() >= lines.items() for file, lines in expected["sources"].items())
             assert found == {name: expected[name] for name in ("note", "guest", "leftOut", "rows")}
         for line in run.lifelines:
-            number = next(n for at, n in reversed(kept["since"][line.name]) if at <= event.seq)
+            number = next(p["answer"] for p in reversed(kept["since"][line.name]) if p["seq"] <= event.seq)
             assert kept["answers"][number]["links"] == answer(run, "why", event.seq, line.name)["links"]
         if (number := kept["of"].get(f"why {event.seq}")) is not None:
             assert kept["answers"][number] == answer(run, "why", event.seq)
@@ -486,7 +484,8 @@ def test_the_player_answers():
     assert (steps["ask"], steps["seq"], steps["id"], steps["leftOut"]) == ("steps", 17, 1, 0)
     assert [row["code"] for row in steps["rows"]] == [step.place.text for step in run.steps(17)]
     assert steps["rows"][0]["locks"] == "VM 0"
-    assert ["VM 1 mailbox state", "EMPTY", "READ"] in [change for row in steps["rows"] for change in row["changed"]]
+    changes = [change for row in steps["rows"] for change in row["changed"]]
+    assert {"what": "VM 1 mailbox state", "old": "EMPTY", "now": "READ"} in changes
     instructions = asked(player, {"ask": "instructions", "seq": 8, "id": "b"})
     assert instructions["rows"][-1]["code"] == "hvc #0"
     assert instructions["rows"][-1]["at"].startswith("0x")

@@ -15,9 +15,9 @@ import hfedu
 from hfedu import Kind, RamDisk, Secondary, assemble, asset, compile_c, vcpu_run
 from hfedu.guest.toolchain import Compiled
 from hfedu.history.abi import HF_INTERRUPT_INJECT
+from hfedu.run import words
 from hfedu.run.depth import TRAPS
 from hfedu.run.token import digest
-from hfedu.view import words
 from hfedu.view.answers import all_answers, answer
 from hfedu.view.lines import SourceLine, elf_rows
 

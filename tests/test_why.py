@@ -199,9 +199,7 @@ def test_a_send_without_pages_says_who_must_configure_and_why_it_has_not():
     def bare():
         yield hvc(call.HF_MAILBOX_SEND, 1, 1)
 
-    assert str(refusal(boot(bare, ready))).startswith(
-        "VM 0 has no send page. VM 0 has not called HF_VM_CONFIGURE."
-    )
+    assert str(refusal(boot(bare, ready))).startswith("VM 0 has no send page. VM 0 has not called HF_VM_CONFIGURE.")
     why = str(refusal(boot(no_receive_page, ready)))
     assert "VM 1 has no receive page. VM 1 has not called HF_VM_CONFIGURE." in why
     assert "VM 1 vCPU 0 is READY since event 2, when its VM was loaded." in why
@@ -216,7 +214,9 @@ def test_a_busy_mailbox_says_who_filled_it_and_what_its_owner_does():
     assert [link.seq for link in why] == [filled, filled + 1, None]
     assert f"VM 0's message was delivered there at event {filled} and VM 1 has not cleared it." in str(why)
     assert f"VM 1 vCPU 0 is READY since event {filled + 1}: a message woke it." in str(why)
-    assert str(why).endswith("What helps: VM 1 runs (HF_VCPU_RUN) and clears its mailbox, and then the send is tried again.")
+    assert str(why).endswith(
+        "What helps: VM 1 runs (HF_VCPU_RUN) and clears its mailbox, and then the send is tried again."
+    )
 
 
 def test_a_mailbox_that_was_received_names_both_events():

@@ -29,11 +29,11 @@ from hfedu.hf.spinlock import SpinLock, Step, Steps, sl_lock, sl_unlock
 from hfedu.hf.vm import MailboxState, Vm
 from hfedu.history.abi import later
 from hfedu.notebook import Machine, Run
+from hfedu.run import words
 from hfedu.run.explorer import Exploration, counterexample, explore
 from hfedu.run.invariants import INVARIANTS, Invariant
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.replay import Scenario
-from hfedu.run import words
 from hfedu.run.stepper import Stepper
 
 REPAIRED = frozenset(("regs-race", "nested-locks"))

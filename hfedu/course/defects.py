@@ -30,8 +30,8 @@ from hfedu.notebook import Machine
 from hfedu.run.explorer import Exploration, Violation, explore
 from hfedu.run.invariants import INVARIANTS, Ghost, Invariant
 from hfedu.run.ramdisk import RamDisk
-from hfedu.run.replay import Scenario
 from hfedu.run.recording import Recording
+from hfedu.run.replay import Scenario
 
 
 @dataclass(frozen=True)

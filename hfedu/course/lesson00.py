@@ -12,10 +12,10 @@ from hfedu.errors import Mistake
 from hfedu.files import asset
 from hfedu.hf.call import HF_MAILBOX_SEND
 from hfedu.notebook import Run
-from hfedu.run.ramdisk import RamDisk
-from hfedu.run.kinds import Kind
-from hfedu.run.recording import Event
 from hfedu.run import words
+from hfedu.run.kinds import Kind
+from hfedu.run.ramdisk import RamDisk
+from hfedu.run.recording import Event
 
 MAILBOXES = 4
 """So many the message of the exercise is to pass."""

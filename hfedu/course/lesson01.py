@@ -17,10 +17,10 @@ from hfedu.hf.cpu import Cpu, Vcpu
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.platform import HypervisorHang
 from hfedu.notebook import Run
-from hfedu.run.ramdisk import RamDisk
-from hfedu.run.kinds import Kind
-from hfedu.run.recording import Event
 from hfedu.run import words
+from hfedu.run.kinds import Kind
+from hfedu.run.ramdisk import RamDisk
+from hfedu.run.recording import Event
 
 TERMS = {
     "register": "A field of 64 bits inside the processor. Instructions compute with registers, not with memory.",

@@ -16,10 +16,10 @@ from hfedu.hf.addr import PAGE_SIZE, Pa
 from hfedu.hf.arch import EC_DATA_ABORT
 from hfedu.hf.call import HF_VM_CONFIGURE
 from hfedu.notebook import Machine, Run
-from hfedu.run.ramdisk import RamDisk
-from hfedu.run.kinds import Kind
-from hfedu.run.recording import Event
 from hfedu.run import words
+from hfedu.run.kinds import Kind
+from hfedu.run.ramdisk import RamDisk
+from hfedu.run.recording import Event
 
 TERMS = {
     "physical address": "PA, the number of a byte in the machine's memory, or of a device's register.",

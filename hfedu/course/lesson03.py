@@ -18,10 +18,10 @@ from hfedu.guest.scripted import Script, clear, configure, load, receive, send, 
 from hfedu.guest.toolchain import assemble
 from hfedu.hf.call import HF_VCPU_RUN
 from hfedu.notebook import Run
-from hfedu.run.ramdisk import RamDisk, Secondary
-from hfedu.run.kinds import Kind
-from hfedu.run.recording import Event
 from hfedu.run import words
+from hfedu.run.kinds import Kind
+from hfedu.run.ramdisk import RamDisk, Secondary
+from hfedu.run.recording import Event
 
 MANY_TRAPS, MANY_LINES = 2000, 100_000
 """Enough for every primary of this lesson; one that never ends is stopped here."""

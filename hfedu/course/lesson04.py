@@ -27,10 +27,10 @@ from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.platform import LAYOUT_DATA_BEGIN, LAYOUT_TEXT_BEGIN, PL011_BASE
 from hfedu.hf.vm import Vm
 from hfedu.notebook import Run
-from hfedu.run.ramdisk import RamDisk
-from hfedu.run.kinds import Kind
-from hfedu.run.recording import Event
 from hfedu.run import words
+from hfedu.run.kinds import Kind
+from hfedu.run.ramdisk import RamDisk
+from hfedu.run.recording import Event
 
 RAM = (0x4000_0000, 0x4100_0000)
 VM_1, VM_2 = (0x40F8_0000, RAM[1]), (0x40F0_0000, 0x40F8_0000)

@@ -13,9 +13,9 @@ from hfedu.course.scenes import boot, call_of, calls, delivered, is_guest, is_or
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
 from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_VM_CONFIGURE
 from hfedu.notebook import Run
-from hfedu.run.replay import Scenario
-from hfedu.run.recording import Event
 from hfedu.run import words
+from hfedu.run.recording import Event
+from hfedu.run.replay import Scenario
 
 
 def waiting() -> Run:

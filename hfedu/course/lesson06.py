@@ -18,9 +18,9 @@ from hfedu.course.scenes import (
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_SEND, HF_VCPU_RUN, HfVcpuRun
 from hfedu.notebook import Run
+from hfedu.run import words
 from hfedu.run.kinds import Kind
 from hfedu.run.recording import Event
-from hfedu.run import words
 
 
 def relay() -> Any:

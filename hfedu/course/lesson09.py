@@ -29,11 +29,11 @@ from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND,
 from hfedu.history import FIXES, with_needs
 from hfedu.history.rpc import RPC_REPLY, RPC_REQUEST
 from hfedu.notebook import Machine, Run
-from hfedu.run.ramdisk import RamDisk
-from hfedu.run.replay import Scenario
-from hfedu.run.kinds import Kind
-from hfedu.run.recording import Event
 from hfedu.run import words
+from hfedu.run.kinds import Kind
+from hfedu.run.ramdisk import RamDisk
+from hfedu.run.recording import Event
+from hfedu.run.replay import Scenario
 from hfedu.run.stepper import Stepper
 
 TERMS = {

@@ -14,15 +14,15 @@ from hfedu.guest.scripted import Script, ScriptDone, clear, configure, load, mee
 from hfedu.hf.addr import Pa
 from hfedu.hf.call import HF_MAILBOX_SEND
 from hfedu.notebook import Machine, Run
+from hfedu.run import words
 from hfedu.run.explorer import Exploration, counterexample, explore
 from hfedu.run.invariants import Ghost, Invariant
-from hfedu.run.replay import Scenario
-from hfedu.run.schedule import Schedule, chooser
 from hfedu.run.kinds import Kind
 from hfedu.run.recording import Event
-from hfedu.run import words
-from hfedu.view.compare import Comparison, compare
+from hfedu.run.replay import Scenario
+from hfedu.run.schedule import Schedule, chooser
 from hfedu.run.stepper import Stepper, Taken
+from hfedu.view.compare import Comparison, compare
 
 COUNTER = 0x4010_0000
 """Memory of the primary, which its vCPUs on all physical CPUs share."""

@@ -16,12 +16,12 @@ from hfedu.hf.vm import Vm
 from hfedu.history.abi import LaterVcpu
 from hfedu.history.switching import RegsRace
 from hfedu.notebook import Run
+from hfedu.run import words
 from hfedu.run.explorer import explore
 from hfedu.run.invariants import INVARIANTS, Ghost, Invariant
-from hfedu.run.replay import Scenario
 from hfedu.run.kinds import Kind
 from hfedu.run.recording import Event
-from hfedu.run import words
+from hfedu.run.replay import Scenario
 
 RULES = tuple(i for i in INVARIANTS if i.name in ("live-once", "registers-kept", "result-kept"))
 """What the race breaks."""

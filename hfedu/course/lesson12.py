@@ -30,8 +30,8 @@ from hfedu.notebook import Run
 from hfedu.run.explorer import explore
 from hfedu.run.invariants import INVARIANTS
 from hfedu.run.ramdisk import RamDisk
-from hfedu.run.replay import Scenario
 from hfedu.run.recording import Event
+from hfedu.run.replay import Scenario
 
 PRIMARY_MEMORY = 0x4008_0000
 

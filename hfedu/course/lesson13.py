@@ -19,10 +19,10 @@ from hfedu.hf.call import (
     HF_VM_GET_COUNT,
 )
 from hfedu.notebook import Run
-from hfedu.run.ramdisk import Image, RamDisk
-from hfedu.run.kinds import Kind
-from hfedu.run.recording import Event
 from hfedu.run import words
+from hfedu.run.kinds import Kind
+from hfedu.run.ramdisk import Image, RamDisk
+from hfedu.run.recording import Event
 
 MAX_INSTRUCTIONS, MAX_TRAPS = 300_000, 400
 ASSEMBLY = "assembly as a text"

@@ -15,8 +15,8 @@ from hfedu.guest.toolchain import compile_c
 from hfedu.hf.call import HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_VCPU_RUN, HF_VM_CONFIGURE, HfVcpuRun
 from hfedu.hf.vm import MailboxState
 from hfedu.notebook import Machine, Run
-from hfedu.run.ramdisk import Image, RamDisk
 from hfedu.run.kinds import Kind
+from hfedu.run.ramdisk import Image, RamDisk
 from hfedu.run.recording import Event
 
 ROUTER = 1

@@ -11,10 +11,10 @@ from hfedu.errors import Mistake
 from hfedu.guest.scripted import Script
 from hfedu.guest.toolchain import assemble
 from hfedu.notebook import Machine, Run
-from hfedu.run.ramdisk import RamDisk
-from hfedu.run.kinds import Kind
-from hfedu.run.recording import Event, Outcome
 from hfedu.run import words
+from hfedu.run.kinds import Kind
+from hfedu.run.ramdisk import RamDisk
+from hfedu.run.recording import Event, Outcome
 from hfedu.run.stepper import Stepper
 
 MAX_TRAPS = 400

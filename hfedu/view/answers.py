@@ -12,6 +12,7 @@ from hfedu.run.kinds import Kind
 from hfedu.run.recording import Recording
 from hfedu.view import depth
 from hfedu.view.depth import Listing, instructions_of, steps_of
+from hfedu.view.player import changed
 from hfedu.view.why import Why, asks_why, why
 
 EVENTS_AT_MOST = 300
@@ -32,35 +33,43 @@ def answer(recording: Recording, ask: object, seq: Any, vcpu: Any = None) -> dic
     """The answer to a question about event `seq`, ready for JSON. `Mistake` if it cannot be answered.
 
     "steps" and "instructions" give `note`, `guest`, `leftOut`, `rows` and `sources`; "why" gives `title` and `links`,
-    each a sentence and the event it leads to; `vcpu` makes it why that vCPU does or does not run.
+    each a `sentence` and `seq`, the event it leads to; `vcpu` makes it why that vCPU does or does not run.
     """
     if ask == "steps":
-        return depth.steps(recording, seq).data()
+        return listing(depth.steps(recording, seq))
     if ask == "instructions":
-        return depth.instructions(recording, seq).data()
+        return listing(depth.instructions(recording, seq))
     if ask == "why":
         return chain(why(recording, seq, vcpu))
     raise Mistake(f"the player cannot show {ask!r}: ask for {', '.join(ASKS[:-1])} or {ASKS[-1]}")
 
 
+def listing(found: Listing) -> dict[str, Any]:
+    """A listing, ready for JSON: what a row changed has names, too."""
+    data = found.data()
+    for row in data["rows"]:
+        row["changed"] = [changed(*each) for each in row["changed"]]
+    return data
+
+
 def chain(found: Why) -> dict[str, Any]:
     """A chain of causes, ready for JSON."""
-    return {"title": found.question, "links": [list(link) for link in found.links]}
+    return {"title": found.question, "links": [link._asdict() for link in found.links]}
 
 
 class Kept:
-    """Answers for a file, each once: `of` has their numbers by question, `rows` are those of all tables, as lists.
+    """Answers for a file, each once: `of` has their numbers by question, `rows` are those of all tables.
 
-    `since` has, for each vCPU, from which event on which answer says why it does or does not run.
+    `since` has, for each vCPU, from which event (`seq`) on which `answer` says why it does or does not run.
     """
 
     def __init__(self, missing: str) -> None:
         self.missing = missing
         self.answers: list[dict[str, Any]] = []
-        self.rows: list[list[Any]] = []
+        self.rows: list[dict[str, Any]] = []
         self.sources: dict[str, dict[int, str]] = {}
         self.of: dict[str, int] = {}
-        self.since: dict[str, list[tuple[int, int]]] = {}
+        self.since: dict[str, list[dict[str, int]]] = {}
         self._known: dict[str, int] = {}
 
     def number(self, entry: Any, table: list[Any]) -> int:
@@ -71,13 +80,13 @@ class Kept:
             table.append(entry)
         return self._known[key]
 
-    def listing(self, question: str, found: Listing) -> None:
+    def keep(self, question: str, found: Listing) -> None:
         """Keep a listing."""
-        data = found.data()
+        data = listing(found)
         for file, lines in data.pop("sources").items():
             self.sources.setdefault(file, {}).update(lines)
         del data["title"]  # the page says of what event it is
-        data["rows"] = [self.number([*row.values()], self.rows) for row in data["rows"]]
+        data["rows"] = [self.number(row, self.rows) for row in data["rows"]]
         self.of[question] = self.number(data, self.answers)
 
     def data(self) -> dict[str, Any]:
@@ -98,7 +107,8 @@ def all_answers(recording: Recording) -> dict[str, Any]:
     for line in recording.lifelines:
         chains = ({"links": chain(why(recording, event, line.actor))["links"]} for event in events)
         numbers = [kept.number(found, kept.answers) for found in chains]
-        kept.since[line.name] = [(at, n) for at, n in enumerate(numbers) if n not in numbers[at - 1 : at]]
+        begins = [(seq, number) for seq, number in enumerate(numbers) if number not in numbers[seq - 1 : seq]]
+        kept.since[line.name] = [{"seq": seq, "answer": number} for seq, number in begins]
     try:
         notes = noted(recording)
     except Mistake as mistake:
@@ -106,11 +116,11 @@ def all_answers(recording: Recording) -> dict[str, Any]:
         return kept.data()
     for seq, event in enumerate(events):
         trap = trap_of(recording, seq)
-        kept.listing(f"steps {seq}", steps_of(recording, seq, trap, notes.steps.get(trap, ())))
+        kept.keep(f"steps {seq}", steps_of(recording, seq, trap, notes.steps.get(trap, ())))
         if event.kind is Kind.END and recording.made["cpus"] == 1:
             trap = seq
         if notes.ways:
-            kept.listing(f"instructions {seq}", instructions_of(recording, seq, trap, notes.ways.get(trap), KEPT))
+            kept.keep(f"instructions {seq}", instructions_of(recording, seq, trap, notes.ways.get(trap), KEPT))
     return kept.data()
 
 

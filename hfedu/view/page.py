@@ -36,6 +36,7 @@ $style</style>
 <script type="application/json" id="answers">$answers</script>
 <script type="module">
 $module
+{ // the names of the module stay its own
 const held = (id) => JSON.parse(document.getElementById(id).textContent);
 const values = { data: held("recording"), answers: held("answers"), position: $position };
 const named = () => { if (/^#\\d+$$/.test(location.hash)) player.ask(location.hash.slice(1)); };
@@ -50,6 +51,7 @@ const player = show(model, document.getElementById("player"));
 addEventListener("hashchange", named);
 named();
 addEventListener("keydown", (event) => { if (event.target === document.body) player.key(event); });
+}
 </script>
 </body>
 </html>

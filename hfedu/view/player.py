@@ -2,7 +2,8 @@
 
 The layout stays here: the front end only paints the shapes that are in view, in the colours given here. Long runs say
 little that is new, so every event is a row of small numbers (`columns`) that point into tables of what differs: its
-sentence (`facts`), what it changed (`changes`, `registers`) and its row of the diagram (`rows`).
+sentence (`facts`), what it changed (`changes`, `registers`) and its row of the diagram (`rows`). What is in the tables
+has names; assets/player/types.js says them, too.
 """
 
 from bisect import bisect_right
@@ -18,7 +19,7 @@ from hfedu.run.kinds import KINDS, Kind
 from hfedu.run.recording import Actor, Change, Event, Recording, Stage2, register_changes
 from hfedu.view.pagetable import describe_attrs
 from hfedu.view.repeats import repeats
-from hfedu.view.scene import FONT_SIZES, Line, Mark, Rect, Scene, Shape, Text
+from hfedu.view.scene import FONT_SIZES, Line, Rect, Scene, Shape, Text
 from hfedu.view.sequence import HEAD_HEIGHT, HEAD_TOP, MAX_ROWS, actors, cpus_used, sequence
 from hfedu.view.theme import THEMES, styles
 from hfedu.view.why import asks_why
@@ -49,13 +50,13 @@ def player_data(recording: Recording) -> dict[str, Any]:
         "fatal": count - 1 if recording.outcome.status == FATAL else None,
         "alt": scene.alt,
         "uart": recording.uart,
-        "size": [scene.width, HEAD, scene.body_end, scene.height],
+        "size": {"width": scene.width, "head": HEAD, "bodyEnd": scene.body_end, "height": scene.height},
         "headTop": HEAD_TOP - 6,
         "head": [pack(shape) for shape in fixed if top_of(shape) < HEAD and shape.role not in UPRIGHT],
         "hypervisor": upright["hypervisor-line"][0],
         "cpus": upright["cpu-line"],
         "legend": [pack(shape) for shape in fixed if top_of(shape) >= scene.body_end],
-        "repeats": repeats(recording.events) if count > MAX_ROWS else [],
+        "repeats": [repeat._asdict() for repeat in repeats(recording.events)] if count > MAX_ROWS else [],
         "kinds": {kind.value: look.word for kind, look in KINDS.items()},
         "vcpus": [line.name for line in actors(recording)],
         "registerNames": REGISTER_NAMES,
@@ -94,31 +95,36 @@ def event_tables(recording: Recording, several_cpus: bool, rows: tuple[list[int]
         numbers = None if event.kind is Kind.LOAD else known.get(key)
         if numbers is None:
             fact, change = fact_of(event, several_cpus, waits), change_of(event, paths)
-            numbers = facts.number(tuple(fact), fact), changes.number(repr(change), change)
+            numbers = facts.number(tuple(fact.values()), fact), changes.number(repr(change), change)
             if event.kind is not Kind.LOAD:  # which changes a whole page table: no key
                 known[key] = numbers
-        moved = [[who.name, [*register_changes(before, after)]] for who, before, after in event.registers]
         columns["fact"].append(numbers[0])
         columns["change"].append(numbers[1])
         columns["cause"].append(0 if event.cause is None else event.seq - event.cause)
-        columns["register"].append(registers.number(event.registers, moved))
+        columns["register"].append(registers.number(event.registers, event.registers))
         columns["uart"].append(max(0, event.uart - printed))
         printed = max(printed, event.uart)
-    for moved in registers.entries:
-        for vcpu in moved:  # in hexadecimal: JavaScript has no exact 64-bit numbers
-            vcpu[1] = [[index, f"{value:x}"] for index, value in vcpu[1]]
     numbered, tables = rows
     return {
         "columns": columns | {"row": numbered},
         "facts": facts.entries,
         "changes": changes.entries,
-        "registers": registers.entries,
+        "registers": [moved(entry) for entry in registers.entries],
         "paths": list(paths),
         **tables,
     }
 
 
-def fact_of(event: Event, several_cpus: bool, asks: bool) -> list[Any]:
+def moved(registers: Iterable[tuple[Actor, bytes, bytes]]) -> dict[str, dict[str, str]]:
+    """By vCPU the registers that changed, by name and in hexadecimal: JavaScript has no exact 64-bit numbers."""
+    found: dict[str, dict[str, str]] = {}
+    for vcpu, before, after in registers:
+        named = {REGISTER_NAMES[index]: f"{value:x}" for index, value in register_changes(before, after)}
+        found.setdefault(vcpu.name, {}).update(named)
+    return found
+
+
+def fact_of(event: Event, several_cpus: bool, asks: bool) -> dict[str, Any]:
     """What an event says: kind, sentence, changes in words, the VMs it is about, whether it failed, whether to ask why.
 
     Where there are several physical CPUs the sentence says which one made the event, if it does not anyway.
@@ -128,33 +134,45 @@ def fact_of(event: Event, several_cpus: bool, asks: bool) -> list[Any]:
         sentence = f"CPU {event.cpu}: {sentence}"
     vms = {Actor(who.vm).name for who in (event.actor, event.target) if who is not None}
     bad = event.kind is Kind.FAULT or words.failed(event)
-    return [event.kind.value, sentence, "; ".join(words.changes(event)), " ".join(sorted(vms)), bad, asks]
+    return {
+        "kind": event.kind.value,
+        "text": sentence,
+        "changed": "; ".join(words.changes(event)),
+        "vms": " ".join(sorted(vms)),
+        "bad": bad,
+        "why": asks,
+    }
 
 
 def change_of(event: Event, paths: dict[str, int]) -> dict[str, Any]:
     """What an event changed: in words (`rows`), and for folding (`set`: the path's number and the new value)."""
     changes = [*event.changes]
-    if event.kind is Kind.DELIVER:
-        changes.append(
-            Change(
-                f"vm{event.target.vm if event.target else 0}.mailbox.message",
-                None,
-                words.text_of(event.message or b"", 64),
-            )
-        )
+    if event.kind is Kind.DELIVER and event.target is not None:
+        text = words.text_of(event.message or b"", 64)
+        changes.append(Change(f"{event.target.name}.mailbox.message", None, text))
     if words.leaves(event):
         changes.append(Change(f"cpu{event.cpu}.current", None, None))
-    folded = [[paths.setdefault(change.what, len(paths)), folded_value(change.new)] for change in changes]
-    return {"rows": words.change_rows(event), "set": folded}
+    folded = [{"path": paths.setdefault(c.what, len(paths)), "value": folded_value(c.new)} for c in changes]
+    return {"rows": [changed(*row) for row in words.change_rows(event)], "set": folded}
+
+
+def changed(what: str, old: str, now: str) -> dict[str, str]:
+    """A row of a table of changes, in words."""
+    return {"what": what, "old": old, "now": now}
 
 
 def folded_value(value: object) -> object:
     """A value as the front end shows it."""
     if isinstance(value, Stage2):
         size = words.size
-        rows = [(f"{a:#x}", f"{b - 1:#x}", size(b - a), describe_attrs(attrs)) for a, b, attrs in value.mappings()]
+        rows = [
+            {"from": f"{a:#x}", "to": f"{b - 1:#x}", "size": size(b - a), "rights": describe_attrs(attrs)}
+            for a, b, attrs in value.mappings()
+        ]
         tables = {f"{pa:x}": {i: f"{pte:x}" for i, pte in enumerate(t) if pte} for pa, t in value.tables.items()}
         return {"rows": rows, "root": f"{value.root:x}", "tables": tables}
+    if isinstance(value, Actor):
+        return value.name
     if value is None or isinstance(value, str | bool):
         return value
     return f"{value:#x}" if isinstance(value, int) else str(value)
@@ -165,20 +183,22 @@ def top_of(shape: Shape) -> float:
     return min(shape.y1, shape.y2) if isinstance(shape, Line) else shape.y
 
 
-def pack(shape: Shape, top: float = 0, number: str = "") -> list[Any]:
-    """A shape as a short list, relative to the top of its row: its letter, then its fields, `seq` left out.
+def pack(shape: Shape, top: float = 0, number: str = "") -> dict[str, Any]:
+    """A shape with its name, relative to the top of its row, `seq` left out.
 
     The text that is the event's own number becomes None, so that rows that only differ in it are the same.
     """
-    match shape:
-        case Line(x1, y1, x2, y2, role, _, arrow):
-            return ["l", tidy(x1), tidy(y1 - top), tidy(x2), tidy(y2 - top), role, arrow]
-        case Rect(x, y, width, height, role, _):
-            return ["r", tidy(x), tidy(y - top), tidy(width), tidy(height), role]
-        case Text(x, y, text, role, _, anchor):
-            return ["t", tidy(x), tidy(y - top), None if text == number else text, role, anchor]
-        case Mark(x, y, role, _):
-            return ["m", tidy(x), tidy(y - top), role]
+    fields = shape._asdict()
+    del fields["seq"]
+    for name in ("x", "x1", "x2", "width", "height"):
+        if name in fields:
+            fields[name] = tidy(fields[name])
+    for name in ("y", "y1", "y2"):
+        if name in fields:
+            fields[name] = tidy(fields[name] - top)
+    if isinstance(shape, Text) and shape.text == number:
+        fields["text"] = None
+    return {"shape": type(shape).__name__.lower(), **fields}
 
 
 def tidy(value: float) -> float:
@@ -189,12 +209,12 @@ def tidy(value: float) -> float:
 def row_numbers(scene: Scene, count: int) -> tuple[list[int], dict[str, Any]]:
     """The row of every event as a number into a table of rows, and the tables.
 
-    A row is [how far below the row before it begins, its height, its shapes, what begins beside it]. What runs down
-    beside the rows has a lane each (by its x, in `lanes`), and ends where the next begins: [lane, width, role, y].
+    A row has `advance` (how far below the row before it begins), its `height`, its `shapes`, and what `begins` beside
+    it. What runs down beside the rows has a lane each (by its x, in `lanes`), and ends where the next begins.
     """
     tops = [scene.rows[seq][0] for seq in range(count)]
-    shapes: dict[int, list[list[Any]]] = defaultdict(list)
-    begins: dict[int, list[list[Any]]] = defaultdict(list)
+    shapes: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    begins: dict[int, list[dict[str, Any]]] = defaultdict(list)
     lanes: dict[float, list[tuple[float, float, float, str, int]]] = defaultdict(list)
     for shape in scene.shapes:
         if shape.seq is None:
@@ -211,16 +231,17 @@ def row_numbers(scene: Scene, count: int) -> tuple[list[int], dict[str, Any]]:
     for number, x in enumerate(names):
         pieces = sorted(lanes[x], key=lambda piece: (piece[0], piece[4]))
         for (y, stop, width, role, seq), (follower, *_) in pairwise([*pieces, (end, end, 0.0, "", 0)]):
-            begins[seq].append([number, width, role, tidy(y - tops[seq])])
+            begins[seq].append({"lane": number, "width": width, "role": role, "y": tidy(y - tops[seq])})
             if stop < follower:
                 at = bisect_right(tops, stop) - 1
-                begins[at].append([number, 0, "", tidy(stop - tops[at])])
+                begins[at].append({"lane": number, "width": 0, "role": "", "y": tidy(stop - tops[at])})
     table = Table()
     numbers = []
     before: float = HEAD
     for seq in range(count):
         top, bottom = scene.rows[seq]
-        row = [tidy(top - before), tidy(bottom - top), shapes[seq], begins[seq]]
+        place = {"advance": tidy(top - before), "height": tidy(bottom - top)}
+        row = {**place, "shapes": shapes[seq], "begins": begins[seq]}
         numbers.append(table.number(repr(row), row))
         before = top
     return numbers, {"rows": table.entries, "lanes": names, "laneEnd": end}

@@ -91,7 +91,9 @@ def pair(
 ) -> dict[str, Any]:
     """Two runs for two players: `apart` are the events where they part, `rows` those that correspond."""
     runs = [player_data(first), player_data(second)]
-    return {"sentence": sentence, "made": made, "rows": [list(row) for row in rows], "apart": list(apart), "runs": runs}
+    parted = {"here": apart[0], "there": apart[1]}
+    beside = [row._asdict() for row in rows]
+    return {"sentence": sentence, "made": made, "rows": beside, "apart": parted, "runs": runs}
 
 
 C = TypeVar("C", bound=Comparison)

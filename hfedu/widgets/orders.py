@@ -9,12 +9,12 @@ from typing import Any
 import ipywidgets
 
 from hfedu.errors import Mistake
+from hfedu.run import words
 from hfedu.run.explorer import BUILT_IN, Exploration, counterexample, explore
 from hfedu.run.invariants import INVARIANTS, Invariant
 from hfedu.run.replay import Scenario
-from hfedu.run import words
-from hfedu.view.sequence import sequence
 from hfedu.run.stepper import Stepper, announced
+from hfedu.view.sequence import sequence
 from hfedu.view.text import transcript
 from hfedu.widgets.player import Player
 from hfedu.widgets.progress import Progress

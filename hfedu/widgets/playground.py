@@ -12,10 +12,10 @@ from hfedu.errors import Mistake
 from hfedu.guest import scripted
 from hfedu.guest.scripted import Action, Script
 from hfedu.hf.call import HF_PRIMARY_VM_ID
+from hfedu.run import words
+from hfedu.run.kinds import Kind
 from hfedu.run.machine import Machine
 from hfedu.run.ramdisk import RamDisk, Secondary
-from hfedu.run.kinds import Kind
-from hfedu.run import words
 from hfedu.view.text import transcript
 from hfedu.view.why import why
 from hfedu.widgets.player import Player

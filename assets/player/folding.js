@@ -1,0 +1,101 @@
+import { search } from "./search.js";
+import { count } from "./words.js";
+
+/** @import { Recording } from "./recording.js" */
+/** @import { Repeat, Segment } from "./types.js" */
+
+export const FOLD_ROW = 34;
+
+/** Where everything stands when repeats are folded away: the diagram's rows as segments, each with its y. */
+export class Folding {
+  /** @param {Recording} recording */
+  constructor(recording) {
+    this.recording = recording;
+    this.on = true;
+    this.key = "";
+    /** @type {Segment[]} */
+    this.segments = [];
+    this.height = 0;
+  }
+
+  /**
+   * Fold, but show the repeat that `position` is in. False if nothing moved.
+   * @param {number} position
+   */
+  update(position) {
+    const { repeats } = this.recording.data;
+    const within = repeats.findIndex((each) => each.first <= position && position < end(each));
+    const block = within < 0 ? 0 : Math.floor((position - repeats[within].first) / repeats[within].period);
+    const key = this.on ? `${within}:${block}` : "all";
+    if (key === this.key) return false;
+    this.key = key;
+    this.segments = [];
+    this.height = 0;
+    let next = 0;
+    if (this.on)
+      repeats.forEach((repeat, index) => {
+        next = this.fold(repeat, next, index === within ? block : 0);
+      });
+    this.add(next, this.recording.last);
+    return true;
+  }
+
+  /**
+   * Fold a repeat: its first round stays and the one that is shown, which may be the same.
+   * @param {Repeat} repeat
+   * @param {number} next the first event that has no segment yet
+   * @param {number} shown
+   * @returns the first event that has no segment then
+   */
+  fold({ first, period, times }, next, shown) {
+    const again = period === 1 ? `event ${first} again` : `events ${first} to ${first + period - 1} again`;
+    for (const [from, to] of [
+      [1, shown],
+      [shown + 1, times],
+    ]) {
+      if (to <= from) continue;
+      const begin = first + period * from;
+      this.add(next, begin - 1);
+      next = first + period * to;
+      const rounds = `${count(to - from)} time${to - from > 1 ? "s" : ""}`;
+      this.add(begin, next - 1, `events ${count(begin)} to ${count(next - 1)} are folded: ${again}, ${rounds}`);
+    }
+    return next;
+  }
+
+  /**
+   * @param {number} from
+   * @param {number} to
+   * @param {string} fold what stands for the events, if they are folded
+   */
+  add(from, to, fold = "") {
+    if (to < from) return;
+    const raw = this.recording.tops[from];
+    const end = this.recording.tops[to + 1];
+    this.segments.push({ from, to, raw, end, top: this.height, fold });
+    this.height += fold ? FOLD_ROW : end - raw;
+  }
+
+  /**
+   * The segment of an event.
+   * @param {number} seq
+   */
+  of(seq) {
+    return this.segments[search(this.segments.length, (i) => this.segments[i].to >= seq)];
+  }
+
+  /**
+   * Top and bottom of an event's row.
+   * @param {number} seq
+   */
+  row(seq) {
+    const { top, raw } = this.of(seq);
+    return [this.recording.tops[seq] - raw + top, this.recording.bottoms[seq] - raw + top];
+  }
+}
+
+/**
+ * The first event after a repeat.
+ * @param {Repeat} repeat
+ */
+const end = ({ first, period, times }) => first + period * times;

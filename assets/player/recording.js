@@ -1,0 +1,160 @@
+import { say } from "./words.js";
+
+/** @import { Data, State, Thing } from "./types.js" */
+
+const CHECKPOINT = 512;
+
+/** The recording as the page holds it: columns of numbers that point into tables of what differs. */
+export class Recording {
+  /** @param {Data} data */
+  constructor(data) {
+    this.data = data;
+    this.length = data.columns.fact.length;
+    this.last = this.length - 1;
+    /** How many bytes were printed after each event. */
+    this.uart = sums(data.columns.uart);
+    /** Where each line of the serial line begins. */
+    this.lines = lineStarts(data.uart);
+    /** Where the row of each event begins, and at last where the rows end. */
+    this.tops = new Float64Array(this.length + 1);
+    this.bottoms = new Float64Array(this.length);
+    /** @type {{y: number, width: number, role: string}[][]} */
+    this.lanes = data.lanes.map(() => []);
+    this.place();
+    /** @type {State[]} */
+    this.checkpoints = [];
+    /** The event after which `state` is. */
+    this.at = -1;
+    /** @type {State} */
+    this.state = new Map();
+    /** What the event at `at` overwrote. @type {Map<string, any>} */
+    this.before = new Map();
+  }
+
+  /** Say where every row stands, and what runs down beside the rows. */
+  place() {
+    const { rows, columns, size } = this.data;
+    let top = size.head;
+    for (let i = 0; i < this.length; i++) {
+      const { advance, height, begins } = rows[columns.row[i]];
+      top += advance;
+      this.tops[i] = top;
+      this.bottoms[i] = top + height;
+      for (const { lane, width, role, y } of begins) this.lanes[lane].push({ y: top + y, width, role });
+    }
+    for (const lane of this.lanes) lane.sort((a, b) => a.y - b.y);
+    this.tops[this.length] = size.bodyEnd;
+  }
+
+  /** @param {number} i */
+  fact(i) {
+    return this.data.facts[this.data.columns.fact[i]];
+  }
+
+  /**
+   * The sentence of an event, as the transcript has it.
+   * @param {number} i
+   */
+  sentence(i) {
+    const { text, changed } = this.fact(i);
+    return changed ? `${text}  [${changed}]` : text;
+  }
+
+  /** @param {number} i */
+  cause(i) {
+    const ago = this.data.columns.cause[i];
+    return ago ? i - ago : null;
+  }
+
+  /** @param {number} i */
+  changes(i) {
+    return this.data.changes[this.data.columns.change[i]];
+  }
+
+  /** @param {number} i */
+  registers(i) {
+    return this.data.registers[this.data.columns.register[i]];
+  }
+
+  /** @param {number} i */
+  shapes(i) {
+    return this.data.rows[this.data.columns.row[i]].shapes;
+  }
+
+  /**
+   * Make `state` the one after event `n` and `before` what that event overwrote: a fold over the changes.
+   * @param {number} n
+   */
+  seek(n) {
+    if (n === this.at) return;
+    if (this.at < 0 || n < this.at || n - this.at > CHECKPOINT) this.restore(Math.floor(n / CHECKPOINT));
+    for (let i = this.at + 1; i < n; i++) this.apply(this.state, i);
+    this.before = new Map();
+    this.apply(this.state, n, this.before);
+    this.at = n;
+  }
+
+  /**
+   * Make `state` the one before the first event of a stretch; the checkpoints up to there are made as they are needed.
+   * @param {number} stretch
+   */
+  restore(stretch) {
+    for (let index = this.checkpoints.length; index <= stretch; index++) {
+      /** @type {State} */
+      const next = new Map(index ? this.checkpoints[index - 1] : []);
+      if (index) for (let i = (index - 1) * CHECKPOINT; i < index * CHECKPOINT; i++) this.apply(next, i);
+      this.checkpoints.push(next);
+    }
+    this.state = new Map(this.checkpoints[stretch]);
+    this.at = stretch * CHECKPOINT - 1;
+  }
+
+  /**
+   * Change a state by what an event changed.
+   * @param {State} state
+   * @param {number} i
+   * @param {Map<string, any>} [before] takes what it overwrites
+   */
+  apply(state, i, before) {
+    /** @type {(path: string, value: any) => void} */
+    const set = (path, value) => {
+      if (before && !before.has(path)) before.set(path, state.get(path)?.value);
+      state.set(path, { value, since: i });
+    };
+    for (const { path, value } of this.changes(i).set) set(this.data.paths[path], value);
+    for (const [vcpu, values] of Object.entries(this.registers(i)))
+      for (const [name, value] of Object.entries(values)) set(`${vcpu}.${name}`, `0x${value}`);
+  }
+
+  /**
+   * A thing by its path, such as "vm1.mailbox.state" or "vm1.vcpu0.x0".
+   * @param {string} path
+   * @returns {Thing}
+   */
+  thing(path) {
+    const { paths, changes, registers, columns } = this.data;
+    const number = paths.indexOf(path);
+    const owner = path.slice(0, path.lastIndexOf("."));
+    const register = path.slice(owner.length + 1);
+    const changed = changes.map(({ set }) => set.some((each) => each.path === number));
+    const moved = registers.map((values) => values[owner]?.[register] !== undefined);
+    return {
+      name: say(path.replace(/\.state$/, "")),
+      changes: (i) => changed[columns.change[i]] || moved[columns.register[i]],
+    };
+  }
+}
+
+/** @param {number[]} steps */
+function sums(steps) {
+  const all = Int32Array.from(steps);
+  for (let i = 1; i < all.length; i++) all[i] += all[i - 1];
+  return all;
+}
+
+/** @param {string} text */
+function lineStarts(text) {
+  const starts = [0];
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) starts.push(at + 1);
+  return starts;
+}

@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { FOLD_ROW, Folding } from "../../assets/player/folding.js";
+import { Recording } from "../../assets/player/recording.js";
+import { search } from "../../assets/player/search.js";
+import { load } from "./runs.js";
+
+/** @param {Folding} folding */
+const folded = (folding) => folding.segments.filter(({ fold }) => fold);
+
+for (const name of ["crowd", "pingpong"]) {
+  const recording = new Recording(load(name).data);
+  const { repeats } = recording.data;
+  const positions = Array.from({ length: 60 }, (_, i) => Math.round((i * recording.last) / 59));
+
+  test(`${name}: every event stands somewhere, in order and without gaps`, () => {
+    const folding = new Folding(recording);
+    for (const position of positions) {
+      folding.update(position);
+      let next = 0;
+      let height = 0;
+      for (const { from, to, raw, end, top, fold } of folding.segments) {
+        assert.equal(from, next);
+        assert.equal(top, height);
+        assert.deepEqual([raw, end], [recording.tops[from], recording.tops[to + 1]]);
+        next = to + 1;
+        height += fold ? FOLD_ROW : end - raw;
+      }
+      assert.equal(next, recording.length);
+      assert.ok(Math.abs(folding.height - height) < 1e-6);
+    }
+  });
+
+  test(`${name}: whole rounds of repeats are folded, and never the present event`, () => {
+    assert.ok(repeats.length > 0);
+    const folding = new Folding(recording);
+    for (const position of positions) {
+      folding.update(position);
+      assert.equal(folding.of(position).fold, "");
+      const [top, bottom] = folding.row(position);
+      assert.ok(0 <= top && top < bottom && bottom <= folding.height + 60);
+      const hidden = folded(folding).reduce((sum, { from, to }) => sum + to + 1 - from, 0);
+      const most = repeats.reduce((sum, { period, times }) => sum + period * (times - 1), 0);
+      const periods = repeats.map(({ period }) => period);
+      assert.ok(most - Math.max(...periods) <= hidden && hidden <= most);
+      for (const { from, to } of folded(folding))
+        assert.ok(
+          repeats.some(
+            ({ first, period, times }) =>
+              first + period <= from && to < first + period * times && (to + 1 - from) % period === 0,
+          ),
+        );
+    }
+  });
+
+  test(`${name}: what is folded says so, and nothing is folded if nobody wants it`, () => {
+    const folding = new Folding(recording);
+    assert.equal(folding.update(0), true);
+    assert.equal(folding.update(0), false, "nothing moved");
+    const [{ first, period, times }] = repeats;
+    const [{ from, to, fold }] = folded(folding);
+    assert.deepEqual([from, to], [first + period, first + period * times - 1]);
+    const again = period === 1 ? `event ${first} again` : `events ${first} to ${first + period - 1} again`;
+    const range = `${from.toLocaleString("en")} to ${to.toLocaleString("en")}`;
+    assert.equal(fold, `events ${range} are folded: ${again}, ${times - 1} times`);
+    folding.on = false;
+    assert.equal(folding.update(0), true);
+    assert.equal(folding.segments.length, 1);
+    assert.equal(folding.height, recording.tops[recording.length] - recording.tops[0]);
+  });
+}
+
+test("a run that repeats nothing is one segment", () => {
+  const recording = new Recording(load("relay").data);
+  const folding = new Folding(recording);
+  folding.update(5);
+  assert.equal(folding.segments.length, 1);
+  assert.equal(folding.row(5)[0], recording.tops[5] - recording.tops[0]);
+});
+
+test("a search finds the first for which a test holds", () => {
+  for (let length = 0; length < 9; length++)
+    for (let first = 0; first <= length; first++)
+      assert.equal(
+        search(length, (i) => i >= first),
+        first,
+      );
+});
