@@ -8,7 +8,7 @@ has names; assets/player/types.js says them, too.
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from itertools import pairwise
 from typing import Any
 
