@@ -12,6 +12,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from hfedu.guest.toolchain import calls_header
+from hfedu.hf.call import CALLS
+
 HERE = Path(__file__).parent
 GUESTS = HERE / "guests"
 PREFIX = "aarch64-linux-gnu-"
@@ -53,6 +56,11 @@ def main() -> int:
     """Build all, or check that what is there is what the sources give."""
     check = "--check" in sys.argv[1:]
     different, tables = [], {}
+    made, numbers = GUESTS / "calls.h", calls_header(CALLS)
+    if not check:
+        made.write_text(numbers, "utf-8")
+    elif made.read_text("utf-8") != numbers:
+        different.append(made.name)
     with tempfile.TemporaryDirectory() as name:
         for source in sorted(GUESTS.glob("*.c")):
             image = build(source, Path(name))

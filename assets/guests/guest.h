@@ -10,13 +10,7 @@ typedef unsigned short u16;
 typedef unsigned int u32;
 typedef unsigned long u64;
 
-#define HF_VCPU_RUN        0xff00
-#define HF_VM_GET_COUNT    0xff01
-#define HF_VM_CONFIGURE    0xff03
-#define HF_MAILBOX_SEND    0xff04
-#define HF_MAILBOX_RECEIVE 0xff05
-#define HF_MAILBOX_CLEAR   0xff06
-#define PSCI_SYSTEM_OFF    0x84000008
+#include "calls.h"
 
 enum { YIELD, WAIT_FOR_INTERRUPT, WAKE_UP, MESSAGE };
 

@@ -1,14 +1,15 @@
 """What a scripted guest does under the interface before the commit (`history/rpc.py`); the rest is as in `scripted`."""
 
-from hfedu.guest.scripted import Action, ScriptedVcpu, hvc, send
-from hfedu.guest.syndrome import signed
-from hfedu.hf.call import HF_VCPU_RUN
-from hfedu.history.rpc import RPC_ACK, RPC_READ_REQUEST, RPC_REPLY, RPC_REQUEST, rpc_run_return
+from hfedu.guest.scripted import Action, ScriptedVcpu, hypercall, send
+from hfedu.hf.call import HF_VCPU_RUN, by_number
+from hfedu.history.rpc import ROWS, RPC_ACK, RPC_READ_REQUEST, RPC_REPLY, RPC_REQUEST
+
+_ROWS = by_number(ROWS)
 
 
 def rpc_vcpu_run(vm: int, vcpu: int = 0) -> Action:
     """Run a vCPU of a secondary. Gives an `RpcRunReturn` when control comes back: code and data."""
-    return Action("hvc", (HF_VCPU_RUN, vm, vcpu, 0), meaning=lambda _, x0: rpc_run_return(x0))
+    return hypercall(_ROWS[HF_VCPU_RUN])(vm, vcpu)
 
 
 def rpc_request(vm: int, data: bytes | str, size: int | None = None) -> Action:
@@ -22,11 +23,7 @@ def rpc_request(vm: int, data: bytes | str, size: int | None = None) -> Action:
 
 def rpc_read_request(block: bool = True) -> Action:
     """Take the request that waits, or wait for one. Gives its bytes; None if there is none and `block` is false."""
-
-    def meaning(guest: ScriptedVcpu, x0: int) -> bytes | None:
-        return None if signed(x0) == -1 else guest.received(x0)
-
-    return Action("hvc", (RPC_READ_REQUEST, int(bool(block)), 0, 0), meaning=meaning)
+    return hypercall(_ROWS[RPC_READ_REQUEST])(int(bool(block)))
 
 
 def rpc_reply(data: bytes | str, ack: bool = True, size: int | None = None) -> Action:
@@ -37,7 +34,7 @@ def rpc_reply(data: bytes | str, ack: bool = True, size: int | None = None) -> A
 
 def rpc_ack() -> Action:
     """Acknowledge, so that the next request or reply can come. Gives 0, or -1 if nothing was to be acknowledged."""
-    return hvc(RPC_ACK)
+    return hypercall(_ROWS[RPC_ACK])()
 
 
 def _with_message(message: Action, *registers: int) -> Action:

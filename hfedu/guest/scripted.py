@@ -31,6 +31,7 @@ from hfedu.hf.handler import Trap
 from hfedu.hf.mm import Mm
 from hfedu.hf.platform import PL011_BASE
 from hfedu.hf.psci import PsciCall
+from hfedu.history.rpc import rpc_run_return
 
 SEND_PAGE, RECV_PAGE = 0x4000, 0x5000
 """Where a script's pages lie unless it says otherwise: offsets into its VM's memory."""
@@ -100,19 +101,60 @@ def smc(x0: int, x1: int = 0, x2: int = 0, x3: int = 0) -> Action:
     return Action("smc", (x0, x1, x2, x3))
 
 
+def message_of(guest: "ScriptedVcpu", x0: int) -> Message | None:
+    """What a receive gives: the message, None if there is none."""
+    if signed(x0) == -1:
+        return None
+    sender, size = call.hf_mailbox_receive_return(x0)
+    return Message(sender, guest.received(size))
+
+
+MEANINGS: dict[str, Callable[["ScriptedVcpu", int], Any]] = {
+    "run": lambda _, x0: call.hf_vcpu_run_return(x0),
+    "rpc_run": lambda _, x0: rpc_run_return(x0),
+    "message": message_of,
+    "bytes": lambda guest, x0: None if signed(x0) == -1 else guest.received(x0),
+}
+"""What a call gives to the script, by what its row says that it gives; whatever else is a signed number."""
+
+
+def hypercall(row: call.Call) -> Callable[..., Action]:
+    """A function for scripts that makes a call of the table; its arguments are those of the row, 0 if left out.
+
+    Example: `vm_id = hypercall(Call(0xFF0B, "HF_VM_GET_ID", "vm_id"))`, and then `mine = yield vm_id()`.
+    """
+
+    def make(*args: int) -> Action:
+        if len(args) > len(row.args):
+            raise ScriptError(f"{row.verb} takes {len(row.args)} arguments ({', '.join(row.args)}), not {len(args)}")
+        x1, x2, x3 = (*args, 0, 0, 0)[:3]
+        return Action("hvc", (row.number, x1, x2, x3), meaning=MEANINGS.get(row.gives))
+
+    make.__name__, make.__doc__ = row.verb, f"{row.name}({', '.join(row.args)}): {row.meaning}."
+    return make
+
+
+def of_table(number: int, *args: int) -> Action:
+    """A call of the table of 2018."""
+    return hypercall(TABLE[number])(*args)
+
+
+TABLE = call.by_number(call.CALLS)
+
+
 def vm_count() -> Action:
     """How many VMs there are, the primary included."""
-    return hvc(call.HF_VM_GET_COUNT)
+    return of_table(call.HF_VM_GET_COUNT)
 
 
 def vcpu_count(vm: int) -> Action:
     """How many vCPUs a VM has, or -1. Only the primary may ask."""
-    return hvc(call.HF_VCPU_GET_COUNT, vm)
+    return of_table(call.HF_VCPU_GET_COUNT, vm)
 
 
 def vcpu_run(vm: int, vcpu: int = 0) -> Action:
     """Run a vCPU of a secondary. Gives a `VcpuRunReturn` when control comes back: code, vm_id, data."""
-    return Action("hvc", (call.HF_VCPU_RUN, vm, vcpu, 0), meaning=lambda _, x0: call.hf_vcpu_run_return(x0))
+    return of_table(call.HF_VCPU_RUN, vm, vcpu)
 
 
 def configure(send: int | None = None, recv: int | None = None) -> Action:
@@ -156,19 +198,12 @@ def send(vm: int, data: bytes | str, size: int | None = None) -> Action:
 
 def receive(block: bool = True) -> Action:
     """Take the message that waits, or wait for one. Gives a `Message`; None if there is none and `block` is false."""
-
-    def meaning(guest: "ScriptedVcpu", x0: int) -> Message | None:
-        if signed(x0) == -1:
-            return None
-        sender, size = call.hf_mailbox_receive_return(x0)
-        return Message(sender, guest.received(size))
-
-    return Action("hvc", (call.HF_MAILBOX_RECEIVE, int(bool(block)), 0, 0), meaning=meaning)
+    return of_table(call.HF_MAILBOX_RECEIVE, int(bool(block)))
 
 
 def clear() -> Action:
     """Empty the mailbox so that the next message can come. Gives 0, or -1 if it held no read message."""
-    return hvc(call.HF_MAILBOX_CLEAR)
+    return of_table(call.HF_MAILBOX_CLEAR)
 
 
 def wait_for_interrupt() -> Action:

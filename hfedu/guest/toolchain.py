@@ -9,7 +9,7 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -17,6 +17,8 @@ from typing import Literal
 from hfedu.errors import Mistake
 from hfedu.files import asset
 from hfedu.hf.addr import PAGE_SIZE
+from hfedu.hf.call import CALLS, Call
+from hfedu.hf.psci import PSCI_CALLS
 
 FLAGS = (
     "-Os -target aarch64-freestanding -mcpu=generic+el3+strict_align-neon-fp_armv8 -ffreestanding -nostdlib"
@@ -49,16 +51,27 @@ def assemble(source: str) -> bytes:
     return _build("the assembly", "guest.s", "", source, "-Wl,--no-gc-sections")
 
 
-def compile_c(source: str, *flags: str) -> bytes:
+def calls_header(rows: Iterable[Call]) -> str:
+    """`calls.h`: the numbers of the hypercalls of a table, and of PSCI, for programs in C."""
+    lines = [f"#define {row.name} {row.number:#x}" for row in (*rows, *PSCI_CALLS.values())]
+    about = "/* The calls of the hypervisor and of PSCI, from hfedu's table of calls. Made: do not edit. */"
+    return "\n".join([about, "#ifndef CALLS_H", "#define CALLS_H", "", *lines, "", "#endif", ""])
+
+
+def compile_c(source: str, *flags: str, calls: Iterable[Call] = CALLS) -> bytes:
     """The image of a C program. `guest_main` is entered with the address of the device tree, in a secondary with 0.
 
     `guest.h`, which is included already, has `hvc()`, `configure()`, `puts()` and more; `#include "fdt.h"` adds
     `bootargs()`. Stack and message pages lie behind the image, up to 24 KiB. `flags` are the compiler's, for example
-    "-O2". `Mistake` with the compiler's first message.
+    "-O2"; `calls` are the hypercalls that it knows by name, those of 2018 or of a hypervisor of your own
+    (`Mine.calls.values()`). `Mistake` with the compiler's first message.
     """
     start = asset("guests/start.S")
     own = ["-fPIE", "-pie", "-DRUNTIME", f"-I{start.parent}", str(start)]
-    return _build("the C program", "guest.c", '#include "guest.h"\n#line 1\n', source, *own, *flags)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "calls.h").write_text(calls_header(calls), "utf-8")
+        prologue = '#include "calls.h"\n#include "guest.h"\n#line 1\n'
+        return _build("the C program", "guest.c", prologue, source, f"-I{folder}", *own, *flags)
 
 
 def _build(what: str, name: str, prologue: str, source: str, *flags: str) -> bytes:

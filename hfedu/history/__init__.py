@@ -7,10 +7,12 @@ interrupts, and "abort", a look at or a change of a VM's `aborting`.
 """
 
 import difflib
+import inspect
 from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeVar
 
 from hfedu.errors import Mistake
+from hfedu.hf.call import Call
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.vm import Vm
 from hfedu.history import faults, interrupts, mailbox, registers, switching
@@ -183,11 +185,26 @@ def hypervisor_type(base: type[H], profile: str, fixes: Iterable[str], changes: 
         vm_type = LaterVm if wanted else Vm
     if not own and not repaired:
         return base
+    for change in own:
+        for row in vars(change).get("rows", ()):
+            served_by(change, row)
     try:
         vms = joined((*(change.vm_type for change in own), vm_type))
         return type("ChangedHypervisor", (*own, *repaired, base), {"vm_type": vms})
     except TypeError as error:
         raise Mistake(f"{', '.join(change.__name__ for change in own)} do not go together: {error}") from None
+
+
+def served_by(change: Change, row: Call) -> None:
+    """`Mistake` unless a class serves a call that it brings, by a function with the arguments that the row names."""
+    function = getattr(change, row.api, None)
+    wanted = f"write def {row.api}({', '.join(('self', 'cpu', *row.args))})"
+    if function is None:
+        raise Mistake(f"{change.__name__} brings {row.name} and has no function that serves it: {wanted}")
+    try:
+        inspect.signature(function).bind(None, None, *row.args)
+    except TypeError:
+        raise Mistake(f"{change.__name__}.{row.api} does not take the arguments of its row: {wanted}") from None
 
 
 def known_fixes(fixes: Iterable[str]) -> list[str]:

@@ -173,7 +173,8 @@ def source_of(recording: Recording, seq: int) -> SourceLine | None:
 def trapped_at(events: tuple[Event, ...], trap: int, vcpu: Actor, guest: Guest) -> int | None:
     """The address of the instruction that trapped; None if it is not recorded.
 
-    Behind a hypercall the PC is that of the next instruction. The PC at an event that changed no register is that of an earlier.
+    Behind a hypercall the PC is that of the next instruction. At an event that changed no register it is that of an
+    earlier one.
     """
     seen = (events[n] for n in range(trap, -1, -1))
     pc = next(saved_pcs(seen, vcpu), None)

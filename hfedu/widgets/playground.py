@@ -1,7 +1,7 @@
 """The mailbox playground: the learner makes every hypercall by hand, on a live machine."""
 
 import html
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from itertools import count
 from typing import Any
@@ -11,7 +11,7 @@ import ipywidgets
 from hfedu.errors import Mistake
 from hfedu.guest import scripted
 from hfedu.guest.scripted import Action, Script
-from hfedu.hf.call import HF_PRIMARY_VM_ID
+from hfedu.hf.call import HF_MAILBOX_SEND, HF_PRIMARY_VM_ID, HF_VM_CONFIGURE, Call, Caller
 from hfedu.run import words
 from hfedu.run.kinds import Kind
 from hfedu.run.machine import Machine
@@ -23,22 +23,30 @@ from hfedu.widgets.player import Player
 MOST_VMS = 4
 
 
-class Playground(ipywidgets.VBox):
-    """VMs as columns, a button for each hypercall; only the VM that runs can press. `press` does it from code."""
+def place(row: Call) -> tuple[bool, bool]:
+    """Where the buttons of a call stand: what asks for a number comes last, and before it what runs others."""
+    return row.gives == "count", row.gives == "run"
 
-    def __init__(self, vms: int = 3) -> None:
+
+class Playground(ipywidgets.VBox):
+    """VMs as columns, a button for each hypercall; only the VM that runs can press. `press` does it from code.
+
+    The buttons are those of the hypervisor's table of calls: `options` (profile, fixes, changes) choose it.
+    """
+
+    def __init__(self, vms: int = 3, **options: Any) -> None:
         if not isinstance(vms, int) or not 2 <= vms <= MOST_VMS:
             raise Mistake(f"a playground has 2 to {MOST_VMS} VMs, not {vms!r}")
-        self.vms = vms
+        self.vms, self.options = vms, options
         self.said = ipywidgets.HTML(layout={"min_height": "3.2em"})
         self.text = ipywidgets.Text(value="hello", description="message", layout={"width": "260px"})
         again = ipywidgets.Button(description="start again", icon="refresh")
         again.on_click(lambda _: self.restart())
         self.buttons: dict[tuple[int, str], ipywidgets.Button] = {}
         self.actions: dict[tuple[int, str], Callable[[], Action]] = {}
-        columns = [self._column(vm) for vm in range(vms)]
         row = {"flex_flow": "row wrap"}
         self._start()
+        columns = [self._column(vm) for vm in range(vms)]
         self.player = Player(self.machine.recording())
         top = ipywidgets.HBox([self.text, again], layout=row)
         super().__init__([top, ipywidgets.HBox(columns, layout=row), self.said, self.player])
@@ -56,21 +64,35 @@ class Playground(ipywidgets.VBox):
 
     def _actions(self, vm: int) -> dict[str, Callable[[], Action]]:
         """What a VM can do, by the name of its button."""
-        actions: dict[str, Callable[[], Action]] = {"configure": scripted.configure}
-        actions |= {f"send to VM {to}": partial(self._send, to) for to in range(self.vms) if to != vm}
-        actions["clear"] = scripted.clear
-        if vm == HF_PRIMARY_VM_ID:
-            return actions | {f"run VM {to}": partial(scripted.vcpu_run, to) for to in range(1, self.vms)}
-        actions |= {"receive, block": scripted.receive, "receive, no block": partial(scripted.receive, block=False)}
-        return actions | {"wait for interrupt": scripted.wait_for_interrupt}
+        mine = (Caller.ALL, Caller.PRIMARY if vm == HF_PRIMARY_VM_ID else Caller.SECONDARIES)
+        rows = [row for row in self.machine.hypervisor.calls.values() if row.who in mine]
+        actions = {name: action for row in sorted(rows, key=place) for name, action in self._buttons(vm, row)}
+        return actions if vm == HF_PRIMARY_VM_ID else actions | {"wait for interrupt": scripted.wait_for_interrupt}
 
-    def _send(self, to: int) -> Action:
-        return scripted.send(to, self.text.value)
+    def _buttons(self, vm: int, row: Call) -> Iterator[tuple[str, Callable[[], Action]]]:
+        """The buttons of one call: one for each VM that it may be about, and for whether it may wait."""
+        if "vm" in row.args:
+            to = "to VM" if "size" in row.args else "VM"
+            others = (other for other in range(self.vms) if other != vm or row.gives == "count")
+            yield from ((f"{row.verb} {to} {other}", partial(self._call, row, other)) for other in others)
+        elif "block" in row.args:
+            yield f"{row.verb}, block", partial(self._call, row, 1)
+            yield f"{row.verb}, no block", partial(self._call, row, 0)
+        else:
+            yield row.verb, partial(self._call, row, None)
+
+    def _call(self, row: Call, first: int | None) -> Action:
+        """A call; what its row names besides the first argument is chosen here."""
+        if row.number == HF_VM_CONFIGURE:
+            return scripted.configure()
+        if row.number == HF_MAILBOX_SEND and row.gives == "vcpu" and first is not None:
+            return scripted.send(first, self.text.value)
+        return scripted.hypercall(row)(*(() if first is None else (first,)))
 
     def _start(self) -> None:
         self.commands: dict[int, list[Action]] = {vm: [] for vm in range(self.vms)}
         secondaries = [Secondary(self._script(vm), name=f"vm{vm}") for vm in range(1, self.vms)]
-        self.machine = Machine(RamDisk(self._script(0), secondaries), title="Playground")
+        self.machine = Machine(RamDisk(self._script(0), secondaries), title="Playground", **self.options)
         self.machine.boot()
 
     def _script(self, vm: int) -> Script:
@@ -108,9 +130,9 @@ class Playground(ipywidgets.VBox):
         self.machine.step()
         recording = self.machine.recording()
         self.player.show(recording)
-        made = [event for event in recording.events[before:] if event.kind in (Kind.HYPERCALL, Kind.WFI)]
-        reasons = (str(why(recording, event)) if words.failed(event) else "" for event in made)
-        self._show(" ".join(f"{words.sentence(event)}. {reason}" for event, reason in zip(made, reasons, strict=True)))
+        told = [event for event in recording.events[before:] if event.kind in (Kind.HYPERCALL, Kind.WFI, Kind.RETURN)]
+        reasons = (str(why(recording, event)) if words.failed(event) else "" for event in told)
+        self._show(" ".join(f"{words.sentence(event)}. {reason}" for event, reason in zip(told, reasons, strict=True)))
 
     def restart(self) -> None:
         """Begin again with a fresh machine."""
@@ -132,6 +154,6 @@ class Playground(ipywidgets.VBox):
         return f"Playground of {self.vms} VMs\n{transcript(self.machine.recording())}"
 
 
-def playground(vms: int = 3) -> Playground:
-    """A playground with 2 to 4 VMs."""
-    return Playground(vms)
+def playground(vms: int = 3, **options: Any) -> Playground:
+    """A playground with 2 to 4 VMs; `options` choose its hypervisor, as those of `Machine` do."""
+    return Playground(vms, **options)
