@@ -32,8 +32,8 @@ _PUBLIC = {
     "hfedu.run.kinds": ("Kind",),
     "hfedu.run.recording": ("Actor", "Event", "Outcome"),
     "hfedu.guest.scripted": (
-        "clear", "configure", "cpu_on", "hvc", "hypercall", "load", "meet", "Message", "power_off", "print_line", "receive",
-        "send", "smc", "store", "vcpu_count", "vcpu_run", "vm_count", "wait_for_interrupt",
+        "clear", "configure", "cpu_on", "hvc", "hypercall", "load", "meet", "Message", "power_off", "print_line",
+        "receive", "send", "smc", "store", "vcpu_count", "vcpu_run", "vm_count", "wait_for_interrupt",
     ),
 }  # fmt: skip
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
