@@ -11,10 +11,10 @@ from runs import relay
 import hfedu
 from hfedu.course import notebooks
 from hfedu.course.exercises import Wrong, answer_of, check, exercises, hint, solution
-from hfedu.course.lesson10 import SENDERS, steps
-from hfedu.course.lesson12 import SCENARIOS, SUSPECTS, breaks
+from hfedu.course.lessons.lesson12 import SCENARIOS, SUSPECTS, breaks
 from hfedu.course.predictions import judge, predict, predictions
-from hfedu.course.scenes import judge_all
+from hfedu.course.shared.orders import SENDERS, steps
+from hfedu.course.shared.scenes import judge_all
 from hfedu.course.verify import bad_misconceptions, bad_solution
 from hfedu.history import FIXES
 from hfedu.run.explorer import explore

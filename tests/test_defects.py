@@ -6,10 +6,10 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 
 import hfedu
-from hfedu.course import wrong
-from hfedu.course.defects import DEFECTS, Directed, Explored, ready, receiver, run_vm_1, send_hello
 from hfedu.course.demonstrations import DEMONSTRATIONS, demonstrate
-from hfedu.course.wrong import WRONG
+from hfedu.course.shared import wrong
+from hfedu.course.shared.defects import DEFECTS, Directed, Explored, ready, receiver, run_vm_1, send_hello
+from hfedu.course.shared.wrong import WRONG
 from hfedu.errors import Mistake
 from hfedu.guest.scripted import configure, hvc, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.hf.hypervisor import Hypervisor

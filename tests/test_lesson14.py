@@ -9,7 +9,7 @@ import hfedu
 from hfedu import Kind, clear, configure, receive, send
 from hfedu.course import notebooks
 from hfedu.course.exercises import answer_of, check
-from hfedu.course.lesson14 import (
+from hfedu.course.lessons.lesson14 import (
     FRIENDS,
     HOSTILE,
     IN_C,

@@ -15,7 +15,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, NamedTuple
 
-import hfedu.course
+import hfedu.course.lessons
 from hfedu.course.record import RECORD, Standing
 from hfedu.errors import Mistake, explain_missing_names
 from hfedu.guest.toolchain import assemble, compile_c
@@ -28,7 +28,9 @@ from hfedu.widgets.comparison import beside
 if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()) is not None:
     explain_missing_names(shell)
 
-LESSONS = sorted(module.name for module in iter_modules(hfedu.course.__path__) if module.name.startswith("lesson"))
+LESSONS = sorted(
+    module.name for module in iter_modules(hfedu.course.lessons.__path__) if module.name.startswith("lesson")
+)
 
 
 class Wrong(Exception):
@@ -100,7 +102,7 @@ class Verdict:
 @cache
 def exercises() -> dict[str, Exercise]:
     """All exercises by id."""
-    modules = (import_module(f"hfedu.course.{name}") for name in LESSONS)
+    modules = (import_module(f"hfedu.course.lessons.{name}") for name in LESSONS)
     return {exercise.id: exercise for module in modules for exercise in module.EXERCISES}
 
 

@@ -53,7 +53,7 @@ IN_DAYS = (
 
 def terms(lesson: Lesson) -> dict[str, str]:
     """The terms that a lesson explains for the first time in the course: term -> definition."""
-    return dict(import_module(f"hfedu.course.lesson{lesson.number}").TERMS)
+    return dict(import_module(f"hfedu.course.lessons.lesson{lesson.number}").TERMS)
 
 
 def glossary() -> str:

@@ -6,10 +6,9 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from hfedu.course.exercises import Exercise, Verdict, Wrong, find, judge
-from hfedu.course.lesson05 import GUEST
-from hfedu.course.lesson13 import C_SOURCE, as_python, compiled
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import boot, call_of, calls, is_function, is_guest, is_source, so_far, until
+from hfedu.course.shared.scenes import boot, call_of, calls, compiled, is_function, is_guest, is_source, so_far, until
+from hfedu.course.shared.wants import C_SOURCE, GUEST
 from hfedu.guest.scripted import Message, Script, clear, configure, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.guest.toolchain import compile_c
 from hfedu.hf.call import HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_VCPU_RUN, HF_VM_CONFIGURE, HfVcpuRun
@@ -117,7 +116,7 @@ HOSTILE = (
         "a primary that sends and never reads", (writer(b"02a", b"02b"), QUIET, QUIET), (b"20a", b"10b") * 9, False
     ),
 )
-MAX_TRAPS = 4000
+TRAPS_AT_MOST = 4000
 LAST_TURNS, LAST_TURNS_IN_C = 60, 300
 CANDIDATES = 3
 """So many neighbours that a router fails with are looked at for the shortest run."""
@@ -160,7 +159,7 @@ class Trial(NamedTuple):
 
         disk = RamDisk(primary, [self.router, *self.neighbours.clients])
         timer = self.timer * self.neighbours.longer
-        return Machine(disk, timer=timer, max_traps=MAX_TRAPS, title=f"Router: {self.neighbours.name}")
+        return Machine(disk, timer=timer, max_traps=TRAPS_AT_MOST, title=f"Router: {self.neighbours.name}")
 
     def run(self) -> Run:
         """The whole run."""
@@ -247,7 +246,7 @@ def audit(run: Run) -> Flaw | None:
             "what was refused is tried once, and then never again.",
             extra.seq,
         )
-    if ending(run) != WAITS:
+    if ending(run) != WAITS_FOR_THE_NEXT:
         return Flaw(f"All that came is dealt with, but {ending(run)}. Nobody can send to it any more.", end)
     return None
 
@@ -278,7 +277,7 @@ def compare(wanted: Message, attempt: Event, data: bytes | None) -> str | None:
     return shown(data)
 
 
-WAITS = "it waits for the next message"
+WAITS_FOR_THE_NEXT = "it waits for the next message"
 
 
 def ending(run: Run) -> str:
@@ -292,7 +291,7 @@ def ending(run: Run) -> str:
         return "it has come to its end"
     if state[f"vm{ROUTER}.mailbox.state"] != MailboxState.EMPTY.name:
         return "it has not cleared its mailbox"
-    return WAITS
+    return WAITS_FOR_THE_NEXT
 
 
 def survives(router: Image, neighbours: Sequence[Neighbours], orders: int, timers: Sequence[int]) -> Run:
@@ -427,7 +426,7 @@ PREDICTIONS = (
 # The stages.
 
 
-def tried(answer: Callable[..., Any], *arguments: Any) -> Any:
+def given_by(answer: Callable[..., Any], *arguments: Any) -> Any:
     """What a function of the learner gives. `Wrong` if it raises: a client must not be able to stop the router."""
     try:
         return answer(*arguments)
@@ -444,7 +443,7 @@ def judge_parse(answer: Callable[[bytes], Any]) -> None:
     for data in (b"32hello", b"00", b"93" + b"x" * 4094, b"30hello", b"3\xffhello", b"", b"3", b"x2hello", b"/2", b":2",
                  b"\xb22", b"-2", b" 2"):  # fmt: skip
         right = (int(data[:1]), data[2:]) if len(data) >= 2 and data[:1].isdigit() else None
-        got = tried(answer, data)
+        got = given_by(answer, data)
         if got != right:
             raise Wrong(f"For {data[:12]!r} your function gave {str(got)[:60]}, and it should give {str(right)[:60]}.")
 
@@ -454,7 +453,7 @@ def judge_policy(answer: Callable[[int, int], Any]) -> None:
     for sender in range(17):
         for to in range(10):
             right = to in POLICY.get(sender, ())
-            if bool(tried(answer, sender, to)) is not right:
+            if bool(given_by(answer, sender, to)) is not right:
                 says = "may write to" if right else "may not write to"
                 why = "the table says so" if right else "what is not in the table is denied"
                 raise Wrong(f"VM {sender} {says} VM {to}: {why}. Your function says else.")
@@ -476,18 +475,23 @@ def judge_in_c(answer: str) -> Run:
     return survives(image, (FRIENDS, *HOSTILE), 7, TIMERS_IN_C)
 
 
+def as_python(source: str) -> str:
+    """A source text as Python that defines `answer`."""
+    return f'answer = r"""{source}"""\n'
+
+
 FUNCTION = "a function"
 PARSE = """def answer(data):
     if len(data) < 2 or not data[:1].isdigit():
         return None
     return int(data[:1]), data[2:]
 """
-ALLOWED = """from hfedu.course.lesson14 import POLICY
+ALLOWED = """from hfedu.course.lessons.lesson14 import POLICY
 
 def answer(sender, to):
     return to in POLICY.get(sender, ())
 """
-ROUTE = """from hfedu.course.lesson14 import POLICY
+ROUTE = """from hfedu.course.lessons.lesson14 import POLICY
 
 def answer():
     yield configure()

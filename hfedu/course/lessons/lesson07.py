@@ -4,10 +4,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from hfedu.course.exercises import Exercise, Wrong
-from hfedu.course.lesson05 import GUEST, result_of
-from hfedu.course.lesson06 import run_result
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import boot, call_of, calls, delivered, is_guest, is_order, state_after, switch_to
+from hfedu.course.shared.scenes import (
+    boot,
+    call_of,
+    calls,
+    delivered,
+    is_guest,
+    is_order,
+    reader,
+    result_of,
+    run_result,
+    state_after,
+    switch_to,
+)
+from hfedu.course.shared.wants import GUEST
 from hfedu.guest.scripted import Script, clear, configure, load, receive, send, vcpu_run
 from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_SEND, HF_VCPU_RUN
 from hfedu.notebook import Run
@@ -15,14 +26,6 @@ from hfedu.view import words
 
 VM1_RECV_PAGE = 0x40F8_5000
 STEPS = ("receive", "copy", "clear")
-
-
-def reader() -> Any:
-    """Receives and clears, for ever."""
-    yield configure()
-    while True:
-        yield receive(block=True)
-        yield clear()
 
 
 def three_sends() -> Run:
@@ -178,7 +181,7 @@ def in_order(steps: Sequence[str]) -> tuple[Run, list[bytes]]:
     return boot(primary, [receiver], " then ".join(steps)), copied
 
 
-def judge_order(answer: Sequence[str]) -> Run:
+def judge_reading(answer: Sequence[str]) -> Run:
     """Only what was received is copied, and what was copied is cleared."""
     if sorted(answer) != sorted(STEPS):
         raise Wrong(f"Use each of the steps once: {', '.join(STEPS)}. You gave {', '.join(answer) or 'nothing'}.")
@@ -272,7 +275,7 @@ EXERCISES = (
         'the steps of a receiver in the right order, as a list: ["copy", "clear", "receive"] is a wrong one.',
         "a list of the three steps as texts",
         is_order,
-        judge_order,
+        judge_reading,
         (
             "Clearing says: the hypervisor may overwrite my page now.",
             "So everything that you want to keep must be copied before the clear.",

@@ -7,22 +7,24 @@ from typing import Any
 
 from hfedu import notebook
 from hfedu.course.exercises import Exercise, Wrong
-from hfedu.course.lesson05 import GUEST, result_of
-from hfedu.course.lesson08 import follow, unreachable
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import (
+from hfedu.course.shared.scenes import (
     MAX_TRAPS,
     boot,
     call_of,
     calls,
     delivered,
+    follow,
     is_function,
     is_guest,
     judge_all,
+    result_of,
     so_far,
     state_after,
     switch_after,
+    unreachable,
 )
+from hfedu.course.shared.wants import GUEST
 from hfedu.guest.rpc import rpc_read_request, rpc_reply, rpc_request, rpc_vcpu_run
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
 from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_VCPU_RUN

@@ -4,18 +4,27 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from hfedu.course.arranged import KEPT, ArrangedSend, judge_order, ordered
-from hfedu.course.defects import ready, run_vm_1, send_and_run
-from hfedu.course.defects import receiver as waits_once
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import boot, call_of, calls, delivered, is_guest, is_order, state_after
+from hfedu.course.shared.arranged import KEPT, ArrangedSend, judge_order, ordered
+from hfedu.course.shared.defects import ready, run_vm_1, send_and_run
+from hfedu.course.shared.defects import receiver as waits_once
+from hfedu.course.shared.scenes import (
+    boot,
+    call_of,
+    calls,
+    delivered,
+    is_guest,
+    is_order,
+    result_of,
+    state_after,
+    who_runs,
+)
+from hfedu.course.shared.wants import GUEST
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
 from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_VM_CONFIGURE
 from hfedu.notebook import Run
 from hfedu.run.replay import Scenario
-from hfedu.run.trace import Event
-from hfedu.view import words
 
 
 def waiting() -> Run:
@@ -50,16 +59,6 @@ def nobody_waits() -> Run:
         yield receive(block=True)
 
     return boot(primary, [receiver], "VM 1 is busy, VM 0 sends")
-
-
-def result_of(run: Run, event: Event) -> str:
-    """The result of a call, as the questions offer it."""
-    return words.result(None, event.result or 0)
-
-
-def who_runs(run: Run, event: Event) -> str:
-    """Who holds the CPU after an event."""
-    return words.vm_of(run.at(event.seq)["cpu0.current"])
 
 
 SENDS = call_of(0, HF_MAILBOX_SEND, 0)
@@ -211,7 +210,6 @@ def judge_decode(answer: Callable[[int], Any]) -> None:
             raise Wrong(f"For {value:#x} your function gave {got!r}: the sender is {sender}, the size {size} bytes.")
 
 
-GUEST = "a scripted guest (a generator function: def guest(): yield configure() ...)"
 SEND = [
     "check the size",
     "check that the mailbox is EMPTY",
@@ -219,7 +217,7 @@ SEND = [
     "set the mailbox's state",
     "wake the vCPU that waits",
 ]
-MEETING = Scenario(
+SEND_AGAINST_RUN = Scenario(
     "send and run", "A send against a run of the receiver.", ready, (run_vm_1, send_and_run), (waits_once,)
 )
 EXERCISES = (
@@ -228,7 +226,7 @@ EXERCISES = (
         "the steps of the hypervisor's send in a right order. A check that fails ends the send.",
         "a list of the five steps as texts",
         is_order,
-        partial(judge_order, ArrangedSend, SEND, MEETING, KEPT),
+        partial(judge_order, ArrangedSend, SEND, SEND_AGAINST_RUN, KEPT),
         (
             "A send that fails changes nothing. So what comes before anything is changed?",
             "The state says whether a vCPU waits, and a vCPU that was woken waits no more. And what is it told when it "

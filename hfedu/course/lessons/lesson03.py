@@ -13,7 +13,16 @@ from typing import Any
 from hfedu import notebook
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import call_of, calls, is_guest, judge_all, state_after, switch_to
+from hfedu.course.shared.scenes import (
+    call_of,
+    calls,
+    is_guest,
+    judge_all,
+    last_event,
+    run_result,
+    state_after,
+    switch_to,
+)
 from hfedu.guest.scripted import Script, clear, configure, load, receive, send, vcpu_run
 from hfedu.guest.toolchain import assemble
 from hfedu.hf.call import HF_VCPU_RUN
@@ -66,20 +75,10 @@ def not_ready() -> Run:
     return notebook.boot(disk, title="VM 0 runs what is not ready")
 
 
-def run_result(run: Run, event: Event) -> str:
-    """What an HF_VCPU_RUN gave, at once or by a switch, as the questions offer it."""
-    return "-1" if event.result == -1 % (1 << 64) else words.result(HF_VCPU_RUN, event.result or 0)
-
-
 def goes_on(run: Run, event: Event) -> str:
     """Whether a vCPU that is switched in begins again."""
     counted = run.at(event.seq).get(f"{event.target}.x19", 0)
     return "where it was interrupted, x19 as it was" if counted else "at its first instruction, x19 = 0"
-
-
-def last_event(run: Run) -> Event:
-    """The end of a run."""
-    return run.events[-1]
 
 
 STATES = ("OFF", "READY", "RUNNING", "BLOCKED_INTERRUPT")

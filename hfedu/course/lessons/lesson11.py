@@ -3,12 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hfedu.course.arranged import REPAIRED, ArrangedSwitch, judge_order, ordered
 from hfedu.course.exercises import Exercise, Wrong, answer_of
-from hfedu.course.lesson05 import GUEST, result_of
-from hfedu.course.lesson10 import answerer, both, greeted, is_schedule, on_cpu, play, run_it, shortest, tried
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import is_function, is_guest, is_order, so_far
+from hfedu.course.shared.arranged import REPAIRED, ArrangedSwitch, judge_order, ordered
+from hfedu.course.shared.defects import ready, run_vm_1
+from hfedu.course.shared.orders import answerer, both, is_schedule, on_cpu, play, shortest, tried
+from hfedu.course.shared.scenes import is_function, is_guest, is_order, result_of, so_far
+from hfedu.course.shared.wants import GUEST
 from hfedu.guest.scripted import Script, configure, receive, send, vcpu_run
 from hfedu.hf.call import HF_MAILBOX_SEND, HF_VCPU_RUN
 from hfedu.hf.cpu import Vcpu, VcpuState
@@ -26,27 +27,27 @@ RULES = tuple(i for i in INVARIANTS if i.name in ("live-once", "registers-kept",
 """What the race breaks."""
 
 
-def send_and_run() -> Any:
+def send_then_run() -> Any:
     """CPU 1 sends to VM 1, and runs it."""
     yield send(1, "hello")
     return (yield vcpu_run(1)).code
 
 
-def run_twice() -> Any:
+def run_vm_1_twice() -> Any:
     """CPU 0 runs VM 1, and once more when it is back."""
     yield vcpu_run(1)
     return (yield vcpu_run(1)).code
 
 
-def receiver() -> Any:
+def waits_once() -> Any:
     """VM 1 is there, and waits for one message."""
     yield configure()
     yield send(0, "here")
     yield receive(block=True)
 
 
-RACE = Scenario("race", "A receive against a send and a run.", greeted, (run_it, send_and_run), (receiver,))
-RETRY = Scenario("retry", "The race, and CPU 0 runs VM 1 twice.", greeted, (run_twice, send_and_run), (receiver,))
+RACE = Scenario("race", "A receive against a send and a run.", ready, (run_vm_1, send_then_run), (waits_once,))
+RETRY = Scenario("retry", "The race, and CPU 0 runs VM 1 twice.", ready, (run_vm_1_twice, send_then_run), (waits_once,))
 
 
 def fatal() -> Run:
@@ -238,7 +239,7 @@ def judge_try_again(answer: Script) -> Run:
 
     def scene(script: Script) -> Scenario:
         what = "CPU 0 runs VM 1 once, CPU 1 is yours."
-        return Scenario("your primary", what, greeted, (run_it, script), (answerer,))
+        return Scenario("your primary", what, ready, (run_vm_1, script), (answerer,))
 
     scenario = scene(answer)
     found = tried(scenario, (ANSWERS,), fixes=REPAIRED)

@@ -7,7 +7,7 @@ from typing import Any
 from hfedu import notebook
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import MAX_TRAPS, call_of, switch_after
+from hfedu.course.shared.scenes import MAX_TRAPS, call_of, switch_after
 from hfedu.errors import Mistake
 from hfedu.files import asset
 from hfedu.hf.call import HF_MAILBOX_SEND

@@ -7,9 +7,19 @@ from typing import Any, NamedTuple
 
 from hfedu import notebook
 from hfedu.course.exercises import Exercise, Wrong, answer_of
-from hfedu.course.lesson03 import last_event, run_result
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import boot, call_of, calls, delivered, deliveries, is_function, judge_all
+from hfedu.course.shared.scenes import (
+    boot,
+    call_of,
+    calls,
+    delivered,
+    deliveries,
+    is_function,
+    judge_all,
+    last_event,
+    result_of,
+    run_result,
+)
 from hfedu.errors import Mistake
 from hfedu.guest.scripted import clear, configure, receive, smc, vcpu_count, vcpu_run, vm_count
 from hfedu.guest.toolchain import assemble
@@ -88,11 +98,6 @@ def hostile() -> Run:
 def second_call(run: Run) -> Event:
     """VM 1's second hypercall."""
     return [event for event in run.events if event.kind is Kind.HYPERCALL and event.actor == "vm1.vcpu0"][1]
-
-
-def result_of(run: Run, event: Event) -> str:
-    """The result of a call, as the questions offer it."""
-    return words.result(None, event.result or 0)
 
 
 CALLED = call_of(1, HF_VM_GET_COUNT, 0)
@@ -390,7 +395,7 @@ def checking(answer: Callable[[int, tuple[int, int]], Any]) -> type[Hypervisor]:
     return Answered
 
 
-GUEST = """    mov  x0, #0xff03      // HF_VM_CONFIGURE
+SENDS_A = """    mov  x0, #0xff03      // HF_VM_CONFIGURE
     adr  x1, send_page
     adr  x2, recv_page
     hvc  #0
@@ -405,12 +410,12 @@ again:
     cbnz x0, again        // not 0: refused
     wfi
 """
-NUMBER, TO, SIZE = (GUEST.splitlines(keepends=True)[line] for line in (8, 9, 10))
+NUMBER, TO, SIZE = (SENDS_A.splitlines(keepends=True)[line] for line in (8, 9, 10))
 
 
 def guest(*changes: tuple[str, str]) -> str:
     """Source text of an answer: the guest, changed."""
-    text = GUEST
+    text = SENDS_A
     for old, new in changes:
         text = text.replace(old, new)
     return f'answer = """\n{text}"""\n'

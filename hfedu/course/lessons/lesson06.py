@@ -4,21 +4,23 @@ from collections.abc import Callable
 from typing import Any
 
 from hfedu.course.exercises import Exercise, Wrong
-from hfedu.course.lesson05 import GUEST, result_of
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import (
+from hfedu.course.shared.scenes import (
     boot,
     call_of,
     calls,
     delivered,
     is_guest,
+    result_of,
+    run_result,
     state_after,
     switch_after,
 )
+from hfedu.course.shared.wants import GUEST
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_SEND, HF_VCPU_RUN, HfVcpuRun
 from hfedu.notebook import Run
-from hfedu.run.trace import Event, Kind
+from hfedu.run.trace import Kind
 from hfedu.view import words
 
 
@@ -59,11 +61,6 @@ def asleep() -> Run:
         yield wait_for_interrupt()
 
     return boot(primary, [sleeper], "VM 1 waits for an interrupt")
-
-
-def run_result(run: Run, event: Event) -> str:
-    """What a pending or refused HF_VCPU_RUN gives, as the questions offer it."""
-    return words.result(HF_VCPU_RUN, event.result or 0)
 
 
 VM1_SENDS = call_of(1, HF_MAILBOX_SEND, 0)

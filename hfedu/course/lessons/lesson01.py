@@ -7,8 +7,17 @@ from typing import Any
 from hfedu import notebook
 from hfedu.course.exercises import Exercise, Wrong, answer_of
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import MAX_TRAPS, as_tuple, call_of, image, is_function, is_source
-from hfedu.guest.scripted import Script, vcpu_run
+from hfedu.course.shared.scenes import (
+    MAX_TRAPS,
+    as_tuple,
+    call_of,
+    image,
+    in_turn,
+    is_function,
+    is_source,
+    last_trap,
+    traps,
+)
 from hfedu.guest.toolchain import assemble
 from hfedu.hf.api import running
 from hfedu.hf.arch import REGISTER_NAMES, SAVED
@@ -52,17 +61,6 @@ TIMER = 100
 ROUNDS = 3
 
 
-def in_turn(*vms: int, rounds: int = 1) -> Script:
-    """A primary that runs these VMs one after the other."""
-
-    def primary() -> Any:
-        for _ in range(rounds):
-            for vm in vms:
-                yield vcpu_run(vm)
-
-    return primary
-
-
 def one_call() -> Run:
     """The primary makes one call, with numbers in x17 and x18."""
     return notebook.boot(RamDisk(assemble(CALLER)), title="One hypercall")
@@ -89,16 +87,6 @@ def value(run: Run, event: Event, vm: int, name: str) -> int:
 def register(vm: int, name: str) -> Callable[[Run, Event], str]:
     """Reads a VM's register after an event, in hexadecimal."""
     return lambda run, event: hex(value(run, event, vm, name))
-
-
-def traps(run: Run, vm: int) -> list[Event]:
-    """The traps of a VM."""
-    return [event for event in run.events if event.actor == f"vm{vm}.vcpu0"]
-
-
-def last_trap(vm: int) -> Callable[[Run], Event]:
-    """Finds the last trap of a VM."""
-    return lambda run: traps(run, vm)[-1]
 
 
 def goes_on_at(run: Run, event: Event) -> str:

@@ -6,9 +6,19 @@ from typing import Any
 
 from hfedu import notebook
 from hfedu.course.exercises import Exercise, Wrong
-from hfedu.course.lesson01 import in_turn, last_trap, traps
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import MAX_TRAPS, as_tuple, boot, calls, image, is_function, is_source
+from hfedu.course.shared.scenes import (
+    MAX_TRAPS,
+    as_tuple,
+    boot,
+    calls,
+    image,
+    in_turn,
+    is_function,
+    is_source,
+    last_trap,
+    traps,
+)
 from hfedu.guest.scripted import configure, load
 from hfedu.guest.toolchain import assemble
 from hfedu.hf import mm

@@ -7,26 +7,28 @@ from itertools import permutations, product, takewhile
 from typing import Any
 
 from hfedu.course.exercises import Exercise, Wrong
-from hfedu.course.lesson05 import GUEST, result_of, who_runs
-from hfedu.course.lesson06 import run_result
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import (
+from hfedu.course.shared.scenes import (
     boot,
     call_of,
     calls,
     delivered,
     deliveries,
+    follow,
     is_guest,
     judge_all,
+    result_of,
+    run_result,
     switch_after,
     switch_to,
+    unreachable,
+    who_runs,
 )
+from hfedu.course.shared.wants import GUEST
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
 from hfedu.hf.call import (
     HF_MAILBOX_RECEIVE,
     HF_MAILBOX_SEND,
-    HF_VM_CONFIGURE,
-    HfVcpuRun,
     hf_mailbox_receive_return,
 )
 from hfedu.notebook import Run
@@ -201,13 +203,6 @@ def is_route(answer: Any) -> bool:
     return isinstance(answer, bytes)
 
 
-def follow(vm: int) -> Any:
-    """Run a VM, and then whoever is woken, until nobody is: what the last `vcpu_run` returned."""
-    while (result := (yield vcpu_run(vm))).code == HfVcpuRun.WAKE_UP:
-        vm = result.vm_id
-    return result
-
-
 def judge_route(answer: bytes) -> Run:
     """VM 0 sends the answer to VM 1; both relays pass on what they get."""
 
@@ -287,13 +282,6 @@ def served_right(run: Run) -> None:
         raise Wrong("VM 2 may ask, and its “from 3: open” got no answer: do not read who it claims to be.")
     if set(delivered(run, 2)) != {b"ok"}:
         raise Wrong(f"The answer to VM 2 should be “ok”, it was {text_of(delivered(run, 2)[0])}.")
-
-
-def unreachable(run: Run) -> str:
-    """Why nothing at all could be sent to VM 1."""
-    if any(event.result == 0 for event in calls(run, 1, HF_VM_CONFIGURE)):
-        return "it never gives the processor back. Let it wait for a message: receive(block=True)"
-    return "it must configure its pages"
 
 
 def unanswered(run: Run) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 from hfedu import notebook
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import call_of, calls, delivered, is_source
-from hfedu.errors import Mistake
+from hfedu.course.shared.scenes import call_of, calls, compiled, delivered, is_source
+from hfedu.course.shared.wants import C_SOURCE
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
 from hfedu.guest.toolchain import assemble, compile_c
 from hfedu.hf.call import (
@@ -25,7 +25,6 @@ from hfedu.view import words
 
 MAX_INSTRUCTIONS, MAX_TRAPS = 300_000, 400
 ASSEMBLY = "assembly as a text"
-C_SOURCE = "a C program as a text"
 BOOTED = "Starting up cpu 0\n"
 VM_SIZE = 512 * 1024
 STRICT = ("-fsanitize=array-bounds", "-fsanitize-trap=array-bounds", "-ftrivial-auto-var-init=pattern")
@@ -35,7 +34,7 @@ What it does not set is a pattern that is not 0.
 """
 
 
-def boot(primary: Image, secondaries: Sequence[Image], title: str) -> Run:
+def boot_real(primary: Image, secondaries: Sequence[Image], title: str) -> Run:
     """Run real guests beside scripted ones, few instructions and traps at most."""
     disk = RamDisk(primary, list(secondaries))
     return notebook.boot(disk, max_instructions=MAX_INSTRUCTIONS, max_traps=MAX_TRAPS, title=title)
@@ -49,7 +48,7 @@ def run_once() -> Any:
 def entered() -> Run:
     """A guest hands over what it finds, in the arguments of its first hypercall."""
     image = assemble("mov x1, x0\n mov x2, sp\n mrs x3, CurrentEL\n mov w0, #0xff01\n hvc #0\n b .")
-    return boot(run_once, [image], "What the first instruction finds")
+    return boot_real(run_once, [image], "What the first instruction finds")
 
 
 def called() -> Run:
@@ -57,12 +56,12 @@ def called() -> Run:
     image = assemble(
         "mov x9, #7\n mov x19, #7\n mov w0, #0xff01\n hvc #0\nmov x1, x9\n mov x2, x19\n mov w0, #0xff01\n hvc #0\n b ."
     )
-    return boot(run_once, [image], "Two registers across a hypercall")
+    return boot_real(run_once, [image], "Two registers across a hypercall")
 
 
 def pushed() -> Run:
     """A guest whose first instruction pushes two registers."""
-    return boot(run_once, [assemble("stp x29, x30, [sp, #-16]!\n b .")], "A push, and no stack")
+    return boot_real(run_once, [assemble("stp x29, x30, [sp, #-16]!\n b .")], "A push, and no stack")
 
 
 def argument(number: int) -> Callable[[Run, Event], str]:
@@ -156,15 +155,6 @@ PREDICTIONS = (
 # Judging.
 
 
-def compiled(make: Callable[[str], bytes], source: str) -> bytes:
-    """The image of a source text. `Wrong` with the compiler's first message."""
-    try:
-        return make(source)
-    except Mistake as mistake:
-        sentence = str(mistake)
-        raise Wrong(f"{sentence[0].upper()}{sentence[1:]}") from None
-
-
 def check_alive(run: Run, vm: int = 1) -> None:
     """`Wrong` if the guest left its memory, waits where nothing wakes it, or was not configured."""
     fault = next((event for event in run.events if event.kind is Kind.FAULT), None)
@@ -233,7 +223,7 @@ def conversation(image: Image, messages: Sequence[tuple[int, bytes]], title: str
             if message.sender == 0:
                 yield send(1, message.data)
 
-    return boot(primary, [image, client], title)
+    return boot_real(primary, [image, client], title)
 
 
 def answers(run: Run) -> list[tuple[int, bytes]]:
@@ -394,7 +384,9 @@ def judge_primary(answer: str) -> Run:
     """The answer is the primary: it sends, runs whoever was woken, prints the reply, and switches the machine off."""
     image = compiled(compile_c, answer)
     for text, questions in ((b"pong", 1), (b"a longer answer", 2)):
-        run = boot(image, slow(text, questions), f"Your primary; VM 1 asks VM 2 {('once', 'twice')[questions - 1]}")
+        run = boot_real(
+            image, slow(text, questions), f"Your primary; VM 1 asks VM 2 {('once', 'twice')[questions - 1]}"
+        )
         if not calls(run, 0, HF_VCPU_RUN):
             raise Wrong("Your primary never runs a VM, so neither of them could even configure its pages.", run)
         check_alive(run, 0)
@@ -450,7 +442,7 @@ copied:
         b    again
 """
 CLEARING = "        mov  w0, #0xff06        // clear\n        hvc  #0\n"
-REPAIRED = """
+SOUND = """
         adr  x20, out
         mov  x1, x20
         adr  x2, in
@@ -480,7 +472,7 @@ ok:     .ascii "ok"
 out:    .skip 4096
 in:     .skip 4096
 """
-UNALIGNED = REPAIRED.replace(".balign 4096", ".balign 16")
+UNALIGNED = SOUND.replace(".balign 4096", ".balign 16")
 BROKEN = UNALIGNED.replace("x22", "x14").replace("adr  x9, ok", "ldr  x9, =ok")
 """The same guest with three mistakes."""
 METER = """static u64 total[16];
@@ -566,15 +558,15 @@ EXERCISES = (
             "Pages begin at multiples of 4096. x1 to x17 do not survive an HVC. An address in data counts from 0.",
             "Write `.balign 4096`, keep the sender in x22 instead of x14, take `adr` instead of `ldr =`.",
         ),
-        as_python(REPAIRED),
+        as_python(SOUND),
         {
             "as it is": (as_python(BROKEN), "at a multiple of 4096"),
             "pages not aligned": (as_python(UNALIGNED), "at a multiple of 4096"),
             "pages that hold its code": (
                 as_python(UNALIGNED.replace("adr  x20, out", "adrp x20, out").replace("adr  x2, in", "adrp x2, in")),
                 "is the page that holds your code"),
-            "the sender in x14": (as_python(REPAIRED.replace("x22", "x14")), "must be in x18 to x30"),
-            "an absolute address": (as_python(REPAIRED.replace("adr  x9, ok", "ldr  x9, =ok")), "left its memory"),
+            "the sender in x14": (as_python(SOUND.replace("x22", "x14")), "must be in x18 to x30"),
+            "an absolute address": (as_python(SOUND.replace("adr  x9, ok", "ldr  x9, =ok")), "left its memory"),
         },
     ),
     Exercise(

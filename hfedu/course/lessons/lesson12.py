@@ -5,11 +5,11 @@ from functools import cache
 from typing import Any
 
 from hfedu import notebook
-from hfedu.course.defects import ready, receiver, run_vm_1, send_and_run, send_hello
 from hfedu.course.exercises import Exercise, Wrong, answer_of
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import MAX_TRAPS, boot, call_of, calls, delivered, state_after
-from hfedu.course.wrong import (
+from hfedu.course.shared.defects import ready, receiver, run_vm_1, send_and_run, send_hello
+from hfedu.course.shared.scenes import MAX_TRAPS, boot, call_of, calls, delivered, state_after
+from hfedu.course.shared.wrong import (
     CheckedBeforeLock,
     ClearsUnread,
     LocksSwapped,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hfedu.board.memory import RAM_BASE
-from hfedu.course.defects import (
+from hfedu.course.shared.defects import (
     Demonstration,
     Directed,
     Explored,
