@@ -2,16 +2,19 @@
 
 import ast
 import copy
+import dataclasses
 import signal
 from pathlib import Path
 
 import nbformat
 import pytest
 
+import hfedu
 from hfedu import cli
 from hfedu.course import exercises as course_exercises
 from hfedu.course import pages, prose, verify
-from hfedu.course.exercises import answer_of, exercises, find, judge
+from hfedu.course.answers import answer_of, source_of
+from hfedu.course.exercises import exercises, find, judge
 from hfedu.course.notebooks import lessons
 from hfedu.course.verify import Check, backwards
 
@@ -63,15 +66,19 @@ def state_of(exercise_id, source):
 @pytest.mark.parametrize("exercise_id", exercises())
 def test_a_mutated_solution_is_not_right(exercise_id):
     tried = 0
-    for source in mutations(find(exercise_id).solution):
+    for source in mutations(source_of(find(exercise_id).solution)):
         tried += 1
         if state_of(exercise_id, source) != "right":
             return
     pytest.fail(f"the check of {exercise_id} finds its solution right with each of {tried} mutations")
 
 
+def only_configures():
+    yield hfedu.configure()
+
+
 def change(monkeypatch, exercise_id, **fields):
-    changed = {**course_exercises.exercises(), exercise_id: find(exercise_id)._replace(**fields)}
+    changed = {**course_exercises.exercises(), exercise_id: dataclasses.replace(find(exercise_id), **fields)}
     for module in (course_exercises, verify, prose):
         monkeypatch.setattr(module, "exercises", lambda: changed)
 
@@ -90,7 +97,7 @@ def test_a_sound_lesson_passes_and_the_memory_is_said(capsys):
 
 def test_the_first_kind_of_failure_ends_it_and_all_of_that_kind_are_named(monkeypatch, capsys):
     for exercise_id in ("07-second-send", "07-order"):
-        change(monkeypatch, exercise_id, solution="def answer():\n    yield configure()\n")
+        change(monkeypatch, exercise_id, solution=only_configures)
     assert run_check("--lesson", "07") == 1
     said = capsys.readouterr().out
     assert "solutions: 2 failed" in said
@@ -101,7 +108,7 @@ def test_the_first_kind_of_failure_ends_it_and_all_of_that_kind_are_named(monkey
 
 def test_a_wrong_answer_that_passes_or_is_told_something_else_fails(monkeypatch, capsys):
     right = find("07-order").solution
-    change(monkeypatch, "07-order", wrong={"is right": (right, "not"), "odd": ("answer = 3", "not “first”")})
+    change(monkeypatch, "07-order", wrong={"is right": (right, "not"), "odd": (3, "not “first”")})
     assert run_check("--lesson", "07") == 1
     said = capsys.readouterr().out
     assert "wrong answers: 2 failed" in said

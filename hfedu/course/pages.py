@@ -12,7 +12,7 @@ from hfedu.errors import Mistake
 
 INTRODUCTION = (
     "Each exercise is judged by what the answer does. The wrong answers named here are tested: each is rejected with a "
-    "sentence of its own.\n\nTo read a sentence: `hfedu.check(id, answer)`, with the wrong answer's source from "
+    "sentence of its own.\n\nTo read a sentence: `hfedu.check(id, answer)`, with a wrong answer from "
     "`hfedu.course.exercises.find(id).wrong`."
 )
 

@@ -20,7 +20,8 @@ from symtable import SymbolTable, symtable
 from typing import Any, NamedTuple
 
 from hfedu.course import pages, prose
-from hfedu.course.exercises import answer_of, exercises, find, hint, judge
+from hfedu.course.answers import answer_of, source_of
+from hfedu.course.exercises import exercises, find, hint, judge
 from hfedu.course.notebooks import Lesson, lessons, source, text_of
 from hfedu.course.record import SWITCH
 from hfedu.errors import Mistake
@@ -49,16 +50,16 @@ def bad_hints(exercise_id: str) -> list[str]:
 
 
 def bad_solution(exercise_id: str) -> list[str]:
-    """A stored solution that its own check does not find right."""
-    verdict = judge(find(exercise_id), answer_of(find(exercise_id).solution))
+    """A stored solution that its own check does not find right, or whose source does not stand alone."""
+    verdict = judge(find(exercise_id), answer_of(source_of(find(exercise_id).solution)))
     return [] if verdict.state == "right" else [f"the solution of {verdict}"]
 
 
 def bad_misconceptions(exercise_id: str) -> list[str]:
     """Named wrong answers that the check does not find wrong, or not for their reason."""
     failures = []
-    for name, (text, reason) in find(exercise_id).wrong.items():
-        verdict = judge(find(exercise_id), answer_of(text))
+    for name, (answer, reason) in find(exercise_id).wrong.items():
+        verdict = judge(find(exercise_id), answer_of(source_of(answer)))
         if verdict.state != "wrong" or reason not in verdict.sentence:
             failures.append(f"the wrong answer “{name}” should be told “{reason}”. {verdict}")
     return failures

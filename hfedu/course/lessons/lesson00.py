@@ -122,28 +122,29 @@ def which(run: Run) -> str:
     return f"They are those of {', '.join(vms)}." if vms else str(run.outcome)
 
 
-RELAYS = 'answer = [asset("relay.bin")] * {}\n'
 EXERCISES = (
     Exercise(
-        "00-four-mailboxes",
-        "a list of secondaries with which the message passes four mailboxes.",
-        "a list of guests, such as [relay, relay]",
-        is_list_of_guests,
-        judge_mailboxes,
-        (
+        id="00-four-mailboxes",
+        task="a list of secondaries with which the message passes four mailboxes.",
+        wants="a list of guests, such as [relay, relay]",
+        accepts=is_list_of_guests,
+        judge=judge_mailboxes,
+        hints=(
             "With two relays the message passes three mailboxes. Whose are they?",
             "Each relay has a mailbox, and the message ends in that of VM 0.",
             "Three relays: answer = [relay] * 3.",
         ),
-        RELAYS.format(3),
-        {
-            "forgets the mailbox of VM 0": (RELAYS.format(4), "They are those of VM 1, VM 2, VM 3, VM 4, VM 0"),
-            "counts the mailbox of VM 0 twice": (RELAYS.format(2), "They are those of VM 1, VM 2, VM 0"),
+        solution=[asset("relay.bin")] * 3,
+        wrong={
+            "forgets the mailbox of VM 0": ([asset("relay.bin")] * 4, "They are those of VM 1, VM 2, VM 3, VM 4, VM 0"),
+            "counts the mailbox of VM 0 twice": ([asset("relay.bin")] * 2, "They are those of VM 1, VM 2, VM 0"),
             "lists the primary with the secondaries": (
-                'answer = [asset("relay_primary.bin")] + [asset("relay.bin")] * 3\n', "passes 0 mailboxes"),
+                [asset("relay_primary.bin")] + [asset("relay.bin")] * 3,
+                "passes 0 mailboxes",
+            ),
         },
     ),
-)  # fmt: skip
+)
 TERMS = {
     "hypervisor": "The program that lets several systems share one computer, and keeps them apart.",
     "virtual machine": "VM, a system that runs under a hypervisor: it has memory of its own and believes that it "

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from hfedu.course.exercises import Exercise, Wrong, answer_of
+from hfedu.course.answers import without_source
+from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.arranged import KEPT, REPAIRED, ArrangedReceive, judge_order, ordered
 from hfedu.course.shared.defects import run_until_message
@@ -165,17 +166,13 @@ def judge_insist(answer: Script) -> Run:
             raise Wrong("Your script has an end in no order: stop when the send has succeeded.")
         if name == "livelock":
             sentence = "VM 1 waits for “two”, which never comes, and CPU 0 runs it again and again"
-        right = scene(answer_of(INSIST))
+        right = scene(without_source(solve_insist))
         raise Wrong(f"Not in every order. The shortest that fails has {number} steps: {sentence}.", *both(found, right))
     if not found.complete:
         raise Wrong(f"Too many states: {found.bounds} Write a `while` loop that keeps no count of its rounds.")
     return so_far(play(scenario, (), fixes=REPAIRED))
 
 
-INSIST = """def answer():
-    while (yield send(1, "two")) == -1:
-        pass
-"""
 RECEIVE = [
     "take the VM's lock",
     "look for a message, and take it",
@@ -183,107 +180,122 @@ RECEIVE = [
     "without one: back to the primary",
     "drop the VM's lock",
 ]
+
+
+# 10-insist
+
+
+def solve_insist():
+    while (yield send(1, "two")) == -1:
+        pass
+
+
+def insist_sends_once():
+    yield send(1, "two")
+
+
+def insist_gives_up_after_three_tries():
+    for _ in range(3):
+        if (yield send(1, "two")) != -1:
+            break
+
+
+def insist_sends_something_else():
+    while (yield send(1, "too")) == -1:
+        pass
+
+
+def insist_never_stops():
+    while True:
+        yield send(1, "two")
+
+
+def insist_counts_its_tries():
+    tries = 0
+    while (yield send(1, "two")) == -1:
+        tries += 1
+
+
 EXERCISES = (
     Exercise(
-        "10-arrange-receive",
-        "the steps of a receive(block=True) in an order that is right whatever another CPU does meanwhile.",
-        "a list of the five steps as texts",
-        is_order,
-        partial(judge_order, ArrangedReceive, RECEIVE, MEETING, KEPT),
-        (
+        id="10-arrange-receive",
+        task="the steps of a receive(block=True) in an order that is right whatever another CPU does meanwhile.",
+        wants="a list of the five steps as texts",
+        accepts=is_order,
+        judge=partial(judge_order, ArrangedReceive, RECEIVE, MEETING, KEPT),
+        hints=(
             "Who looks and then waits must not be overtaken by a send in between. What keeps a send out?",
             "The lock is held from before the look until the vCPU is in the list: a send then finds either an empty "
             "mailbox before the look, or a waiter.",
             "Take, look, into the list, drop. Whether to go back is known once you have looked: anywhere after that.",
         ),
-        ordered(RECEIVE, 0, 1, 2, 3, 4),
-        {
-            "drops the lock before it waits": (
-                ordered(RECEIVE, 0, 1, 4, 2, 3),
-                "nothing will ever wake it",
-            ),
-            "looks before it takes the lock": (
-                ordered(RECEIVE, 1, 0, 2, 4, 3),
-                "nothing will ever wake it",
-            ),
-            "waits first and looks then": (
-                ordered(RECEIVE, 0, 2, 1, 4, 3),
-                "still in the waiter",
-            ),
-            "goes back before it has looked": (
-                ordered(RECEIVE, 3, 0, 1, 2, 4),
-                "VM 1 receives “three” from VM 0",
-            ),
+        solution=ordered(RECEIVE, 0, 1, 2, 3, 4),
+        wrong={
+            "drops the lock before it waits": (ordered(RECEIVE, 0, 1, 4, 2, 3), "nothing will ever wake it"),
+            "looks before it takes the lock": (ordered(RECEIVE, 1, 0, 2, 4, 3), "nothing will ever wake it"),
+            "waits first and looks then": (ordered(RECEIVE, 0, 2, 1, 4, 3), "still in the waiter"),
+            "goes back before it has looked": (ordered(RECEIVE, 3, 0, 1, 2, 4), "VM 1 receives “three” from VM 0"),
             "drops what it does not hold": (
                 ordered(RECEIVE, 4, 3, 2, 1, 0),
                 "drops VM 1's lock, which it does not hold",
             ),
         },
-        tuple(ArrangedReceive.pieces),
+        pieces=tuple(ArrangedReceive.pieces),
     ),
     Exercise(
-        "10-lost-update",
-        "a schedule (a list of CPU numbers) after which the counter is 1, though both CPUs added one.",
-        "a list of CPU numbers such as [0, 0, 1, 1]",
-        is_schedule,
-        judge_lost_update,
-        (
+        id="10-lost-update",
+        task="a schedule (a list of CPU numbers) after which the counter is 1, though both CPUs added one.",
+        wants="a list of CPU numbers such as [0, 0, 1, 1]",
+        accepts=is_schedule,
+        judge=judge_lost_update,
+        hints=(
             "The second CPU must load before the first has stored.",
             "The first step of each CPU takes its script up to its load and does it; the next one stores.",
             "Let both load, then both store: [0, 1, 0, 1].",
         ),
-        "answer = [0, 1, 0, 1]\n",
-        {
-            "one after the other": ("answer = [0] * 3 + [1] * 9\n", "ends at 2"),
-            "a CPU that is not there": ("answer = [0, 2]\n", "Step 2 of your schedule names CPU 2"),
-            "one CPU to its end": ("answer = [0] * 9 + [1] * 9\n", "waits for the other CPUs to meet it"),
+        solution=[0, 1, 0, 1],
+        wrong={
+            "one after the other": ([0] * 3 + [1] * 9, "ends at 2"),
+            "a CPU that is not there": ([0, 2], "Step 2 of your schedule names CPU 2"),
+            "one CPU to its end": ([0] * 9 + [1] * 9, "waits for the other CPUs to meet it"),
         },
     ),
     Exercise(
-        "10-meeting",
-        "the set of all pairs (what CPU 0's send returns, the code of CPU 1's vcpu_run) over all orders.",
-        "a set of pairs of numbers such as {(0, 0)}",
-        is_pairs,
-        judge_meeting,
-        (
+        id="10-meeting",
+        task="the set of all pairs (what CPU 0's send returns, the code of CPU 1's vcpu_run) over all orders.",
+        wants="a set of pairs of numbers such as {(0, 0)}",
+        accepts=is_pairs,
+        judge=judge_meeting,
+        hints=(
             "Two cases: the send comes before VM 1's receive, or after it. vm1.lock leaves nothing between.",
             "No vCPU waits yet: the send gives 0xffff. Then the receive has its message at once, and VM 1 answers: 3.",
             "VM 1 waits already: the send gives 0, and vcpu_run gave 1. So {(0xffff, 3), (0, 1)}.",
         ),
-        "answer = {(0xffff, 3), (0, 1)}\n",
-        {
-            "the send is always first": ("answer = {(0xffff, 3)}\n", "and 1 more pair:"),
-            "a wake-up can be lost": ("answer = {(0xffff, 3), (0, 1), (0xffff, 1)}\n", "It would be a lost message"),
-            "each with each": (
-                "answer = {(s, r) for s in (0, 0xffff) for r in (1, 3)}\n",
-                "(0, 3) is the result of no",
-            ),
+        solution={(0xFFFF, 3), (0, 1)},
+        wrong={
+            "the send is always first": ({(0xFFFF, 3)}, "and 1 more pair:"),
+            "a wake-up can be lost": ({(0xFFFF, 3), (0, 1), (0xFFFF, 1)}, "It would be a lost message"),
+            "each with each": ({(s, r) for s in (0, 0xFFFF) for r in (1, 3)}, "(0, 3) is the result of no"),
         },
     ),
     Exercise(
-        "10-insist",
-        "a script for CPU 1 that sends “two” to VM 1 so that it arrives in every order of the steps.",
-        GUEST,
-        is_guest,
-        judge_insist,
-        (
+        id="10-insist",
+        task="a script for CPU 1 that sends “two” to VM 1 so that it arrives in every order of the steps.",
+        wants=GUEST,
+        accepts=is_guest,
+        judge=judge_insist,
+        hints=(
             "“one” is still in the mailbox. CPU 0 runs VM 1 while you send: it may have cleared by then, or not.",
             "A send that gives -1 has changed nothing: try again. How often? Until it gives something else.",
             'while (yield send(1, "two")) == -1: pass',
         ),
-        INSIST,
-        {
-            "sends once": ('def answer():\n    yield send(1, "two")\n', "“two”, which never comes"),
-            "gives up after three tries": (
-                'def answer():\n    for _ in range(3):\n        if (yield send(1, "two")) != -1:\n            break\n',
-                "“two”, which never comes",
-            ),
-            "sends something else": (INSIST.replace("two", "too"), "VM 1 got 'onetoo'"),
-            "never stops": ('def answer():\n    while True:\n        yield send(1, "two")\n', "has an end in no order"),
-            "counts its tries": (
-                'def answer():\n    tries = 0\n    while (yield send(1, "two")) == -1:\n        tries += 1\n',
-                "keeps no count",
-            ),
+        solution=solve_insist,
+        wrong={
+            "sends once": (insist_sends_once, "“two”, which never comes"),
+            "gives up after three tries": (insist_gives_up_after_three_tries, "“two”, which never comes"),
+            "sends something else": (insist_sends_something_else, "VM 1 got 'onetoo'"),
+            "never stops": (insist_never_stops, "has an end in no order"),
+            "counts its tries": (insist_counts_its_tries, "keeps no count"),
         },
     ),
 )

@@ -511,116 +511,112 @@ PRIMARY = """void guest_main(const u8 *fdt)
 """
 
 
-def as_python(source: str) -> str:
-    """A source text as Python that defines `answer`."""
-    return f'answer = r"""{source}"""\n'
-
-
 EXERCISES = (
     Exercise(
-        "13-echo",
-        "the echo in assembly, with both gaps filled in.",
-        ASSEMBLY,
-        is_source,
-        judge_echo,
-        (
+        id="13-echo",
+        task="the echo in assembly, with both gaps filled in.",
+        wants=ASSEMBLY,
+        accepts=is_source,
+        judge=judge_echo,
+        hints=(
             "Each gap is one hypercall: arguments into x1 and x2, the number into w0, then `hvc #0`.",
             "x19 still holds what receive returned: the sender in bits 0 to 15, the size in bits 32 to 63.",
             "Clear: `mov w0, #0xff06`, `hvc #0`. Send: `and x1, x19, #0xffff`, `lsr x2, x19, #32`, w0 is 0xff04.",
         ),
-        as_python(ECHO),
-        {
-            "never clears": (as_python(ECHO.replace(CLEARING, "")), "has not cleared the message before"),
-            "keeps the result in x13": (
-                as_python(ECHO.replace("x19", "x13")),
-                "must be in x18 to x30",
-            ),
+        solution=ECHO,
+        wrong={
+            "never clears": (ECHO.replace(CLEARING, ""), "has not cleared the message before"),
+            "keeps the result in x13": (ECHO.replace("x19", "x13"), "must be in x18 to x30"),
             "answers before it clears": (
-                as_python(ECHO.replace(CLEARING, "").replace("        b    again", f"{CLEARING}        b    again")),
+                ECHO.replace(CLEARING, "").replace("        b    again", f"{CLEARING}        b    again"),
                 "your guest answers before it clears",
             ),
             "sender and size swapped": (
-                as_python(ECHO.replace("and  x1, x19, #0xffff", "lsr  x1, x19, #32").replace(
-                    "lsr  x2, x19, #32\n        mov  w0, #0xff04", "and  x2, x19, #0xffff\n        mov  w0, #0xff04")),
+                ECHO.replace("and  x1, x19, #0xffff", "lsr  x1, x19, #32").replace(
+                    "lsr  x2, x19, #32\n        mov  w0, #0xff04", "and  x2, x19, #0xffff\n        mov  w0, #0xff04"
+                ),
                 "bytes to VM 3, and that was refused",
             ),
-            "an instruction that is none": (as_python(ECHO.replace("and  x1", "land x1")), "does not compile, line"),
+            "an instruction that is none": (ECHO.replace("and  x1", "land x1"), "does not compile, line"),
         },
     ),
     Exercise(
-        "13-repair",
-        "the clerk in assembly, with its three mistakes repaired.",
-        ASSEMBLY,
-        is_source,
-        judge_repaired,
-        (
+        id="13-repair",
+        task="the clerk in assembly, with its three mistakes repaired.",
+        wants=ASSEMBLY,
+        accepts=is_source,
+        judge=judge_repaired,
+        hints=(
             "Let check run it as it is: it stops at the first mistake, names the event, and shows the run.",
             "Pages begin at multiples of 4096. x1 to x17 do not survive an HVC. An address in data counts from 0.",
             "Write `.balign 4096`, keep the sender in x22 instead of x14, take `adr` instead of `ldr =`.",
         ),
-        as_python(SOUND),
-        {
-            "as it is": (as_python(BROKEN), "at a multiple of 4096"),
-            "pages not aligned": (as_python(UNALIGNED), "at a multiple of 4096"),
+        solution=SOUND,
+        wrong={
+            "as it is": (BROKEN, "at a multiple of 4096"),
+            "pages not aligned": (UNALIGNED, "at a multiple of 4096"),
             "pages that hold its code": (
-                as_python(UNALIGNED.replace("adr  x20, out", "adrp x20, out").replace("adr  x2, in", "adrp x2, in")),
-                "is the page that holds your code"),
-            "the sender in x14": (as_python(SOUND.replace("x22", "x14")), "must be in x18 to x30"),
-            "an absolute address": (as_python(SOUND.replace("adr  x9, ok", "ldr  x9, =ok")), "left its memory"),
+                UNALIGNED.replace("adr  x20, out", "adrp x20, out").replace("adr  x2, in", "adrp x2, in"),
+                "is the page that holds your code",
+            ),
+            "the sender in x14": (SOUND.replace("x22", "x14"), "must be in x18 to x30"),
+            "an absolute address": (SOUND.replace("adr  x9, ok", "ldr  x9, =ok"), "left its memory"),
         },
     ),
     Exercise(
-        "13-meter",
-        "a C guest that tells each sender how many bytes it has sent so far.",
-        C_SOURCE,
-        is_source,
-        judge_meter,
-        (
+        id="13-meter",
+        task="a C guest that tells each sender how many bytes it has sent so far.",
+        wants=C_SOURCE,
+        accepts=is_source,
+        judge=judge_meter,
+        hints=(
             "Begin with configure(), then a loop that never ends: receive, count, clear, send.",
             "Keep a total for each sender: static u64 total[16], by the number of the sender.",
             "total[sender] += got >> 32; clear; *(u64 *)send_page = total[sender]; then send 8 bytes to the sender.",
         ),
-        as_python(METER),
-        {
-            "one total for all": (as_python(METER.replace("total[sender]", "total[0]")), "and should get"),
+        solution=METER,
+        wrong={
+            "one total for all": (METER.replace("total[sender]", "total[0]"), "and should get"),
             "an array of two for VM 0 and VM 2": (
-                as_python(METER.replace("total[16]", "total[2]")), "before its answer 2, to VM 2, it uses an element"),
+                METER.replace("total[16]", "total[2]"),
+                "before its answer 2, to VM 2, it uses an element",
+            ),
             "totals that nothing sets to 0": (
-                as_python(METER.replace("static u64 total[16];\n", "").replace(
-                    "    configure();", "    u64 total[3];\n\n    configure();")),
-                "that it has not set to 0"),
-            "a total of 8 bits": (as_python(METER.replace("u64 total", "u8 total")), "and should get"),
+                METER.replace("static u64 total[16];\n", "").replace(
+                    "    configure();", "    u64 total[3];\n\n    configure();"
+                ),
+                "that it has not set to 0",
+            ),
+            "a total of 8 bits": (METER.replace("u64 total", "u8 total"), "and should get"),
             "never clears": (
-                as_python(METER.replace("        hvc(HF_MAILBOX_CLEAR, 0, 0, 0);\n", "")),
+                METER.replace("        hvc(HF_MAILBOX_CLEAR, 0, 0, 0);\n", ""),
                 "has not cleared the message before",
             ),
-            "returns": (
-                as_python(METER.replace("for (;;) {", "{")),
-                "guest_main must not return",
-            ),
-            "does not configure": (as_python(METER.replace("    configure();\n", "")), "never calls HF_VM_CONFIGURE"),
-            "counts in floating point": (as_python(METER.replace("u64 total", "double total")), "does not compile"),
+            "returns": (METER.replace("for (;;) {", "{"), "guest_main must not return"),
+            "does not configure": (METER.replace("    configure();\n", ""), "never calls HF_VM_CONFIGURE"),
+            "counts in floating point": (METER.replace("u64 total", "double total"), "does not compile"),
         },
     ),
     Exercise(
-        "13-primary",
-        "a primary in C that sends “ping” to VM 1, prints the answer on a line, clears, and switches the machine off.",
-        C_SOURCE,
-        is_source,
-        judge_primary,
-        (
+        id="13-primary",
+        task="a primary in C that sends “ping” to VM 1, prints the answer on a line, clears, and "
+        "switches the machine off.",
+        wants=C_SOURCE,
+        accepts=is_source,
+        judge=judge_primary,
+        hints=(
             "Both VMs must run once before you send: they configure their pages and wait.",
             "HF_VCPU_RUN returns a code in bits 0 to 7. On WAKE_UP run the VM in bits 16 to 31, on MESSAGE stop.",
             "The size of the message is got >> 32: write(recv_page, got >> 32), then putc('\\n').",
         ),
-        as_python(PRIMARY),
-        {
+        solution=PRIMARY,
+        wrong={
             "sends before VM 1 has run": (
-                as_python(PRIMARY.replace("    hvc(HF_VCPU_RUN, 1, 0, 0);\n", "")),
+                PRIMARY.replace("    hvc(HF_VCPU_RUN, 1, 0, 0);\n", ""),
                 "VM 1 must run first",
             ),
             "knows the order by heart": (
-                as_python("""void guest_main(void)
+                """void guest_main(void)
 {
     u64 got = 0;
 
@@ -636,21 +632,21 @@ EXERCISES = (
     hvc(HF_MAILBOX_CLEAR, 0, 0, 0);
     hvc(PSCI_SYSTEM_OFF, 0, 0, 0);
 }
-"""),
+""",
                 "once or more often",
             ),
-            "runs VM 1 only": (as_python(PRIMARY.replace("vm = got >> 16 & 0xffff", "vm = 1")), "No answer came"),
+            "runs VM 1 only": (PRIMARY.replace("vm = got >> 16 & 0xffff", "vm = 1"), "No answer came"),
             "prints the page as a string": (
-                as_python(PRIMARY.replace("write(recv_page, got >> 32)", "write(recv_page, 4)")),
+                PRIMARY.replace("write(recv_page, got >> 32)", "write(recv_page, 4)"),
                 "Your primary printed",
             ),
             "does not switch off": (
-                as_python(PRIMARY.replace("    hvc(PSCI_SYSTEM_OFF, 0, 0, 0);\n", "")),
+                PRIMARY.replace("    hvc(PSCI_SYSTEM_OFF, 0, 0, 0);\n", ""),
                 "the machine stays on",
             ),
         },
     ),
-)  # fmt: skip
+)
 
 TERMS = {
     "image": "The bytes of a program as they are copied into a VM's memory. It is entered at its first byte.",

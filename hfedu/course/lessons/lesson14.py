@@ -475,41 +475,7 @@ def judge_in_c(answer: str) -> Run:
     return survives(image, (FRIENDS, *HOSTILE), 7, TIMERS_IN_C)
 
 
-def as_python(source: str) -> str:
-    """A source text as Python that defines `answer`."""
-    return f'answer = r"""{source}"""\n'
-
-
 FUNCTION = "a function"
-PARSE = """def answer(data):
-    if len(data) < 2 or not data[:1].isdigit():
-        return None
-    return int(data[:1]), data[2:]
-"""
-ALLOWED = """from hfedu.course.lessons.lesson14 import POLICY
-
-def answer(sender, to):
-    return to in POLICY.get(sender, ())
-"""
-ROUTE = """from hfedu.course.lessons.lesson14 import POLICY
-
-def answer():
-    yield configure()
-    while True:
-        message = yield receive(block=True)
-        yield clear()
-        sender, data = message
-        if len(data) < 2 or not data[:1].isdigit():
-            word = "malformed"
-        elif int(data[:1]) not in POLICY.get(sender, ()):
-            word = "denied"
-        else:
-            frame = data[:1] + str(sender).encode() + data[2:]
-            if (yield send(int(data[:1]), frame)) != -1:
-                continue
-            word = "undelivered"
-        yield send(sender, f"{sender}1{word}")
-"""
 IN_C = """static const u16 may[16] = {[0] = 1 << 2 | 1 << 3, [2] = 1 << 0 | 1 << 3 | 1 << 5, [3] = 1 << 2};
 
 static void answer(u64 sender, const char *word)
@@ -544,146 +510,402 @@ void guest_main(void)
     }
 }
 """
-BELIEVES = ROUTE.replace("frame = data[:1] + str(sender).encode() + data[2:]", "frame = data")
-INSISTS = ROUTE.replace(
-    """            if (yield send(int(data[:1]), frame)) != -1:
+
+
+# 14-parse
+
+
+def solve_parse(data):
+    if len(data) < 2 or not data[:1].isdigit():
+        return None
+    return int(data[:1]), data[2:]
+
+
+def parse_does_not_look_at_the_size(data):
+    if not data[:1].isdigit():
+        return None
+    return int(data[:1]), data[2:]
+
+
+def parse_takes_data_0_as_it_comes(data):
+    return data[0] - 48, data[2:]
+
+
+def parse_an_empty_payload_is_malformed(data):
+    if len(data) < 3 or not data[:1].isdigit():
+        return None
+    return int(data[:1]), data[2:]
+
+
+def parse_keeps_the_header(data):
+    if len(data) < 2 or not data[:1].isdigit():
+        return None
+    return int(data[:1]), data
+
+
+def parse_to_is_text(data):
+    if len(data) < 2 or not data[:1].isdigit():
+        return None
+    return data[:1].decode(), data[2:]
+
+
+# 14-policy
+
+
+def solve_policy(sender, to):
+    return to in POLICY.get(sender, ())
+
+
+def policy_both_directions(sender, to):
+    return to in POLICY.get(sender, ()) or sender in POLICY.get(to, ())
+
+
+def policy_a_sender_that_it_does_not_know(sender, to):
+    return to in POLICY[sender]
+
+
+def policy_allowed_unless_denied(sender, to):
+    return to in POLICY.get(sender, range(10))
+
+
+# 14-route
+
+
+def solve_route():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        sender, data = message
+        if len(data) < 2 or not data[:1].isdigit():
+            word = "malformed"
+        elif int(data[:1]) not in POLICY.get(sender, ()):
+            word = "denied"
+        else:
+            frame = data[:1] + str(sender).encode() + data[2:]
+            if (yield send(int(data[:1]), frame)) != -1:
                 continue
             word = "undelivered"
-""",
-    """            while (yield send(int(data[:1]), frame)) == -1:
+        yield send(sender, f"{sender}1{word}")
+
+
+def route_says_nothing_when_it_denies():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        sender, data = message
+        if len(data) < 2 or not data[:1].isdigit():
+            word = "malformed"
+        elif int(data[:1]) not in POLICY.get(sender, ()):
+            continue
+        else:
+            frame = data[:1] + str(sender).encode() + data[2:]
+            if (yield send(int(data[:1]), frame)) != -1:
+                continue
+            word = "undelivered"
+        yield send(sender, f"{sender}1{word}")
+
+
+def route_never_clears():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        sender, data = message
+        if len(data) < 2 or not data[:1].isdigit():
+            word = "malformed"
+        elif int(data[:1]) not in POLICY.get(sender, ()):
+            word = "denied"
+        else:
+            frame = data[:1] + str(sender).encode() + data[2:]
+            if (yield send(int(data[:1]), frame)) != -1:
+                continue
+            word = "undelivered"
+        yield send(sender, f"{sender}1{word}")
+
+
+def route_forgets_the_table():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        sender, data = message
+        if len(data) < 2 or not data[:1].isdigit():
+            word = "malformed"
+        elif False:
+            word = "denied"
+        else:
+            frame = data[:1] + str(sender).encode() + data[2:]
+            if (yield send(int(data[:1]), frame)) != -1:
+                continue
+            word = "undelivered"
+        yield send(sender, f"{sender}1{word}")
+
+
+def route_says_nothing_when_it_is_refused():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        sender, data = message
+        if len(data) < 2 or not data[:1].isdigit():
+            word = "malformed"
+        elif int(data[:1]) not in POLICY.get(sender, ()):
+            word = "denied"
+        else:
+            frame = data[:1] + str(sender).encode() + data[2:]
+            if (yield send(int(data[:1]), frame)) != -1:
+                continue
+            continue
+        yield send(sender, f"{sender}1{word}")
+
+
+# 14-survive
+
+
+def survive_believes_the_header():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        sender, data = message
+        if len(data) < 2 or not data[:1].isdigit():
+            word = "malformed"
+        elif int(data[:1]) not in POLICY.get(sender, ()):
+            word = "denied"
+        else:
+            frame = data
+            if (yield send(int(data[:1]), frame)) != -1:
+                continue
+            word = "undelivered"
+        yield send(sender, f"{sender}1{word}")
+
+
+def survive_answers_in_the_name_of_the_primary():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        sender, data = message
+        if len(data) < 2 or not data[:1].isdigit():
+            word = "malformed"
+        elif int(data[:1]) not in POLICY.get(sender, ()):
+            word = "denied"
+        else:
+            frame = data[:1] + str(sender).encode() + data[2:]
+            if (yield send(int(data[:1]), frame)) != -1:
+                continue
+            word = "undelivered"
+        yield send(sender, f"{sender}0{word}")
+
+
+def survive_tries_until_it_is_taken():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        sender, data = message
+        if len(data) < 2 or not data[:1].isdigit():
+            word = "malformed"
+        elif int(data[:1]) not in POLICY.get(sender, ()):
+            word = "denied"
+        else:
+            frame = data[:1] + str(sender).encode() + data[2:]
+            while (yield send(int(data[:1]), frame)) == -1:
                 pass
             continue
-""",
-)
+        yield send(sender, f"{sender}1{word}")
+
+
+def survive_tries_to_answer_until_it_is_taken():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        sender, data = message
+        if len(data) < 2 or not data[:1].isdigit():
+            word = "malformed"
+        elif int(data[:1]) not in POLICY.get(sender, ()):
+            word = "denied"
+        else:
+            frame = data[:1] + str(sender).encode() + data[2:]
+            if (yield send(int(data[:1]), frame)) != -1:
+                continue
+            word = "undelivered"
+        while (yield send(sender, f"{sender}1{word}")) == -1:
+            pass
+
+
+def survive_answers_who_the_header_names():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        sender, data = message
+        origin = data[1:2]
+        if len(data) < 2 or not data[:1].isdigit():
+            word = "malformed"
+        elif int(data[:1]) not in POLICY.get(sender, ()):
+            word = "denied"
+        else:
+            frame = data[:1] + str(sender).encode() + data[2:]
+            if (yield send(int(data[:1]), frame)) != -1:
+                continue
+            word = "undelivered"
+        back = int(origin) if origin.isdigit() else sender
+        yield send(back, f"{sender}1{word}")
+
+
+def survive_ends_at_an_empty_message():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        sender, data = message
+        if not data:
+            return
+        if len(data) < 2 or not data[:1].isdigit():
+            word = "malformed"
+        elif int(data[:1]) not in POLICY.get(sender, ()):
+            word = "denied"
+        else:
+            frame = data[:1] + str(sender).encode() + data[2:]
+            if (yield send(int(data[:1]), frame)) != -1:
+                continue
+            word = "undelivered"
+        yield send(sender, f"{sender}1{word}")
+
+
+def survive_clears_at_the_end_of_the_loop():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        sender, data = message
+        if len(data) < 2 or not data[:1].isdigit():
+            word = "malformed"
+        elif int(data[:1]) not in POLICY.get(sender, ()):
+            word = "denied"
+        else:
+            frame = data[:1] + str(sender).encode() + data[2:]
+            if (yield send(int(data[:1]), frame)) != -1:
+                continue
+            word = "undelivered"
+        yield send(sender, f"{sender}1{word}")
+        yield clear()
 
 
 EXERCISES = (
     Exercise(
-        "14-parse",
-        "a function that takes a message apart: (to, payload), or None if it is malformed.",
-        FUNCTION,
-        is_function,
-        judge_parse,
-        (
+        id="14-parse",
+        task="a function that takes a message apart: (to, payload), or None if it is malformed.",
+        wants=FUNCTION,
+        accepts=is_function,
+        judge=judge_parse,
+        hints=(
             "Two things make a message malformed: it is too short, or its first byte is no digit. Check them first.",
             "data[:1] is a bytes of length 0 or 1, data[:1].isdigit() is true for “0” to “9” only.",
             "if len(data) < 2 or not data[:1].isdigit(): return None. Else return int(data[:1]), data[2:].",
         ),
-        PARSE,
-        {
-            "does not look at the size": (PARSE.replace("len(data) < 2 or ", ""), "For b'3' your function gave"),
-            "takes data[0] as it comes": (
-                "def answer(data):\n    return data[0] - 48, data[2:]\n", "raised IndexError"),
-            "an empty payload is malformed": (PARSE.replace("< 2", "< 3"), "For b'00' your function gave None"),
-            "keeps the header": (PARSE.replace("data[2:]", "data"), "For b'32hello' your function gave"),
-            "to is text": (PARSE.replace("int(data[:1])", "data[:1].decode()"), "it should give (3, b'hello')"),
+        solution=solve_parse,
+        wrong={
+            "does not look at the size": (parse_does_not_look_at_the_size, "For b'3' your function gave"),
+            "takes data[0] as it comes": (parse_takes_data_0_as_it_comes, "raised IndexError"),
+            "an empty payload is malformed": (parse_an_empty_payload_is_malformed, "For b'00' your function gave None"),
+            "keeps the header": (parse_keeps_the_header, "For b'32hello' your function gave"),
+            "to is text": (parse_to_is_text, "it should give (3, b'hello')"),
         },
     ),
     Exercise(
-        "14-policy",
-        "a function of sender and destination: whether the table allows it.",
-        FUNCTION,
-        is_function,
-        judge_policy,
-        (
+        id="14-policy",
+        task="a function of sender and destination: whether the table allows it.",
+        wants=FUNCTION,
+        accepts=is_function,
+        judge=judge_policy,
+        hints=(
             "The table maps a sender to the set of VMs that it may write to.",
             "What is not in the table is denied, also a sender that is not in it.",
             "return to in POLICY.get(sender, ())",
         ),
-        ALLOWED,
-        {
-            "both directions": (
-                ALLOWED.replace("POLICY.get(sender, ())", "POLICY.get(sender, ()) or sender in POLICY.get(to, ())"),
-                "VM 3 may not write to VM 0"),
-            "a sender that it does not know": (ALLOWED.replace(".get(sender, ())", "[sender]"), "raised KeyError"),
-            "allowed unless denied": (
-                ALLOWED.replace("(sender, ())", "(sender, range(10))"), "VM 1 may not write to VM 0"),
+        solution=solve_policy,
+        wrong={
+            "both directions": (policy_both_directions, "VM 3 may not write to VM 0"),
+            "a sender that it does not know": (policy_a_sender_that_it_does_not_know, "raised KeyError"),
+            "allowed unless denied": (policy_allowed_unless_denied, "VM 1 may not write to VM 0"),
         },
     ),
     Exercise(
-        "14-route",
-        "the router, as a guest, among neighbours that keep to the rules.",
-        GUEST,
-        is_guest,
-        judge_route,
-        (
+        id="14-route",
+        task="the router, as a guest, among neighbours that keep to the rules.",
+        wants=GUEST,
+        accepts=is_guest,
+        judge=judge_route,
+        hints=(
             "The loop of every service: receive, clear, decide, send. Your two functions decide.",
             "`yield send(...)` gives -1 if it was refused. Only then comes the answer “undelivered”.",
-            "An answer is a frame too: to the sender, from 1: yield send(sender, f\"{sender}1denied\").",
+            'An answer is a frame too: to the sender, from 1: yield send(sender, f"{sender}1denied").',
         ),
-        ROUTE,
-        {
-            "says nothing when it denies": (
-                ROUTE.replace('            word = "denied"', "            continue"), "“41denied”"),
-            "never clears": (ROUTE.replace("        yield clear()\n", ""), "has not cleared its mailbox"),
-            "forgets the table": (
-                ROUTE.replace("int(data[:1]) not in POLICY.get(sender, ())", "False"), "sends to VM"),
-            "says nothing when it is refused": (
-                ROUTE.replace('            word = "undelivered"', "            continue"), "undelivered”"),
+        solution=solve_route,
+        wrong={
+            "says nothing when it denies": (route_says_nothing_when_it_denies, "“41denied”"),
+            "never clears": (route_never_clears, "has not cleared its mailbox"),
+            "forgets the table": (route_forgets_the_table, "sends to VM"),
+            "says nothing when it is refused": (route_says_nothing_when_it_is_refused, "undelivered”"),
         },
     ),
     Exercise(
-        "14-survive",
-        "the router, as a guest, among hostile neighbours.",
-        GUEST,
-        is_guest,
-        judge_survive,
-        (
+        id="14-survive",
+        task="the router, as a guest, among hostile neighbours.",
+        wants=GUEST,
+        accepts=is_guest,
+        judge=judge_survive,
+        hints=(
             "Take the run that check shows and ask: what did the client do that you did not think of?",
             "Byte 1 is written by you, from message.sender. Nothing is tried twice. Nothing is raised.",
             "Forward data[:1] + str(sender).encode() + data[2:], once; if that gives -1, send the answer, once.",
         ),
-        ROUTE,
-        {
-            "believes the header": (BELIEVES, "byte 1 says who really sent it"),
+        solution=solve_route,
+        wrong={
+            "believes the header": (survive_believes_the_header, "byte 1 says who really sent it"),
             "answers in the name of the primary": (
-                ROUTE.replace("{sender}1{word}", "{sender}0{word}"), "an answer comes from 1"),
-            "tries until it is taken": (INSISTS, "was refused"),
-            "tries to answer until it is taken": (
-                ROUTE.replace(
-                    '        yield send(sender, f"{sender}1{word}")',
-                    '        while (yield send(sender, f"{sender}1{word}")) == -1:\n            pass'),
-                "once more"),
-            "answers who the header names": (
-                ROUTE.replace("sender, data = message", "sender, data = message\n        origin = data[1:2]").replace(
-                    '        yield send(sender, f"{sender}1{word}")',
-                    "        back = int(origin) if origin.isdigit() else sender\n"
-                    '        yield send(back, f"{sender}1{word}")'),
-                "In event"),
-            "ends at an empty message": (
-                ROUTE.replace("if len(data) < 2", "if not data:\n            return\n        if len(data) < 2"),
-                "it has come to its end"),
-            "clears at the end of the loop": (
-                ROUTE.replace("        yield clear()\n", "") + "        yield clear()\n",
-                "has not cleared its mailbox"),
+                survive_answers_in_the_name_of_the_primary,
+                "an answer comes from 1",
+            ),
+            "tries until it is taken": (survive_tries_until_it_is_taken, "was refused"),
+            "tries to answer until it is taken": (survive_tries_to_answer_until_it_is_taken, "once more"),
+            "answers who the header names": (survive_answers_who_the_header_names, "In event"),
+            "ends at an empty message": (survive_ends_at_an_empty_message, "it has come to its end"),
+            "clears at the end of the loop": (survive_clears_at_the_end_of_the_loop, "has not cleared its mailbox"),
         },
     ),
     Exercise(
-        "14-in-c",
-        "the same router in C.",
-        C_SOURCE,
-        is_source,
-        judge_in_c,
-        (
+        id="14-in-c",
+        task="the same router in C.",
+        wants=C_SOURCE,
+        accepts=is_source,
+        judge=judge_in_c,
+        hints=(
             "guest.h has configure(), hvc(), copy(), send_page and recv_page. A set of VMs is a u16, a bit for each.",
             "You may be interrupted between any two instructions: after the clear recv_page is no longer yours.",
             "Copy the whole message into send_page first, then clear, then look at send_page only.",
         ),
-        as_python(IN_C),
-        {
+        solution=IN_C,
+        wrong={
             "clears before it copies": (
-                as_python(IN_C.replace("        copy(send_page, recv_page, size);\n", "").replace(
-                    "CLEAR, 0, 0, 0);\n", "CLEAR, 0, 0, 0);\n        copy(send_page, recv_page, size);\n")),
-                "so your router must send"),
-            "believes the header": (as_python(IN_C.replace("send_page[1] = '0' + sender;", "")), "byte 1"),
-            "does not look at the size": (as_python(IN_C.replace("size < 2 || ", "")), "malformed”"),
+                IN_C.replace("        copy(send_page, recv_page, size);\n", "").replace(
+                    "CLEAR, 0, 0, 0);\n", "CLEAR, 0, 0, 0);\n        copy(send_page, recv_page, size);\n"
+                ),
+                "so your router must send",
+            ),
+            "believes the header": (IN_C.replace("send_page[1] = '0' + sender;", ""), "byte 1"),
+            "does not look at the size": (IN_C.replace("size < 2 || ", ""), "malformed”"),
             "a size of 8 bits": (
-                as_python(IN_C.replace("size = got >> 32", "size = (u8)(got >> 32)")),
-                "so your router must send"),
-            "forgets a declaration": (as_python(IN_C.replace("u64 size = 2;", "")), "does not compile, line"),
+                IN_C.replace("size = got >> 32", "size = (u8)(got >> 32)"),
+                "so your router must send",
+            ),
+            "forgets a declaration": (IN_C.replace("u64 size = 2;", ""), "does not compile, line"),
         },
     ),
-)  # fmt: skip
+)
 
 TERMS = {
     "frame": "A message in the form that a protocol prescribes: a header that says where it goes, and the payload.",

@@ -238,9 +238,9 @@ class ArrangedSwitch(Arranged):
     }
 
 
-def ordered(pieces: Sequence[str], *order: int) -> str:
-    """An answer as source text: the pieces in an order."""
-    return f"answer = {[pieces[i] for i in order]}\n"
+def ordered(pieces: Sequence[str], *order: int) -> list[str]:
+    """The pieces in an order."""
+    return [pieces[i] for i in order]
 
 
 def built(handler: type[Arranged], answer: Sequence[str]) -> frozenset[Any]:
