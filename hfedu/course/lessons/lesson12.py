@@ -370,7 +370,7 @@ EXERCISES = (
             "Look at no-interrupt and wfi-repeats, and at what they need.",
             'wfi-repeats brings no-interrupt along: {"wfi-repeats"}.',
         ),
-        solution={"wfi-repeats"},
+        solution=FEWEST,
         wrong={
             "wakes it only": ({"no-interrupt"}, "trapped on the same WFI again"),
             "names the state": ({"blocked-state"}, "nothing wakes it"),
