@@ -14,8 +14,8 @@ from itertools import cycle
 from typing import Any
 from unittest import mock
 
-from hfedu.course.defects import DEFECTS, Explored, send_hello
-from hfedu.course.wrong import run_twice, send_two
+from hfedu.course.shared.defects import DEFECTS, Explored, send_hello
+from hfedu.course.shared.wrong import run_twice, send_two
 from hfedu.errors import Mistake
 from hfedu.files import asset
 from hfedu.guest.scripted import Action, clear, configure, send, vcpu_run, vm_count

@@ -9,10 +9,10 @@ import os
 import sys
 from pathlib import Path
 
+import course_pages
 import nbformat
 from nbclient import NotebookClient
 
-from hfedu.course import pages
 from hfedu.course.record import SWITCH
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -43,6 +43,6 @@ def refresh(path: Path) -> None:
 
 if __name__ == "__main__":
     os.environ[SWITCH] = ""
-    pages.refresh()
+    course_pages.refresh()
     for name in sys.argv[1:] or sorted(LESSONS.glob("*.ipynb")):
         refresh(Path(name))

@@ -10,8 +10,8 @@ import pytest
 from conftest import one
 
 from hfedu import cli
-from hfedu.course.defects import READ_COUNTER
 from hfedu.course.demonstrations import DEMONSTRATIONS
+from hfedu.course.shared.defects import READ_COUNTER
 from hfedu.run.machine import Machine
 from hfedu.run.ramdisk import RamDisk, cpio_entry
 

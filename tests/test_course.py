@@ -10,11 +10,11 @@ from runs import relay
 
 import hfedu
 from hfedu.course import notebooks
-from hfedu.course.exercises import Wrong, answer_of, check, exercises, hint, solution
-from hfedu.course.lesson10 import SENDERS, steps
-from hfedu.course.lesson12 import SCENARIOS, SUSPECTS, breaks
+from hfedu.course.exercises import Wrong, check, exercises, hint, solution
+from hfedu.course.lessons.lesson12 import SCENARIOS, SUSPECTS, breaks
 from hfedu.course.predictions import judge, predict, predictions
-from hfedu.course.scenes import judge_all
+from hfedu.course.shared.orders import SENDERS, steps
+from hfedu.course.shared.scenes import judge_all
 from hfedu.course.verify import bad_misconceptions, bad_solution
 from hfedu.history import FIXES
 from hfedu.run.explorer import explore
@@ -165,7 +165,7 @@ def test_a_table_of_steps_has_a_column_for_each_cpu_and_says_who_waits():
     [("10-insist", "sends once"), ("10-insist", "sends something else"), ("11-try-again", "runs three times")],
 )
 def test_an_answer_that_fails_in_some_order_gets_that_order_as_a_recording(exercise_id, name):
-    verdict = check(exercise_id, answer_of(exercises()[exercise_id].wrong[name][0]))
+    verdict = check(exercise_id, exercises()[exercise_id].wrong[name][0])
     assert "The shortest that fails has" in verdict.sentence
     assert verdict.run.events[-1].kind is hfedu.Kind.END
     assert verdict.run.outcome.kind == "violation"
@@ -196,7 +196,7 @@ def test_steps_are_moved_checked_and_shown(exercise):
     assert f"✗ {exercise.id}: wrong." in form.said.value, "as it stands it is no solution"
     (pair,) = form.shown.children
     assert [run.title.rpartition(": ")[2] for run in pair.recordings] == ["your answer", "right"]
-    solved = answer_of(exercise.solution)
+    solved = exercise.solution
     for place, step in enumerate(solved):
         form.list.value = step
         while form.order.index(step) > place:
@@ -283,8 +283,8 @@ TRUTH = ("02-faults", "04-predict")
 
 @pytest.mark.parametrize("exercise_id", sorted({*exercises()} - {*TOLD, *TRUTH}))
 def test_a_run_that_is_wrong_stands_beside_one_that_is_right(exercise_id):
-    for source, _ in exercises()[exercise_id].wrong.values():
-        verdict = check(exercise_id, answer_of(source))
+    for answer, _ in exercises()[exercise_id].wrong.values():
+        verdict = check(exercise_id, answer)
         if verdict.run is None or "does without" in verdict.sentence:
             continue
         if exercise_id in ("10-insist", "11-repair", "11-try-again") and "Nothing breaks" not in verdict.sentence:

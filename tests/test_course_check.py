@@ -2,17 +2,22 @@
 
 import ast
 import copy
+import dataclasses
 import signal
-from pathlib import Path
 
+import course_pages
+import course_prose
 import nbformat
+import project_checks
 import pytest
 
+import hfedu
 from hfedu import cli
 from hfedu.course import exercises as course_exercises
-from hfedu.course import pages, prose, verify
-from hfedu.course.exercises import answer_of, exercises, find, judge
-from hfedu.course.notebooks import lessons
+from hfedu.course import markdown, verify
+from hfedu.course.answers import answer_of, source_of
+from hfedu.course.exercises import exercises, find, judge
+from hfedu.course.notebooks import Lesson, lessons
 from hfedu.course.verify import Check, backwards
 
 SECONDS = 20
@@ -63,16 +68,20 @@ def state_of(exercise_id, source):
 @pytest.mark.parametrize("exercise_id", exercises())
 def test_a_mutated_solution_is_not_right(exercise_id):
     tried = 0
-    for source in mutations(find(exercise_id).solution):
+    for source in mutations(source_of(find(exercise_id).solution)):
         tried += 1
         if state_of(exercise_id, source) != "right":
             return
     pytest.fail(f"the check of {exercise_id} finds its solution right with each of {tried} mutations")
 
 
+def only_configures():
+    yield hfedu.configure()
+
+
 def change(monkeypatch, exercise_id, **fields):
-    changed = {**course_exercises.exercises(), exercise_id: find(exercise_id)._replace(**fields)}
-    for module in (course_exercises, verify, prose):
+    changed = {**course_exercises.exercises(), exercise_id: dataclasses.replace(find(exercise_id), **fields)}
+    for module in (course_exercises, verify, course_prose):
         monkeypatch.setattr(module, "exercises", lambda: changed)
 
 
@@ -90,7 +99,7 @@ def test_a_sound_lesson_passes_and_the_memory_is_said(capsys):
 
 def test_the_first_kind_of_failure_ends_it_and_all_of_that_kind_are_named(monkeypatch, capsys):
     for exercise_id in ("07-second-send", "07-order"):
-        change(monkeypatch, exercise_id, solution="def answer():\n    yield configure()\n")
+        change(monkeypatch, exercise_id, solution=only_configures)
     assert run_check("--lesson", "07") == 1
     said = capsys.readouterr().out
     assert "solutions: 2 failed" in said
@@ -101,7 +110,7 @@ def test_the_first_kind_of_failure_ends_it_and_all_of_that_kind_are_named(monkey
 
 def test_a_wrong_answer_that_passes_or_is_told_something_else_fails(monkeypatch, capsys):
     right = find("07-order").solution
-    change(monkeypatch, "07-order", wrong={"is right": (right, "not"), "odd": ("answer = 3", "not “first”")})
+    change(monkeypatch, "07-order", wrong={"is right": (right, "not"), "odd": (3, "not “first”")})
     assert run_check("--lesson", "07") == 1
     said = capsys.readouterr().out
     assert "wrong answers: 2 failed" in said
@@ -133,7 +142,9 @@ def test_a_lesson_that_is_not_there_is_a_sentence(capsys):
 def test_a_missing_tool_is_named_with_the_way_to_get_it(monkeypatch, capsys):
     monkeypatch.setitem(verify.TOOLS, "no_such_module", "no-such-package")
     assert run_check() == 2
-    assert "needs no-such-package: in a clone of the project, pip install -e '.[test]'" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith("hfedu: hfedu course check needs no-such-package: ")
+    assert said.endswith("-m pip install no-such-package\n")
 
 
 def book(folder, *cells):
@@ -186,26 +197,28 @@ def test_links_to_files_and_headings_must_lead_there(tmp_path):
     path.write_text(
         "# Here\n[a](other.md) [b](other.md#the-other-pages-end) [c](#here) [d](https://example.org/none)\n`[x](no)`\n"
     )
-    assert prose.broken_links(path) == []
+    assert markdown.broken_links(path) == []
     bad = tmp_path / "bad.md"
     bad.write_text('[a](none.md) [b](other.md#none) [c](#none)\n<img src="none.png" alt="x">\n')
-    assert len(prose.broken_links(bad)) == 4
+    assert len(markdown.broken_links(bad)) == 4
 
 
 def test_every_picture_needs_words(tmp_path):
     path = tmp_path / "page.md"
     path.write_text('![a mailbox](x.png) <img alt="a mailbox" src="x.png">\n![](x.png) <img src="x.png"> <img alt="">')
-    assert len(prose.wordless_pictures(path)) == 3
+    assert len(markdown.wordless_pictures(path)) == 3
     notebook = book(tmp_path, ("1", "1"))
     stored = nbformat.read(notebook, as_version=4)
     stored.cells[0].outputs[0].data["image/png"] = "AAAA"
     nbformat.write(stored, notebook)
-    assert len(prose.wordless_pictures(notebook)) == 1
+    assert len(markdown.wordless_pictures(notebook)) == 1
 
 
 def test_misspelt_words_are_named_and_code_is_no_prose():
-    assert prose.misspelt("page", "The hypervisor’s colour, `recieve` and vcpu_rnu [here](teh.md) READ x0.") == []
-    assert prose.misspelt("page", "We recieve a mesage.") == [
+    assert (
+        course_prose.misspelt("page", "The hypervisor’s colour, `recieve` and vcpu_rnu [here](teh.md) READ x0.") == []
+    )
+    assert course_prose.misspelt("page", "We recieve a mesage.") == [
         "page: mesage, recieve (correct it, or add it to words.txt)"
     ]
 
@@ -213,12 +226,14 @@ def test_misspelt_words_are_named_and_code_is_no_prose():
 def test_a_term_stands_in_italics_where_it_is_listed_and_nowhere_before(monkeypatch):
     early, late = lessons()[:2]
     texts = {early.path: "A *mailbox*, a waiter list, [on spin locks](x).", late.path: "A *waiter list*, *spin locks*."}
-    monkeypatch.setattr(prose, "text_of", texts.get)
+    monkeypatch.setattr(course_prose, "text_of", texts.get)
     monkeypatch.setattr(
-        prose, "terms", lambda lesson: dict.fromkeys(["waiter list", "mailbox", "spin lock"] if lesson == late else [])
+        course_prose,
+        "terms",
+        lambda lesson: dict.fromkeys(["waiter list", "mailbox", "spin lock"] if lesson == late else []),
     )
-    assert prose.unexplained_terms(early) == []
-    assert prose.unexplained_terms(late) == [
+    assert course_prose.unexplained_terms(early) == []
+    assert course_prose.unexplained_terms(late) == [
         f"{early.path.name} uses “waiter list”, a term that only {late.path.name} lists",
         f"{late.path.name} does not put its term “mailbox” in italics",
         f"{early.path.name} uses “mailbox”, a term that only {late.path.name} lists",
@@ -226,17 +241,108 @@ def test_a_term_stands_in_italics_where_it_is_listed_and_nowhere_before(monkeypa
 
 
 def test_the_made_pages_are_those_that_are_stored():
-    assert pages.stale() == []
+    assert course_pages.stale() == []
 
 
 def test_an_old_page_is_named(monkeypatch):
-    monkeypatch.setattr(pages, "glossary", lambda: "another")
-    assert pages.stale() == ["glossary.md is not what the lessons say: make refresh"]
+    monkeypatch.setattr(course_pages, "glossary", lambda: "another")
+    assert course_pages.stale() == ["glossary.md is not what the lessons say: make refresh"]
 
 
 def test_the_readme_lists_every_lesson_with_its_minutes():
-    readme = Path(__file__).parent.parent.joinpath("README.md").read_text()
-    for lesson in lessons():
-        name = lesson.path.stem
-        assert 20 <= pages.minutes(lesson) <= 40
-        assert f"| [`{name}`](notebooks/{name}.ipynb) | {pages.minutes(lesson)} |" in readme
+    assert all(20 <= course_pages.minutes(lesson) <= 40 for lesson in lessons())
+    assert project_checks.unlisted() == []
+
+
+def test_a_lesson_that_no_page_lists_is_named(monkeypatch):
+    added = Lesson("15", "15 New", lessons()[6].path.with_name("15_new.ipynb"))
+    for module in (course_pages, project_checks):
+        monkeypatch.setattr(module, "lessons", lambda: (*lessons(), added))
+    monkeypatch.setattr(course_pages, "minutes", lambda lesson: 25)
+    assert course_pages.unplanned() == [
+        "15_new.ipynb is in 0 sessions of SIX_WEEKS in course_pages.py, not in one",
+        "15_new.ipynb is in 0 sessions of TWO_DAYS in course_pages.py, not in one",
+    ]
+    assert (
+        "README.md has no row for lesson 15: | [`15_new`](notebooks/15_new.ipynb) | 25 |" in project_checks.unlisted()
+    )
+
+
+def test_a_lesson_that_is_gone_is_named_where_it_is_still_listed(monkeypatch):
+    for module in (course_pages, project_checks):
+        monkeypatch.setattr(module, "lessons", lambda: lessons()[:-1])
+    assert [said[:9] for said in course_pages.unplanned()] == ["SIX_WEEKS", "TWO_DAYS "]
+    assert project_checks.unlisted() == ["README.md has a row for lesson 14, which is not there"]
+
+
+FOLDER = {"20_ours.ipynb": "20 Ours", "21_more.ipynb": "21 More"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Somebody's own lessons: without stored outputs, with a module and a page beside them."""
+    for name, title in FOLDER.items():
+        cells = [
+            nbformat.v4.new_markdown_cell(f"# {title}\n\n[the page](page.md#about-it)"),
+            nbformat.v4.new_code_cell("import random\n\nimport helper\nfrom hfedu import check"),
+            nbformat.v4.new_code_cell("answer = None  # helper.ORDER is right\nprint(random.random())"),
+            nbformat.v4.new_code_cell('check("07-order", answer)'),
+        ]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / name)
+    (tmp_path / "helper.py").write_text('ORDER = ["receive", "copy", "clear"]\n')
+    (tmp_path / "page.md").write_text("# About it\n\n[back](20_ours.ipynb)\n")
+    return tmp_path
+
+
+def test_anybodys_folder_is_checked_without_what_only_the_project_has(folder, capsys):
+    assert run_check(str(folder)) == 0
+    kinds = [line.partition(" checked")[0] for line in capsys.readouterr().out.splitlines()[:-1]]
+    assert kinds == [
+        "links: 3",
+        "lines of a cell: 2",
+        "words for pictures: 3",
+        "hints: 1",
+        "solutions: 1",
+        "wrong answers: 1",
+        "notebooks: 2",
+        "out of order: 2",
+        "memory: 2",
+    ]
+
+
+def test_one_lesson_of_a_folder_is_chosen_by_its_number(folder, monkeypatch, capsys):
+    monkeypatch.setattr(Check, "run", lambda check, notebook: check.peaks.update({notebook.name: 1}) or [])
+    assert run_check(str(folder), "--lesson", "21") == 0
+    assert "notebooks: 1 checked" in capsys.readouterr().out
+    assert run_check(str(folder), "--lesson", "05") == 2
+    assert "there is no lesson '05': there are 20, 21" in capsys.readouterr().err
+
+
+def test_a_cell_that_raises_fails_also_where_no_outputs_are_stored(tmp_path):
+    path = book(tmp_path, ("x = 1", None), ("1 / 0", None))
+    assert "ZeroDivisionError" in Check(lessons()).run(path)[0]
+
+
+def test_a_link_that_leads_nowhere_fails_in_a_folder(folder, capsys):
+    (folder / "page.md").write_text("[gone](22_none.ipynb)\n")
+    assert run_check(str(folder)) == 1
+    assert "page.md links to 22_none.ipynb, which is not there" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("none", "there is no folder {}: name one with notebooks"),
+        ("file", "{} is a file: name the folder of the notebooks"),
+        ("empty", "there are no notebooks in {}: hfedu course start {} puts the lessons there"),
+        ("broken", "{}/05_odd.ipynb is no notebook: repair it, or take it out of the folder"),
+    ],
+)
+def test_a_folder_that_is_none_is_a_sentence(tmp_path, capsys, name, says):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "05_odd.ipynb").write_text("{}")
+    path = tmp_path / name
+    assert run_check(str(path)) == 2
+    assert capsys.readouterr().err == f"hfedu: {says.replace('{}', str(path))}\n"

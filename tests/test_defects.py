@@ -1,15 +1,18 @@
 """Each of the fourteen defects, and each hypervisor wrong on purpose: seen where it is, and not where it is not."""
 
+import inspect
 import pickle
+import subprocess
+import sys
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
 import hfedu
-from hfedu.course import wrong
-from hfedu.course.defects import DEFECTS, Directed, Explored, ready, receiver, run_vm_1, send_hello
 from hfedu.course.demonstrations import DEMONSTRATIONS, demonstrate
-from hfedu.course.wrong import WRONG
+from hfedu.course.shared import wrong
+from hfedu.course.shared.defects import DEFECTS, Directed, Explored, ready, receiver, run_vm_1, send_hello
+from hfedu.course.shared.wrong import WRONG
 from hfedu.errors import Mistake
 from hfedu.guest.scripted import configure, hvc, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.hf.hypervisor import Hypervisor
@@ -194,3 +197,15 @@ def test_finals_hold_what_each_script_returned_in_every_order():
     found = explore(Scenario("finals", "", ready, (send_hello, send_hello), (receiver,)), profile="fixed")
     returned = {(dict(f)["vm0.vcpu0.returned"], dict(f)["vm0.vcpu1.returned"]) for f in found.finals}
     assert returned == {("65535", "-1"), ("-1", "65535")}
+
+
+@pytest.mark.parametrize("shown", WRONG.values(), ids=lambda shown: shown.id)
+def test_a_wrong_hypervisor_means_what_its_docstring_says(shown):
+    (mixin,) = shown.fault.fixes
+    assert " ".join(inspect.getdoc(mixin).split()) == shown.meaning
+
+
+def test_a_wrong_hypervisor_means_the_same_without_docstrings():
+    code = "from hfedu.course.shared.wrong import WRONG; print(*(shown.meaning for shown in WRONG.values()), sep='\\n')"
+    said = subprocess.run([sys.executable, "-OO", "-c", code], check=True, capture_output=True, text=True).stdout
+    assert said.splitlines() == [shown.meaning for shown in WRONG.values()]

@@ -419,7 +419,7 @@ def test_a_wrong_limit_is_caught_and_shrunk_to_a_few_actions(monkeypatch):
 
 def test_the_scenarios_are_the_same_in_every_process():
     code = (
-        "import sys, hfedu.cli, hfedu.course.scenes; sys.path.insert(0, sys.argv[1])\n"
+        "import sys, hfedu.cli, hfedu.course.shared.scenes; sys.path.insert(0, sys.argv[1])\n"
         "import test_differential as d; d.each_scenario(1, lambda scenario: print(scenario), d.Phase.generate)"
     )
     here = Path(__file__).parent

@@ -60,6 +60,34 @@ def test_imports_go_downward_only(path):
         assert theirs is None or theirs <= mine, f"{name_of(path)} imports {module}, which is above it"
 
 
+LESSONS_OF_COURSE = sorted((PACKAGE / "course" / "lessons").glob("lesson*.py"))
+
+
+@pytest.mark.parametrize("path", LESSONS_OF_COURSE, ids=name_of)
+def test_no_lesson_imports_another(path):
+    assert not {module for module in imports(path) if module.startswith("hfedu.course.lessons")}
+
+
+def defined(path: Path) -> set[str]:
+    names = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return names
+
+
+def test_a_name_that_lessons_share_has_one_meaning():
+    shared = sorted((PACKAGE / "course" / "shared").glob("*.py"))
+    owner: dict[str, str] = {}
+    for path in [*shared, *LESSONS_OF_COURSE]:
+        for name in defined(path):
+            assert name not in owner, f"{name_of(path)} and {owner[name]} both define {name}"
+            if path in shared:
+                owner[name] = name_of(path)
+
+
 def importers(module: str) -> set[str]:
     return {name_of(path) for path in MODULES if any(name.split(".")[0] == module for name in imports(path))}
 

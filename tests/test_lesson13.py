@@ -6,7 +6,7 @@ import pytest
 import hfedu
 from hfedu.course import notebooks
 from hfedu.course.exercises import check
-from hfedu.course.lesson13 import BROKEN, METER, SUMS, conversation
+from hfedu.course.lessons.lesson13 import BROKEN, METER, SUMS, conversation
 from hfedu.guest.toolchain import compile_c
 
 

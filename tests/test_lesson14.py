@@ -8,13 +8,12 @@ import pytest
 import hfedu
 from hfedu import Kind, clear, configure, receive, send
 from hfedu.course import notebooks
-from hfedu.course.exercises import answer_of, check
-from hfedu.course.lesson14 import (
+from hfedu.course.exercises import check
+from hfedu.course.lessons.lesson14 import (
     FRIENDS,
     HOSTILE,
     IN_C,
     POLICY,
-    ROUTE,
     TIMERS,
     TIMERS_IN_C,
     Neighbours,
@@ -25,12 +24,14 @@ from hfedu.course.lesson14 import (
     audit,
     deaf,
     reactions,
+    route_says_nothing_when_it_is_refused,
+    solve_route,
     writer,
 )
 
 
 def router():
-    return answer_of(ROUTE)
+    return solve_route
 
 
 def trials(image, beside, timers):
@@ -118,7 +119,7 @@ def test_the_trusting_router_of_the_notebook_fails_with_a_run_to_look_at():
     ],
 )
 def test_the_sentence_says_why_a_send_was_refused(frame, turns, why):
-    silent = answer_of(ROUTE.replace('            word = "undelivered"', "            continue"))
+    silent = route_says_nothing_when_it_is_refused
     beside = Neighbours("one that does not read", (writer(frame, b"32two"), deaf, writer()))
     flaw = Trial(silent, beside, turns + (1, 2) * 9, 50).flaw()
     assert flaw is not None

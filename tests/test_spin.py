@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from hfedu import configure, meet, receive, send, vcpu_run
-from hfedu.course import wrong
+from hfedu.course.shared import wrong
 from hfedu.hf.call import HF_INVALID_VCPU, HfVcpuRun, hf_mailbox_receive_response
 from hfedu.run.explorer import Scenario, explore
 from hfedu.run.invariants import INVARIANTS

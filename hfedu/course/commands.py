@@ -13,15 +13,18 @@ def add_lab(lab: ArgumentParser) -> None:
 
 
 def add_course(course: ArgumentParser) -> None:
-    """hfedu course start DIR | check [--lesson NN]."""
+    """hfedu course start DIR | check [DIR] [--lesson NN]."""
     commands = course.add_subparsers(required=True, metavar="COMMAND")
     start = commands.add_parser("start", help="copy the lessons into a folder, never over what was changed there")
     start.add_argument("folder", type=Path, metavar="DIR", help="new, or the folder of your copies: they are updated")
     start.set_defaults(command=command_start)
     check = commands.add_parser(
         "check",
-        help="test the lessons as code is tested",
+        help="test a folder of lessons as code is tested",
         epilog="Exit status: 0 nothing failed, 1 something did: the first kind of failure is printed, 2 bad input.",
+    )
+    check.add_argument(
+        "folder", nargs="?", type=Path, metavar="DIR", help="your lessons or copies; without it those of hfedu"
     )
     check.add_argument("--lesson", metavar="NN", help="this lesson only, such as 05")
     check.set_defaults(command=command_check)
@@ -37,4 +40,4 @@ def command_check(options: Namespace) -> int:
     """hfedu course check: the lessons tested like code."""
     from hfedu.course.verify import check_course
 
-    return check_course(options.lesson)
+    return check_course(options.folder, options.lesson)

@@ -5,8 +5,8 @@ import gc
 from collections.abc import Iterable
 from typing import Any
 
-from hfedu.course.defects import DEFECTS, Demonstration, Observation
-from hfedu.course.wrong import WRONG
+from hfedu.course.shared.defects import DEFECTS, Demonstration, Observation
+from hfedu.course.shared.wrong import WRONG
 from hfedu.errors import Mistake
 from hfedu.history import Change
 from hfedu.run.explorer import Exploration

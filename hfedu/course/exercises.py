@@ -1,7 +1,7 @@
 """Exercises: `check("07-second-send", answer)` judges an answer by what it does, `hint` and `solution` help.
 
-An exercise is keyed by an id in code. Its solution and its wrong answers are kept as source text, so that tests can
-show that the one passes and each of the others fails for its reason.
+An exercise is keyed by an id in code. Its solution and its wrong answers are kept with it, so that tests can show that
+the one passes and each of the others fails for its reason.
 """
 
 import html
@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Any, NamedTuple
+from typing import Any
 
-import hfedu.course
+import hfedu.course.lessons
+from hfedu.course.answers import source_of, without_source
 from hfedu.course.record import RECORD, Standing
 from hfedu.errors import Mistake, explain_missing_names
 from hfedu.guest.toolchain import assemble, compile_c
@@ -28,7 +29,9 @@ from hfedu.widgets.comparison import beside
 if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()) is not None:
     explain_missing_names(shell)
 
-LESSONS = sorted(module.name for module in iter_modules(hfedu.course.__path__) if module.name.startswith("lesson"))
+LESSONS = sorted(
+    module.name for module in iter_modules(hfedu.course.lessons.__path__) if module.name.startswith("lesson")
+)
 
 
 class Wrong(Exception):
@@ -42,12 +45,13 @@ class Wrong(Exception):
         self.run, self.beside, self.at = run, beside, at
 
 
-class Exercise(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Exercise:
     """One exercise. `judge` raises `Wrong` or returns the run that shows the right behaviour (None if there is none).
 
-    `wants` says what kind of answer it takes. `solution` is source text that defines `answer`; `wrong` maps a
-    misconception to source text of such an answer and a piece of the sentence it earns. An answer that is an order has
-    `pieces`, in the order in which `arrange` shows them first.
+    `wants` says what kind of answer it takes. `solution` is an answer; `wrong` maps a misconception to such an answer
+    and a piece of the sentence it earns. Both are what a learner would pass to `check`: a function, a text in assembly
+    or C, a list. An answer that is an order has `pieces`, in the order in which `arrange` shows them first.
     """
 
     id: str
@@ -56,8 +60,8 @@ class Exercise(NamedTuple):
     accepts: Callable[[Any], bool]
     judge: Callable[[Any], Run | None]
     hints: tuple[str, str, str]
-    solution: str
-    wrong: dict[str, tuple[str, str]]
+    solution: Any
+    wrong: dict[str, tuple[Any, str]]
     pieces: tuple[str, ...] = ()
 
 
@@ -100,7 +104,7 @@ class Verdict:
 @cache
 def exercises() -> dict[str, Exercise]:
     """All exercises by id."""
-    modules = (import_module(f"hfedu.course.{name}") for name in LESSONS)
+    modules = (import_module(f"hfedu.course.lessons.{name}") for name in LESSONS)
     return {exercise.id: exercise for module in modules for exercise in module.EXERCISES}
 
 
@@ -154,7 +158,7 @@ def twin(exercise: Exercise, answer: Any, run: Run | None) -> Run | None:
     disk = run.made.get("ramdisk") if run is not None else None
     if run is None or disk is None:
         return None
-    right = answer_of(exercise.solution)
+    right = without_source(exercise.solution)
     other = with_source(disk, answer, right) if isinstance(answer, str) else with_script(disk, answer, right)
     if other is None:
         return None
@@ -190,13 +194,6 @@ def with_source(disk: RamDisk, answer: str, right: str) -> RamDisk | None:
     return other
 
 
-def answer_of(text: str) -> Any:
-    """The answer that a stored solution or wrong answer defines."""
-    names = {name: getattr(hfedu, name) for name in hfedu.__all__}
-    exec(text, names)
-    return names["answer"]
-
-
 def arrange(exercise_id: str) -> Arrange:
     """The steps of an exercise whose answer is an order, to move up and down and to check."""
     exercise = find(exercise_id)
@@ -219,4 +216,4 @@ def solution(exercise_id: str, show: bool = False) -> str:
     exercise = find(exercise_id)
     if not show:
         return f'Try the three hints first. To see a solution all the same: print(solution("{exercise_id}", show=True))'
-    return exercise.solution
+    return source_of(exercise.solution)

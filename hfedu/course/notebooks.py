@@ -35,18 +35,40 @@ def source() -> tuple[Path, bool]:
 @cache
 def lessons() -> tuple[Lesson, ...]:
     """All lessons in order."""
-    found = []
-    for path in sorted(source()[0].glob("[0-9][0-9]_*.ipynb")):
-        number = path.name[:2]
-        heading = text_of(path).splitlines()[0].lstrip("# ").removeprefix(number).strip()
-        found.append(Lesson(number, f"{number} {heading}", path))
-    return tuple(found)
+    return tuple(map(lesson_at, sorted(source()[0].glob("[0-9][0-9]_*.ipynb"))))
+
+
+def lessons_in(folder: Path) -> tuple[Lesson, ...]:
+    """The notebooks in anybody's folder, in order. `Mistake` if there is no such folder, or none in it."""
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix == ".ipynb" and not path.name.startswith("."))
+    except FileNotFoundError:
+        raise Mistake(f"there is no folder {folder}: name one with notebooks") from None
+    except NotADirectoryError:
+        raise Mistake(f"{folder} is a file: name the folder of the notebooks") from None
+    except OSError as error:
+        raise Mistake(f"cannot read {folder}: {error.strerror}") from None
+    if not paths:
+        raise Mistake(f"there are no notebooks in {folder}: hfedu course start {folder} puts the lessons there")
+    return tuple(map(lesson_at, paths))
+
+
+def lesson_at(path: Path) -> Lesson:
+    """A notebook as a lesson. Its number is what its name begins with, up to the first underscore."""
+    number = path.stem.partition("_")[0]
+    heading = next(iter(text_of(path).splitlines()), path.stem).lstrip("# ").removeprefix(number).strip()
+    return Lesson(number, f"{number} {heading}", path)
 
 
 def cells(path: Path) -> list[dict[str, Any]]:
-    """The cells of a notebook, sources as one string."""
-    found: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))["cells"]
-    return [{**cell, "source": "".join(cell["source"])} for cell in found]
+    """The cells of a notebook, sources as one string. `Mistake` if the file is no notebook."""
+    try:
+        found: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))["cells"]
+        return [{**cell, "source": "".join(cell["source"])} for cell in found]
+    except OSError as error:
+        raise Mistake(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError):
+        raise Mistake(f"{path} is no notebook: repair it, or take it out of the folder") from None
 
 
 @cache

@@ -56,7 +56,7 @@ class Mark(NamedTuple):
 @cache
 def predictions() -> dict[str, Prediction]:
     """All predictions by id."""
-    modules = (import_module(f"hfedu.course.{name}") for name in LESSONS)
+    modules = (import_module(f"hfedu.course.lessons.{name}") for name in LESSONS)
     return {prediction.id: prediction for module in modules for prediction in module.PREDICTIONS}
 
 

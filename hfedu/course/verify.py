@@ -1,8 +1,11 @@
-"""hfedu course check: the course tested like code, one kind of failure after the other.
+"""hfedu course check: a folder of lessons tested like code, one kind of failure after the other.
 
-Every notebook runs under nbval, strictly, twice. As it is stored, from top to bottom in a fresh kernel: that is a
-restart and run all. And out of order: after the setup the cells run from the last to the first, each right after those
-cells above whose names it uses and that are not in force, and every output must still be the stored one.
+Every notebook runs under nbval, twice. As it is stored, from top to bottom in a fresh kernel: that is a restart and run
+all. And out of order: after the setup the cells run from the last to the first, each right after those cells above
+whose names it uses and that are not in force. Both times every output must be the stored one; where no output of a
+notebook is stored, no cell may raise.
+
+In a clone of the project its own lessons are also checked for what only the project has: see tests/project_checks.py.
 """
 
 import os
@@ -13,19 +16,26 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from symtable import SymbolTable, symtable
 from typing import Any, NamedTuple
 
-from hfedu.course import pages, prose
-from hfedu.course.exercises import answer_of, exercises, find, hint, judge
-from hfedu.course.notebooks import Lesson, lessons, source, text_of
+from hfedu.course.answers import answer_of, source_of
+from hfedu.course.exercises import exercises, find, hint, judge
+from hfedu.course.markdown import broken_links, wordless_pictures
+from hfedu.course.notebooks import Lesson, cells, lessons, lessons_in, source
 from hfedu.course.record import SWITCH
 from hfedu.errors import Mistake
 
-TOOLS = {"nbval": "nbval", "psutil": "psutil", "spellchecker": "pyspellchecker", "tqdm": "tqdm"}
+TOOLS = {"nbval": "nbval", "psutil": "psutil", "tqdm": "tqdm"}
+"""What a check needs: module -> package."""
+PROJECT_TOOLS = {"spellchecker": "pyspellchecker"}
+"""What it needs besides for the project's own texts."""
+PACKAGE = Path(__file__).parent.parent
 MEMORY_LIMIT = 512
 """MiB, for the kernel of any one lesson and what it starts."""
 LINES_AT_MOST = 8
@@ -49,16 +59,16 @@ def bad_hints(exercise_id: str) -> list[str]:
 
 
 def bad_solution(exercise_id: str) -> list[str]:
-    """A stored solution that its own check does not find right."""
-    verdict = judge(find(exercise_id), answer_of(find(exercise_id).solution))
+    """A stored solution that its own check does not find right, or whose source does not stand alone."""
+    verdict = judge(find(exercise_id), answer_of(source_of(find(exercise_id).solution)))
     return [] if verdict.state == "right" else [f"the solution of {verdict}"]
 
 
 def bad_misconceptions(exercise_id: str) -> list[str]:
     """Named wrong answers that the check does not find wrong, or not for their reason."""
     failures = []
-    for name, (text, reason) in find(exercise_id).wrong.items():
-        verdict = judge(find(exercise_id), answer_of(text))
+    for name, (answer, reason) in find(exercise_id).wrong.items():
+        verdict = judge(find(exercise_id), answer_of(source_of(answer)))
         if verdict.state != "wrong" or reason not in verdict.sentence:
             failures.append(f"the wrong answer “{name}” should be told “{reason}”. {verdict}")
     return failures
@@ -76,44 +86,76 @@ def long_cells(notebook: Path) -> list[str]:
     return failures
 
 
-class Check:
-    """One check of some lessons; `peaks` is filled as the notebooks run: MiB by notebook."""
+def has_outputs(notebook: Path) -> bool:
+    """Whether any output of a notebook is stored."""
+    return any(cell.get("outputs") for cell in cells(notebook))
 
-    def __init__(self, chosen: tuple[Lesson, ...]) -> None:
+
+def asked_in(notebook: Path) -> list[str]:
+    """The exercises that a notebook names in its code."""
+    code = "\n".join(cell["source"] for cell in cells(notebook) if cell["cell_type"] == "code")
+    return [name for name in exercises() if f'"{name}"' in code or f"'{name}'" in code]
+
+
+def other_pages(folder: Path) -> list[Path]:
+    """The pages in a folder of lessons that are no notebooks."""
+    return sorted(folder.glob("*.md"))
+
+
+def project_kinds(chosen: Sequence[Lesson]) -> list[Kind]:
+    """What a clone of the project looks for in its own lessons."""
+    tests = str(source()[0].parent / "tests")
+    if tests not in sys.path:
+        sys.path.append(tests)
+    return [Kind(name, tasks) for name, tasks in import_module("project_checks").kinds(chosen)]
+
+
+class Check:
+    """One check of some lessons; `peaks` is filled as the notebooks run: MiB by notebook.
+
+    `own`: the lessons are the project's, in its clone.
+    """
+
+    def __init__(self, chosen: Sequence[Lesson], own: bool = False) -> None:
         self.lessons = chosen
+        self.own = own
         self.peaks: dict[str, int] = {}
 
     def kinds(self) -> list[Kind]:
         """All kinds, the quick ones first."""
-        whole = self.lessons == lessons()
-        paths = [lesson.path for lesson in self.lessons] + (prose.other_pages() if whole else [])
-        mine = [name for name in exercises() if name[:2] in {lesson.number for lesson in self.lessons}]
-        said = [partial(prose.misspelt, f"lesson {lesson.number}", prose.texts(lesson)) for lesson in self.lessons]
+        notebooks = [lesson.path for lesson in self.lessons]
+        paths = notebooks
+        if self.own:
+            numbers = {lesson.number for lesson in self.lessons}
+            mine = [name for name in exercises() if name[:2] in numbers]
+        else:
+            paths = [*notebooks, *other_pages(notebooks[0].parent)]
+            mine = list(dict.fromkeys(name for path in notebooks for name in asked_in(path)))
         return [
-            Kind("pages that are made", [pages.stale] if whole else []),
-            Kind("links", [partial(prose.broken_links, path) for path in paths]),
-            Kind("lines of a cell", [partial(long_cells, lesson.path) for lesson in self.lessons]),
-            Kind("words for pictures", [partial(prose.wordless_pictures, path) for path in paths]),
-            Kind("terms", [partial(prose.unexplained_terms, lesson) for lesson in self.lessons]),
-            Kind("spelling", [partial(prose.misspelt, path.name, text_of(path)) for path in paths] + said),
+            *(project_kinds(self.lessons) if self.own else ()),
+            Kind("links", [partial(broken_links, path) for path in paths]),
+            Kind("lines of a cell", [partial(long_cells, path) for path in notebooks]),
+            Kind("words for pictures", [partial(wordless_pictures, path) for path in paths]),
             Kind("hints", [partial(bad_hints, name) for name in mine]),
             Kind("solutions", [partial(bad_solution, name) for name in mine]),
             Kind("wrong answers", [partial(bad_misconceptions, name) for name in mine]),
-            Kind("notebooks", [partial(self.run, lesson.path) for lesson in self.lessons], WORKERS),
-            Kind("out of order", [partial(self.run_out_of_order, lesson.path) for lesson in self.lessons], WORKERS),
-            Kind("memory", [partial(self.too_large, lesson.path) for lesson in self.lessons]),
+            Kind("notebooks", [partial(self.run, path) for path in notebooks], WORKERS),
+            Kind("out of order", [partial(self.run_out_of_order, path) for path in notebooks], WORKERS),
+            Kind("memory", [partial(self.too_large, path) for path in notebooks]),
         ]
 
     def run(self, notebook: Path) -> list[str]:
-        """Run a notebook under nbval, strictly: what failed. Notes the most memory that its kernel took."""
+        """Run a notebook under nbval: what failed. Notes the most memory that its kernel took."""
         import psutil
 
-        command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=60", "-q"]
-        root = source()[0].parent
-        path = os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])])
-        environment = os.environ | {SWITCH: "", "PYTHONPATH": path}
-        with tempfile.TemporaryFile("w+") as output:
-            command += ["-p", "no:cacheprovider", "-c", str(root / "pyproject.toml"), str(notebook)]
+        compare = "--nbval" if has_outputs(notebook) else "--nbval-lax"
+        command = [sys.executable, "-m", "pytest", compare, "--nbval-current-env", "--nbval-cell-timeout=60", "-q"]
+        path = os.pathsep.join([str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+        environment = os.environ | {SWITCH: "", "PYTHONPATH": path, "PYTEST_ADDOPTS": ""}
+        with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as output:
+            settings = Path(folder) / "pytest.ini"  # none of whoever's folder this is
+            settings.write_text("[pytest]\n")
+            command += ["-p", "no:cacheprovider", "-c", str(settings), f"--rootdir={notebook.parent}", str(notebook)]
             process = subprocess.Popen(command, stdout=output, stderr=output, env=environment, cwd=notebook.parent)
             while process.poll() is None:
                 peak = memory(psutil.Process(process.pid))
@@ -133,6 +175,10 @@ class Check:
         for place, number in enumerate(backwards([cell.source for cell in code])):
             book.cells.append(nbformat.from_dict({**code[number], "id": f"{code[number].id}-{place}"[-64:]}))
         with tempfile.TemporaryDirectory() as folder:
+            for beside in notebook.parent.iterdir():  # what its cells read or import
+                if beside.name != notebook.name:
+                    with suppress(OSError):  # where one may not make links
+                        (Path(folder) / beside.name).symlink_to(beside.resolve(), beside.is_dir())
             shuffled = Path(folder) / notebook.name
             nbformat.write(book, shuffled)
             return self.run(shuffled)
@@ -209,16 +255,23 @@ def run_kind(kind: Kind, advance: Callable[[], Any]) -> list[str]:
         return [failure for found in pool.map(call, kind.tasks) for failure in found]
 
 
-def check_course(number: str | None = None) -> int:
-    """Check all lessons, or one. 0, or 1 after naming all failures of the first kind that there is."""
-    missing = [package for module, package in TOOLS.items() if find_spec(module) is None]
-    if missing or not source()[1]:
-        needed = " and ".join(missing) or "the project's own lessons"
-        raise Mistake(f"hfedu course check needs {needed}: in a clone of the project, pip install -e '.[test]'")
-    chosen = tuple(lesson for lesson in lessons() if number in (None, lesson.number))
+def check_course(folder: Path | None = None, number: str | None = None) -> int:
+    """Check the notebooks in a folder, or those that come with hfedu; with a number only one.
+
+    0, or 1 after naming all failures of the first kind that there is.
+    """
+    home, clone = source()
+    own = clone and (folder is None or folder.resolve() == home.resolve())
+    needed = TOOLS | (PROJECT_TOOLS if own else {})
+    missing = [package for module, package in needed.items() if find_spec(module) is None]
+    if missing:
+        packages = " ".join(missing)
+        raise Mistake(f"hfedu course check needs {packages}: {sys.executable} -m pip install {packages}")
+    there = lessons_in(folder) if folder is not None and not own else lessons()
+    chosen = tuple(lesson for lesson in there if number in (None, lesson.number))
     if not chosen:
-        raise Mistake(f"there is no lesson {number!r}: there are {', '.join(lesson.number for lesson in lessons())}")
-    check = Check(chosen)
+        raise Mistake(f"there is no lesson {number!r}: there are {', '.join(lesson.number for lesson in there)}")
+    check = Check(chosen, own)
     from tqdm import tqdm
 
     kinds = check.kinds()

@@ -4,23 +4,24 @@ from collections.abc import Callable
 from typing import Any
 
 from hfedu.course.exercises import Exercise, Wrong
-from hfedu.course.lesson05 import GUEST, result_of
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import (
+from hfedu.course.shared.scenes import (
     boot,
     call_of,
     calls,
     delivered,
     is_guest,
+    result_of,
+    run_result,
     state_after,
     switch_after,
 )
+from hfedu.course.shared.wants import GUEST
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_SEND, HF_VCPU_RUN, HfVcpuRun
 from hfedu.notebook import Run
 from hfedu.run import words
 from hfedu.run.kinds import Kind
-from hfedu.run.recording import Event
 
 
 def relay() -> Any:
@@ -62,11 +63,6 @@ def asleep() -> Run:
     return boot(primary, [sleeper], "VM 1 waits for an interrupt")
 
 
-def run_result(run: Run, event: Event) -> str:
-    """What a pending or refused HF_VCPU_RUN gives, as the questions offer it."""
-    return words.result(HF_VCPU_RUN, event.result or 0)
-
-
 VM1_SENDS = call_of(1, HF_MAILBOX_SEND, 0)
 CODES = ("YIELD", "WAIT_FOR_INTERRUPT", "WAKE_UP(VM 2, vCPU 0)", "MESSAGE(5 bytes)")
 PREDICTIONS = (
@@ -79,7 +75,7 @@ PREDICTIONS = (
                 "Who runs right after VM 1's send?",
                 ("VM 0", "VM 1", "VM 2"),
                 switch_after(VM1_SENDS),
-                lambda run, event: words.vm_of(event.target or ""),
+                lambda run, event: words.vm_of(event.target),
                 "A secondary that sends is switched out and the CPU goes back to the primary: only it schedules.",
             ),
             Question(
@@ -185,7 +181,25 @@ def judge_decode(answer: Callable[[int], Any]) -> None:
             )
 
 
-LOOP = """def answer():
+# 06-decode-run
+
+
+def solve_decode_run(value):
+    return value & 0xFF, value >> 16 & 0xFFFF, value >> 32
+
+
+def decode_run_vm_id_in_bits_8_up(value):
+    return value & 0xFF, value >> 8 & 0xFFFF, value >> 32
+
+
+def decode_run_data_cut_to_16_bits(value):
+    return value & 0xFF, value >> 16 & 0xFFFF, value >> 32 & 0xFFFF
+
+
+# 06-loop
+
+
+def solve_loop():
     yield configure()
     for vm in (1, 2):
         yield vcpu_run(vm)
@@ -198,73 +212,128 @@ LOOP = """def answer():
         elif result.code == 3:  # MESSAGE
             yield clear()
             return
-"""
+
+
+def loop_always_runs_vm_1():
+    yield configure()
+    for vm in (1, 2):
+        yield vcpu_run(vm)
+    yield send(1, "go")
+    vm = 1
+    while True:
+        result = yield vcpu_run(vm)
+        if result.code == 2:  # WAKE_UP
+            vm = 1
+        elif result.code == 3:  # MESSAGE
+            yield clear()
+            return
+
+
+def loop_does_not_start_vm_2():
+    yield configure()
+    for vm in (1,):
+        yield vcpu_run(vm)
+    yield send(1, "go")
+    vm = 1
+    while True:
+        result = yield vcpu_run(vm)
+        if result.code == 2:  # WAKE_UP
+            vm = result.vm_id
+        elif result.code == 3:  # MESSAGE
+            yield clear()
+            return
+
+
+def loop_does_not_clear():
+    yield configure()
+    for vm in (1, 2):
+        yield vcpu_run(vm)
+    yield send(1, "go")
+    vm = 1
+    while True:
+        result = yield vcpu_run(vm)
+        if result.code == 2:  # WAKE_UP
+            vm = result.vm_id
+        elif result.code == 3:  # MESSAGE
+            return
+
+
+# 06-patient
+
+
+def solve_patient():
+    yield configure()
+    message = yield receive(block=True)
+    yield clear()
+    yield send(message.sender, "awake")
+
+
+def patient_waits_with_wfi():
+    yield configure()
+    yield wait_for_interrupt()
+    message = yield receive(block=True)
+    yield send(message.sender, "awake")
+
+
+def patient_asks_once_and_gives_up():
+    yield configure()
+    message = yield receive(block=False)
+    if message is None:
+        yield receive(block=False)
+    yield send(0, "awake")
+
+
 EXERCISES = (
     Exercise(
-        "06-decode-run",
-        "a function that takes the result of HF_VCPU_RUN apart into (code, vm, data).",
-        "a function of one number",
-        callable,
-        judge_decode,
-        (
+        id="06-decode-run",
+        task="a function that takes the result of HF_VCPU_RUN apart into (code, vm, data).",
+        wants="a function of one number",
+        accepts=callable,
+        judge=judge_decode,
+        hints=(
             "Code in bits 0 to 7, VM id in bits 16 to 31, data in bits 32 to 63.",
             "Shift first, then mask: the VM id is value >> 16 & 0xffff.",
             "Return (value & 0xff, value >> 16 & 0xffff, value >> 32).",
         ),
-        "def answer(value):\n    return value & 0xff, value >> 16 & 0xffff, value >> 32\n",
-        {
-            "VM id in bits 8 up": (
-                "def answer(value):\n    return value & 0xff, value >> 8 & 0xffff, value >> 32\n",
-                "it is WAKE_UP (2), VM 2, data 0",
-            ),
-            "data cut to 16 bits": (
-                "def answer(value):\n    return value & 0xff, value >> 16 & 0xffff, value >> 32 & 0xffff\n",
-                "data 65538",
-            ),
+        solution=solve_decode_run,
+        wrong={
+            "VM id in bits 8 up": (decode_run_vm_id_in_bits_8_up, "it is WAKE_UP (2), VM 2, data 0"),
+            "data cut to 16 bits": (decode_run_data_cut_to_16_bits, "data 65538"),
         },
     ),
     Exercise(
-        "06-loop",
-        "a primary that sends “go” to VM 1 and runs whoever is woken until the message is back.",
-        GUEST,
-        is_guest,
-        judge_loop,
-        (
+        id="06-loop",
+        task="a primary that sends “go” to VM 1 and runs whoever is woken until the message is back.",
+        wants=GUEST,
+        accepts=is_guest,
+        judge=judge_loop,
+        hints=(
             "First configure, and let VM 1 and VM 2 run once each: they configure and wait.",
             "After the send, run VM 1. Each vcpu_run gives result.code: 2 is WAKE_UP, 3 is MESSAGE.",
             "On WAKE_UP run result.vm_id next; on MESSAGE clear the mailbox and stop.",
         ),
-        LOOP,
-        {
-            "always runs VM 1": (LOOP.replace("vm = result.vm_id", "vm = 1"), "VM 2 was woken and never ran"),
-            "does not start VM 2": (LOOP.replace("(1, 2)", "(1,)"), "VM 2 never ran"),
-            "does not clear": (LOOP.replace("            yield clear()\n", ""), "Now clear the mailbox"),
+        solution=solve_loop,
+        wrong={
+            "always runs VM 1": (loop_always_runs_vm_1, "VM 2 was woken and never ran"),
+            "does not start VM 2": (loop_does_not_start_vm_2, "VM 2 never ran"),
+            "does not clear": (loop_does_not_clear, "Now clear the mailbox"),
         },
     ),
     Exercise(
-        "06-patient",
-        "a guest that waits for a message and then sends “awake” to whoever sent it.",
-        GUEST,
-        is_guest,
-        judge_patient,
-        (
+        id="06-patient",
+        task="a guest that waits for a message and then sends “awake” to whoever sent it.",
+        wants=GUEST,
+        accepts=is_guest,
+        judge=judge_patient,
+        hints=(
             "There are two ways to wait, and a message ends only one of them.",
             "receive(block=True) puts the vCPU on the mailbox's waiter list; WFI does not.",
             "configure, receive, clear, then yield send(message.sender, “awake”).",
         ),
-        "def answer():\n    yield configure()\n    message = yield receive(block=True)\n    yield clear()\n"
-        '    yield send(message.sender, "awake")\n',
-        {
-            "waits with WFI": (
-                "def answer():\n    yield configure()\n    yield wait_for_interrupt()\n"
-                '    message = yield receive(block=True)\n    yield send(message.sender, "awake")\n',
-                "executed WFI",
-            ),
-            "asks once and gives up": (
-                "def answer():\n    yield configure()\n    message = yield receive(block=False)\n"
-                '    if message is None:\n        yield receive(block=False)\n    yield send(0, "awake")\n',
-                "No vCPU waited",
-            ),
+        solution=solve_patient,
+        wrong={
+            "waits with WFI": (patient_waits_with_wfi, "executed WFI"),
+            "asks once and gives up": (patient_asks_once_and_gives_up, "No vCPU waited"),
         },
     ),
 )

@@ -6,10 +6,9 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from hfedu.course.exercises import Exercise, Verdict, Wrong, find, judge
-from hfedu.course.lesson05 import GUEST
-from hfedu.course.lesson13 import C_SOURCE, as_python, compiled
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import boot, call_of, calls, is_function, is_guest, is_source, so_far, until
+from hfedu.course.shared.scenes import boot, call_of, calls, compiled, is_function, is_guest, is_source, so_far, until
+from hfedu.course.shared.wants import C_SOURCE, GUEST
 from hfedu.guest.scripted import Message, Script, clear, configure, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.guest.toolchain import compile_c
 from hfedu.hf.call import HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_VCPU_RUN, HF_VM_CONFIGURE, HfVcpuRun
@@ -17,7 +16,7 @@ from hfedu.hf.vm import MailboxState
 from hfedu.notebook import Machine, Run
 from hfedu.run.kinds import Kind
 from hfedu.run.ramdisk import Image, RamDisk
-from hfedu.run.recording import Event
+from hfedu.run.recording import Actor, Event
 
 ROUTER = 1
 POLICY = {0: {2, 3}, 2: {0, 3, 5}, 3: {2}}
@@ -118,7 +117,7 @@ HOSTILE = (
         "a primary that sends and never reads", (writer(b"02a", b"02b"), QUIET, QUIET), (b"20a", b"10b") * 9, False
     ),
 )
-MAX_TRAPS = 4000
+TRAPS_AT_MOST = 4000
 LAST_TURNS, LAST_TURNS_IN_C = 60, 300
 CANDIDATES = 3
 """So many neighbours that a router fails with are looked at for the shortest run."""
@@ -161,7 +160,7 @@ class Trial(NamedTuple):
 
         disk = RamDisk(primary, [self.router, *self.neighbours.clients])
         timer = self.timer * self.neighbours.longer
-        return Machine(disk, timer=timer, max_traps=MAX_TRAPS, title=f"Router: {self.neighbours.name}")
+        return Machine(disk, timer=timer, max_traps=TRAPS_AT_MOST, title=f"Router: {self.neighbours.name}")
 
     def run(self) -> Run:
         """The whole run."""
@@ -209,7 +208,7 @@ class Trial(NamedTuple):
 def arrivals(run: Run) -> Iterator[tuple[Event, int]]:
     """The messages that the router's mailbox took, and who sent each."""
     for event in run.events:
-        if event.kind is Kind.DELIVER and event.target == f"vm{ROUTER}" and event.cause is not None:
+        if event.kind is Kind.DELIVER and event.target == Actor(ROUTER) and event.cause is not None:
             yield event, int(run.events[event.cause].actor.split(".")[0][2:])
 
 
@@ -248,7 +247,7 @@ def audit(run: Run) -> Flaw | None:
             "what was refused is tried once, and then never again.",
             extra.seq,
         )
-    if ending(run) != WAITS:
+    if ending(run) != WAITS_FOR_THE_NEXT:
         return Flaw(f"All that came is dealt with, but {ending(run)}. Nobody can send to it any more.", end)
     return None
 
@@ -279,7 +278,7 @@ def compare(wanted: Message, attempt: Event, data: bytes | None) -> str | None:
     return shown(data)
 
 
-WAITS = "it waits for the next message"
+WAITS_FOR_THE_NEXT = "it waits for the next message"
 
 
 def ending(run: Run) -> str:
@@ -289,11 +288,11 @@ def ending(run: Run) -> str:
         return "it touched memory that is not its own"
     if run.outcome.kind != "power off" or state[f"vm{ROUTER}.vcpu0.state"] in ("READY", "RUNNING"):
         return "it is busy with something that has no end"
-    if any(event.kind is Kind.WFI and event.actor == f"vm{ROUTER}.vcpu0" for event in run.events):
+    if any(event.kind is Kind.WFI and event.actor == Actor(ROUTER, 0) for event in run.events):
         return "it has come to its end"
     if state[f"vm{ROUTER}.mailbox.state"] != MailboxState.EMPTY.name:
         return "it has not cleared its mailbox"
-    return WAITS
+    return WAITS_FOR_THE_NEXT
 
 
 def survives(router: Image, neighbours: Sequence[Neighbours], orders: int, timers: Sequence[int]) -> Run:
@@ -371,7 +370,7 @@ def who_sent(run: Run, event: Event) -> str:
 
 def comes_back(run: Run, event: Event) -> str:
     """Whether a HF_VCPU_RUN returns."""
-    back = [e for e in run.events[event.seq + 1 :] if e.kind is Kind.SWITCH and e.target == "vm0.vcpu0"]
+    back = [e for e in run.events[event.seq + 1 :] if e.kind is Kind.SWITCH and e.target == Actor(0, 0)]
     return "it returns WAKE_UP" if back else "it never returns"
 
 
@@ -428,7 +427,7 @@ PREDICTIONS = (
 # The stages.
 
 
-def tried(answer: Callable[..., Any], *arguments: Any) -> Any:
+def given_by(answer: Callable[..., Any], *arguments: Any) -> Any:
     """What a function of the learner gives. `Wrong` if it raises: a client must not be able to stop the router."""
     try:
         return answer(*arguments)
@@ -445,7 +444,7 @@ def judge_parse(answer: Callable[[bytes], Any]) -> None:
     for data in (b"32hello", b"00", b"93" + b"x" * 4094, b"30hello", b"3\xffhello", b"", b"3", b"x2hello", b"/2", b":2",
                  b"\xb22", b"-2", b" 2"):  # fmt: skip
         right = (int(data[:1]), data[2:]) if len(data) >= 2 and data[:1].isdigit() else None
-        got = tried(answer, data)
+        got = given_by(answer, data)
         if got != right:
             raise Wrong(f"For {data[:12]!r} your function gave {str(got)[:60]}, and it should give {str(right)[:60]}.")
 
@@ -455,7 +454,7 @@ def judge_policy(answer: Callable[[int, int], Any]) -> None:
     for sender in range(17):
         for to in range(10):
             right = to in POLICY.get(sender, ())
-            if bool(tried(answer, sender, to)) is not right:
+            if bool(given_by(answer, sender, to)) is not right:
                 says = "may write to" if right else "may not write to"
                 why = "the table says so" if right else "what is not in the table is denied"
                 raise Wrong(f"VM {sender} {says} VM {to}: {why}. Your function says else.")
@@ -478,35 +477,6 @@ def judge_in_c(answer: str) -> Run:
 
 
 FUNCTION = "a function"
-PARSE = """def answer(data):
-    if len(data) < 2 or not data[:1].isdigit():
-        return None
-    return int(data[:1]), data[2:]
-"""
-ALLOWED = """from hfedu.course.lesson14 import POLICY
-
-def answer(sender, to):
-    return to in POLICY.get(sender, ())
-"""
-ROUTE = """from hfedu.course.lesson14 import POLICY
-
-def answer():
-    yield configure()
-    while True:
-        message = yield receive(block=True)
-        yield clear()
-        sender, data = message
-        if len(data) < 2 or not data[:1].isdigit():
-            word = "malformed"
-        elif int(data[:1]) not in POLICY.get(sender, ()):
-            word = "denied"
-        else:
-            frame = data[:1] + str(sender).encode() + data[2:]
-            if (yield send(int(data[:1]), frame)) != -1:
-                continue
-            word = "undelivered"
-        yield send(sender, f"{sender}1{word}")
-"""
 IN_C = """static const u16 may[16] = {[0] = 1 << 2 | 1 << 3, [2] = 1 << 0 | 1 << 3 | 1 << 5, [3] = 1 << 2};
 
 static void answer(u64 sender, const char *word)
@@ -541,146 +511,402 @@ void guest_main(void)
     }
 }
 """
-BELIEVES = ROUTE.replace("frame = data[:1] + str(sender).encode() + data[2:]", "frame = data")
-INSISTS = ROUTE.replace(
-    """            if (yield send(int(data[:1]), frame)) != -1:
+
+
+# 14-parse
+
+
+def solve_parse(data):
+    if len(data) < 2 or not data[:1].isdigit():
+        return None
+    return int(data[:1]), data[2:]
+
+
+def parse_does_not_look_at_the_size(data):
+    if not data[:1].isdigit():
+        return None
+    return int(data[:1]), data[2:]
+
+
+def parse_takes_data_0_as_it_comes(data):
+    return data[0] - 48, data[2:]
+
+
+def parse_an_empty_payload_is_malformed(data):
+    if len(data) < 3 or not data[:1].isdigit():
+        return None
+    return int(data[:1]), data[2:]
+
+
+def parse_keeps_the_header(data):
+    if len(data) < 2 or not data[:1].isdigit():
+        return None
+    return int(data[:1]), data
+
+
+def parse_to_is_text(data):
+    if len(data) < 2 or not data[:1].isdigit():
+        return None
+    return data[:1].decode(), data[2:]
+
+
+# 14-policy
+
+
+def solve_policy(sender, to):
+    return to in POLICY.get(sender, ())
+
+
+def policy_both_directions(sender, to):
+    return to in POLICY.get(sender, ()) or sender in POLICY.get(to, ())
+
+
+def policy_a_sender_that_it_does_not_know(sender, to):
+    return to in POLICY[sender]
+
+
+def policy_allowed_unless_denied(sender, to):
+    return to in POLICY.get(sender, range(10))
+
+
+# 14-route
+
+
+def solve_route():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        sender, data = message
+        if len(data) < 2 or not data[:1].isdigit():
+            word = "malformed"
+        elif int(data[:1]) not in POLICY.get(sender, ()):
+            word = "denied"
+        else:
+            frame = data[:1] + str(sender).encode() + data[2:]
+            if (yield send(int(data[:1]), frame)) != -1:
                 continue
             word = "undelivered"
-""",
-    """            while (yield send(int(data[:1]), frame)) == -1:
+        yield send(sender, f"{sender}1{word}")
+
+
+def route_says_nothing_when_it_denies():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        sender, data = message
+        if len(data) < 2 or not data[:1].isdigit():
+            word = "malformed"
+        elif int(data[:1]) not in POLICY.get(sender, ()):
+            continue
+        else:
+            frame = data[:1] + str(sender).encode() + data[2:]
+            if (yield send(int(data[:1]), frame)) != -1:
+                continue
+            word = "undelivered"
+        yield send(sender, f"{sender}1{word}")
+
+
+def route_never_clears():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        sender, data = message
+        if len(data) < 2 or not data[:1].isdigit():
+            word = "malformed"
+        elif int(data[:1]) not in POLICY.get(sender, ()):
+            word = "denied"
+        else:
+            frame = data[:1] + str(sender).encode() + data[2:]
+            if (yield send(int(data[:1]), frame)) != -1:
+                continue
+            word = "undelivered"
+        yield send(sender, f"{sender}1{word}")
+
+
+def route_forgets_the_table():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        sender, data = message
+        if len(data) < 2 or not data[:1].isdigit():
+            word = "malformed"
+        elif False:
+            word = "denied"
+        else:
+            frame = data[:1] + str(sender).encode() + data[2:]
+            if (yield send(int(data[:1]), frame)) != -1:
+                continue
+            word = "undelivered"
+        yield send(sender, f"{sender}1{word}")
+
+
+def route_says_nothing_when_it_is_refused():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        sender, data = message
+        if len(data) < 2 or not data[:1].isdigit():
+            word = "malformed"
+        elif int(data[:1]) not in POLICY.get(sender, ()):
+            word = "denied"
+        else:
+            frame = data[:1] + str(sender).encode() + data[2:]
+            if (yield send(int(data[:1]), frame)) != -1:
+                continue
+            continue
+        yield send(sender, f"{sender}1{word}")
+
+
+# 14-survive
+
+
+def survive_believes_the_header():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        sender, data = message
+        if len(data) < 2 or not data[:1].isdigit():
+            word = "malformed"
+        elif int(data[:1]) not in POLICY.get(sender, ()):
+            word = "denied"
+        else:
+            frame = data
+            if (yield send(int(data[:1]), frame)) != -1:
+                continue
+            word = "undelivered"
+        yield send(sender, f"{sender}1{word}")
+
+
+def survive_answers_in_the_name_of_the_primary():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        sender, data = message
+        if len(data) < 2 or not data[:1].isdigit():
+            word = "malformed"
+        elif int(data[:1]) not in POLICY.get(sender, ()):
+            word = "denied"
+        else:
+            frame = data[:1] + str(sender).encode() + data[2:]
+            if (yield send(int(data[:1]), frame)) != -1:
+                continue
+            word = "undelivered"
+        yield send(sender, f"{sender}0{word}")
+
+
+def survive_tries_until_it_is_taken():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        sender, data = message
+        if len(data) < 2 or not data[:1].isdigit():
+            word = "malformed"
+        elif int(data[:1]) not in POLICY.get(sender, ()):
+            word = "denied"
+        else:
+            frame = data[:1] + str(sender).encode() + data[2:]
+            while (yield send(int(data[:1]), frame)) == -1:
                 pass
             continue
-""",
-)
+        yield send(sender, f"{sender}1{word}")
+
+
+def survive_tries_to_answer_until_it_is_taken():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        sender, data = message
+        if len(data) < 2 or not data[:1].isdigit():
+            word = "malformed"
+        elif int(data[:1]) not in POLICY.get(sender, ()):
+            word = "denied"
+        else:
+            frame = data[:1] + str(sender).encode() + data[2:]
+            if (yield send(int(data[:1]), frame)) != -1:
+                continue
+            word = "undelivered"
+        while (yield send(sender, f"{sender}1{word}")) == -1:
+            pass
+
+
+def survive_answers_who_the_header_names():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        sender, data = message
+        origin = data[1:2]
+        if len(data) < 2 or not data[:1].isdigit():
+            word = "malformed"
+        elif int(data[:1]) not in POLICY.get(sender, ()):
+            word = "denied"
+        else:
+            frame = data[:1] + str(sender).encode() + data[2:]
+            if (yield send(int(data[:1]), frame)) != -1:
+                continue
+            word = "undelivered"
+        back = int(origin) if origin.isdigit() else sender
+        yield send(back, f"{sender}1{word}")
+
+
+def survive_ends_at_an_empty_message():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        sender, data = message
+        if not data:
+            return
+        if len(data) < 2 or not data[:1].isdigit():
+            word = "malformed"
+        elif int(data[:1]) not in POLICY.get(sender, ()):
+            word = "denied"
+        else:
+            frame = data[:1] + str(sender).encode() + data[2:]
+            if (yield send(int(data[:1]), frame)) != -1:
+                continue
+            word = "undelivered"
+        yield send(sender, f"{sender}1{word}")
+
+
+def survive_clears_at_the_end_of_the_loop():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        sender, data = message
+        if len(data) < 2 or not data[:1].isdigit():
+            word = "malformed"
+        elif int(data[:1]) not in POLICY.get(sender, ()):
+            word = "denied"
+        else:
+            frame = data[:1] + str(sender).encode() + data[2:]
+            if (yield send(int(data[:1]), frame)) != -1:
+                continue
+            word = "undelivered"
+        yield send(sender, f"{sender}1{word}")
+        yield clear()
 
 
 EXERCISES = (
     Exercise(
-        "14-parse",
-        "a function that takes a message apart: (to, payload), or None if it is malformed.",
-        FUNCTION,
-        is_function,
-        judge_parse,
-        (
+        id="14-parse",
+        task="a function that takes a message apart: (to, payload), or None if it is malformed.",
+        wants=FUNCTION,
+        accepts=is_function,
+        judge=judge_parse,
+        hints=(
             "Two things make a message malformed: it is too short, or its first byte is no digit. Check them first.",
             "data[:1] is a bytes of length 0 or 1, data[:1].isdigit() is true for “0” to “9” only.",
             "if len(data) < 2 or not data[:1].isdigit(): return None. Else return int(data[:1]), data[2:].",
         ),
-        PARSE,
-        {
-            "does not look at the size": (PARSE.replace("len(data) < 2 or ", ""), "For b'3' your function gave"),
-            "takes data[0] as it comes": (
-                "def answer(data):\n    return data[0] - 48, data[2:]\n", "raised IndexError"),
-            "an empty payload is malformed": (PARSE.replace("< 2", "< 3"), "For b'00' your function gave None"),
-            "keeps the header": (PARSE.replace("data[2:]", "data"), "For b'32hello' your function gave"),
-            "to is text": (PARSE.replace("int(data[:1])", "data[:1].decode()"), "it should give (3, b'hello')"),
+        solution=solve_parse,
+        wrong={
+            "does not look at the size": (parse_does_not_look_at_the_size, "For b'3' your function gave"),
+            "takes data[0] as it comes": (parse_takes_data_0_as_it_comes, "raised IndexError"),
+            "an empty payload is malformed": (parse_an_empty_payload_is_malformed, "For b'00' your function gave None"),
+            "keeps the header": (parse_keeps_the_header, "For b'32hello' your function gave"),
+            "to is text": (parse_to_is_text, "it should give (3, b'hello')"),
         },
     ),
     Exercise(
-        "14-policy",
-        "a function of sender and destination: whether the table allows it.",
-        FUNCTION,
-        is_function,
-        judge_policy,
-        (
+        id="14-policy",
+        task="a function of sender and destination: whether the table allows it.",
+        wants=FUNCTION,
+        accepts=is_function,
+        judge=judge_policy,
+        hints=(
             "The table maps a sender to the set of VMs that it may write to.",
             "What is not in the table is denied, also a sender that is not in it.",
             "return to in POLICY.get(sender, ())",
         ),
-        ALLOWED,
-        {
-            "both directions": (
-                ALLOWED.replace("POLICY.get(sender, ())", "POLICY.get(sender, ()) or sender in POLICY.get(to, ())"),
-                "VM 3 may not write to VM 0"),
-            "a sender that it does not know": (ALLOWED.replace(".get(sender, ())", "[sender]"), "raised KeyError"),
-            "allowed unless denied": (
-                ALLOWED.replace("(sender, ())", "(sender, range(10))"), "VM 1 may not write to VM 0"),
+        solution=solve_policy,
+        wrong={
+            "both directions": (policy_both_directions, "VM 3 may not write to VM 0"),
+            "a sender that it does not know": (policy_a_sender_that_it_does_not_know, "raised KeyError"),
+            "allowed unless denied": (policy_allowed_unless_denied, "VM 1 may not write to VM 0"),
         },
     ),
     Exercise(
-        "14-route",
-        "the router, as a guest, among neighbours that keep to the rules.",
-        GUEST,
-        is_guest,
-        judge_route,
-        (
+        id="14-route",
+        task="the router, as a guest, among neighbours that keep to the rules.",
+        wants=GUEST,
+        accepts=is_guest,
+        judge=judge_route,
+        hints=(
             "The loop of every service: receive, clear, decide, send. Your two functions decide.",
             "`yield send(...)` gives -1 if it was refused. Only then comes the answer “undelivered”.",
-            "An answer is a frame too: to the sender, from 1: yield send(sender, f\"{sender}1denied\").",
+            'An answer is a frame too: to the sender, from 1: yield send(sender, f"{sender}1denied").',
         ),
-        ROUTE,
-        {
-            "says nothing when it denies": (
-                ROUTE.replace('            word = "denied"', "            continue"), "“41denied”"),
-            "never clears": (ROUTE.replace("        yield clear()\n", ""), "has not cleared its mailbox"),
-            "forgets the table": (
-                ROUTE.replace("int(data[:1]) not in POLICY.get(sender, ())", "False"), "sends to VM"),
-            "says nothing when it is refused": (
-                ROUTE.replace('            word = "undelivered"', "            continue"), "undelivered”"),
+        solution=solve_route,
+        wrong={
+            "says nothing when it denies": (route_says_nothing_when_it_denies, "“41denied”"),
+            "never clears": (route_never_clears, "has not cleared its mailbox"),
+            "forgets the table": (route_forgets_the_table, "sends to VM"),
+            "says nothing when it is refused": (route_says_nothing_when_it_is_refused, "undelivered”"),
         },
     ),
     Exercise(
-        "14-survive",
-        "the router, as a guest, among hostile neighbours.",
-        GUEST,
-        is_guest,
-        judge_survive,
-        (
+        id="14-survive",
+        task="the router, as a guest, among hostile neighbours.",
+        wants=GUEST,
+        accepts=is_guest,
+        judge=judge_survive,
+        hints=(
             "Take the run that check shows and ask: what did the client do that you did not think of?",
             "Byte 1 is written by you, from message.sender. Nothing is tried twice. Nothing is raised.",
             "Forward data[:1] + str(sender).encode() + data[2:], once; if that gives -1, send the answer, once.",
         ),
-        ROUTE,
-        {
-            "believes the header": (BELIEVES, "byte 1 says who really sent it"),
+        solution=solve_route,
+        wrong={
+            "believes the header": (survive_believes_the_header, "byte 1 says who really sent it"),
             "answers in the name of the primary": (
-                ROUTE.replace("{sender}1{word}", "{sender}0{word}"), "an answer comes from 1"),
-            "tries until it is taken": (INSISTS, "was refused"),
-            "tries to answer until it is taken": (
-                ROUTE.replace(
-                    '        yield send(sender, f"{sender}1{word}")',
-                    '        while (yield send(sender, f"{sender}1{word}")) == -1:\n            pass'),
-                "once more"),
-            "answers who the header names": (
-                ROUTE.replace("sender, data = message", "sender, data = message\n        origin = data[1:2]").replace(
-                    '        yield send(sender, f"{sender}1{word}")',
-                    "        back = int(origin) if origin.isdigit() else sender\n"
-                    '        yield send(back, f"{sender}1{word}")'),
-                "In event"),
-            "ends at an empty message": (
-                ROUTE.replace("if len(data) < 2", "if not data:\n            return\n        if len(data) < 2"),
-                "it has come to its end"),
-            "clears at the end of the loop": (
-                ROUTE.replace("        yield clear()\n", "") + "        yield clear()\n",
-                "has not cleared its mailbox"),
+                survive_answers_in_the_name_of_the_primary,
+                "an answer comes from 1",
+            ),
+            "tries until it is taken": (survive_tries_until_it_is_taken, "was refused"),
+            "tries to answer until it is taken": (survive_tries_to_answer_until_it_is_taken, "once more"),
+            "answers who the header names": (survive_answers_who_the_header_names, "In event"),
+            "ends at an empty message": (survive_ends_at_an_empty_message, "it has come to its end"),
+            "clears at the end of the loop": (survive_clears_at_the_end_of_the_loop, "has not cleared its mailbox"),
         },
     ),
     Exercise(
-        "14-in-c",
-        "the same router in C.",
-        C_SOURCE,
-        is_source,
-        judge_in_c,
-        (
+        id="14-in-c",
+        task="the same router in C.",
+        wants=C_SOURCE,
+        accepts=is_source,
+        judge=judge_in_c,
+        hints=(
             "guest.h has configure(), hvc(), copy(), send_page and recv_page. A set of VMs is a u16, a bit for each.",
             "You may be interrupted between any two instructions: after the clear recv_page is no longer yours.",
             "Copy the whole message into send_page first, then clear, then look at send_page only.",
         ),
-        as_python(IN_C),
-        {
+        solution=IN_C,
+        wrong={
             "clears before it copies": (
-                as_python(IN_C.replace("        copy(send_page, recv_page, size);\n", "").replace(
-                    "CLEAR, 0, 0, 0);\n", "CLEAR, 0, 0, 0);\n        copy(send_page, recv_page, size);\n")),
-                "so your router must send"),
-            "believes the header": (as_python(IN_C.replace("send_page[1] = '0' + sender;", "")), "byte 1"),
-            "does not look at the size": (as_python(IN_C.replace("size < 2 || ", "")), "malformed”"),
+                IN_C.replace("        copy(send_page, recv_page, size);\n", "").replace(
+                    "CLEAR, 0, 0, 0);\n", "CLEAR, 0, 0, 0);\n        copy(send_page, recv_page, size);\n"
+                ),
+                "so your router must send",
+            ),
+            "believes the header": (IN_C.replace("send_page[1] = '0' + sender;", ""), "byte 1"),
+            "does not look at the size": (IN_C.replace("size < 2 || ", ""), "malformed”"),
             "a size of 8 bits": (
-                as_python(IN_C.replace("size = got >> 32", "size = (u8)(got >> 32)")),
-                "so your router must send"),
-            "forgets a declaration": (as_python(IN_C.replace("u64 size = 2;", "")), "does not compile, line"),
+                IN_C.replace("size = got >> 32", "size = (u8)(got >> 32)"),
+                "so your router must send",
+            ),
+            "forgets a declaration": (IN_C.replace("u64 size = 2;", ""), "does not compile, line"),
         },
     ),
-)  # fmt: skip
+)
 
 TERMS = {
     "frame": "A message in the form that a protocol prescribes: a header that says where it goes, and the payload.",

@@ -5,10 +5,19 @@ from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from hfedu import notebook
-from hfedu.course.exercises import Exercise, Wrong, answer_of
+from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import MAX_TRAPS, as_tuple, call_of, image, is_function, is_source
-from hfedu.guest.scripted import Script, vcpu_run
+from hfedu.course.shared.scenes import (
+    MAX_TRAPS,
+    as_tuple,
+    call_of,
+    image,
+    in_turn,
+    is_function,
+    is_source,
+    last_trap,
+    traps,
+)
 from hfedu.guest.toolchain import assemble
 from hfedu.hf.api import running
 from hfedu.hf.arch import REGISTER_NAMES, SAVED
@@ -20,7 +29,7 @@ from hfedu.notebook import Run
 from hfedu.run import words
 from hfedu.run.kinds import Kind
 from hfedu.run.ramdisk import RamDisk
-from hfedu.run.recording import Event
+from hfedu.run.recording import Actor, Event
 
 TERMS = {
     "register": "A field of 64 bits inside the processor. Instructions compute with registers, not with memory.",
@@ -53,17 +62,6 @@ TIMER = 100
 ROUNDS = 3
 
 
-def in_turn(*vms: int, rounds: int = 1) -> Script:
-    """A primary that runs these VMs one after the other."""
-
-    def primary() -> Any:
-        for _ in range(rounds):
-            for vm in vms:
-                yield vcpu_run(vm)
-
-    return primary
-
-
 def one_call() -> Run:
     """The primary makes one call, with numbers in x17 and x18."""
     return notebook.boot(RamDisk(assemble(CALLER)), title="One hypercall")
@@ -92,16 +90,6 @@ def register(vm: int, name: str) -> Callable[[Run, Event], str]:
     return lambda run, event: hex(value(run, event, vm, name))
 
 
-def traps(run: Run, vm: int) -> list[Event]:
-    """The traps of a VM."""
-    return [event for event in run.events if event.actor == f"vm{vm}.vcpu0"]
-
-
-def last_trap(vm: int) -> Callable[[Run], Event]:
-    """Finds the last trap of a VM."""
-    return lambda run: traps(run, vm)[-1]
-
-
 def goes_on_at(run: Run, event: Event) -> str:
     """Where VM 0 goes on after `CALLER`'s call, its fifth instruction."""
     the_call = run.at(event.seq - 1)["vm0.vcpu0.pc"] + 4 * 4
@@ -110,7 +98,7 @@ def goes_on_at(run: Run, event: Event) -> str:
 
 def second_entry(run: Run) -> Event:
     """The second switch to VM 1."""
-    return [e for e in run.events if e.kind is Kind.SWITCH and e.target == "vm1.vcpu0"][1]
+    return [e for e in run.events if e.kind is Kind.SWITCH and e.target == Actor(1, 0)][1]
 
 
 def whose_count(run: Run, event: Event) -> str:
@@ -239,7 +227,7 @@ def judge_switch(answer: Callable[[File, File, File], object]) -> Run:
     """Two guests that count, under the answer's switch."""
     run = counting_under(answer)
     if run.outcome.kind != "power off":
-        raise Wrong(run.outcome.sentence, run, counting_under(answer_of(SWITCH)))
+        raise Wrong(run.outcome.sentence, run, counting_under(solve_switch))
     return run
 
 
@@ -265,7 +253,7 @@ def judge_spy(answer: str) -> Run:
     return run
 
 
-SUM = """answer = '''
+SUM = """
     mov  x19, #0        // the sum
     mov  x21, #3        // rounds that are left
 again:
@@ -276,101 +264,151 @@ again:
     cbnz x21, again
     mov  x20, x19
     wfi
-'''
 """
 SWITCH = """def answer(cpu, leaving, entering):
     leaving.update(cpu)
     cpu.update(entering)
 """
-ONLY = """def answer(cpu, leaving, entering):
-    names = {names}
-    leaving.update({{name: cpu[name] for name in names}})
-    cpu.update({{name: entering[name] for name in names}})
+SPY = """
+    mrs  x20, {register}
+    wfi
 """
-SPY = "answer = '''\n    mrs  x20, {register}\n    wfi\n'''\n"
 SWITCH_WANTS = "a function of three dictionaries: cpu, leaving, entering"
+
+
+# 01-decode-esr
+
+
+def solve_decode_esr(esr):
+    return esr >> 26, esr >> 25 & 1, esr & 0x1FFFFFF
+
+
+def decode_esr_il_counted_into_the_iss(esr):
+    return esr >> 26, esr >> 25 & 1, esr & 0x3FFFFFF
+
+
+def decode_esr_one_hexadecimal_digit_too_few(esr):
+    return esr >> 28, esr >> 25 & 1, esr & 0x1FFFFFF
+
+
+def decode_esr_iss_in_16_bits(esr):
+    return esr >> 26, esr >> 25 & 1, esr & 0xFFFF
+
+
+# 01-switch
+
+
+def solve_switch(cpu, leaving, entering):
+    leaving.update(cpu)
+    cpu.update(entering)
+
+
+def switch_restores_only(cpu, leaving, entering):
+    cpu.update(entering)
+
+
+def switch_restores_first(cpu, leaving, entering):
+    cpu.update(entering)
+    leaving.update(cpu)
+
+
+def switch_as_a_function_call_does_x18_to_x30_only(cpu, leaving, entering):
+    names = [f"x{n}" for n in range(18, 31)] + ["pc", "spsr"]
+    leaving.update({name: cpu[name] for name in names})
+    cpu.update({name: entering[name] for name in names})
+
+
+def switch_without_the_program_counter(cpu, leaving, entering):
+    names = [f"x{n}" for n in range(31)]
+    leaving.update({name: cpu[name] for name in names})
+    cpu.update({name: entering[name] for name in names})
+
+
+def switch_without_system_registers(cpu, leaving, entering):
+    names = [f"x{n}" for n in range(31)] + ["pc", "spsr"]
+    leaving.update({name: cpu[name] for name in names})
+    cpu.update({name: entering[name] for name in names})
+
+
 EXERCISES = (
     Exercise(
-        "01-decode-esr",
-        "a function that takes an exception syndrome apart into (ec, il, iss).",
-        "a function of one number",
-        callable,
-        judge_decode,
-        (
+        id="01-decode-esr",
+        task="a function that takes an exception syndrome apart into (ec, il, iss).",
+        wants="a function of one number",
+        accepts=callable,
+        judge=judge_decode,
+        hints=(
             "EC is bits 26 to 31, IL bit 25, ISS bits 0 to 24.",
             "ec is `esr >> 26`, il is `esr >> 25 & 1`. How many ones does a mask of 25 bits have?",
             "Return (esr >> 26, esr >> 25 & 1, esr & 0x1ffffff).",
         ),
-        "def answer(esr):\n    return esr >> 26, esr >> 25 & 1, esr & 0x1ffffff\n",
-        {
-            "IL counted into the ISS": (
-                "def answer(esr):\n    return esr >> 26, esr >> 25 & 1, esr & 0x3ffffff\n", "ISS 0x0"),
-            "one hexadecimal digit too few": (
-                "def answer(esr):\n    return esr >> 28, esr >> 25 & 1, esr & 0x1ffffff\n", "EC is 0x16"),
-            "ISS in 16 bits": ("def answer(esr):\n    return esr >> 26, esr >> 25 & 1, esr & 0xffff\n", "ISS 0x320401"),
+        solution=solve_decode_esr,
+        wrong={
+            "IL counted into the ISS": (decode_esr_il_counted_into_the_iss, "ISS 0x0"),
+            "one hexadecimal digit too few": (decode_esr_one_hexadecimal_digit_too_few, "EC is 0x16"),
+            "ISS in 16 bits": (decode_esr_iss_in_16_bits, "ISS 0x320401"),
         },
     ),
     Exercise(
-        "01-sum",
-        "the guest, changed so that x20 holds the sum of the three results when it waits.",
-        "assembly as a text",
-        is_source,
-        judge_sum,
-        (
+        id="01-sum",
+        task="the guest, changed so that x20 holds the sum of the three results when it waits.",
+        wants="assembly as a text",
+        accepts=is_source,
+        judge=judge_sum,
+        hints=(
             "Which registers does a hypercall leave alone, and which not?",
             "x1 to x17 are zero after each call, x18 to x30 survive. The sum and the rounds are in x9 and x10.",
             "Write x19 for x9 and x21 for x10, everywhere.",
         ),
-        SUM,
-        {
+        solution=SUM,
+        wrong={
             "as it was": (SUM.replace("x19", "x9").replace("x21", "x10"), "never waits: it made 20 calls"),
             "only the rounds are kept": (SUM.replace("x19", "x9"), "it holds 2"),
             "the sum written down": (SUM.replace("mov  x20, x19", "mov  x20, #6"), "should hold 9"),
-            "no loop": ("answer = 'mov x0, #0xff01\\n hvc #0\\n mov x20, x0\\n wfi'\n", "Times asked: 1"),
-            "does not compile": ("answer = '    move x0, x1\\n'\n", "does not compile, line 1"),
+            "no loop": ("mov x0, #0xff01\n hvc #0\n mov x20, x0\n wfi", "Times asked: 1"),
+            "does not compile": ("    move x0, x1\n", "does not compile, line 1"),
         },
     ),
     Exercise(
-        "01-switch",
-        "a function that switches from one vCPU to another: it saves the registers of the one, restores the other's.",
-        SWITCH_WANTS,
-        is_function,
-        judge_switch,
-        (
+        id="01-switch",
+        task="a function that switches from one vCPU to another: it saves the registers of the one, "
+        "restores the other's.",
+        wants=SWITCH_WANTS,
+        accepts=is_function,
+        judge=judge_switch,
+        hints=(
             "Two things must happen, and one of them would destroy what the other needs.",
             "First save: everything in cpu goes to leaving. Then restore: everything in entering goes to cpu.",
             "leaving.update(cpu), and then cpu.update(entering).",
         ),
-        SWITCH,
-        {
-            "restores only": (SWITCH.replace("    leaving.update(cpu)\n", ""), "VM 0 runs with pc ="),
-            "restores first": (
-                "def answer(cpu, leaving, entering):\n    cpu.update(entering)\n    leaving.update(cpu)\n",
-                "VM 0 runs with"),
+        solution=solve_switch,
+        wrong={
+            "restores only": (switch_restores_only, "VM 0 runs with pc ="),
+            "restores first": (switch_restores_first, "VM 0 runs with"),
             "as a function call does, x18 to x30 only": (
-                ONLY.format(names='[f"x{n}" for n in range(18, 31)] + ["pc", "spsr"]'), "VM 0 runs with x2 = 0x1"),
-            "without the program counter": (
-                ONLY.format(names='[f"x{n}" for n in range(31)]'), "and it should begin with 0x40f80000"),
-            "without system registers": (
-                ONLY.format(names='[f"x{n}" for n in range(31)] + ["pc", "spsr"]'), "runs with TPIDR_EL1 = 0x1"),
+                switch_as_a_function_call_does_x18_to_x30_only,
+                "VM 0 runs with x2 = 0x1",
+            ),
+            "without the program counter": (switch_without_the_program_counter, "and it should begin with 0x40f80000"),
+            "without system registers": (switch_without_system_registers, "runs with TPIDR_EL1 = 0x1"),
         },
     ),
     Exercise(
-        "01-spy",
-        "a guest for VM 2 that finds the number that VM 1 has left, puts it into x20, and waits.",
-        "assembly as a text",
-        is_source,
-        judge_spy,
-        (
+        id="01-spy",
+        task="a guest for VM 2 that finds the number that VM 1 has left, puts it into x20, and waits.",
+        wants="assembly as a text",
+        accepts=is_source,
+        judge=judge_spy,
+        hints=(
             "Which register did the switch not save and restore?",
             "`mrs x20, NAME` reads a system register into x20.",
             "mrs x20, elr_el1, and then wfi.",
         ),
-        SPY.format(register="elr_el1"),
-        {
-            "looks into x19": ("answer = '    mov x20, x19\\n    wfi\\n'\n", "x20 holds 0x0"),
+        solution=SPY.format(register="elr_el1"),
+        wrong={
+            "looks into x19": ("    mov x20, x19\n    wfi\n", "x20 holds 0x0"),
             "looks into TPIDR_EL1": (SPY.format(register="tpidr_el1"), "x20 holds 0x0"),
-            "knows the number already": ("answer = '    mov x20, #0x1234\\n    wfi\\n'\n", "is 0x4711 this time"),
+            "knows the number already": ("    mov x20, #0x1234\n    wfi\n", "is 0x4711 this time"),
         },
     ),
-)  # fmt: skip
+)

@@ -12,7 +12,7 @@ from hfedu.errors import Mistake
 
 INTRODUCTION = (
     "Each exercise is judged by what the answer does. The wrong answers named here are tested: each is rejected with a "
-    "sentence of its own.\n\nTo read a sentence: `hfedu.check(id, answer)`, with the wrong answer's source from "
+    "sentence of its own.\n\nTo read a sentence: `hfedu.check(id, answer)`, with a wrong answer from "
     "`hfedu.course.exercises.find(id).wrong`."
 )
 
@@ -40,6 +40,8 @@ TWO_DAYS = (
     Session("day 2, afternoon", ("11", "12", "13"), "What made the race invisible to every test of its day?"),
     Session("afterwards", ("14",), "What must a service survive that any VM may write to?"),
 )
+PLANS = {"SIX_WEEKS": SIX_WEEKS, "TWO_DAYS": TWO_DAYS}
+"""Each lesson is in one session of each plan: `unplanned` says so."""
 IN_WEEKS = (
     "One meeting of 90 minutes a week. Everybody does *Predict* and *Run* together, *Investigate* and *Modify* in "
     "pairs; the exercises of *Make* that are not done in the meeting are homework. Collect the progress strings on the "
@@ -53,7 +55,7 @@ IN_DAYS = (
 
 def terms(lesson: Lesson) -> dict[str, str]:
     """The terms that a lesson explains for the first time in the course: term -> definition."""
-    return dict(import_module(f"hfedu.course.lesson{lesson.number}").TERMS)
+    return dict(import_module(f"hfedu.course.lessons.lesson{lesson.number}").TERMS)
 
 
 def glossary() -> str:
@@ -130,6 +132,21 @@ def made() -> dict[Path, str]:
         folder / "for_instructors" / "two_days.md": plan("Two days", IN_DAYS, TWO_DAYS),
         PLACES: "\n".join([*places(), ""]),
     }
+
+
+def unplanned() -> list[str]:
+    """Lessons that a plan for instructors has in no session, or in several, and lessons in it that are not there."""
+    failures = []
+    there = {lesson.number: lesson.path.name for lesson in lessons()}
+    for name, sessions in PLANS.items():
+        planned = [number for session in sessions for number in session.numbers]
+        for number in sorted({*there, *planned}):
+            times = planned.count(number)
+            if number not in there:
+                failures.append(f"{name} in course_pages.py has a session with lesson {number}, which is not there")
+            elif times != 1:
+                failures.append(f"{there[number]} is in {times} sessions of {name} in course_pages.py, not in one")
+    return failures
 
 
 def stale() -> list[str]:

@@ -6,8 +6,8 @@ from typing import Any
 from hfedu import notebook
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import call_of, calls, delivered, is_source
-from hfedu.errors import Mistake
+from hfedu.course.shared.scenes import call_of, calls, compiled, delivered, is_source
+from hfedu.course.shared.wants import C_SOURCE
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
 from hfedu.guest.toolchain import assemble, compile_c
 from hfedu.hf.call import (
@@ -22,11 +22,10 @@ from hfedu.notebook import Run
 from hfedu.run import words
 from hfedu.run.kinds import Kind
 from hfedu.run.ramdisk import Image, RamDisk
-from hfedu.run.recording import Event
+from hfedu.run.recording import Actor, Event
 
 MAX_INSTRUCTIONS, MAX_TRAPS = 300_000, 400
 ASSEMBLY = "assembly as a text"
-C_SOURCE = "a C program as a text"
 BOOTED = "Starting up cpu 0\n"
 VM_SIZE = 512 * 1024
 STRICT = ("-fsanitize=array-bounds", "-fsanitize-trap=array-bounds", "-ftrivial-auto-var-init=pattern")
@@ -36,7 +35,7 @@ What it does not set is a pattern that is not 0.
 """
 
 
-def boot(primary: Image, secondaries: Sequence[Image], title: str) -> Run:
+def boot_real(primary: Image, secondaries: Sequence[Image], title: str) -> Run:
     """Run real guests beside scripted ones, few instructions and traps at most."""
     disk = RamDisk(primary, list(secondaries))
     return notebook.boot(disk, max_instructions=MAX_INSTRUCTIONS, max_traps=MAX_TRAPS, title=title)
@@ -50,7 +49,7 @@ def run_once() -> Any:
 def entered() -> Run:
     """A guest hands over what it finds, in the arguments of its first hypercall."""
     image = assemble("mov x1, x0\n mov x2, sp\n mrs x3, CurrentEL\n mov w0, #0xff01\n hvc #0\n b .")
-    return boot(run_once, [image], "What the first instruction finds")
+    return boot_real(run_once, [image], "What the first instruction finds")
 
 
 def called() -> Run:
@@ -58,12 +57,12 @@ def called() -> Run:
     image = assemble(
         "mov x9, #7\n mov x19, #7\n mov w0, #0xff01\n hvc #0\nmov x1, x9\n mov x2, x19\n mov w0, #0xff01\n hvc #0\n b ."
     )
-    return boot(run_once, [image], "Two registers across a hypercall")
+    return boot_real(run_once, [image], "Two registers across a hypercall")
 
 
 def pushed() -> Run:
     """A guest whose first instruction pushes two registers."""
-    return boot(run_once, [assemble("stp x29, x30, [sp, #-16]!\n b .")], "A push, and no stack")
+    return boot_real(run_once, [assemble("stp x29, x30, [sp, #-16]!\n b .")], "A push, and no stack")
 
 
 def argument(number: int) -> Callable[[Run, Event], str]:
@@ -157,15 +156,6 @@ PREDICTIONS = (
 # Judging.
 
 
-def compiled(make: Callable[[str], bytes], source: str) -> bytes:
-    """The image of a source text. `Wrong` with the compiler's first message."""
-    try:
-        return make(source)
-    except Mistake as mistake:
-        sentence = str(mistake)
-        raise Wrong(f"{sentence[0].upper()}{sentence[1:]}") from None
-
-
 def check_alive(run: Run, vm: int = 1) -> None:
     """`Wrong` if the guest left its memory, waits where nothing wakes it, or was not configured."""
     fault = next((event for event in run.events if event.kind is Kind.FAULT), None)
@@ -196,7 +186,7 @@ def check_alive(run: Run, vm: int = 1) -> None:
 
 def entry(run: Run, vm: int) -> int:
     """The address of a VM's first instruction, where its image begins."""
-    load = next(event for event in run.events if event.kind is Kind.LOAD and event.target == f"vm{vm}")
+    load = next(event for event in run.events if event.kind is Kind.LOAD and event.target == Actor(vm))
     return int(run.at(load.seq)[f"vm{vm}.vcpu0.pc"])
 
 
@@ -234,14 +224,14 @@ def conversation(image: Image, messages: Sequence[tuple[int, bytes]], title: str
             if message.sender == 0:
                 yield send(1, message.data)
 
-    return boot(primary, [image, client], title)
+    return boot_real(primary, [image, client], title)
 
 
 def answers(run: Run) -> list[tuple[int, bytes]]:
     """What VM 1 sent, in order: to whom, and the bytes."""
     made = [event for event in run.events if event.kind is Kind.DELIVER and event.cause is not None]
-    own = [event for event in made if run.events[event.cause or 0].actor == "vm1.vcpu0"]
-    return [(int((event.target or "vm0")[2:]), event.message or b"") for event in own]
+    own = [event for event in made if run.events[event.cause or 0].actor == Actor(1, 0)]
+    return [((event.target or Actor(0)).vm, event.message or b"") for event in own]
 
 
 def shown(data: bytes) -> str:
@@ -287,7 +277,7 @@ def sends_to_guest(run: Run) -> list[Event]:
 def still_full(run: Run, refused: Event) -> str:
     """Why there was no room for a message to the guest."""
     later = run.events[refused.seq :]
-    first = next((e for e in later if e.kind is Kind.HYPERCALL and e.actor == "vm1.vcpu0"), None)
+    first = next((e for e in later if e.kind is Kind.HYPERCALL and e.actor == Actor(1, 0)), None)
     if first not in calls(run, 1, HF_MAILBOX_CLEAR):
         return f"your guest has not cleared the message before (event {refused.seq})"
     return (
@@ -300,7 +290,7 @@ def silence(run: Run) -> str:
     """Why a message that arrived was not answered."""
     if not calls(run, 1, HF_MAILBOX_RECEIVE):
         return "your guest never calls HF_MAILBOX_RECEIVE"
-    if any(event.kind is Kind.WFI and event.actor == "vm1.vcpu0" for event in run.events):
+    if any(event.kind is Kind.WFI and event.actor == Actor(1, 0) for event in run.events):
         return "your guest has executed WFI, and no message ends that. guest_main must not return"
     if run.outcome.kind == "budget":
         return f"your guest goes round for ever. {run.outcome.sentence[:-1]}"
@@ -395,7 +385,9 @@ def judge_primary(answer: str) -> Run:
     """The answer is the primary: it sends, runs whoever was woken, prints the reply, and switches the machine off."""
     image = compiled(compile_c, answer)
     for text, questions in ((b"pong", 1), (b"a longer answer", 2)):
-        run = boot(image, slow(text, questions), f"Your primary; VM 1 asks VM 2 {('once', 'twice')[questions - 1]}")
+        run = boot_real(
+            image, slow(text, questions), f"Your primary; VM 1 asks VM 2 {('once', 'twice')[questions - 1]}"
+        )
         if not calls(run, 0, HF_VCPU_RUN):
             raise Wrong("Your primary never runs a VM, so neither of them could even configure its pages.", run)
         check_alive(run, 0)
@@ -451,7 +443,7 @@ copied:
         b    again
 """
 CLEARING = "        mov  w0, #0xff06        // clear\n        hvc  #0\n"
-REPAIRED = """
+SOUND = """
         adr  x20, out
         mov  x1, x20
         adr  x2, in
@@ -481,7 +473,7 @@ ok:     .ascii "ok"
 out:    .skip 4096
 in:     .skip 4096
 """
-UNALIGNED = REPAIRED.replace(".balign 4096", ".balign 16")
+UNALIGNED = SOUND.replace(".balign 4096", ".balign 16")
 BROKEN = UNALIGNED.replace("x22", "x14").replace("adr  x9, ok", "ldr  x9, =ok")
 """The same guest with three mistakes."""
 METER = """static u64 total[16];
@@ -520,116 +512,112 @@ PRIMARY = """void guest_main(const u8 *fdt)
 """
 
 
-def as_python(source: str) -> str:
-    """A source text as Python that defines `answer`."""
-    return f'answer = r"""{source}"""\n'
-
-
 EXERCISES = (
     Exercise(
-        "13-echo",
-        "the echo in assembly, with both gaps filled in.",
-        ASSEMBLY,
-        is_source,
-        judge_echo,
-        (
+        id="13-echo",
+        task="the echo in assembly, with both gaps filled in.",
+        wants=ASSEMBLY,
+        accepts=is_source,
+        judge=judge_echo,
+        hints=(
             "Each gap is one hypercall: arguments into x1 and x2, the number into w0, then `hvc #0`.",
             "x19 still holds what receive returned: the sender in bits 0 to 15, the size in bits 32 to 63.",
             "Clear: `mov w0, #0xff06`, `hvc #0`. Send: `and x1, x19, #0xffff`, `lsr x2, x19, #32`, w0 is 0xff04.",
         ),
-        as_python(ECHO),
-        {
-            "never clears": (as_python(ECHO.replace(CLEARING, "")), "has not cleared the message before"),
-            "keeps the result in x13": (
-                as_python(ECHO.replace("x19", "x13")),
-                "must be in x18 to x30",
-            ),
+        solution=ECHO,
+        wrong={
+            "never clears": (ECHO.replace(CLEARING, ""), "has not cleared the message before"),
+            "keeps the result in x13": (ECHO.replace("x19", "x13"), "must be in x18 to x30"),
             "answers before it clears": (
-                as_python(ECHO.replace(CLEARING, "").replace("        b    again", f"{CLEARING}        b    again")),
+                ECHO.replace(CLEARING, "").replace("        b    again", f"{CLEARING}        b    again"),
                 "your guest answers before it clears",
             ),
             "sender and size swapped": (
-                as_python(ECHO.replace("and  x1, x19, #0xffff", "lsr  x1, x19, #32").replace(
-                    "lsr  x2, x19, #32\n        mov  w0, #0xff04", "and  x2, x19, #0xffff\n        mov  w0, #0xff04")),
+                ECHO.replace("and  x1, x19, #0xffff", "lsr  x1, x19, #32").replace(
+                    "lsr  x2, x19, #32\n        mov  w0, #0xff04", "and  x2, x19, #0xffff\n        mov  w0, #0xff04"
+                ),
                 "bytes to VM 3, and that was refused",
             ),
-            "an instruction that is none": (as_python(ECHO.replace("and  x1", "land x1")), "does not compile, line"),
+            "an instruction that is none": (ECHO.replace("and  x1", "land x1"), "does not compile, line"),
         },
     ),
     Exercise(
-        "13-repair",
-        "the clerk in assembly, with its three mistakes repaired.",
-        ASSEMBLY,
-        is_source,
-        judge_repaired,
-        (
+        id="13-repair",
+        task="the clerk in assembly, with its three mistakes repaired.",
+        wants=ASSEMBLY,
+        accepts=is_source,
+        judge=judge_repaired,
+        hints=(
             "Let check run it as it is: it stops at the first mistake, names the event, and shows the run.",
             "Pages begin at multiples of 4096. x1 to x17 do not survive an HVC. An address in data counts from 0.",
             "Write `.balign 4096`, keep the sender in x22 instead of x14, take `adr` instead of `ldr =`.",
         ),
-        as_python(REPAIRED),
-        {
-            "as it is": (as_python(BROKEN), "at a multiple of 4096"),
-            "pages not aligned": (as_python(UNALIGNED), "at a multiple of 4096"),
+        solution=SOUND,
+        wrong={
+            "as it is": (BROKEN, "at a multiple of 4096"),
+            "pages not aligned": (UNALIGNED, "at a multiple of 4096"),
             "pages that hold its code": (
-                as_python(UNALIGNED.replace("adr  x20, out", "adrp x20, out").replace("adr  x2, in", "adrp x2, in")),
-                "is the page that holds your code"),
-            "the sender in x14": (as_python(REPAIRED.replace("x22", "x14")), "must be in x18 to x30"),
-            "an absolute address": (as_python(REPAIRED.replace("adr  x9, ok", "ldr  x9, =ok")), "left its memory"),
+                UNALIGNED.replace("adr  x20, out", "adrp x20, out").replace("adr  x2, in", "adrp x2, in"),
+                "is the page that holds your code",
+            ),
+            "the sender in x14": (SOUND.replace("x22", "x14"), "must be in x18 to x30"),
+            "an absolute address": (SOUND.replace("adr  x9, ok", "ldr  x9, =ok"), "left its memory"),
         },
     ),
     Exercise(
-        "13-meter",
-        "a C guest that tells each sender how many bytes it has sent so far.",
-        C_SOURCE,
-        is_source,
-        judge_meter,
-        (
+        id="13-meter",
+        task="a C guest that tells each sender how many bytes it has sent so far.",
+        wants=C_SOURCE,
+        accepts=is_source,
+        judge=judge_meter,
+        hints=(
             "Begin with configure(), then a loop that never ends: receive, count, clear, send.",
             "Keep a total for each sender: static u64 total[16], by the number of the sender.",
             "total[sender] += got >> 32; clear; *(u64 *)send_page = total[sender]; then send 8 bytes to the sender.",
         ),
-        as_python(METER),
-        {
-            "one total for all": (as_python(METER.replace("total[sender]", "total[0]")), "and should get"),
+        solution=METER,
+        wrong={
+            "one total for all": (METER.replace("total[sender]", "total[0]"), "and should get"),
             "an array of two for VM 0 and VM 2": (
-                as_python(METER.replace("total[16]", "total[2]")), "before its answer 2, to VM 2, it uses an element"),
+                METER.replace("total[16]", "total[2]"),
+                "before its answer 2, to VM 2, it uses an element",
+            ),
             "totals that nothing sets to 0": (
-                as_python(METER.replace("static u64 total[16];\n", "").replace(
-                    "    configure();", "    u64 total[3];\n\n    configure();")),
-                "that it has not set to 0"),
-            "a total of 8 bits": (as_python(METER.replace("u64 total", "u8 total")), "and should get"),
+                METER.replace("static u64 total[16];\n", "").replace(
+                    "    configure();", "    u64 total[3];\n\n    configure();"
+                ),
+                "that it has not set to 0",
+            ),
+            "a total of 8 bits": (METER.replace("u64 total", "u8 total"), "and should get"),
             "never clears": (
-                as_python(METER.replace("        hvc(HF_MAILBOX_CLEAR, 0, 0, 0);\n", "")),
+                METER.replace("        hvc(HF_MAILBOX_CLEAR, 0, 0, 0);\n", ""),
                 "has not cleared the message before",
             ),
-            "returns": (
-                as_python(METER.replace("for (;;) {", "{")),
-                "guest_main must not return",
-            ),
-            "does not configure": (as_python(METER.replace("    configure();\n", "")), "never calls HF_VM_CONFIGURE"),
-            "counts in floating point": (as_python(METER.replace("u64 total", "double total")), "does not compile"),
+            "returns": (METER.replace("for (;;) {", "{"), "guest_main must not return"),
+            "does not configure": (METER.replace("    configure();\n", ""), "never calls HF_VM_CONFIGURE"),
+            "counts in floating point": (METER.replace("u64 total", "double total"), "does not compile"),
         },
     ),
     Exercise(
-        "13-primary",
-        "a primary in C that sends “ping” to VM 1, prints the answer on a line, clears, and switches the machine off.",
-        C_SOURCE,
-        is_source,
-        judge_primary,
-        (
+        id="13-primary",
+        task="a primary in C that sends “ping” to VM 1, prints the answer on a line, clears, and "
+        "switches the machine off.",
+        wants=C_SOURCE,
+        accepts=is_source,
+        judge=judge_primary,
+        hints=(
             "Both VMs must run once before you send: they configure their pages and wait.",
             "HF_VCPU_RUN returns a code in bits 0 to 7. On WAKE_UP run the VM in bits 16 to 31, on MESSAGE stop.",
             "The size of the message is got >> 32: write(recv_page, got >> 32), then putc('\\n').",
         ),
-        as_python(PRIMARY),
-        {
+        solution=PRIMARY,
+        wrong={
             "sends before VM 1 has run": (
-                as_python(PRIMARY.replace("    hvc(HF_VCPU_RUN, 1, 0, 0);\n", "")),
+                PRIMARY.replace("    hvc(HF_VCPU_RUN, 1, 0, 0);\n", ""),
                 "VM 1 must run first",
             ),
             "knows the order by heart": (
-                as_python("""void guest_main(void)
+                """void guest_main(void)
 {
     u64 got = 0;
 
@@ -645,21 +633,21 @@ EXERCISES = (
     hvc(HF_MAILBOX_CLEAR, 0, 0, 0);
     hvc(PSCI_SYSTEM_OFF, 0, 0, 0);
 }
-"""),
+""",
                 "once or more often",
             ),
-            "runs VM 1 only": (as_python(PRIMARY.replace("vm = got >> 16 & 0xffff", "vm = 1")), "No answer came"),
+            "runs VM 1 only": (PRIMARY.replace("vm = got >> 16 & 0xffff", "vm = 1"), "No answer came"),
             "prints the page as a string": (
-                as_python(PRIMARY.replace("write(recv_page, got >> 32)", "write(recv_page, 4)")),
+                PRIMARY.replace("write(recv_page, got >> 32)", "write(recv_page, 4)"),
                 "Your primary printed",
             ),
             "does not switch off": (
-                as_python(PRIMARY.replace("    hvc(PSCI_SYSTEM_OFF, 0, 0, 0);\n", "")),
+                PRIMARY.replace("    hvc(PSCI_SYSTEM_OFF, 0, 0, 0);\n", ""),
                 "the machine stays on",
             ),
         },
     ),
-)  # fmt: skip
+)
 
 TERMS = {
     "image": "The bytes of a program as they are copied into a VM's memory. It is entered at its first byte.",

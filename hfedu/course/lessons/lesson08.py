@@ -7,31 +7,33 @@ from itertools import permutations, product, takewhile
 from typing import Any
 
 from hfedu.course.exercises import Exercise, Wrong
-from hfedu.course.lesson05 import GUEST, result_of, who_runs
-from hfedu.course.lesson06 import run_result
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import (
+from hfedu.course.shared.scenes import (
     boot,
     call_of,
     calls,
     delivered,
     deliveries,
+    follow,
     is_guest,
     judge_all,
+    result_of,
+    run_result,
     switch_after,
     switch_to,
+    unreachable,
+    who_runs,
 )
-from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
+from hfedu.course.shared.wants import GUEST
+from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run, vm_count
 from hfedu.hf.call import (
     HF_MAILBOX_RECEIVE,
     HF_MAILBOX_SEND,
-    HF_VM_CONFIGURE,
-    HfVcpuRun,
     hf_mailbox_receive_return,
 )
 from hfedu.notebook import Run
 from hfedu.run.kinds import Kind
-from hfedu.run.recording import Event
+from hfedu.run.recording import Actor, Event
 from hfedu.run.words import text_of
 
 TERMS = {
@@ -202,13 +204,6 @@ def is_route(answer: Any) -> bool:
     return isinstance(answer, bytes)
 
 
-def follow(vm: int) -> Any:
-    """Run a VM, and then whoever is woken, until nobody is: what the last `vcpu_run` returned."""
-    while (result := (yield vcpu_run(vm))).code == HfVcpuRun.WAKE_UP:
-        vm = result.vm_id
-    return result
-
-
 def judge_route(answer: bytes) -> Run:
     """VM 0 sends the answer to VM 1; both relays pass on what they get."""
 
@@ -220,7 +215,7 @@ def judge_route(answer: bytes) -> Run:
         yield from follow(1)
 
     run = boot(primary, [relay, relay], "A message that carries its route")
-    way = [0, *(int((event.target or "vm0")[2:]) for event in run.events if event.kind is Kind.DELIVER)]
+    way = [0, *((event.target or Actor(0)).vm for event in run.events if event.kind is Kind.DELIVER)]
     went = " → ".join(f"VM {vm}" for vm in way)
     lost = [event for vm in (1, 2) for event in calls(run, vm, HF_MAILBOX_SEND) if event.result]
     if lost:
@@ -290,13 +285,6 @@ def served_right(run: Run) -> None:
         raise Wrong(f"The answer to VM 2 should be “ok”, it was {text_of(delivered(run, 2)[0])}.")
 
 
-def unreachable(run: Run) -> str:
-    """Why nothing at all could be sent to VM 1."""
-    if any(event.result == 0 for event in calls(run, 1, HF_VM_CONFIGURE)):
-        return "it never gives the processor back. Let it wait for a message: receive(block=True)"
-    return "it must configure its pages"
-
-
 def unanswered(run: Run) -> str:
     """Why VM 2 got nothing at all."""
     sent = calls(run, 1, HF_MAILBOX_SEND)
@@ -305,7 +293,7 @@ def unanswered(run: Run) -> str:
 
 def still_full(run: Run) -> str:
     """Why there was no room for a message to VM 1."""
-    ended = next((event.seq for event in run.events if event.kind is Kind.WFI and event.actor == "vm1.vcpu0"), None)
+    ended = next((event.seq for event in run.events if event.kind is Kind.WFI and event.actor == Actor(1, 0)), None)
     if ended is not None:
         count = sum(event.seq < ended for event in deliveries(run, 1))
         return f"your script ended after message {count}. A service needs a loop"
@@ -315,7 +303,7 @@ def still_full(run: Run) -> str:
     made = [
         event.function
         for event in run.events[: min(refused, default=0)]
-        if event.actor == "vm1.vcpu0" and event.function
+        if event.actor == Actor(1, 0) and event.function
     ]
     if made[-2:] == [HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND]:
         return "it answers before it clears. The send switches it out, and its mailbox stays full until it runs again"
@@ -325,7 +313,7 @@ def still_full(run: Run) -> str:
 def last_before(run: Run, target: str) -> bytes:
     """What VM 1 had been sent last when the first message to `target` was delivered."""
     arrived = takewhile(lambda event: event.target != target, (e for e in run.events if e.kind is Kind.DELIVER))
-    return [event.message or b"" for event in arrived if event.target == "vm1"][-1]
+    return [event.message or b"" for event in arrived if event.target == Actor(1)][-1]
 
 
 QUESTIONS = {3: ("who", "where"), 4: ("when", "\3 or 4")}
@@ -499,15 +487,124 @@ def spinning(run: Run) -> Event | None:
     return vain[0] if run.outcome.kind == "budget" and last in vain else None
 
 
-SERVICE = """def answer():
+# 08-service
+
+
+def solve_service():
     yield configure()
     while True:
         message = yield receive(block=True)
         yield clear()
         if message.sender == 2:
             yield send(message.sender, "ok")
-"""
-BROKER = """def answer():
+
+
+def service_trusts_the_payload():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        if b"from 2" in message.data:
+            yield send(message.sender, "ok")
+
+
+def service_wants_both_to_be_right():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        if message.sender == 2 and b"from 2" in message.data:
+            yield send(message.sender, "ok")
+
+
+def service_forgets_the_yield():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        if message.sender == 2:
+            send(message.sender, "ok")
+
+
+def service_takes_vm_1_for_vm_2():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        if message.sender == 1:
+            yield send(message.sender, "ok")
+
+
+def service_answers_vm_0():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        if message.sender == 2:
+            yield send(0, "ok")
+
+
+def service_has_no_loop():
+    yield configure()
+    if True:
+        message = yield receive(block=True)
+        yield clear()
+        if message.sender == 2:
+            yield send(message.sender, "ok")
+
+
+def service_answers_everybody():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        if True:
+            yield send(message.sender, "ok")
+
+
+def service_does_not_clear_what_it_ignores():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        if message.sender == 2:
+            yield clear()
+            yield send(message.sender, "ok")
+
+
+def service_answers_before_it_clears():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        if message.sender == 2:
+            yield send(message.sender, "ok")
+        yield clear()
+
+
+def service_insists_on_its_answer():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        if message.sender == 2:
+            while (yield send(message.sender, "ok")) == -1:
+                yield send(0, "full")
+
+
+def service_asks_again_and_again():
+    yield configure()
+    while True:
+        message = yield receive(block=False)
+        if message is None:
+            continue
+        yield clear()
+        if message.sender == 2:
+            yield send(message.sender, "ok")
+
+
+# 08-broker
+
+
+def solve_broker():
     yield configure()
     while True:
         message = yield receive(block=True)
@@ -516,8 +613,10 @@ BROKER = """def answer():
             yield send(message.data[0], message.data[1:])
         else:
             yield send(2, bytes([message.sender]) + message.data)
-"""
-LAST_CLIENT = """def answer():
+
+
+def broker_remembers_the_last_client():
+    client = 0
     yield configure()
     while True:
         message = yield receive(block=True)
@@ -527,14 +626,47 @@ LAST_CLIENT = """def answer():
         else:
             client = message.sender
             yield send(2, bytes([client]) + message.data)
-"""
-QUEUE = (
-    LAST_CLIENT.replace("configure()\n", "configure()\n    asked = []\n", 1)
-    .replace("client = message.sender\n", "asked.append(message.sender)\n")
-    .replace("bytes([client])", "b'?'")
-    .replace("send(client,", "send(asked.pop(0),")
-)
-FAIR = """def answer():
+
+
+def broker_expects_the_answers_in_order():
+    yield configure()
+    asked = []
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        if message.sender == 2:
+            yield send(asked.pop(0), message.data[1:])
+        else:
+            asked.append(message.sender)
+            yield send(2, b"?" + message.data)
+
+
+def broker_tells_an_answer_by_its_first_byte():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        if message.data[0] in (3, 4):
+            yield send(message.data[0], message.data[1:])
+        else:
+            yield send(2, bytes([message.sender]) + message.data)
+
+
+def broker_leaves_its_byte_on():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        if message.sender == 2:
+            yield send(message.data[0], message.data)
+        else:
+            yield send(2, bytes([message.sender]) + message.data)
+
+
+# 08-fair
+
+
+def solve_fair():
     yield configure()
     vms = yield vm_count()
     while True:
@@ -543,16 +675,26 @@ FAIR = """def answer():
             yield clear()
             while (yield vcpu_run(1)).code != 1:
                 yield clear()
-"""
-IN_TURN = """def answer():
+
+
+def fair_everybody_in_turn():
     yield configure()
     vms = yield vm_count()
     while True:
         for vm in range(1, vms):
             yield vcpu_run(vm)
             yield clear()
-"""
-WOKEN = """def answer():
+
+
+def fair_everybody_in_turn_and_never_clears():
+    yield configure()
+    vms = yield vm_count()
+    while True:
+        for vm in range(1, vms):
+            yield vcpu_run(vm)
+
+
+def fair_runs_vm_1_only_when_it_is_woken():
     yield configure()
     vms = yield vm_count()
     yield vcpu_run(1)
@@ -562,109 +704,113 @@ WOKEN = """def answer():
             while result.code == 2:
                 result = yield vcpu_run(result.vm_id)
             yield clear()
-"""
+
+
+def fair_knows_three_vms_only():
+    yield configure()
+    while True:
+        for vm in (2, 3):
+            yield vcpu_run(vm)
+            yield clear()
+            while (yield vcpu_run(1)).code != 1:
+                yield clear()
+
+
+def fair_follows_the_one_that_sends():
+    yield configure()
+    while True:
+        for _ in range(9):
+            yield vcpu_run(2)
+            yield clear()
+            while (yield vcpu_run(1)).code != 1:
+                yield clear()
+
+
 EXERCISES = (
     Exercise(
-        "08-route",
-        "the bytes that VM 0 sends to VM 1 so that “hi” goes VM 0 → VM 1 → VM 2 → VM 1 → VM 2 → VM 0.",
-        'bytes such as bytes([2, 0]) + b"hi"',
-        is_route,
-        judge_route,
-        (
+        id="08-route",
+        task="the bytes that VM 0 sends to VM 1 so that “hi” goes VM 0 → VM 1 → VM 2 → VM 1 → VM 2 → VM 0.",
+        wants='bytes such as bytes([2, 0]) + b"hi"',
+        accepts=is_route,
+        judge=judge_route,
+        hints=(
             "VM 0's call names the first receiver. The bytes say where each relay sends it next.",
             "The first relay, VM 1, takes the first byte off: it must be 2.",
             "After VM 1 come VM 2, VM 1, VM 2 and VM 0; the first is in VM 0's call: four bytes, and then “hi”.",
         ),
-        'answer = bytes([2, 1, 2, 0]) + b"hi"\n',
-        {
-            "names the first receiver too": ('answer = bytes([1, 2, 1, 2, 0]) + b"hi"\n', "cannot send to itself"),
-            "forgets the way home": ('answer = bytes([2, 1, 2]) + b"hi"\n', "there is no such VM"),
-            "takes a short cut": ('answer = bytes([2, 0]) + b"hi"\n', "It should go VM 0 → VM 1 → VM 2 → VM 1"),
-            "digits for bytes": ('answer = b"2120hi"\n', "VM 1's send to VM 50 was refused"),
+        solution=bytes([2, 1, 2, 0]) + b"hi",
+        wrong={
+            "names the first receiver too": (bytes([1, 2, 1, 2, 0]) + b"hi", "cannot send to itself"),
+            "forgets the way home": (bytes([2, 1, 2]) + b"hi", "there is no such VM"),
+            "takes a short cut": (bytes([2, 0]) + b"hi", "It should go VM 0 → VM 1 → VM 2 → VM 1"),
+            "digits for bytes": (b"2120hi", "VM 1's send to VM 50 was refused"),
         },
     ),
     Exercise(
-        "08-service",
-        "a service that answers “ok” to every message of VM 2, and nothing to anybody else.",
-        GUEST,
-        is_guest,
-        judge_service,
-        (
+        id="08-service",
+        task="a service that answers “ok” to every message of VM 2, and nothing to anybody else.",
+        wants=GUEST,
+        accepts=is_guest,
+        judge=judge_service,
+        hints=(
             "Who sent a message? There are two places that say so, and one of them anybody can write.",
             "The hypervisor says it: message.sender. What stands in message.data does not matter here.",
             "After the clear: if message.sender == 2: yield send(message.sender, “ok”).",
         ),
-        SERVICE,
-        {
-            "trusts the payload": (
-                SERVICE.replace("message.sender == 2", 'b"from 2" in message.data'), "It had written “from 2: open”"),
-            "wants both to be right": (
-                SERVICE.replace("message.sender == 2", 'message.sender == 2 and b"from 2" in message.data'),
-                "do not read who it claims to be"),
-            "forgets the yield": (SERVICE.replace("yield send", "send"), "Is there a `yield` before `send`"),
-            "takes VM 1 for VM 2": (SERVICE.replace("sender == 2", "sender == 1"), "is it reached?"),
-            "answers VM 0": (SERVICE.replace("send(message.sender", "send(0"), "It sends to VM 0"),
-            "has no loop": (SERVICE.replace("while True", "if True"), "A service needs a loop"),
-            "answers everybody": (
-                SERVICE.replace("message.sender == 2", "True"), "after “from 3: open”: compare message.sender"),
-            "does not clear what it ignores": (
-                SERVICE.replace("        yield clear()\n", "").replace("== 2:\n", "== 2:\n            yield clear()\n"),
-                "clear every one"),
-            "answers before it clears": (
-                SERVICE.replace("        yield clear()\n", "") + "        yield clear()\n",
-                "it answers before it clears"),
-            "insists on its answer": (
-                SERVICE.replace("yield send(message", "while -1 == (yield send(message").replace(
-                    '"ok")\n', '"ok")):\n                yield send(0, "full")\n'),
-                "Drop what is refused"),
-            "asks again and again": (
-                SERVICE.replace("True)\n", "False)\n        if message is None:\n            continue\n"),
-                "never gives the processor back"),
+        solution=solve_service,
+        wrong={
+            "trusts the payload": (service_trusts_the_payload, "It had written “from 2: open”"),
+            "wants both to be right": (service_wants_both_to_be_right, "do not read who it claims to be"),
+            "forgets the yield": (service_forgets_the_yield, "Is there a `yield` before `send`"),
+            "takes VM 1 for VM 2": (service_takes_vm_1_for_vm_2, "is it reached?"),
+            "answers VM 0": (service_answers_vm_0, "It sends to VM 0"),
+            "has no loop": (service_has_no_loop, "A service needs a loop"),
+            "answers everybody": (service_answers_everybody, "after “from 3: open”: compare message.sender"),
+            "does not clear what it ignores": (service_does_not_clear_what_it_ignores, "clear every one"),
+            "answers before it clears": (service_answers_before_it_clears, "it answers before it clears"),
+            "insists on its answer": (service_insists_on_its_answer, "Drop what is refused"),
+            "asks again and again": (service_asks_again_and_again, "never gives the processor back"),
         },
     ),
     Exercise(
-        "08-broker",
-        "a broker: VM 3 and VM 4 ask it, it asks VM 2, and each gets the answer to its own question.",
-        GUEST,
-        is_guest,
-        judge_broker,
-        (
+        id="08-broker",
+        task="a broker: VM 3 and VM 4 ask it, it asks VM 2, and each gets the answer to its own question.",
+        wants=GUEST,
+        accepts=is_guest,
+        judge=judge_broker,
+        hints=(
             "Two questions may be with VM 2 at a time, and their answers come back in any order. What comes back with "
             "each answer?",
             "The first byte that you send to VM 2 comes back with the answer. Let it say whose question it is.",
             "From VM 2: send(message.data[0], message.data[1:]). From others: send(2, bytes([message.sender]) + "
             "message.data).",
         ),
-        BROKER,
-        {
-            "remembers the last client": (LAST_CLIENT, "the answer for VM"),
-            "expects the answers in order": (QUEUE, "VM 2 answers newest first"),
-            "tells an answer by its first byte": (
-                BROKER.replace("message.sender == 2", "message.data[0] in (3, 4)"), "begins with the byte 3"),
-            "leaves its byte on": (BROKER.replace("message.data[1:]", "message.data"), "take your byte off"),
+        solution=solve_broker,
+        wrong={
+            "remembers the last client": (broker_remembers_the_last_client, "the answer for VM"),
+            "expects the answers in order": (broker_expects_the_answers_in_order, "VM 2 answers newest first"),
+            "tells an answer by its first byte": (broker_tells_an_answer_by_its_first_byte, "begins with the byte 3"),
+            "leaves its byte on": (broker_leaves_its_byte_on, "take your byte off"),
         },
     ),
     Exercise(
-        "08-fair",
-        "a primary under which every sender gets through to VM 1, and nobody is ever two messages ahead.",
-        GUEST,
-        is_guest,
-        judge_fair,
-        (
+        id="08-fair",
+        task="a primary under which every sender gets through to VM 1, and nobody is ever two messages ahead.",
+        wants=GUEST,
+        accepts=is_guest,
+        judge=judge_fair,
+        hints=(
             "A sender is refused as long as VM 1 has not cleared. So who must run between two senders?",
             "VM 1 may need more than one run: it is done when vcpu_run(1) gives code 1. Clear your own mailbox, too.",
             "For each vm of range(2, vms): run it, clear, then run VM 1 until its code is 1, with a clear after each.",
         ),
-        FAIR,
-        {
-            "everybody in turn": (IN_TURN, "fills the mailbox before the others"),
-            "everybody in turn, and never clears": (
-                IN_TURN.replace("            yield clear()\n", ""), "yours is full too"),
-            "runs VM 1 only when it is woken": (WOKEN, "does VM 1 run until it waits"),
-            "knows three VMs only": (FAIR.replace("range(2, vms)", "(2, 3)"), "VM 4 never ran"),
-            "follows the one that sends": (
-                FAIR.replace("        for vm in range(2, vms):\n            yield vcpu_run(vm)\n",
-                             "        for _ in range(9):\n            yield vcpu_run(2)\n"), "VM 3 never ran"),
+        solution=solve_fair,
+        wrong={
+            "everybody in turn": (fair_everybody_in_turn, "fills the mailbox before the others"),
+            "everybody in turn, and never clears": (fair_everybody_in_turn_and_never_clears, "yours is full too"),
+            "runs VM 1 only when it is woken": (fair_runs_vm_1_only_when_it_is_woken, "does VM 1 run until it waits"),
+            "knows three VMs only": (fair_knows_three_vms_only, "VM 4 never ran"),
+            "follows the one that sends": (fair_follows_the_one_that_sends, "VM 3 never ran"),
         },
     ),
-)  # fmt: skip
+)

@@ -1,19 +1,19 @@
-"""The texts of the course: whether links lead somewhere, pictures have words, and words and terms are right."""
+"""The texts of the course: whether words and terms are right."""
 
 import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from course_pages import terms
+
 from hfedu.course.exercises import exercises
-from hfedu.course.notebooks import Lesson, cells, lessons, source, text_of
-from hfedu.course.pages import terms
+from hfedu.course.markdown import CODE
+from hfedu.course.notebooks import Lesson, lessons, source, text_of
 from hfedu.course.predictions import predictions
 
 WORDS = Path(__file__).with_name("words.txt")
 """Words that are right here and in no dictionary, one a line."""
-CODE = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
-LINK = re.compile(r"\]\(([^)\s]+)\)|(?:href|src|srcset)=\"([^\"]+)\"")
 NOT_PROSE = re.compile(r"\]\([^)]*\)|https?://\S+|<[^>]*>")
 WORD = re.compile(r"(?<![\w.&])[A-Za-z]+(?:['’][a-z]+)?(?![\w(=])")
 
@@ -22,44 +22,6 @@ def other_pages() -> list[Path]:
     """The pages that are no lessons."""
     folder = source()[0]
     return [folder.parent / "README.md", *sorted(folder.rglob("*.md"))]
-
-
-def broken_links(path: Path) -> list[str]:
-    """Links to files, or to headings in them, that are not there. Other machines are not asked."""
-    failures = []
-    for link in (a or b for a, b in LINK.findall(CODE.sub("", text_of(path)))):
-        file, _, anchor = link.partition("#")
-        target = (path.parent / file).resolve() if file else path
-        if re.match(r"\w+:", link):
-            continue
-        if not target.exists():
-            failures.append(f"{path.name} links to {link}, which is not there")
-        elif anchor and anchor not in anchors(target):
-            failures.append(f"{path.name} links to {link}, and {target.name} has no such heading")
-    return failures
-
-
-def anchors(path: Path) -> set[str]:
-    """What a link may name in a page: JupyterLab's ids of a notebook's headings, GitHub's of a file's."""
-    headings = re.findall(r"^#+ (.+?)\s*$", CODE.sub("", text_of(path)), re.MULTILINE)
-    if path.suffix == ".ipynb":
-        return {heading.replace(" ", "-") for heading in headings}
-    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-def wordless_pictures(path: Path) -> list[str]:
-    """Pictures without a text for who cannot see them, in a page and in a notebook's outputs."""
-    text = CODE.sub("", text_of(path))
-    failures = [
-        f"{path.name}: the picture {target} has no alt text" for target in re.findall(r"!\[\s*\]\((.*?)\)", text)
-    ]
-    failures += [f"{path.name}: {tag} has no alt text" for tag in re.findall(r"<img\b(?![^>]*\balt=\"\w)[^>]*>", text)]
-    for cell in cells(path) if path.suffix == ".ipynb" else ():
-        for output in cell.get("outputs", ()):
-            kinds = [kind for kind in output.get("data", {}) if kind.startswith("image/")]
-            if not all(output["metadata"].get(kind, {}).get("alt") for kind in kinds):
-                failures.append(f"{path.name}: a picture of cell {cell['id']} has no alt text")
-    return failures
 
 
 def misspelt(name: str, text: str) -> list[str]:

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hfedu.course.arranged import REPAIRED, ArrangedSwitch, judge_order, ordered
-from hfedu.course.exercises import Exercise, Wrong, answer_of
-from hfedu.course.lesson05 import GUEST, result_of
-from hfedu.course.lesson10 import answerer, both, greeted, is_schedule, on_cpu, play, run_it, shortest, tried
+from hfedu.course.answers import without_source
+from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import is_function, is_guest, is_order, so_far
-from hfedu.guest.scripted import Script, configure, receive, send, vcpu_run
+from hfedu.course.shared.arranged import REPAIRED, ArrangedSwitch, judge_order, ordered
+from hfedu.course.shared.defects import ready, run_vm_1
+from hfedu.course.shared.orders import answerer, both, is_schedule, on_cpu, play, shortest, tried
+from hfedu.course.shared.scenes import is_function, is_guest, is_order, result_of, so_far
+from hfedu.course.shared.wants import GUEST
+from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
 from hfedu.hf.call import HF_MAILBOX_SEND, HF_VCPU_RUN
 from hfedu.hf.cpu import Vcpu, VcpuState
 from hfedu.hf.vm import Vm
@@ -27,27 +29,27 @@ RULES = tuple(i for i in INVARIANTS if i.name in ("live-once", "registers-kept",
 """What the race breaks."""
 
 
-def send_and_run() -> Any:
+def send_then_run() -> Any:
     """CPU 1 sends to VM 1, and runs it."""
     yield send(1, "hello")
     return (yield vcpu_run(1)).code
 
 
-def run_twice() -> Any:
+def run_vm_1_twice() -> Any:
     """CPU 0 runs VM 1, and once more when it is back."""
     yield vcpu_run(1)
     return (yield vcpu_run(1)).code
 
 
-def receiver() -> Any:
+def waits_once() -> Any:
     """VM 1 is there, and waits for one message."""
     yield configure()
     yield send(0, "here")
     yield receive(block=True)
 
 
-RACE = Scenario("race", "A receive against a send and a run.", greeted, (run_it, send_and_run), (receiver,))
-RETRY = Scenario("retry", "The race, and CPU 0 runs VM 1 twice.", greeted, (run_twice, send_and_run), (receiver,))
+RACE = Scenario("race", "A receive against a send and a run.", ready, (run_vm_1, send_then_run), (waits_once,))
+RETRY = Scenario("retry", "The race, and CPU 0 runs VM 1 twice.", ready, (run_vm_1_twice, send_then_run), (waits_once,))
 
 
 def fatal() -> Run:
@@ -239,7 +241,7 @@ def judge_try_again(answer: Script) -> Run:
 
     def scene(script: Script) -> Scenario:
         what = "CPU 0 runs VM 1 once, CPU 1 is yours."
-        return Scenario("your primary", what, greeted, (run_it, script), (answerer,))
+        return Scenario("your primary", what, ready, (run_vm_1, script), (answerer,))
 
     scenario = scene(answer)
     found = tried(scenario, (ANSWERS,), fixes=REPAIRED)
@@ -251,16 +253,26 @@ def judge_try_again(answer: Script) -> Run:
             sentence = (
                 "CPU 1 goes round for ever. CPU 0 runs VM 1 too: its vcpu_run may be told MESSAGE, and yours never is."
             )
-        right = scene(answer_of(AGAIN))
+        right = scene(without_source(solve_try_again))
         raise Wrong(f"Not in every order. The shortest that fails has {number} steps: {sentence}", *both(found, right))
     if not found.complete:
         raise Wrong(f"Too many states: {found.bounds} Write a `while` loop that keeps no count of its rounds.")
     return so_far(play(scenario, (), fixes=REPAIRED))
 
 
-MAY_RUN = """from hfedu.hf.cpu import VcpuState
+SWITCH = [
+    "save the vCPU's registers",
+    "take the vCPU's lock",
+    "mark its registers as saved",
+    "drop the vCPU's lock",
+    "restore the primary's registers",
+]
 
-def answer(vcpu):
+
+# 11-repair
+
+
+def solve_repair(vcpu):
     if vcpu.state is not VcpuState.READY or not vcpu.regs_available:
         return False
     vcpu.state = VcpuState.RUNNING
@@ -269,119 +281,212 @@ def answer(vcpu):
         vcpu.regs.set_retval(vcpu.forced_retval)
         vcpu.forced_retval = None
     return True
-"""
-AGAIN = """def answer():
+
+
+def repair_looks_at_the_state_only(vcpu):
+    if vcpu.state is not VcpuState.READY:
+        return False
+    vcpu.state = VcpuState.RUNNING
+    vcpu.regs_available = False
+    if vcpu.forced_retval is not None:
+        vcpu.regs.set_retval(vcpu.forced_retval)
+        vcpu.forced_retval = None
+    return True
+
+
+def repair_does_not_say_that_it_has_taken_it(vcpu):
+    if vcpu.state is not VcpuState.READY or not vcpu.regs_available:
+        return False
+    vcpu.state = VcpuState.RUNNING
+    if vcpu.forced_retval is not None:
+        vcpu.regs.set_retval(vcpu.forced_retval)
+        vcpu.forced_retval = None
+    return True
+
+
+def repair_forgets_the_result(vcpu):
+    if vcpu.state is not VcpuState.READY or not vcpu.regs_available:
+        return False
+    vcpu.state = VcpuState.RUNNING
+    vcpu.regs_available = False
+    return True
+
+
+def repair_keeps_the_result(vcpu):
+    if vcpu.state is not VcpuState.READY or not vcpu.regs_available:
+        return False
+    vcpu.state = VcpuState.RUNNING
+    vcpu.regs_available = False
+    if vcpu.forced_retval is not None:
+        vcpu.regs.set_retval(vcpu.forced_retval)
+    return True
+
+
+def repair_takes_0_for_nothing(vcpu):
+    if vcpu.state is not VcpuState.READY or not vcpu.regs_available:
+        return False
+    vcpu.state = VcpuState.RUNNING
+    vcpu.regs_available = False
+    if vcpu.forced_retval:
+        vcpu.regs.set_retval(vcpu.forced_retval)
+        vcpu.forced_retval = None
+    return True
+
+
+def repair_sets_x0_every_time(vcpu):
+    if vcpu.state is not VcpuState.READY or not vcpu.regs_available:
+        return False
+    vcpu.state = VcpuState.RUNNING
+    vcpu.regs_available = False
+    if True:
+        vcpu.regs.set_retval(vcpu.forced_retval or 0)
+        vcpu.forced_retval = None
+    return True
+
+
+def repair_leaves_it_ready(vcpu):
+    if vcpu.state is not VcpuState.READY or not vcpu.regs_available:
+        return False
+    vcpu.regs_available = False
+    if vcpu.forced_retval is not None:
+        vcpu.regs.set_retval(vcpu.forced_retval)
+        vcpu.forced_retval = None
+    return True
+
+
+def repair_takes_it_before_it_tests(vcpu):
+    if vcpu.state is not VcpuState.READY:
+        return False
+    vcpu.state = VcpuState.RUNNING
+    if not vcpu.regs_available:
+        return False
+    vcpu.regs_available = False
+    if vcpu.forced_retval is not None:
+        vcpu.regs.set_retval(vcpu.forced_retval)
+        vcpu.forced_retval = None
+    return True
+
+
+def repair_never(vcpu):
+    return False
+
+
+# 11-try-again
+
+
+def solve_try_again():
     yield send(1, "hello")
     while (yield clear()) == -1:
         yield vcpu_run(1)
-"""
-SWITCH = [
-    "save the vCPU's registers",
-    "take the vCPU's lock",
-    "mark its registers as saved",
-    "drop the vCPU's lock",
-    "restore the primary's registers",
-]
+
+
+def try_again_runs_once():
+    yield send(1, "hello")
+    yield vcpu_run(1)
+
+
+def try_again_runs_three_times():
+    yield send(1, "hello")
+    for _ in range(3):
+        yield vcpu_run(1)
+
+
+def try_again_waits_for_message():
+    yield send(1, "hello")
+    while (yield vcpu_run(1)).code != 3:
+        pass
+
+
+def try_again_does_not_send():
+    yield vcpu_run(1)
+
+
 EXERCISES = (
     Exercise(
-        "11-arrange-switch",
-        "the steps with which a CPU leaves a vCPU, in an order that is right whatever another CPU does meanwhile.",
-        "a list of the five steps as texts",
-        is_order,
-        judge_switch,
-        (
+        id="11-arrange-switch",
+        task="the steps with which a CPU leaves a vCPU, in an order that is right whatever another CPU does meanwhile.",
+        wants="a list of the five steps as texts",
+        accepts=is_order,
+        judge=judge_switch,
+        hints=(
             "Once the registers are marked as saved, and the lock is free, another CPU may take the vCPU.",
             "So they must be saved by then. And what is in the CPU must be saved before anything else is put there.",
             "Save; then take, mark, drop; restore after the save. More than one order is right.",
         ),
-        ordered(SWITCH, 0, 1, 2, 3, 4),
-        {
+        solution=ordered(SWITCH, 0, 1, 2, 3, 4),
+        wrong={
             "marks before it saves": (ordered(SWITCH, 1, 2, 3, 0, 4), "is live on CPU 0 and on"),
-            "restores before it saves": (
-                ordered(SWITCH, 4, 0, 1, 2, 3),
-                "you save are the primary's registers",
-            ),
-            "drops before it takes": (
-                ordered(SWITCH, 0, 3, 2, 1, 4),
-                "lock, which it does not hold",
-            ),
+            "restores before it saves": (ordered(SWITCH, 4, 0, 1, 2, 3), "you save are the primary's registers"),
+            "drops before it takes": (ordered(SWITCH, 0, 3, 2, 1, 4), "lock, which it does not hold"),
         },
-        tuple(ArrangedSwitch.pieces),
+        pieces=tuple(ArrangedSwitch.pieces),
     ),
     Exercise(
-        "11-repair",
-        "a function that takes the vCPU for a CPU if it may run: True, or False and nothing changed.",
-        "a function of one argument, the vCPU",
-        is_function,
-        judge_repair,
-        (
+        id="11-repair",
+        task="a function that takes the vCPU for a CPU if it may run: True, or False and nothing changed.",
+        wants="a function of one argument, the vCPU",
+        accepts=is_function,
+        judge=judge_repair,
+        hints=(
             "READY is not enough: vcpu.regs_available must be True as well.",
             "Once taken, the registers are no longer in memory: say so. And the result that waits must go into x0.",
             "State RUNNING, vcpu.regs_available = False, vcpu.regs.set_retval(vcpu.forced_retval) unless it is None.",
         ),
-        MAY_RUN,
-        {
-            "looks at the state only": (MAY_RUN.replace(" or not vcpu.regs_available", ""), "still breaks live-once"),
+        solution=solve_repair,
+        wrong={
+            "looks at the state only": (repair_looks_at_the_state_only, "still breaks live-once"),
             "does not say that it has taken it": (
-                MAY_RUN.replace("    vcpu.regs_available = False\n", ""), "but never set it to False"),
-            "forgets the result": (MAY_RUN[: MAY_RUN.index("    if vcpu.forced")] + "    return True\n",
-                                   "still breaks result-kept"),
-            "keeps the result": (MAY_RUN.replace("        vcpu.forced_retval = None\n", ""), "still in forced_retval"),
-            "takes 0 for nothing": (MAY_RUN.replace(" is not None", ""), "only None is not"),
-            "sets x0 every time": (
-                MAY_RUN.replace("if vcpu.forced_retval is not None", "if True").replace("retval)", "retval or 0)"),
-                "x0 changed"),
-            "leaves it READY": (MAY_RUN.replace("    vcpu.state = VcpuState.RUNNING\n", ""), "is still READY"),
-            "takes it before it tests": (
-                MAY_RUN.replace(" or not vcpu.regs_available", "").replace(
-                    "RUNNING\n", "RUNNING\n    if not vcpu.regs_available:\n        return False\n"),
-                "and change nothing"),
-            "never": ("def answer(vcpu):\n    return False\n", "VM 1 never runs"),
+                repair_does_not_say_that_it_has_taken_it,
+                "but never set it to False",
+            ),
+            "forgets the result": (repair_forgets_the_result, "still breaks result-kept"),
+            "keeps the result": (repair_keeps_the_result, "still in forced_retval"),
+            "takes 0 for nothing": (repair_takes_0_for_nothing, "only None is not"),
+            "sets x0 every time": (repair_sets_x0_every_time, "x0 changed"),
+            "leaves it READY": (repair_leaves_it_ready, "is still READY"),
+            "takes it before it tests": (repair_takes_it_before_it_tests, "and change nothing"),
+            "never": (repair_never, "VM 1 never runs"),
         },
     ),
     Exercise(
-        "11-lost-result",
-        "a schedule (a list of CPU numbers) of the race that breaks result-kept, and never live-once.",
-        "a list of CPU numbers such as [0] * 12 + [1] * 9",
-        is_schedule,
-        judge_lost_result,
-        (
+        id="11-lost-result",
+        task="a schedule (a list of CPU numbers) of the race that breaks result-kept, and never live-once.",
+        wants="a list of CPU numbers such as [0] * 12 + [1] * 9",
+        accepts=is_schedule,
+        judge=judge_lost_result,
+        hints=(
             "The send writes the result into the x0 in memory. Which later step of CPU 0 writes over it?",
             "CPU 0 must save after CPU 1's wake-up and before CPU 1 restores. Count in the table of steps.",
             "CPU 0 up to its save (16 steps), CPU 1 up to the wake-up (7) or a little further, then CPU 0's save.",
         ),
-        "answer = [0] * 16 + [1] * 10 + [0] + [1] * 5\n",
-        {
-            "the shortest way of above": ("answer = [0] * 15 + [1] * 15\n", "live twice"),
-            "CPU 0 first": ("answer = [0] * 40 + [1] * 40\n", "Let it save after the wake-up"),
-            "CPU 1 as soon as VM 1 waits": ("answer = [0] * 11 + [1] * 9\n", "it waits for VM 1's lock"),
-            "CPU 1 first": ("answer = [1] * 4 + [0] * 7\n", "woke nobody"),
+        solution=[0] * 16 + [1] * 10 + [0] + [1] * 5,
+        wrong={
+            "the shortest way of above": ([0] * 15 + [1] * 15, "live twice"),
+            "CPU 0 first": ([0] * 40 + [1] * 40, "Let it save after the wake-up"),
+            "CPU 1 as soon as VM 1 waits": ([0] * 11 + [1] * 9, "it waits for VM 1's lock"),
+            "CPU 1 first": ([1] * 4 + [0] * 7, "woke nobody"),
         },
     ),
     Exercise(
-        "11-try-again",
-        "a script for CPU 1 that sends “hello” to VM 1 and ends when VM 1 has answered, in every order.",
-        GUEST,
-        is_guest,
-        judge_try_again,
-        (
+        id="11-try-again",
+        task="a script for CPU 1 that sends “hello” to VM 1 and ends when VM 1 has answered, in every order.",
+        wants=GUEST,
+        accepts=is_guest,
+        judge=judge_try_again,
+        hints=(
             "WAIT_FOR_INTERRUPT may mean: not yet. So run VM 1 again. When is it enough?",
             "It may be CPU 0 that runs VM 1 and is told MESSAGE. But both CPUs are VM 0: its mailbox is yours too.",
             "clear() gives 0 once the answer has come: while (yield clear()) == -1: yield vcpu_run(1).",
         ),
-        AGAIN,
-        {
-            "runs once": (AGAIN[: AGAIN.index("    while")] + "    yield vcpu_run(1)\n", "READY and nobody runs it"),
-            "runs three times": (
-                AGAIN[: AGAIN.index("    while")] + "    for _ in range(3):\n        yield vcpu_run(1)\n",
-                "READY and nobody runs it"),
-            "waits for MESSAGE": (
-                'def answer():\n    yield send(1, "hello")\n    while (yield vcpu_run(1)).code != 3:\n        pass\n',
-                "its vcpu_run may be told MESSAGE"),
-            "does not send": ("def answer():\n    yield vcpu_run(1)\n", "nobody has sent to it"),
+        solution=solve_try_again,
+        wrong={
+            "runs once": (try_again_runs_once, "READY and nobody runs it"),
+            "runs three times": (try_again_runs_three_times, "READY and nobody runs it"),
+            "waits for MESSAGE": (try_again_waits_for_message, "its vcpu_run may be told MESSAGE"),
+            "does not send": (try_again_does_not_send, "nobody has sent to it"),
         },
     ),
-)  # fmt: skip
+)
 TERMS = {
     "live twice": "One vCPU runs on two physical CPUs at once.",
     "stale registers": "Registers in memory that are older than those the vCPU left with.",

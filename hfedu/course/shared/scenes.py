@@ -8,13 +8,14 @@ from typing import Any
 from hfedu import notebook
 from hfedu.course.exercises import Wrong
 from hfedu.errors import Mistake
-from hfedu.guest.scripted import Script
+from hfedu.guest.scripted import Script, clear, configure, receive, vcpu_run
 from hfedu.guest.toolchain import assemble
+from hfedu.hf.call import HF_VCPU_RUN, HF_VM_CONFIGURE, HfVcpuRun
 from hfedu.notebook import Machine, Run
 from hfedu.run import words
 from hfedu.run.kinds import Kind
 from hfedu.run.ramdisk import RamDisk
-from hfedu.run.recording import Event, Outcome
+from hfedu.run.recording import Actor, Event, Outcome
 from hfedu.run.stepper import Stepper
 
 MAX_TRAPS = 400
@@ -24,6 +25,14 @@ MAX_TRAPS = 400
 def boot(primary: Script, secondaries: Sequence[Script], title: str) -> Run:
     """Run scripted guests, few traps at most."""
     return notebook.boot(RamDisk(primary, list(secondaries)), max_traps=MAX_TRAPS, title=title)
+
+
+def reader() -> Any:
+    """Receives and clears, for ever."""
+    yield configure()
+    while True:
+        yield receive(block=True)
+        yield clear()
 
 
 def so_far(source: Machine | Stepper) -> Run:
@@ -96,13 +105,17 @@ def is_order(answer: Any) -> bool:
 
 def calls(run: Run, vm: int, function: int) -> list[Event]:
     """The calls of one hypercall that a VM made."""
-    made = [event for event in run.events if event.kind is Kind.HYPERCALL and event.actor.startswith(f"vm{vm}.")]
+    made = [
+        event
+        for event in run.events
+        if event.kind is Kind.HYPERCALL and (event.actor is not None and event.actor.vm == vm)
+    ]
     return [event for event in made if words.number(event) == function]
 
 
 def deliveries(run: Run, vm: int) -> list[Event]:
     """The events in which a message reached a VM's mailbox."""
-    return [event for event in run.events if event.kind is Kind.DELIVER and event.target == f"vm{vm}"]
+    return [event for event in run.events if event.kind is Kind.DELIVER and event.target == Actor(vm)]
 
 
 def delivered(run: Run, vm: int) -> list[bytes]:
@@ -117,7 +130,7 @@ def call_of(vm: int, function: int, number: int) -> Callable[[Run], Event]:
 
 def switch_to(vm: int, number: int) -> Callable[[Run], Event]:
     """Finds the `number`th switch (from 0) to a VM."""
-    return lambda run: [e for e in run.events if e.kind is Kind.SWITCH and e.target == f"vm{vm}.vcpu0"][number]
+    return lambda run: [e for e in run.events if e.kind is Kind.SWITCH and e.target == Actor(vm, 0)][number]
 
 
 def switch_after(find: Callable[[Run], Event]) -> Callable[[Run], Event]:
@@ -133,3 +146,67 @@ def state_after(path: str) -> Callable[[Run, Event], str]:
         return str(run.at(event.seq + len(list(effects)))[path])
 
     return read
+
+
+def in_turn(*vms: int, rounds: int = 1) -> Script:
+    """A primary that runs these VMs one after the other."""
+
+    def primary() -> Any:
+        for _ in range(rounds):
+            for vm in vms:
+                yield vcpu_run(vm)
+
+    return primary
+
+
+def traps(run: Run, vm: int) -> list[Event]:
+    """The traps of a VM."""
+    return [event for event in run.events if event.actor == Actor(vm, 0)]
+
+
+def last_trap(vm: int) -> Callable[[Run], Event]:
+    """Finds the last trap of a VM."""
+    return lambda run: traps(run, vm)[-1]
+
+
+def run_result(run: Run, event: Event) -> str:
+    """What an HF_VCPU_RUN gave, at once or by a switch, as the questions offer it."""
+    return "-1" if event.result == -1 % (1 << 64) else words.result(HF_VCPU_RUN, event.result or 0)
+
+
+def last_event(run: Run) -> Event:
+    """The end of a run."""
+    return run.events[-1]
+
+
+def result_of(run: Run, event: Event) -> str:
+    """The result of a call, as the questions offer it."""
+    return words.result(None, event.result or 0)
+
+
+def who_runs(run: Run, event: Event) -> str:
+    """Who holds the CPU after an event."""
+    return words.vm_of(run.at(event.seq)["cpu0.current"])
+
+
+def follow(vm: int) -> Any:
+    """Run a VM, and then whoever is woken, until nobody is: what the last `vcpu_run` returned."""
+    while (result := (yield vcpu_run(vm))).code == HfVcpuRun.WAKE_UP:
+        vm = result.vm_id
+    return result
+
+
+def unreachable(run: Run) -> str:
+    """Why nothing at all could be sent to VM 1."""
+    if any(event.result == 0 for event in calls(run, 1, HF_VM_CONFIGURE)):
+        return "it never gives the processor back. Let it wait for a message: receive(block=True)"
+    return "it must configure its pages"
+
+
+def compiled(make: Callable[[str], bytes], source: str) -> bytes:
+    """The image of a source text. `Wrong` with the compiler's first message."""
+    try:
+        return make(source)
+    except Mistake as mistake:
+        sentence = str(mistake)
+        raise Wrong(f"{sentence[0].upper()}{sentence[1:]}") from None

@@ -7,24 +7,26 @@ from typing import Any
 
 from hfedu import notebook
 from hfedu.course.exercises import Exercise, Wrong
-from hfedu.course.lesson05 import GUEST, result_of
-from hfedu.course.lesson08 import follow, unreachable
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import (
+from hfedu.course.shared.scenes import (
     MAX_TRAPS,
     boot,
     call_of,
     calls,
     delivered,
+    follow,
     is_function,
     is_guest,
     judge_all,
+    result_of,
     so_far,
     state_after,
     switch_after,
+    unreachable,
 )
+from hfedu.course.shared.wants import GUEST
 from hfedu.guest.rpc import rpc_read_request, rpc_reply, rpc_request, rpc_vcpu_run
-from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
+from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_VCPU_RUN
 from hfedu.history import FIXES, with_needs
 from hfedu.history.rpc import RPC_REPLY, RPC_REQUEST
@@ -32,7 +34,7 @@ from hfedu.notebook import Machine, Run
 from hfedu.run import words
 from hfedu.run.kinds import Kind
 from hfedu.run.ramdisk import RamDisk
-from hfedu.run.recording import Event
+from hfedu.run.recording import Actor, Event
 from hfedu.run.replay import Scenario
 from hfedu.run.stepper import Stepper
 
@@ -237,7 +239,7 @@ def reaches(sender: int, receiver: int, before: bool) -> bool:
 
     start = boot_before if before else boot
     run = start(primary, [secondary(vm) for vm in (1, 2, 3)], f"VM {sender} to VM {receiver}")
-    return any(e.kind is Kind.DELIVER and e.actor.startswith(f"vm{sender}.") for e in run.events)
+    return any(e.kind is Kind.DELIVER and (e.actor is not None and e.actor.vm == sender) for e in run.events)
 
 
 def judge_who_to_whom(answer: Callable[[int, int], Any]) -> None:
@@ -330,7 +332,7 @@ def translated(run: Run) -> None:
 
 def refused_because(run: Run) -> str:
     """Why there was no room for a message: what VM 1 did after its last send."""
-    made = [event for event in run.events if event.kind is Kind.HYPERCALL and event.actor == "vm1.vcpu0"]
+    made = [event for event in run.events if event.kind is Kind.HYPERCALL and event.actor == Actor(1, 0)]
     after = list(dropwhile(lambda event: words.number(event) != HF_MAILBOX_SEND, made))[1:2]
     if not any(event.result == 0 for event in calls(run, 1, HF_MAILBOX_CLEAR)):
         return "it never clears. rpc_ack() is clear() today."
@@ -373,7 +375,7 @@ def judge_regression(answer: tuple[str, Any]) -> Run:
     run, without = steps_of(script, busy_primary, fixes=others)
     _, repaired = steps_of(script, busy_primary, fixes=others | {defect})
     if without == repaired:
-        said = [event for event in run.events if event.actor == "vm1.vcpu0"]
+        said = [event for event in run.events if event.actor == Actor(1, 0)]
         did = "; ".join(words.label(event) for event in said) or "nothing"
         raise Wrong(
             f"With the repair and without it the machine does the same {len(without)} steps. VM 1 did: {did}. Your "
@@ -383,7 +385,29 @@ def judge_regression(answer: tuple[str, Any]) -> Run:
     return run
 
 
-TALLY = """def answer():
+# 09-who-to-whom
+
+
+def solve_who_to_whom(sender, receiver):
+    return (sender == 0) != (receiver == 0), sender != receiver
+
+
+def who_to_whom_forgets_the_replies(sender, receiver):
+    return sender == 0 != receiver, sender != receiver
+
+
+def who_to_whom_to_itself_too(sender, receiver):
+    return (sender == 0) != (receiver == 0), True
+
+
+def who_to_whom_everybody_to_everybody_before(sender, receiver):
+    return sender != receiver, sender != receiver
+
+
+# 09-translate
+
+
+def solve_translate():
     yield configure()
     totals = {}
     while True:
@@ -394,93 +418,186 @@ TALLY = """def answer():
             yield send(message.sender, str(total))
         else:
             totals[message.sender] = total + int(message.data)
-"""
-LATE = TALLY.replace("        yield clear()\n", "").replace(
-    "str(total))\n", "str(total))\n            yield clear()\n"
-) + ("            yield clear()\n")
-FINDING = """def script():
+
+
+def translate_replies_to_the_primary():
+    yield configure()
+    totals = {}
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        total = totals.get(message.sender, 0)
+        if message.data == b"total":
+            yield send(0, str(total))
+        else:
+            totals[message.sender] = total + int(message.data)
+
+
+def translate_one_total_for_all():
+    yield configure()
+    totals = {}
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        total = totals.get(0, 0)
+        if message.data == b"total":
+            yield send(message.sender, str(total))
+        else:
+            totals[0] = total + int(message.data)
+
+
+def translate_never_acknowledges():
+    yield configure()
+    totals = {}
+    while True:
+        message = yield receive(block=True)
+        total = totals.get(message.sender, 0)
+        if message.data == b"total":
+            yield send(message.sender, str(total))
+        else:
+            totals[message.sender] = total + int(message.data)
+
+
+def translate_calls_what_is_gone():
+    yield configure()
+    totals = {}
+    while True:
+        message = yield rpc_read_request()
+        yield clear()
+        total = totals.get(message.sender, 0)
+        if message.data == b"total":
+            yield send(message.sender, str(total))
+        else:
+            totals[message.sender] = total + int(message.data)
+
+
+def translate_starts_again_after_each_answer():
+    yield configure()
+    totals = {}
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        total = totals.pop(message.sender, 0)
+        if message.data == b"total":
+            yield send(message.sender, str(total))
+        else:
+            totals[message.sender] = total + int(message.data)
+
+
+def translate_a_reply_that_does_not_acknowledge():
+    yield configure()
+    totals = {}
+    while True:
+        message = yield receive(block=True)
+        total = totals.get(message.sender, 0)
+        if message.data == b"total":
+            yield send(message.sender, str(total))
+        else:
+            totals[message.sender] = total + int(message.data)
+            yield clear()
+
+
+def translate_acknowledges_after_the_reply():
+    yield configure()
+    totals = {}
+    while True:
+        message = yield receive(block=True)
+        total = totals.get(message.sender, 0)
+        if message.data == b"total":
+            yield send(message.sender, str(total))
+            yield clear()
+        else:
+            totals[message.sender] = total + int(message.data)
+            yield clear()
+
+
+# 09-regression
+
+
+def waits_for_a_message():
     yield configure()
     yield receive(block=True)
 
-answer = "blocked-state", script
-"""
+
+def waits_for_an_interrupt():
+    yield configure()
+    yield wait_for_interrupt()
+
+
+def looks_for_a_message():
+    yield configure()
+    yield receive(block=False)
+
+
+def finds_a_message():
+    yield configure()
+    yield send(0, "ready")
+    yield receive(block=True)
+
+
 EXERCISES = (
     Exercise(
-        "09-who-to-whom",
-        "a function that says whether a message could pass from one VM to another before the commit, and after.",
-        "a function of two numbers, sender and receiver",
-        is_function,
-        judge_who_to_whom,
-        (
+        id="09-who-to-whom",
+        task="a function that says whether a message could pass from one VM to another before the commit, and after.",
+        wants="a function of two numbers, sender and receiver",
+        accepts=is_function,
+        judge=judge_who_to_whom,
+        hints=(
             "Before: who could request, and from whom? Who could reply, and to whom?",
             "Before, one of the two was the primary and the other was not. After, the two need only differ.",
             "Return ((sender == 0) != (receiver == 0), sender != receiver).",
         ),
-        "def answer(sender, receiver):\n    return (sender == 0) != (receiver == 0), sender != receiver\n",
-        {
-            "forgets the replies": (
-                "def answer(sender, receiver):\n    return sender == 0 != receiver, sender != receiver\n",
-                "A secondary could reply"),
-            "to itself, too": (
-                "def answer(sender, receiver):\n    return (sender == 0) != (receiver == 0), True\n",
-                "No VM sends to itself"),
+        solution=solve_who_to_whom,
+        wrong={
+            "forgets the replies": (who_to_whom_forgets_the_replies, "A secondary could reply"),
+            "to itself, too": (who_to_whom_to_itself_too, "No VM sends to itself"),
             "everybody to everybody, before": (
-                "def answer(sender, receiver):\n    return sender != receiver, sender != receiver\n",
-                "Between two secondaries nothing could pass"),
+                who_to_whom_everybody_to_everybody_before,
+                "Between two secondaries nothing could pass",
+            ),
         },
     ),
     Exercise(
-        "09-translate",
-        "the tally, as a guest for mailboxes: a total for each VM, and room for the next message at once.",
-        GUEST,
-        is_guest,
-        judge_translate,
-        (
+        id="09-translate",
+        task="the tally, as a guest for mailboxes: a total for each VM, and room for the next message at once.",
+        wants=GUEST,
+        accepts=is_guest,
+        judge=judge_translate,
+        hints=(
             "rpc_read_request() becomes receive(), rpc_ack() clear(). rpc_reply(…) did two things: each needs a call.",
             "In which order did rpc_reply do them? And now that everybody can ask: whose total is it, and who gets it?",
             "receive, then clear; a dict of totals by message.sender; for “total” send(message.sender, str(total)).",
         ),
-        TALLY,
-        {
-            "replies to the primary": (
-                TALLY.replace("send(message.sender", "send(0"), "a send goes where you say"),
-            "one total for all": (
-                TALLY.replace("totals.get(message.sender, 0)", "totals.get(0, 0)").replace(
-                    "totals[message.sender]", "totals[0]"), "a total of its own"),
-            "never acknowledges": (TALLY.replace("        yield clear()\n", ""), "rpc_ack() is clear() today"),
-            "calls what is gone": (
-                TALLY.replace("receive(block=True)", "rpc_read_request()"), "still calls rpc_read_request"),
-            "starts again after each answer": (
-                TALLY.replace("total = totals.get(", "total = totals.pop("), "send the total, and keep it"),
-            "a reply that does not acknowledge": (
-                LATE.replace("str(total))\n            yield clear()\n", "str(total))\n"), "a call of its own"),
-            "acknowledges after the reply": (LATE, "must wait until it runs again"),
+        solution=solve_translate,
+        wrong={
+            "replies to the primary": (translate_replies_to_the_primary, "a send goes where you say"),
+            "one total for all": (translate_one_total_for_all, "a total of its own"),
+            "never acknowledges": (translate_never_acknowledges, "rpc_ack() is clear() today"),
+            "calls what is gone": (translate_calls_what_is_gone, "still calls rpc_read_request"),
+            "starts again after each answer": (translate_starts_again_after_each_answer, "send the total, and keep it"),
+            "a reply that does not acknowledge": (translate_a_reply_that_does_not_acknowledge, "a call of its own"),
+            "acknowledges after the reply": (translate_acknowledges_after_the_reply, "must wait until it runs again"),
         },
     ),
     Exercise(
-        "09-regression",
-        "a defect that came with the commit, and a script of VM 1 that shows it: the machine does other steps with its "
-        "repair than without.",
-        'a pair of an id and a scripted guest, such as ("timer-inverted", guest)',
-        is_finding,
-        judge_regression,
-        (
+        id="09-regression",
+        task="a defect that came with the commit, and a script of VM 1 that shows it: the machine does other "
+        "steps with its repair than without.",
+        wants='a pair of an id and a scripted guest, such as ("timer-inverted", guest)',
+        accepts=is_finding,
+        judge=judge_regression,
+        hints=(
             "Which hunk replaces something that was right by something wrong? Compare the two lists of steps above.",
             "It is in api_mailbox_receive, and only one of its ways to end leads there.",
             "VM 1 must wait: configure, then receive(block=True) while there is no message. The id is blocked-state or "
             "nested-locks.",
         ),
-        FINDING,
-        {
-            "a defect that was there before": (
-                FINDING.replace("receive(block=True)", "wait_for_interrupt()").replace("blocked-state", "no-interrupt"),
-                "it was there before"),
-            "waits in the other way": (
-                FINDING.replace("receive(block=True)", "wait_for_interrupt()"), "WFI: waits"),
-            "does not wait": (FINDING.replace("block=True", "block=False"), "receive() = -1"),
-            "a message is there already": (
-                FINDING.replace("    yield receive", '    yield send(0, "ready")\n    yield receive').replace(
-                    "blocked-state", "nested-locks"), "receive(block) = VM 0, 5 B"),
+        solution=("blocked-state", waits_for_a_message),
+        wrong={
+            "a defect that was there before": (("no-interrupt", waits_for_an_interrupt), "it was there before"),
+            "waits in the other way": (("blocked-state", waits_for_an_interrupt), "WFI: waits"),
+            "does not wait": (("blocked-state", looks_for_a_message), "receive() = -1"),
+            "a message is there already": (("nested-locks", finds_a_message), "receive(block) = VM 0, 5 B"),
         },
     ),
-)  # fmt: skip
+)

@@ -6,9 +6,19 @@ from typing import Any
 
 from hfedu import notebook
 from hfedu.course.exercises import Exercise, Wrong
-from hfedu.course.lesson01 import in_turn, last_trap, traps
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import MAX_TRAPS, as_tuple, boot, calls, image, is_function, is_source
+from hfedu.course.shared.scenes import (
+    MAX_TRAPS,
+    as_tuple,
+    boot,
+    calls,
+    image,
+    in_turn,
+    is_function,
+    is_source,
+    last_trap,
+    traps,
+)
 from hfedu.guest.scripted import configure, load
 from hfedu.guest.toolchain import assemble
 from hfedu.hf import mm
@@ -258,23 +268,7 @@ def astray(fault: Event, run: Run) -> str:
     return f"Your guest touched {far:#x}, and that is not its own."
 
 
-DECODE = """def answer(descriptor, level):
-    if descriptor & 1 == 0:
-        return "fault", None
-    address = descriptor & 0xfffffffff000
-    if level == 3:
-        return "page", address
-    return ("table" if descriptor & 2 else "block"), address
-"""
-FAULTS = """def answer(vm, address):
-    if vm == 0:
-        return 0x40001000 <= address < 0x4004a000 or 0x40f00000 <= address < 0x41000000
-    if 0x9000000 <= address < 0x9001000:
-        return False
-    first = 0x40f80000 if vm == 1 else 0x40f00000
-    return not first <= address < first + 0x80000
-"""
-FILL = """answer = '''
+FILL = """
     mov  x1, #0x40f00000    // page 0
     mov  x2, #1
 again:
@@ -284,101 +278,211 @@ again:
     cmp  x2, #128
     b.ne again
     wfi
-'''
 """
-SPLIT = "def answer(ipa):\n    return ipa >> 39 & 511, ipa >> 30 & 511, ipa >> 21 & 511, ipa >> 12 & 511, ipa & 4095\n"
 OF_TWO = "a function of two numbers"
+
+
+# 02-split
+
+
+def solve_split(ipa):
+    return ipa >> 39 & 511, ipa >> 30 & 511, ipa >> 21 & 511, ipa >> 12 & 511, ipa & 4095
+
+
+def split_level_3_first(ipa):
+    return *(ipa >> shift & 511 for shift in (12, 21, 30, 39)), ipa & 4095
+
+
+def split_indexes_of_8_bits(ipa):
+    return ipa >> 39 & 255, ipa >> 30 & 255, ipa >> 21 & 255, ipa >> 12 & 255, ipa & 4095
+
+
+def split_an_offset_of_9_bits(ipa):
+    return ipa >> 39 & 511, ipa >> 30 & 511, ipa >> 21 & 511, ipa >> 12 & 511, ipa & 511
+
+
+# 02-decode
+
+
+def solve_decode(descriptor, level):
+    if descriptor & 1 == 0:
+        return "fault", None
+    address = descriptor & 0xFFFFFFFFF000
+    if level == 3:
+        return "page", address
+    return ("table" if descriptor & 2 else "block"), address
+
+
+def decode_what_is_not_0_is_mapped(descriptor, level):
+    if descriptor == 0:
+        return "fault", None
+    address = descriptor & 0xFFFFFFFFF000
+    if level == 3:
+        return "page", address
+    return ("table" if descriptor & 2 else "block"), address
+
+
+def decode_bit_1_always_means_table(descriptor, level):
+    if descriptor & 1 == 0:
+        return "fault", None
+    address = descriptor & 0xFFFFFFFFF000
+    return ("table" if descriptor & 2 else "block"), address
+
+
+def decode_the_address_cut_to_32_bits(descriptor, level):
+    if descriptor & 1 == 0:
+        return "fault", None
+    address = descriptor & 0xFFFFF000
+    if level == 3:
+        return "page", address
+    return ("table" if descriptor & 2 else "block"), address
+
+
+def decode_the_upper_bits_left_in_the_address(descriptor, level):
+    if descriptor & 1 == 0:
+        return "fault", None
+    address = descriptor & ~0xFFF
+    if level == 3:
+        return "page", address
+    return ("table" if descriptor & 2 else "block"), address
+
+
+# 02-faults
+
+
+def solve_faults(vm, address):
+    if vm == 0:
+        return 0x40001000 <= address < 0x4004A000 or 0x40F00000 <= address < 0x41000000
+    if 0x9000000 <= address < 0x9001000:
+        return False
+    first = 0x40F80000 if vm == 1 else 0x40F00000
+    return not first <= address < first + 0x80000
+
+
+def faults_the_primary_may_read_everything(vm, address):
+    first = 0x40F80000 if vm == 1 else 0x40F00000
+    uart = 0x9000000 <= address < 0x9001000
+    return vm != 0 and not uart and not first <= address < first + 0x80000
+
+
+def faults_the_hypervisor_is_left_to_the_primary(vm, address):
+    if vm == 0:
+        return 0x40F00000 <= address < 0x41000000
+    if 0x9000000 <= address < 0x9001000:
+        return False
+    first = 0x40F80000 if vm == 1 else 0x40F00000
+    return not first <= address < first + 0x80000
+
+
+def faults_no_device_for_secondaries(vm, address):
+    if vm == 0:
+        return 0x40001000 <= address < 0x4004A000 or 0x40F00000 <= address < 0x41000000
+    if False:
+        return False
+    first = 0x40F80000 if vm == 1 else 0x40F00000
+    return not first <= address < first + 0x80000
+
+
+def faults_all_of_the_ram_is_everybodys(vm, address):
+    return not 0x40000000 <= address < 0x41000000
+
+
+def faults_leaves_the_last_address_out(vm, address):
+    if vm == 0:
+        return 0x40001000 <= address < 0x4004A000 or 0x40F00000 <= address < 0x41000000
+    if 0x9000000 <= address < 0x9001000:
+        return False
+    first = 0x40F80000 if vm == 1 else 0x40F00000
+    return not first <= address < first + 0x7FFFF
+
+
 EXERCISES = (
     Exercise(
-        "02-split",
-        "a function that takes an address apart: its indexes at levels 0 to 3, and its offset in the page.",
-        "a function of one number",
-        is_function,
-        judge_split,
-        (
+        id="02-split",
+        task="a function that takes an address apart: its indexes at levels 0 to 3, and its offset in the page.",
+        wants="a function of one number",
+        accepts=is_function,
+        judge=judge_split,
+        hints=(
             "The offset has 12 bits, because a page has 4096 bytes. An index has 9: a table has 512 entries.",
             "The index at level 3 is ipa >> 12 & 511. Each level further up is 9 bits higher.",
             "Return ipa >> 39 & 511, ipa >> 30 & 511, ipa >> 21 & 511, ipa >> 12 & 511, ipa & 4095.",
         ),
-        SPLIT,
-        {
-            "level 3 first": (
-                "def answer(ipa):\n    return *(ipa >> shift & 511 for shift in (12, 21, 30, 39)), ipa & 4095\n",
-                "it is (0, 1, 7, 384, 0)"),
-            "indexes of 8 bits": (SPLIT.replace("511", "255"), "it is (0, 1, 7, 384, 0)"),
-            "an offset of 9 bits": (SPLIT.replace("4095", "511"), "1656)"),
+        solution=solve_split,
+        wrong={
+            "level 3 first": (split_level_3_first, "it is (0, 1, 7, 384, 0)"),
+            "indexes of 8 bits": (split_indexes_of_8_bits, "it is (0, 1, 7, 384, 0)"),
+            "an offset of 9 bits": (split_an_offset_of_9_bits, "1656)"),
         },
     ),
     Exercise(
-        "02-decode",
-        "a function of a descriptor and its level that gives its kind and the address that it holds.",
-        OF_TWO,
-        is_function,
-        judge_decode,
-        (
+        id="02-decode",
+        task="a function of a descriptor and its level that gives its kind and the address that it holds.",
+        wants=OF_TWO,
+        accepts=is_function,
+        judge=judge_decode,
+        hints=(
             "Look at bit 0 first, then at the level, then at bit 1.",
             "What is valid at level 3 is a page. At the levels above, bit 1 tells a table from a block.",
             "if descriptor & 1 == 0: a fault. Else the kind is page at level 3, table if descriptor & 2, and block if "
             "not.",
         ),
-        DECODE,
-        {
-            "what is not 0 is mapped": (DECODE.replace("descriptor & 1 == 0", "descriptor == 0"), "it is a fault"),
-            "bit 1 always means table": (
-                DECODE.replace('    if level == 3:\n        return "page", address\n', ""), "it is a page"),
-            "the address cut to 32 bits": (
-                DECODE.replace("0xfffffffff000", "0xfffff000"), "it is a block at 0x8000000000"),
+        solution=solve_decode,
+        wrong={
+            "what is not 0 is mapped": (decode_what_is_not_0_is_mapped, "it is a fault"),
+            "bit 1 always means table": (decode_bit_1_always_means_table, "it is a page"),
+            "the address cut to 32 bits": (decode_the_address_cut_to_32_bits, "it is a block at 0x8000000000"),
             "the upper bits left in the address": (
-                DECODE.replace("0xfffffffff000", "~0xfff"), "it is a page at 0x9000000"),
+                decode_the_upper_bits_left_in_the_address,
+                "it is a page at 0x9000000",
+            ),
         },
     ),
     Exercise(
-        "02-faults",
-        "a function of a VM and an address that says whether the VM's load from there faults: True or False.",
-        OF_TWO,
-        is_function,
-        judge_faults,
-        (
+        id="02-faults",
+        task="a function of a VM and an address that says whether the VM's load from there faults: True or False.",
+        wants=OF_TWO,
+        accepts=is_function,
+        judge=judge_faults,
+        hints=(
             "Print run.stage2(vm) for each of the three VMs. What is not in the table faults.",
             "A secondary has two ranges, its memory and the page of the serial line's device. The primary lacks two.",
             "It lacks 0x40001000 to 0x40049fff, the hypervisor, and 0x40f00000 to 0x40ffffff, the secondaries.",
         ),
-        FAULTS,
-        {
-            "the primary may read everything": (
-                "def answer(vm, address):\n    first = 0x40f80000 if vm == 1 else 0x40f00000\n"
-                "    uart = 0x9000000 <= address < 0x9001000\n"
-                "    return vm != 0 and not uart and not first <= address < first + 0x80000\n",
-                "the address belongs to VM 2"),
+        solution=solve_faults,
+        wrong={
+            "the primary may read everything": (faults_the_primary_may_read_everything, "the address belongs to VM 2"),
             "the hypervisor is left to the primary": (
-                FAULTS.replace("0x40001000 <= address < 0x4004a000 or ", ""), "For VM 0 and 0x40001000"),
-            "no device for secondaries": (
-                FAULTS.replace("0x9000000 <= address < 0x9001000", "False"), "Stage 2 of VM 1 maps it"),
-            "all of the RAM is everybody's": (
-                "def answer(vm, address):\n    return not 0x40000000 <= address < 0x41000000\n",
-                "For VM 1 and 0x40f00000"),
-            "leaves the last address out": (FAULTS.replace("+ 0x80000", "+ 0x7ffff"), "For VM 1 and 0x40ffffff"),
+                faults_the_hypervisor_is_left_to_the_primary,
+                "For VM 0 and 0x40001000",
+            ),
+            "no device for secondaries": (faults_no_device_for_secondaries, "Stage 2 of VM 1 maps it"),
+            "all of the RAM is everybody's": (faults_all_of_the_ram_is_everybodys, "For VM 1 and 0x40f00000"),
+            "leaves the last address out": (faults_leaves_the_last_address_out, "For VM 1 and 0x40ffffff"),
         },
     ),
     Exercise(
-        "02-fill",
-        "a guest for VM 2 that writes the number n into the first 8 bytes of its page n, for n = 1 to 127, and waits.",
-        "assembly as a text",
-        is_source,
-        judge_fill,
-        (
+        id="02-fill",
+        task="a guest for VM 2 that writes the number n into the first 8 bytes of its page n, for n = 1 "
+        "to 127, and waits.",
+        wants="assembly as a text",
+        accepts=is_source,
+        judge=judge_fill,
+        hints=(
             "VM 2's memory begins at 0x40f00000, and its 512 KiB are 128 pages of 0x1000 bytes.",
             "`str x2, [x1]` stores x2 at the address in x1. `cmp x2, #128` and `b.ne again` make a loop.",
             "In the loop: add x1, x1, #0x1000; str x2, [x1]; add x2, x2, #1; cmp x2, #128; b.ne again. After it: wfi.",
         ),
-        FILL,
-        {
+        solution=FILL,
+        wrong={
             "one page too far": (FILL.replace("#128", "#129"), "one page too far"),
             "one page too few": (FILL.replace("#128", "#127"), "Page 127, at 0x40f7f000, begins with 0"),
             "memory begins at 0": (FILL.replace("mov  x1, #0x40f00000", "mov  x1, #0"), "does not begin at 0"),
             "over its own code": (
-                FILL.replace("    mov  x2, #1", "    str  x1, [x1]\n    mov  x2, #1"), "your guest's own code"),
+                FILL.replace("    mov  x2, #1", "    str  x1, [x1]\n    mov  x2, #1"),
+                "your guest's own code",
+            ),
             "does not wait": (FILL.replace("    wfi\n", ""), "Does it end with wfi?"),
         },
     ),
-)  # fmt: skip
+)

@@ -4,17 +4,26 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from hfedu.course.arranged import KEPT, ArrangedSend, judge_order, ordered
-from hfedu.course.defects import ready, run_vm_1, send_and_run
-from hfedu.course.defects import receiver as waits_once
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import boot, call_of, calls, delivered, is_guest, is_order, state_after
+from hfedu.course.shared.arranged import KEPT, ArrangedSend, judge_order, ordered
+from hfedu.course.shared.defects import ready, run_vm_1, send_and_run
+from hfedu.course.shared.defects import receiver as waits_once
+from hfedu.course.shared.scenes import (
+    boot,
+    call_of,
+    calls,
+    delivered,
+    is_guest,
+    is_order,
+    result_of,
+    state_after,
+    who_runs,
+)
+from hfedu.course.shared.wants import GUEST
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
 from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_VM_CONFIGURE
 from hfedu.notebook import Run
-from hfedu.run import words
-from hfedu.run.recording import Event
 from hfedu.run.replay import Scenario
 
 
@@ -50,16 +59,6 @@ def nobody_waits() -> Run:
         yield receive(block=True)
 
     return boot(primary, [receiver], "VM 1 is busy, VM 0 sends")
-
-
-def result_of(run: Run, event: Event) -> str:
-    """The result of a call, as the questions offer it."""
-    return words.result(None, event.result or 0)
-
-
-def who_runs(run: Run, event: Event) -> str:
-    """Who holds the CPU after an event."""
-    return words.vm_of(run.at(event.seq)["cpu0.current"])
 
 
 SENDS = call_of(0, HF_MAILBOX_SEND, 0)
@@ -211,7 +210,6 @@ def judge_decode(answer: Callable[[int], Any]) -> None:
             raise Wrong(f"For {value:#x} your function gave {got!r}: the sender is {sender}, the size {size} bytes.")
 
 
-GUEST = "a scripted guest (a generator function: def guest(): yield configure() ...)"
 SEND = [
     "check the size",
     "check that the mailbox is EMPTY",
@@ -219,114 +217,164 @@ SEND = [
     "set the mailbox's state",
     "wake the vCPU that waits",
 ]
-MEETING = Scenario(
+SEND_AGAINST_RUN = Scenario(
     "send and run", "A send against a run of the receiver.", ready, (run_vm_1, send_and_run), (waits_once,)
 )
+
+
+# 05-decode
+
+
+def solve_decode(value):
+    return value & 0xFFFF, value >> 32
+
+
+def decode_the_two_swapped(value):
+    return value >> 32, value & 0xFFFF
+
+
+def decode_size_in_16_bits(value):
+    return value & 0xFFFF, value >> 32 & 0xFFFF
+
+
+# 05-echo
+
+
+def solve_echo():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        yield send(message.sender, message.data)
+
+
+def echo_never_clears():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield send(message.sender, message.data)
+
+
+def echo_answers_the_primary_only():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        yield send(0, message.data)
+
+
+def echo_answers_once():
+    yield configure()
+    message = yield receive(block=True)
+    yield clear()
+    yield send(message.sender, message.data)
+
+
+def echo_does_not_configure():
+    yield receive(block=True)
+
+
+# 05-guard
+
+
+def solve_guard():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        if message.sender == 0:
+            yield send(0, message.data)
+
+
+def guard_does_not_clear_what_it_ignores():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        if message.sender == 0:
+            yield clear()
+            yield send(0, message.data)
+
+
 EXERCISES = (
     Exercise(
-        "05-arrange-send",
-        "the steps of the hypervisor's send in a right order. A check that fails ends the send.",
-        "a list of the five steps as texts",
-        is_order,
-        partial(judge_order, ArrangedSend, SEND, MEETING, KEPT),
-        (
+        id="05-arrange-send",
+        task="the steps of the hypervisor's send in a right order. A check that fails ends the send.",
+        wants="a list of the five steps as texts",
+        accepts=is_order,
+        judge=partial(judge_order, ArrangedSend, SEND, SEND_AGAINST_RUN, KEPT),
+        hints=(
             "A send that fails changes nothing. So what comes before anything is changed?",
             "The state says whether a vCPU waits, and a vCPU that was woken waits no more. And what is it told when it "
             "wakes up?",
             "Both checks, in any order; then copy and state, in any order; then wake.",
         ),
-        ordered(SEND, 0, 1, 2, 3, 4),
-        {
+        solution=ordered(SEND, 0, 1, 2, 3, 4),
+        wrong={
             "copies before it checks": (
                 ordered(SEND, 0, 2, 1, 3, 4),
                 "VM 1 receives “two” from VM 0. With a right order: “one” from VM 0",
             ),
             "wakes before it copies": (ordered(SEND, 0, 1, 3, 4, 2), "VM 1 receives no bytes"),
-            "wakes before it sets the state": (
-                ordered(SEND, 0, 1, 2, 4, 3),
-                "VM 1's clear returns -1",
-            ),
+            "wakes before it sets the state": (ordered(SEND, 0, 1, 2, 4, 3), "VM 1's clear returns -1"),
             "sets the state before it checks it": (
                 ordered(SEND, 0, 3, 1, 2, 4),
                 "sends it “one”. The send returns -1. With a right order: 0.",
             ),
             "checks the size last": (ordered(SEND, 1, 2, 3, 4, 0), "copy faulted"),
         },
-        tuple(ArrangedSend.pieces),
+        pieces=tuple(ArrangedSend.pieces),
     ),
     Exercise(
-        "05-decode",
-        "a function that takes the result of HF_MAILBOX_RECEIVE apart into (sender, size).",
-        "a function of one number",
-        callable,
-        judge_decode,
-        (
+        id="05-decode",
+        task="a function that takes the result of HF_MAILBOX_RECEIVE apart into (sender, size).",
+        wants="a function of one number",
+        accepts=callable,
+        judge=judge_decode,
+        hints=(
             "The sender is in bits 0 to 15, the size in bits 32 to 63.",
             "`value & 0xffff` keeps the lowest 16 bits, `value >> 32` throws the lowest 32 bits away.",
             "Return a tuple: (value & 0xffff, value >> 32).",
         ),
-        "def answer(value):\n    return value & 0xffff, value >> 32\n",
-        {
-            "the two swapped": ("def answer(value):\n    return value >> 32, value & 0xffff\n", "the sender is 0"),
-            "size in 16 bits": ("def answer(value):\n    return value & 0xffff, value >> 32 & 0xffff\n", "65537 bytes"),
+        solution=solve_decode,
+        wrong={
+            "the two swapped": (decode_the_two_swapped, "the sender is 0"),
+            "size in 16 bits": (decode_size_in_16_bits, "65537 bytes"),
         },
     ),
     Exercise(
-        "05-echo",
-        "a guest that sends every message back to whoever sent it, for ever.",
-        GUEST,
-        is_guest,
-        judge_echo,
-        (
+        id="05-echo",
+        task="a guest that sends every message back to whoever sent it, for ever.",
+        wants=GUEST,
+        accepts=is_guest,
+        judge=judge_echo,
+        hints=(
             "Before the loop: configure(). In the loop: receive, then clear, then send.",
             "`message = yield receive(block=True)` gives message.sender and message.data.",
             "The loop's last line: yield send(message.sender, message.data).",
         ),
-        "def answer():\n    yield configure()\n    while True:\n        message = yield receive(block=True)\n"
-        "        yield clear()\n        yield send(message.sender, message.data)\n",
-        {
-            "never clears": (
-                "def answer():\n    yield configure()\n    while True:\n        message = yield receive(block=True)\n"
-                "        yield send(message.sender, message.data)\n",
-                "never cleared its mailbox",
-            ),
-            "answers the primary only": (
-                "def answer():\n    yield configure()\n    while True:\n        message = yield receive(block=True)\n"
-                "        yield clear()\n        yield send(0, message.data)\n",
-                "VM 2 sent",
-            ),
-            "answers once": (
-                "def answer():\n    yield configure()\n    message = yield receive(block=True)\n    yield clear()\n"
-                "    yield send(message.sender, message.data)\n",
-                "answers only once",
-            ),
-            "does not configure": ("def answer():\n    yield receive(block=True)\n", "has not configured"),
+        solution=solve_echo,
+        wrong={
+            "never clears": (echo_never_clears, "never cleared its mailbox"),
+            "answers the primary only": (echo_answers_the_primary_only, "VM 2 sent"),
+            "answers once": (echo_answers_once, "answers only once"),
+            "does not configure": (echo_does_not_configure, "has not configured"),
         },
     ),
     Exercise(
-        "05-guard",
-        "an echo that answers VM 0 only and silently drops what others send.",
-        GUEST,
-        is_guest,
-        judge_guard,
-        (
+        id="05-guard",
+        task="an echo that answers VM 0 only and silently drops what others send.",
+        wants=GUEST,
+        accepts=is_guest,
+        judge=judge_guard,
+        hints=(
             "The hypervisor names the sender, and no guest can forge that: message.sender.",
             "Clear every message, also one that you ignore: else the mailbox stays full.",
             "After the clear: if message.sender == 0: yield send(0, message.data).",
         ),
-        "def answer():\n    yield configure()\n    while True:\n        message = yield receive(block=True)\n"
-        "        yield clear()\n        if message.sender == 0:\n            yield send(0, message.data)\n",
-        {
-            "answers everybody": (
-                "def answer():\n    yield configure()\n    while True:\n        message = yield receive(block=True)\n"
-                "        yield clear()\n        yield send(message.sender, message.data)\n",
-                "VM 2 got an answer",
-            ),
-            "does not clear what it ignores": (
-                "def answer():\n    yield configure()\n    while True:\n        message = yield receive(block=True)\n"
-                "        if message.sender == 0:\n            yield clear()\n            yield send(0, message.data)\n",
-                "must be cleared too",
-            ),
+        solution=solve_guard,
+        wrong={
+            "answers everybody": (solve_echo, "VM 2 got an answer"),
+            "does not clear what it ignores": (guard_does_not_clear_what_it_ignores, "must be cleared too"),
         },
     ),
 )

@@ -5,11 +5,12 @@ from functools import cache
 from typing import Any
 
 from hfedu import notebook
-from hfedu.course.defects import ready, receiver, run_vm_1, send_and_run, send_hello
-from hfedu.course.exercises import Exercise, Wrong, answer_of
+from hfedu.course.answers import without_source
+from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import MAX_TRAPS, boot, call_of, calls, delivered, state_after
-from hfedu.course.wrong import (
+from hfedu.course.shared.defects import ready, receiver, run_vm_1, send_and_run, send_hello
+from hfedu.course.shared.scenes import MAX_TRAPS, boot, call_of, calls, delivered, state_after
+from hfedu.course.shared.wrong import (
     CheckedBeforeLock,
     ClearsUnread,
     LocksSwapped,
@@ -25,12 +26,13 @@ from hfedu.course.wrong import (
 from hfedu.guest.scripted import clear, configure, hvc, load, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE
 from hfedu.hf.hypervisor import Hypervisor
+from hfedu.hf.vm import MailboxState
 from hfedu.history import FIXES, abi, with_needs
 from hfedu.notebook import Run
 from hfedu.run.explorer import explore
 from hfedu.run.invariants import INVARIANTS
 from hfedu.run.ramdisk import RamDisk
-from hfedu.run.recording import Event
+from hfedu.run.recording import Actor, Event
 from hfedu.run.replay import Scenario
 
 PRIMARY_MEMORY = 0x4008_0000
@@ -76,7 +78,7 @@ def fate(run: Run, event: Event) -> str:
 
 def ran(run: Run, event: Event) -> str:
     """Whether VM 2 ever got the CPU."""
-    return "yes" if any(e.target == "vm2.vcpu0" for e in run.events if e.kind.value == "switch") else "no"
+    return "yes" if any(e.target == Actor(2, 0) for e in run.events if e.kind.value == "switch") else "no"
 
 
 PREDICTIONS = (
@@ -154,7 +156,7 @@ def judge_sleeper(answer: Iterable[str]) -> Run:
     if delivered(run, 0) != [b"news"]:
         woken = "no-interrupt" in with_needs(answer)
         why = "it was woken, and trapped on the same WFI again" if woken else "nothing wakes it from its WFI"
-        raise Wrong(f"VM 1 never gets to its receive: {why}.", run, asleep(answer_of(FEWEST)))
+        raise Wrong(f"VM 1 never gets to its receive: {why}.", run, asleep(FEWEST))
     idle = with_needs(answer) - with_needs({"wfi-repeats"})
     if idle:
         raise Wrong(f"The message arrives. It does without {', '.join(sorted(idle))} too: name the fewest.", run)
@@ -207,7 +209,7 @@ def judge_idempotent(answer: type[Hypervisor]) -> Run:
     elif run.at(len(run.events) - 1)["vm1.mailbox.state"] != "EMPTY":
         sentence = "VM 1 cleared the message that it had received: its mailbox must be EMPTY afterwards."
     if sentence:
-        raise Wrong(sentence, run, four_clears(answer_of(REPAIR))[0])
+        raise Wrong(sentence, run, four_clears(without_source(SolveIdempotent))[0])
     return run
 
 
@@ -268,86 +270,131 @@ def judge_suspects(answer: Mapping[str, str]) -> None:
         raise Wrong(f"{missing[0]} is wrong, too: try it in every scenario. ({len(missing)} to go.)")
 
 
-FEWEST = 'answer = {"wfi-repeats"}\n'
-REPAIR = """from hfedu.hf.hypervisor import Hypervisor
-from hfedu.hf.vm import MailboxState
+FEWEST = {"wfi-repeats"}
 
-class answer(Hypervisor):
+
+# 12-idempotent
+
+
+class SolveIdempotent(Hypervisor):
     def clear_locked(self, vm):
         if vm.mailbox.state is MailboxState.EMPTY:
             return 0
         return (yield from super().clear_locked(vm))
-"""
-FOUND = """answer = {
-    "A": "waiters", "B": "deadlock", "C": "result-kept", "D": "live-once", "E": "messages", "G": "overwrite",
-    "H": "reason", "I": "result-kept",
-}
-"""
+
+
+class IdempotentChangesNothing(Hypervisor):
+    def clear_locked(self, vm):
+        if vm.mailbox.state is MailboxState.EMPTY:
+            pass
+        return (yield from super().clear_locked(vm))
+
+
+class IdempotentClearsWhateverIsThere(Hypervisor):
+    def clear_locked(self, vm):
+        if vm.mailbox.state is MailboxState.READ:
+            yield from ()
+        vm.mailbox.state = MailboxState.EMPTY
+        return 0
+
+
+class IdempotentSays0AndDoesNothing(Hypervisor):
+    def clear_locked(self, vm):
+        if vm.mailbox.state is not MailboxState.RECEIVED:
+            return 0
+        return (yield from super().clear_locked(vm))
+
+
 EXERCISES = (
     Exercise(
-        "12-suspects",
-        "for each wrong suspect the name of an invariant that it breaks; leave the right one out.",
-        'a dict of texts such as {"A": "messages"}',
-        is_evidence,
-        judge_suspects,
-        (
+        id="12-suspects",
+        task="for each wrong suspect the name of an invariant that it breaks; leave the right one out.",
+        wants='a dict of texts such as {"A": "messages"}',
+        accepts=is_evidence,
+        judge=judge_suspects,
+        hints=(
             "Change the letter in the cell that explores A: each word behind a scenario is broken there.",
             "Or put it into a loop: for letter in SUSPECTS: print(letter), then the cell, with SUSPECTS[letter].",
             "A letter with a word behind any scenario is wrong: that word is its entry. One letter has none.",
         ),
-        FOUND,
-        {
-            "takes the right one for wrong": (FOUND.replace('"G"', '"F": "messages", "G"'), "F breaks nothing"),
-            "names the wrong rule": (FOUND.replace('"deadlock"', '"messages"'), "B does not break 'messages'"),
-            "stops early": ('answer = {"A": "waiters", "B": "deadlock"}\n', "C is wrong, too"),
-            "a letter that is none": ('answer = {"Z": "deadlock"}\n', "There is no suspect 'Z'"),
+        solution={
+            "A": "waiters",
+            "B": "deadlock",
+            "C": "result-kept",
+            "D": "live-once",
+            "E": "messages",
+            "G": "overwrite",
+            "H": "reason",
+            "I": "result-kept",
+        },
+        wrong={
+            "takes the right one for wrong": (
+                {
+                    "A": "waiters",
+                    "B": "deadlock",
+                    "C": "result-kept",
+                    "D": "live-once",
+                    "E": "messages",
+                    "F": "messages",
+                    "G": "overwrite",
+                    "H": "reason",
+                    "I": "result-kept",
+                },
+                "F breaks nothing",
+            ),
+            "names the wrong rule": (
+                {
+                    "A": "waiters",
+                    "B": "messages",
+                    "C": "result-kept",
+                    "D": "live-once",
+                    "E": "messages",
+                    "G": "overwrite",
+                    "H": "reason",
+                    "I": "result-kept",
+                },
+                "B does not break 'messages'",
+            ),
+            "stops early": ({"A": "waiters", "B": "deadlock"}, "C is wrong, too"),
+            "a letter that is none": ({"Z": "deadlock"}, "There is no suspect 'Z'"),
         },
     ),
     Exercise(
-        "12-sleeper",
-        "the fewest repairs with which a message reaches a VM that waits in WFI.",
-        'a set of ids such as {"timer-inverted"}',
-        is_ids,
-        judge_sleeper,
-        (
+        id="12-sleeper",
+        task="the fewest repairs with which a message reaches a VM that waits in WFI.",
+        wants='a set of ids such as {"timer-inverted"}',
+        accepts=is_ids,
+        judge=judge_sleeper,
+        hints=(
             "Something must wake VM 1, and then it must come past its WFI.",
             "Look at no-interrupt and wfi-repeats, and at what they need.",
             'wfi-repeats brings no-interrupt along: {"wfi-repeats"}.',
         ),
-        FEWEST,
-        {
-            "wakes it only": ('answer = {"no-interrupt"}\n', "trapped on the same WFI again"),
-            "names the state": ('answer = {"blocked-state"}\n', "nothing wakes it"),
-            "all that sound alike": ('answer = {"wfi-repeats", "late-interrupt"}\n', "does without late-interrupt"),
-            "an id that is none": ('answer = {"wfi"}\n', "There is no repair 'wfi'"),
+        solution=FEWEST,
+        wrong={
+            "wakes it only": ({"no-interrupt"}, "trapped on the same WFI again"),
+            "names the state": ({"blocked-state"}, "nothing wakes it"),
+            "all that sound alike": ({"wfi-repeats", "late-interrupt"}, "does without late-interrupt"),
+            "an id that is none": ({"wfi"}, "There is no repair 'wfi'"),
         },
     ),
     Exercise(
-        "12-idempotent",
-        "a class, a repair, with which a clear of an empty mailbox gives 0.",
-        "a class that is derived from Hypervisor",
-        is_hypervisor,
-        judge_idempotent,
-        (
+        id="12-idempotent",
+        task="a class, a repair, with which a clear of an empty mailbox gives 0.",
+        wants="a class that is derived from Hypervisor",
+        accepts=is_hypervisor,
+        judge=judge_idempotent,
+        hints=(
             "Look at vm.mailbox.state before you call super().",
             "Only EMPTY is new. RECEIVED is a message that its owner has not received: that clear must still fail.",
             "if vm.mailbox.state is MailboxState.EMPTY: return 0",
         ),
-        REPAIR,
-        {
-            "changes nothing": (REPAIR.replace("return 0", "pass"), "its clear still fails"),
-            "clears whatever is there": (
-                REPAIR.replace(".EMPTY:", ".READ:").replace("return 0", "yield from ()").replace(
-                    "return (yield from super().clear_locked(vm))",
-                    "vm.mailbox.state = MailboxState.EMPTY\n        return 0",
-                ),
-                "RECEIVED is not READ",
-            ),
-            "says 0 and does nothing": (
-                REPAIR.replace("is MailboxState.EMPTY", "is not MailboxState.RECEIVED"),
-                "must be EMPTY afterwards",
-            ),
+        solution=SolveIdempotent,
+        wrong={
+            "changes nothing": (IdempotentChangesNothing, "its clear still fails"),
+            "clears whatever is there": (IdempotentClearsWhateverIsThere, "RECEIVED is not READ"),
+            "says 0 and does nothing": (IdempotentSays0AndDoesNothing, "must be EMPTY afterwards"),
         },
     ),
-)  # fmt: skip
+)
 TERMS: dict[str, str] = {}

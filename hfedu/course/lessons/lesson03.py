@@ -13,8 +13,17 @@ from typing import Any
 from hfedu import notebook
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import call_of, calls, is_guest, judge_all, state_after, switch_to
-from hfedu.guest.scripted import Script, clear, configure, load, receive, send, vcpu_run
+from hfedu.course.shared.scenes import (
+    call_of,
+    calls,
+    is_guest,
+    judge_all,
+    last_event,
+    run_result,
+    state_after,
+    switch_to,
+)
+from hfedu.guest.scripted import Script, clear, configure, load, print_line, receive, send, vcpu_run, vm_count
 from hfedu.guest.toolchain import assemble
 from hfedu.hf.call import HF_VCPU_RUN
 from hfedu.notebook import Run
@@ -67,20 +76,10 @@ def not_ready() -> Run:
     return notebook.boot(disk, title="VM 0 runs what is not ready")
 
 
-def run_result(run: Run, event: Event) -> str:
-    """What an HF_VCPU_RUN gave, at once or by a switch, as the questions offer it."""
-    return "-1" if event.result == -1 % (1 << 64) else words.result(HF_VCPU_RUN, event.result or 0)
-
-
 def goes_on(run: Run, event: Event) -> str:
     """Whether a vCPU that is switched in begins again."""
     counted = run.at(event.seq).get(f"{event.target}.x19", 0)
     return "where it was interrupted, x19 as it was" if counted else "at its first instruction, x19 = 0"
-
-
-def last_event(run: Run) -> Event:
-    """The end of a run."""
-    return run.events[-1]
 
 
 STATES = ("OFF", "READY", "RUNNING", "BLOCKED_INTERRUPT")
@@ -402,145 +401,366 @@ def ran_fairly(run: Run) -> None:
 
 
 PRIMARY = "a scripted primary (a generator function: def primary(): yield vcpu_run(1) ...)"
-EACH = """def answer():
+
+
+# 03-each
+
+
+def solve_each():
     count = yield vm_count()
     for vm in range(1, count):
         yield vcpu_run(vm)
-"""
-IN_TURN = """def answer():
+
+
+def each_takes_the_count_for_that_of_the_secondaries():
+    count = yield vm_count()
+    for vm in range(1, count + 1):
+        yield vcpu_run(vm)
+
+
+def each_begins_with_itself():
+    count = yield vm_count()
+    for vm in range(count):
+        yield vcpu_run(vm)
+
+
+def each_subtracts_one_too_many():
+    count = yield vm_count()
+    for vm in range(1, count - 1):
+        yield vcpu_run(vm)
+
+
+def each_knows_that_there_are_two():
+    for vm in (1, 2):
+        yield vcpu_run(vm)
+
+
+# 03-in-turn
+
+
+def solve_in_turn():
     ready = [1, 2, 3]
     while ready:
         vm = ready.pop(0)
         result = yield vcpu_run(vm)
         if result.code == 0:  # YIELD
             ready.append(vm)
-"""
-STUCK = """def answer():
+
+
+def in_turn_one_turn_each():
+    for vm in (1, 2, 3):
+        yield vcpu_run(vm)
+
+
+def in_turn_runs_those_that_wait_too():
+    for turn in range(90):
+        yield vcpu_run(turn % 3 + 1)
+
+
+def in_turn_one_after_the_other():
+    ready = [1, 2, 3]
+    while ready:
+        vm = ready.pop(0)
+        result = yield vcpu_run(vm)
+        if result.code == 0:  # YIELD
+            ready.insert(0, vm)
+
+
+def in_turn_takes_yield_for_the_end():
+    ready = [1, 2, 3]
+    while ready:
+        vm = ready.pop(0)
+        result = yield vcpu_run(vm)
+        if result.code == 1:  # YIELD
+            ready.append(vm)
+
+
+def in_turn_does_not_end():
+    ready = [1, 2, 3]
+    while True:
+        if not ready:
+            continue
+        vm = ready.pop(0)
+        result = yield vcpu_run(vm)
+        if result.code == 0:  # YIELD
+            ready.append(vm)
+
+
+# 03-stuck
+
+
+def solve_stuck():
     count = yield vm_count()
     for vm in range(1, count):
-        for turn in range(20):
+        for _ in range(20):
             result = yield vcpu_run(vm)
             if result.code == 1:  # WAIT_FOR_INTERRUPT
                 break
         else:
             yield print_line(f"VM {vm} does not wait")
-"""
-FAIR = """def answer():
+
+
+def stuck_names_after_the_first_yield():
+    count = yield vm_count()
+    for vm in range(1, count):
+        for _ in range(1):
+            result = yield vcpu_run(vm)
+            if result.code == 1:  # WAIT_FOR_INTERRUPT
+                break
+        else:
+            yield print_line(f"VM {vm} does not wait")
+
+
+def stuck_names_everybody():
+    count = yield vm_count()
+    for vm in range(1, count):
+        for _ in range(20):
+            result = yield vcpu_run(vm)
+            if result.code == 1:  # WAIT_FOR_INTERRUPT
+                break
+        yield print_line(f"VM {vm} does not wait")
+
+
+def stuck_takes_yield_for_a_wait():
+    count = yield vm_count()
+    for vm in range(1, count):
+        for _ in range(20):
+            result = yield vcpu_run(vm)
+            if result.code == 0:  # YIELD
+                break
+        else:
+            yield print_line(f"VM {vm} does not wait")
+
+
+def stuck_waits_for_ever():
+    count = yield vm_count()
+    for vm in range(1, count):
+        while True:
+            result = yield vcpu_run(vm)
+            if result.code == 1:  # WAIT_FOR_INTERRUPT
+                break
+        else:
+            yield print_line(f"VM {vm} does not wait")
+
+
+def stuck_stops_at_the_first():
+    count = yield vm_count()
+    for vm in range(1, count):
+        for _ in range(20):
+            result = yield vcpu_run(vm)
+            if result.code == 1:  # WAIT_FOR_INTERRUPT
+                break
+        else:
+            yield print_line(f"VM {vm} does not wait")
+            return
+
+
+def stuck_goes_on_with_one_that_waits():
+    count = yield vm_count()
+    for vm in range(1, count):
+        for _ in range(20):
+            result = yield vcpu_run(vm)
+        if result.code == 0:  # YIELD
+            yield print_line(f"VM {vm} does not wait")
+
+
+def stuck_names_too_early():
+    count = yield vm_count()
+    for vm in range(1, count):
+        for _ in range(15):
+            result = yield vcpu_run(vm)
+            if result.code == 1:  # WAIT_FOR_INTERRUPT
+                break
+        else:
+            yield print_line(f"VM {vm} does not wait")
+
+
+def stuck_looks_at_the_number_of_turns_only():
+    count = yield vm_count()
+    for vm in range(1, count):
+        for turn in range(20):  # noqa: B007 (ruff does not see the use below the loop)
+            result = yield vcpu_run(vm)
+            if result.code == 1:  # WAIT_FOR_INTERRUPT
+                break
+        if turn == 19:
+            yield print_line(f"VM {vm} does not wait")
+
+
+# 03-fair
+
+
+def solve_fair():
     ready = [1, 2, 3, 4]
-    for turn in range(40):
+    for _ in range(40):
         vm = ready.pop(0)
         result = yield vcpu_run(vm)
         if result.code != 1:  # not WAIT_FOR_INTERRUPT
             ready.append(vm)
-        if result.code == 2 and result.data != 0xffff:  # WAKE_UP, and somebody was waiting
+        if result.code == 2 and result.data != 0xFFFF:  # WAKE_UP, and somebody was waiting
             ready.append(result.vm_id)
-"""
+
+
+def fair_ignores_the_results():
+    for turn in range(60):
+        yield vcpu_run(turn % 4 + 1)
+
+
+def fair_follows_every_wake_up():
+    vm = 1
+    for _ in range(80):
+        result = yield vcpu_run(vm)
+        vm = result.vm_id if result.code == 2 else vm % 4 + 1
+
+
+def fair_forgets_who_waited():
+    ready = [1, 2, 3, 4]
+    for _ in range(40):
+        vm = ready.pop(0)
+        result = yield vcpu_run(vm)
+        if result.code != 1:  # not WAIT_FOR_INTERRUPT
+            ready.append(vm)
+
+
+def fair_takes_0xffff_for_a_wake_up():
+    ready = [1, 2, 3, 4]
+    for _ in range(40):
+        vm = ready.pop(0)
+        result = yield vcpu_run(vm)
+        if result.code != 1:  # not WAIT_FOR_INTERRUPT
+            ready.append(vm)
+        if result.code == 2:  # WAKE_UP, and somebody was waiting
+            ready.append(result.vm_id)
+
+
+def fair_forgets_the_sender():
+    ready = [1, 2, 3, 4]
+    for _ in range(40):
+        vm = ready.pop(0)
+        result = yield vcpu_run(vm)
+        if result.code == 0:  # not WAIT_FOR_INTERRUPT
+            ready.append(vm)
+        if result.code == 2 and result.data != 0xFFFF:  # WAKE_UP, and somebody was waiting
+            ready.append(result.vm_id)
+
+
+def fair_keeps_the_one_that_can_go_on():
+    ready = [1, 2, 3, 4]
+    for _ in range(40):
+        vm = ready.pop(0)
+        result = yield vcpu_run(vm)
+        if result.code != 1:  # not WAIT_FOR_INTERRUPT
+            ready.insert(0, vm)
+        if result.code == 2 and result.data != 0xFFFF:  # WAKE_UP, and somebody was waiting
+            ready.append(result.vm_id)
+
+
+def fair_stops_too_early():
+    ready = [1, 2, 3, 4]
+    for _ in range(20):
+        vm = ready.pop(0)
+        result = yield vcpu_run(vm)
+        if result.code != 1:  # not WAIT_FOR_INTERRUPT
+            ready.append(vm)
+        if result.code == 2 and result.data != 0xFFFF:  # WAKE_UP, and somebody was waiting
+            ready.append(result.vm_id)
+
+
 EXERCISES = (
     Exercise(
-        "03-each",
-        "a primary that runs every secondary once, however many there are.",
-        PRIMARY,
-        is_guest,
-        judge_each,
-        (
+        id="03-each",
+        task="a primary that runs every secondary once, however many there are.",
+        wants=PRIMARY,
+        accepts=is_guest,
+        judge=judge_each,
+        hints=(
             "vm_count() gives the number of VMs. Which numbers have they, and which of them is you?",
             "With two secondaries it gives 3: VM 0, VM 1 and VM 2. range(a, b) stops before b.",
             "for vm in range(1, count):",
         ),
-        EACH,
-        {
-            "takes the count for that of the secondaries": (EACH.replace("count)", "count + 1)"), "counts VM 0 too"),
-            "begins with itself": (EACH.replace("(1, count)", "(count)"), "VM 0 is the primary itself"),
-            "subtracts one too many": (EACH.replace("count)", "count - 1)"), "VM 1 never ran"),
-            "knows that there are two": (EACH.replace("range(1, count)", "(1, 2)"), "the last is VM 1"),
+        solution=solve_each,
+        wrong={
+            "takes the count for that of the secondaries": (
+                each_takes_the_count_for_that_of_the_secondaries,
+                "counts VM 0 too",
+            ),
+            "begins with itself": (each_begins_with_itself, "VM 0 is the primary itself"),
+            "subtracts one too many": (each_subtracts_one_too_many, "VM 1 never ran"),
+            "knows that there are two": (each_knows_that_there_are_two, "the last is VM 1"),
         },
     ),
     Exercise(
-        "03-in-turn",
-        "a primary that runs VM 1, VM 2 and VM 3 in turn until each waits, and none that waits.",
-        PRIMARY,
-        is_guest,
-        judge_in_turn,
-        (
+        id="03-in-turn",
+        task="a primary that runs VM 1, VM 2 and VM 3 in turn until each waits, and none that waits.",
+        wants=PRIMARY,
+        accepts=is_guest,
+        judge=judge_in_turn,
+        hints=(
             "`result = yield vcpu_run(vm)` says why the VM stopped: result.code is 0 for YIELD, 1 for "
             "WAIT_FOR_INTERRUPT.",
             "Keep a list of those that can go on. Take the first, run it; where does it go after YIELD, where after "
             "WAIT_FOR_INTERRUPT?",
             "while ready: vm = ready.pop(0); run it; if result.code == 0: ready.append(vm).",
         ),
-        IN_TURN,
-        {
-            "one turn each": ("def answer():\n    for vm in (1, 2, 3):\n        yield vcpu_run(vm)\n", "it can go on"),
-            "runs those that wait too": (
-                "def answer():\n    for turn in range(90):\n        yield vcpu_run(turn % 3 + 1)\n", "in vain"),
-            "one after the other": (IN_TURN.replace("append(vm)", "insert(0, vm)"), "nobody should wait"),
-            "takes YIELD for the end": (IN_TURN.replace("code == 0", "code == 1"), "in vain"),
-            "does not end": (
-                IN_TURN.replace("while ready:\n", "while True:\n        if not ready:\n            continue\n"),
-                "makes no call any more"),
+        solution=solve_in_turn,
+        wrong={
+            "one turn each": (in_turn_one_turn_each, "it can go on"),
+            "runs those that wait too": (in_turn_runs_those_that_wait_too, "in vain"),
+            "one after the other": (in_turn_one_after_the_other, "nobody should wait"),
+            "takes YIELD for the end": (in_turn_takes_yield_for_the_end, "in vain"),
+            "does not end": (in_turn_does_not_end, "makes no call any more"),
         },
     ),
     Exercise(
-        "03-stuck",
-        "a primary that runs each VM until it waits, 20 turns at most, and prints a line for each VM that has not.",
-        PRIMARY,
-        is_guest,
-        judge_stuck,
-        (
+        id="03-stuck",
+        task="a primary that runs each VM until it waits, 20 turns at most, and prints a line for each "
+        "VM that has not.",
+        wants=PRIMARY,
+        accepts=is_guest,
+        judge=judge_stuck,
+        hints=(
             "Nobody can say of a program in general whether it will ever wait. Count its turns, and give up after 20.",
             "A VM waits when result.code is 1. Then it is not to be named, and needs no further turn.",
             "for turn in range(20): run it, and break if result.code == 1; else: yield print_line(f'VM {vm} ...').",
         ),
-        STUCK,
-        {
-            "names after the first YIELD": (STUCK.replace("range(20)", "range(1)"), "after 1 turn already"),
-            "names everybody": (STUCK.replace("        else:\n    ", ""), "and it does come to a wait"),
-            "takes YIELD for a wait": (
-                STUCK.replace("code == 1:  # WAIT_FOR_INTERRUPT", "code == 0:  # YIELD"), "did not name it"),
-            "waits for ever": (STUCK.replace("for turn in range(20):", "while True:"), "give it 20 at most"),
-            "stops at the first": (STUCK + "            return\n", "did not name it"),
-            "goes on with one that waits": (
-                STUCK.replace(
-                    "            if result.code == 1:  # WAIT_FOR_INTERRUPT\n                break\n        else:\n",
-                    "        if result.code == 0:  # YIELD\n",
-                ),
-                "in vain",
-            ),
-            "names too early": (STUCK.replace("range(20)", "range(15)"), "give it 20"),
+        solution=solve_stuck,
+        wrong={
+            "names after the first YIELD": (stuck_names_after_the_first_yield, "after 1 turn already"),
+            "names everybody": (stuck_names_everybody, "and it does come to a wait"),
+            "takes YIELD for a wait": (stuck_takes_yield_for_a_wait, "did not name it"),
+            "waits for ever": (stuck_waits_for_ever, "give it 20 at most"),
+            "stops at the first": (stuck_stops_at_the_first, "did not name it"),
+            "goes on with one that waits": (stuck_goes_on_with_one_that_waits, "in vain"),
+            "names too early": (stuck_names_too_early, "give it 20"),
             "looks at the number of turns only": (
-                STUCK.replace("        else:\n", "        if turn == 19:\n"), "after 20 turns, and it does"),
+                stuck_looks_at_the_number_of_turns_only,
+                "after 20 turns, and it does",
+            ),
         },
     ),
     Exercise(
-        "03-fair",
-        "a primary that gives VM 1 to VM 4 some 40 turns, fairly, and runs none that waits.",
-        PRIMARY,
-        is_guest,
-        judge_fair,
-        (
+        id="03-fair",
+        task="a primary that gives VM 1 to VM 4 some 40 turns, fairly, and runs none that waits.",
+        wants=PRIMARY,
+        accepts=is_guest,
+        judge=judge_fair,
+        hints=(
             "Start from 03-in-turn. A VM that waits leaves the list; what brings it back into it?",
             "WAKE_UP names the VM that was woken, result.vm_id, and result.data is its vCPU. With data 0xffff nobody "
             "was waiting: that VM is in the list already. And the sender can go on.",
             "if result.code == 2 and result.data != 0xffff: ready.append(result.vm_id), besides the sender itself.",
         ),
-        FAIR,
-        {
-            "ignores the results": (
-                "def answer():\n    for turn in range(60):\n        yield vcpu_run(turn % 4 + 1)\n", "in vain"),
-            "follows every wake-up": (
-                "def answer():\n    vm = 1\n    for turn in range(80):\n        result = yield vcpu_run(vm)\n"
-                "        vm = result.vm_id if result.code == 2 else vm % 4 + 1\n",
-                "VM 3 was READY and waited",
-            ),
-            "forgets who waited": (
-                FAIR[: FAIR.index("        if result.code == 2")], "VM 2 was READY and waited"),
-            "takes 0xffff for a wake-up": (FAIR.replace(" and result.data != 0xffff", ""), "was READY and waited"),
-            "forgets the sender": (FAIR.replace("result.code != 1", "result.code == 0"), "VM 1 was READY and waited"),
-            "keeps the one that can go on": (FAIR.replace("append(vm)", "insert(0, vm)"), "was READY and waited"),
-            "stops too early": (FAIR.replace("range(40)", "range(20)"), "only 20 turns"),
+        solution=solve_fair,
+        wrong={
+            "ignores the results": (fair_ignores_the_results, "in vain"),
+            "follows every wake-up": (fair_follows_every_wake_up, "VM 3 was READY and waited"),
+            "forgets who waited": (fair_forgets_who_waited, "VM 2 was READY and waited"),
+            "takes 0xffff for a wake-up": (fair_takes_0xffff_for_a_wake_up, "was READY and waited"),
+            "forgets the sender": (fair_forgets_the_sender, "VM 1 was READY and waited"),
+            "keeps the one that can go on": (fair_keeps_the_one_that_can_go_on, "was READY and waited"),
+            "stops too early": (fair_stops_too_early, "only 20 turns"),
         },
     ),
-)  # fmt: skip
+)
 TERMS = {
     "scripted guest": "A Python function that yields one hypercall after the other in place of machine code. The "
     "hypervisor cannot tell the difference.",

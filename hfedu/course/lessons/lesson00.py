@@ -7,7 +7,7 @@ from typing import Any
 from hfedu import notebook
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import MAX_TRAPS, call_of, switch_after
+from hfedu.course.shared.scenes import MAX_TRAPS, call_of, switch_after
 from hfedu.errors import Mistake
 from hfedu.files import asset
 from hfedu.hf.call import HF_MAILBOX_SEND
@@ -57,7 +57,7 @@ PREDICTIONS = (
                     "VM 0": "VM 0, the primary",
                     "VM 1": "VM 1 goes on",
                     "VM 2": "VM 2, which now has work to do",
-                }[words.vm_of(event.target or "")],
+                }[words.vm_of(event.target)],
                 "The hypervisor wakes VM 2 and does not run it: it goes back to VM 0 and says whom the message woke. "
                 "Only the primary decides who runs.",
             ),
@@ -119,32 +119,33 @@ def judge_mailboxes(answer: list[bytes | Path]) -> Run:
 
 def which(run: Run) -> str:
     """Whose mailboxes the message passed; if none, how the run ended."""
-    vms = [words.vm_of(event.target or "") for event in run.events if event.kind is Kind.DELIVER]
+    vms = [words.vm_of(event.target) for event in run.events if event.kind is Kind.DELIVER]
     return f"They are those of {', '.join(vms)}." if vms else str(run.outcome)
 
 
-RELAYS = 'answer = [asset("relay.bin")] * {}\n'
 EXERCISES = (
     Exercise(
-        "00-four-mailboxes",
-        "a list of secondaries with which the message passes four mailboxes.",
-        "a list of guests, such as [relay, relay]",
-        is_list_of_guests,
-        judge_mailboxes,
-        (
+        id="00-four-mailboxes",
+        task="a list of secondaries with which the message passes four mailboxes.",
+        wants="a list of guests, such as [relay, relay]",
+        accepts=is_list_of_guests,
+        judge=judge_mailboxes,
+        hints=(
             "With two relays the message passes three mailboxes. Whose are they?",
             "Each relay has a mailbox, and the message ends in that of VM 0.",
             "Three relays: answer = [relay] * 3.",
         ),
-        RELAYS.format(3),
-        {
-            "forgets the mailbox of VM 0": (RELAYS.format(4), "They are those of VM 1, VM 2, VM 3, VM 4, VM 0"),
-            "counts the mailbox of VM 0 twice": (RELAYS.format(2), "They are those of VM 1, VM 2, VM 0"),
+        solution=[asset("relay.bin")] * 3,
+        wrong={
+            "forgets the mailbox of VM 0": ([asset("relay.bin")] * 4, "They are those of VM 1, VM 2, VM 3, VM 4, VM 0"),
+            "counts the mailbox of VM 0 twice": ([asset("relay.bin")] * 2, "They are those of VM 1, VM 2, VM 0"),
             "lists the primary with the secondaries": (
-                'answer = [asset("relay_primary.bin")] + [asset("relay.bin")] * 3\n', "passes 0 mailboxes"),
+                [asset("relay_primary.bin")] + [asset("relay.bin")] * 3,
+                "passes 0 mailboxes",
+            ),
         },
     ),
-)  # fmt: skip
+)
 TERMS = {
     "hypervisor": "The program that lets several systems share one computer, and keeps them apart.",
     "virtual machine": "VM, a system that runs under a hypervisor: it has memory of its own and believes that it "

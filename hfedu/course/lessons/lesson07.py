@@ -4,10 +4,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from hfedu.course.exercises import Exercise, Wrong
-from hfedu.course.lesson05 import GUEST, result_of
-from hfedu.course.lesson06 import run_result
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import boot, call_of, calls, delivered, is_guest, is_order, state_after, switch_to
+from hfedu.course.shared.scenes import (
+    boot,
+    call_of,
+    calls,
+    delivered,
+    is_guest,
+    is_order,
+    reader,
+    result_of,
+    run_result,
+    state_after,
+    switch_to,
+)
+from hfedu.course.shared.wants import GUEST
 from hfedu.guest.scripted import Script, clear, configure, load, receive, send, vcpu_run
 from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_SEND, HF_VCPU_RUN
 from hfedu.notebook import Run
@@ -15,14 +26,6 @@ from hfedu.run import words
 
 VM1_RECV_PAGE = 0x40F8_5000
 STEPS = ("receive", "copy", "clear")
-
-
-def reader() -> Any:
-    """Receives and clears, for ever."""
-    yield configure()
-    while True:
-        yield receive(block=True)
-        yield clear()
 
 
 def three_sends() -> Run:
@@ -178,7 +181,7 @@ def in_order(steps: Sequence[str]) -> tuple[Run, list[bytes]]:
     return boot(primary, [receiver], " then ".join(steps)), copied
 
 
-def judge_order(answer: Sequence[str]) -> Run:
+def judge_reading(answer: Sequence[str]) -> Run:
     """Only what was received is copied, and what was copied is cleared."""
     if sorted(answer) != sorted(STEPS):
         raise Wrong(f"Use each of the steps once: {', '.join(STEPS)}. You gave {', '.join(answer) or 'nothing'}.")
@@ -198,93 +201,127 @@ def judge_order(answer: Sequence[str]) -> Run:
     return run
 
 
-TWO = """def answer():
+# 07-second-send
+
+
+def solve_second_send():
     yield configure()
     yield vcpu_run(1)
     yield send(1, "one")
     yield vcpu_run(1)
     yield send(1, "two")
     yield vcpu_run(1)
-"""
-COLLECT = """def answer():
+
+
+def second_send_sends_twice_in_a_row():
+    yield configure()
+    yield vcpu_run(1)
+    yield send(1, "one")
+    yield send(1, "two")
+    yield vcpu_run(1)
+
+
+def second_send_clears_its_own_mailbox():
+    yield configure()
+    yield vcpu_run(1)
+    yield send(1, "one")
+    yield clear()
+    yield send(1, "two")
+    yield vcpu_run(1)
+
+
+def second_send_never_lets_vm_1_start():
+    yield configure()
+    yield send(1, "one")
+    yield send(1, "two")
+
+
+# 07-collector
+
+
+def solve_collector():
     yield configure()
     for vm in (1, 2):
         yield vcpu_run(vm)
         yield clear()
-"""
+
+
+def collector_clears_at_the_end_only():
+    yield configure()
+    for vm in (1, 2):
+        yield vcpu_run(vm)
+    yield clear()
+
+
+def collector_runs_vm_1_only():
+    yield configure()
+    yield vcpu_run(1)
+    yield clear()
+
+
+def collector_forgets_the_last_clear():
+    yield configure()
+    for vm in (1, 2):
+        yield vcpu_run(vm)
+        if vm == 1:
+            yield clear()
+
+
 EXERCISES = (
     Exercise(
-        "07-second-send",
-        "a primary that delivers “one” and then “two” to VM 1, which reads and clears when it runs.",
-        GUEST,
-        is_guest,
-        judge_second_send,
-        (
+        id="07-second-send",
+        task="a primary that delivers “one” and then “two” to VM 1, which reads and clears when it runs.",
+        wants=GUEST,
+        accepts=is_guest,
+        judge=judge_second_send,
+        hints=(
             "The second send fails as long as VM 1's mailbox is not EMPTY. Who can empty it?",
             "Only VM 1 clears its mailbox, and only when it runs. Who decides that it runs?",
             "Between the two sends: yield vcpu_run(1).",
         ),
-        TWO,
-        {
-            "sends twice in a row": (
-                TWO.replace('    yield send(1, "one")\n    yield vcpu_run(1)\n', '    yield send(1, "one")\n'),
-                "“two” was refused",
-            ),
-            "clears its own mailbox": (
-                TWO.replace('"one")\n    yield vcpu_run(1)\n', '"one")\n    yield clear()\n'),
-                "only when it runs",
-            ),
-            "never lets VM 1 start": (
-                'def answer():\n    yield configure()\n    yield send(1, "one")\n    yield send(1, "two")\n',
-                "VM 1 got no message",
-            ),
+        solution=solve_second_send,
+        wrong={
+            "sends twice in a row": (second_send_sends_twice_in_a_row, "“two” was refused"),
+            "clears its own mailbox": (second_send_clears_its_own_mailbox, "only when it runs"),
+            "never lets VM 1 start": (second_send_never_lets_vm_1_start, "VM 1 got no message"),
         },
     ),
     Exercise(
-        "07-collector",
-        "a primary that collects one message each from VM 1 and VM 2.",
-        GUEST,
-        is_guest,
-        judge_collector,
-        (
+        id="07-collector",
+        task="a primary that collects one message each from VM 1 and VM 2.",
+        wants=GUEST,
+        accepts=is_guest,
+        judge=judge_collector,
+        hints=(
             "Your own mailbox has room for one message too.",
             "A send that fails returns -1 at once and keeps the CPU: whoever tries again and again never yields it.",
             "After each vcpu_run: yield clear().",
         ),
-        COLLECT,
-        {
-            "clears at the end only": (
-                COLLECT.replace("        yield clear()\n", "    yield clear()\n"),
-                "spins for ever",
-            ),
-            "runs VM 1 only": (
-                "def answer():\n    yield configure()\n    yield vcpu_run(1)\n    yield clear()\n",
-                "did not run",
-            ),
-            "forgets the last clear": (
-                COLLECT.replace("yield clear()", "if vm == 1:\n            yield clear()"),
-                "clear the second one too",
-            ),
+        solution=solve_collector,
+        wrong={
+            "clears at the end only": (collector_clears_at_the_end_only, "spins for ever"),
+            "runs VM 1 only": (collector_runs_vm_1_only, "did not run"),
+            "forgets the last clear": (collector_forgets_the_last_clear, "clear the second one too"),
         },
     ),
     Exercise(
-        "07-order",
-        'the steps of a receiver in the right order, as a list: ["copy", "clear", "receive"] is a wrong one.',
-        "a list of the three steps as texts",
-        is_order,
-        judge_order,
-        (
+        id="07-order",
+        task='the steps of a receiver in the right order, as a list: ["copy", "clear", "receive"] is a wrong one.',
+        wants="a list of the three steps as texts",
+        accepts=is_order,
+        judge=judge_reading,
+        hints=(
             "Clearing says: the hypervisor may overwrite my page now.",
             "So everything that you want to keep must be copied before the clear.",
             'Receive, then copy, then clear: ["receive", "copy", "clear"].',
         ),
-        'answer = ["receive", "copy", "clear"]\n',
-        {
-            "clears before it copies": ('answer = ["receive", "clear", "copy"]\n', "not “first”"),
-            "copies before it receives": ('answer = ["copy", "receive", "clear"]\n', "by luck"),
-            "leaves one out": ('answer = ["receive", "clear"]\n', "Use each of the steps once"),
+        solution=["receive", "copy", "clear"],
+        wrong={
+            "clears before it copies": (["receive", "clear", "copy"], "not “first”"),
+            "copies before it receives": (["copy", "receive", "clear"], "by luck"),
+            "leaves one out": (["receive", "clear"], "Use each of the steps once"),
         },
-        ("copy", "clear", "receive"),
+        pieces=("copy", "clear", "receive"),
     ),
 )
 TERMS = {

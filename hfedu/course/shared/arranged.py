@@ -8,8 +8,8 @@ from typing import Any, ClassVar, NamedTuple
 
 from hfedu import notebook
 from hfedu.course.exercises import Wrong
-from hfedu.course.scenes import MAX_TRAPS, so_far
-from hfedu.course.wrong import Send
+from hfedu.course.shared.scenes import MAX_TRAPS, so_far
+from hfedu.course.shared.wrong import Send
 from hfedu.guest.scripted import Message, clear, configure, receive, send, vcpu_run
 from hfedu.hf.addr import NULL
 from hfedu.hf.api import WAITS, Result, running
@@ -40,7 +40,7 @@ REPAIRED = frozenset(("regs-race", "nested-locks"))
 """Two defects of 2018 that would break an order that is right."""
 KEPT = tuple(i for i in INVARIANTS if i.name in ("registers-kept", "result-kept", "messages", "waiters", "deliverable"))
 """What a right send or receive keeps in every order."""
-AT_MOST = 300
+STEPS_AT_MOST = 300
 """Steps of a run that is shown."""
 
 
@@ -238,9 +238,9 @@ class ArrangedSwitch(Arranged):
     }
 
 
-def ordered(pieces: Sequence[str], *order: int) -> str:
-    """An answer as source text: the pieces in an order."""
-    return f"answer = {[pieces[i] for i in order]}\n"
+def ordered(pieces: Sequence[str], *order: int) -> list[str]:
+    """The pieces in an order."""
+    return [pieces[i] for i in order]
 
 
 def built(handler: type[Arranged], answer: Sequence[str]) -> frozenset[Any]:
@@ -252,7 +252,7 @@ def built(handler: type[Arranged], answer: Sequence[str]) -> frozenset[Any]:
     return REPAIRED | {type(f"Your{handler.__name__}", (handler,), {"order": tuple(answer)})}
 
 
-def conversation(fixes: frozenset[Any]) -> tuple[Run, list[tuple[str, Any]]]:
+def watched_conversation(fixes: frozenset[Any]) -> tuple[Run, list[tuple[str, Any]]]:
     """VM 0 sends to VM 1 while it waits, is full, and is busy: the run, and what both saw."""
     seen: list[tuple[str, Any]] = []
 
@@ -281,8 +281,8 @@ def conversation(fixes: frozenset[Any]) -> tuple[Run, list[tuple[str, Any]]]:
 
 def judge_conversation(fixes: frozenset[Any], right_fixes: frozenset[Any]) -> Run:
     """The run of it. `Wrong`, with both runs, at the first thing that VM 0 or VM 1 sees otherwise than it should."""
-    run, seen = conversation(fixes)
-    right, expected = conversation(right_fixes)
+    run, seen = watched_conversation(fixes)
+    right, expected = watched_conversation(right_fixes)
     for i, (what, value) in enumerate(expected):
         if i >= len(seen):
             raise Wrong(
@@ -333,6 +333,6 @@ def alongside(found: Exploration, scenario: Scenario, fixes: frozenset[Any]) -> 
         able = stepper.able()
         if able:
             stepper.take(cpu if cpu in able else able[0])
-    while (able := stepper.able()) and len(stepper.taken) < AT_MOST:
+    while (able := stepper.able()) and len(stepper.taken) < STEPS_AT_MOST:
         stepper.take(able[0])
     return so_far(stepper)

@@ -6,10 +6,20 @@ from random import Random
 from typing import Any, NamedTuple
 
 from hfedu import notebook
-from hfedu.course.exercises import Exercise, Wrong, answer_of
-from hfedu.course.lesson03 import last_event, run_result
+from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.scenes import boot, call_of, calls, delivered, deliveries, is_function, judge_all
+from hfedu.course.shared.scenes import (
+    boot,
+    call_of,
+    calls,
+    delivered,
+    deliveries,
+    is_function,
+    judge_all,
+    last_event,
+    result_of,
+    run_result,
+)
 from hfedu.errors import Mistake
 from hfedu.guest.scripted import clear, configure, receive, smc, vcpu_count, vcpu_run, vm_count
 from hfedu.guest.toolchain import assemble
@@ -30,7 +40,7 @@ from hfedu.notebook import Run
 from hfedu.run import words
 from hfedu.run.kinds import Kind
 from hfedu.run.ramdisk import RamDisk
-from hfedu.run.recording import Event
+from hfedu.run.recording import Actor, Event
 
 RAM = (0x4000_0000, 0x4100_0000)
 VM_1, VM_2 = (0x40F8_0000, RAM[1]), (0x40F0_0000, 0x40F8_0000)
@@ -88,12 +98,7 @@ def hostile() -> Run:
 
 def second_call(run: Run) -> Event:
     """VM 1's second hypercall."""
-    return [event for event in run.events if event.kind is Kind.HYPERCALL and event.actor == "vm1.vcpu0"][1]
-
-
-def result_of(run: Run, event: Event) -> str:
-    """The result of a call, as the questions offer it."""
-    return words.result(None, event.result or 0)
+    return [event for event in run.events if event.kind is Kind.HYPERCALL and event.actor == Actor(1, 0)][1]
 
 
 CALLED = call_of(1, HF_VM_GET_COUNT, 0)
@@ -232,7 +237,7 @@ def raise_for_guest(run: Run) -> None:
             "in one of x1 to x17? A hypercall clears those.",
             at=fault.seq,
         )
-    made = [event for event in run.events if event.kind is Kind.HYPERCALL and event.actor == "vm1.vcpu0"]
+    made = [event for event in run.events if event.kind is Kind.HYPERCALL and event.actor == Actor(1, 0)]
     unknown = [event for event in made if words.number(event) not in words.CALLS]
     if unknown:
         raise Wrong(
@@ -362,7 +367,7 @@ def configured_by(vm: int, pages: Sequence[int], fix: type[Hypervisor]) -> tuple
 def judge_repair(answer: Callable[[int, tuple[int, int]], Any]) -> Run:
     """Put the answer into HF_VM_CONFIGURE: what is no page of the caller's RAM is refused, and what is one is not."""
 
-    yours, right = checking(answer), checking(answer_of(REPAIR))
+    yours, right = checking(answer), checking(solve_repair)
     for vm, page, what in HOSTILE:
         for pages in ((page, OWN[vm][0]), (OWN[vm][0], page)):
             run, event = configured_by(vm, pages, yours)
@@ -391,7 +396,7 @@ def checking(answer: Callable[[int, tuple[int, int]], Any]) -> type[Hypervisor]:
     return Answered
 
 
-GUEST = """    mov  x0, #0xff03      // HF_VM_CONFIGURE
+SENDS_A = """    mov  x0, #0xff03      // HF_VM_CONFIGURE
     adr  x1, send_page
     adr  x2, recv_page
     hvc  #0
@@ -406,125 +411,224 @@ again:
     cbnz x0, again        // not 0: refused
     wfi
 """
-NUMBER, TO, SIZE = (GUEST.splitlines(keepends=True)[line] for line in (8, 9, 10))
+NUMBER, TO, SIZE = (SENDS_A.splitlines(keepends=True)[line] for line in (8, 9, 10))
 
 
 def guest(*changes: tuple[str, str]) -> str:
-    """Source text of an answer: the guest, changed."""
-    text = GUEST
+    """The guest, changed."""
+    text = f"\n{SENDS_A}"
     for old, new in changes:
         text = text.replace(old, new)
-    return f'answer = """\n{text}"""\n'
+    return text
 
 
-PREDICT = """def answer(send, recv, mapped, configured):
+# 04-pack
+
+
+def solve_pack(code, vm, data):
+    return code | vm << 16 | data << 32
+
+
+def pack_no_brackets_around_the_shifts(code, vm, data):
+    return code + vm << 16 + data << 32
+
+
+def pack_vm_id_from_bit_8_up(code, vm, data):
+    return code | vm << 8 | data << 32
+
+
+def pack_the_vm_and_the_data_swapped(code, vm, data):
+    return code | data << 16 | vm << 32
+
+
+# 04-predict
+
+
+def solve_predict(send, recv, mapped, configured):
     def ok(page):
         return page != 0 and page % 4096 == 0 and any(begin <= page < end for begin, end in mapped)
 
     return 0 if ok(send) and ok(recv) and send != recv and not configured else -1
-"""
-REPAIR = """def answer(address, memory):
+
+
+def predict_forgets_the_alignment(send, recv, mapped, configured):
+    def ok(page):
+        return page != 0 and any(begin <= page < end for begin, end in mapped)
+
+    return 0 if ok(send) and ok(recv) and send != recv and not configured else -1
+
+
+def predict_takes_the_end_for_mapped(send, recv, mapped, configured):
+    def ok(page):
+        return page != 0 and page % 4096 == 0 and any(begin <= page <= end for begin, end in mapped)
+
+    return 0 if ok(send) and ok(recv) and send != recv and not configured else -1
+
+
+def predict_allows_one_page_for_both(send, recv, mapped, configured):
+    def ok(page):
+        return page != 0 and page % 4096 == 0 and any(begin <= page < end for begin, end in mapped)
+
+    return 0 if ok(send) and ok(recv) and not configured else -1
+
+
+def predict_allows_a_second_time(send, recv, mapped, configured):
+    def ok(page):
+        return page != 0 and page % 4096 == 0 and any(begin <= page < end for begin, end in mapped)
+
+    return 0 if ok(send) and ok(recv) and send != recv else -1
+
+
+def predict_forgets_address_0(send, recv, mapped, configured):
+    def ok(page):
+        return page % 4096 == 0 and any(begin <= page < end for begin, end in mapped)
+
+    return 0 if ok(send) and ok(recv) and send != recv and not configured else -1
+
+
+def predict_knows_ram_only(send, recv, mapped, configured):
+    def ok(page):
+        return (
+            page != 0
+            and page % 4096 == 0
+            and any(max(begin, 0x40000000) <= page < min(end, 0x41000000) for begin, end in mapped)
+        )
+
+    return 0 if ok(send) and ok(recv) and send != recv and not configured else -1
+
+
+def predict_looks_at_the_send_page_only(send, recv, mapped, configured):
+    def ok(page):
+        return page != 0 and page % 4096 == 0 and any(begin <= page < end for begin, end in mapped)
+
+    return 0 if ok(send) and send != recv and not configured else -1
+
+
+# 04-repair
+
+
+def solve_repair(address, memory):
     return memory[0] <= address and address + 4096 <= memory[1]
-"""
+
+
+def repair_forbids_what_it_knows(address, memory):
+    return address != 0x09000000
+
+
+def repair_has_no_end(address, memory):
+    return address >= memory[0]
+
+
+def repair_cuts_the_address_off(address, memory):
+    return memory[0] <= address % (1 << 48) < memory[1]
+
+
+def repair_loses_the_last_page(address, memory):
+    return memory[0] <= address and address + 4096 < memory[1]
+
+
+def repair_allows_nothing(address, memory):
+    return False
+
+
 EXERCISES = (
     Exercise(
-        "04-pack",
-        "a function that packs (code, vm, data) into the result of HF_VCPU_RUN.",
-        "a function of three numbers",
-        is_function,
-        judge_pack,
-        (
+        id="04-pack",
+        task="a function that packs (code, vm, data) into the result of HF_VCPU_RUN.",
+        wants="a function of three numbers",
+        accepts=is_function,
+        judge=judge_pack,
+        hints=(
             "The code goes into bits 0 to 7, the VM id into bits 16 to 31, the data into bits 32 to 63.",
             "`vm << 16` moves a number up by 16 bits; `|` puts bit fields together.",
             "return code | vm << 16 | data << 32",
         ),
-        "def answer(code, vm, data):\n    return code | vm << 16 | data << 32\n",
-        {
-            "no brackets around the shifts": (
-                "def answer(code, vm, data):\n    return code + vm << 16 + data << 32\n", "it is 0x1"),
-            "VM id from bit 8 up": (
-                "def answer(code, vm, data):\n    return code | vm << 8 | data << 32\n", "it is 0x20002"),
-            "the VM and the data swapped": (
-                "def answer(code, vm, data):\n    return code | data << 16 | vm << 32\n", "it is 0x20002"),
+        solution=solve_pack,
+        wrong={
+            "no brackets around the shifts": (pack_no_brackets_around_the_shifts, "it is 0x1"),
+            "VM id from bit 8 up": (pack_vm_id_from_bit_8_up, "it is 0x20002"),
+            "the VM and the data swapped": (pack_the_vm_and_the_data_swapped, "it is 0x20002"),
         },
     ),
     Exercise(
-        "04-again",
-        "a guest in assembly that sends the byte A to VM 0, tries again until the result is 0, and then waits (wfi).",
-        "the guest's assembly as a text",
-        lambda answer: isinstance(answer, str),
-        judge_again,
-        (
+        id="04-again",
+        task="a guest in assembly that sends the byte A to VM 0, tries again until the result is 0, and "
+        "then waits (wfi).",
+        wants="the guest's assembly as a text",
+        accepts=lambda answer: isinstance(answer, str),
+        judge=judge_again,
+        hints=(
             "Three registers say what to do: x0 the function, 0xff04, x1 the VM, x2 the size. After hvc #0 x0 is the "
             "result.",
             "`cbnz x0, again` jumps to again if x0 is not 0. Which registers has the call changed meanwhile?",
             "Behind `again:` load x0, x1 and x2, all three, each time; then hvc #0 and cbnz x0, again.",
         ),
-        guest(),
-        {
-            "loads all once": (guest((NUMBER + TO + SIZE, ""), ("again:\n", NUMBER + TO + SIZE + "again:\n")),
-                               "load the number again"),
-            "loads the arguments once": (guest((TO + SIZE, ""), ("again:\n", TO + SIZE + "again:\n")),
-                                         "the size, was 0"),
-            "does not look at the result": (guest(("    cbnz x0, again        // not 0: refused\n", "")),
-                                            "did you try again"),
+        solution=guest(),
+        wrong={
+            "loads all once": (
+                guest((NUMBER + TO + SIZE, ""), ("again:\n", NUMBER + TO + SIZE + "again:\n")),
+                "load the number again",
+            ),
+            "loads the arguments once": (
+                guest((TO + SIZE, ""), ("again:\n", TO + SIZE + "again:\n")),
+                "the size, was 0",
+            ),
+            "does not look at the result": (
+                guest(("    cbnz x0, again        // not 0: refused\n", "")),
+                "did you try again",
+            ),
             "tries for ever": (guest(("cbnz x0, again ", "b again ")), "a second time, in event"),
             "keeps an address in x10": (
-                guest(("    strb w9, [x10]\nagain:\n", "again:\n    strb w9, [x10]\n")), "touched address 0x0"),
+                guest(("    strb w9, [x10]\nagain:\n", "again:\n    strb w9, [x10]\n")),
+                "touched address 0x0",
+            ),
             "is no assembly": (guest(("hvc  #0", "hypercall")), "cannot be assembled"),
         },
     ),
     Exercise(
-        "04-predict",
-        "a function that says what HF_VM_CONFIGURE returns, 0 or -1.",
-        "a function of four arguments: send, recv, mapped, configured",
-        is_function,
-        judge_predict,
-        (
+        id="04-predict",
+        task="a function that says what HF_VM_CONFIGURE returns, 0 or -1.",
+        wants="a function of four arguments: send, recv, mapped, configured",
+        accepts=is_function,
+        judge=judge_predict,
+        hints=(
             "Five things can be wrong with the pages or with the caller. The table in the lesson has them all.",
             "An address is mapped if begin <= address < end for one of the ranges. Ask for both pages.",
             "0 if both are multiples of 4096, mapped and not 0, send != recv and not configured; else -1.",
         ),
-        PREDICT,
-        {
-            "forgets the alignment": (PREDICT.replace(" and page % 4096 == 0", ""), "multiple of 4096"),
-            "takes the end for mapped": (PREDICT.replace("page < end", "page <= end"), "must be in the VM's own"),
-            "allows one page for both": (PREDICT.replace(" and send != recv", ""), "must differ"),
-            "allows a second time": (PREDICT.replace(" and not configured", ""), "that works once"),
-            "forgets address 0": (PREDICT.replace("page != 0 and ", ""), "address 0 counts as none"),
-            "knows RAM only": (
-                PREDICT.replace("begin <= page < end", "max(begin, 0x40000000) <= page < min(end, 0x41000000)"),
-                "nothing against it"),
-            "looks at the send page only": (PREDICT.replace("ok(send) and ok(recv)", "ok(send)"), "The receive page"),
+        solution=solve_predict,
+        wrong={
+            "forgets the alignment": (predict_forgets_the_alignment, "multiple of 4096"),
+            "takes the end for mapped": (predict_takes_the_end_for_mapped, "must be in the VM's own"),
+            "allows one page for both": (predict_allows_one_page_for_both, "must differ"),
+            "allows a second time": (predict_allows_a_second_time, "that works once"),
+            "forgets address 0": (predict_forgets_address_0, "address 0 counts as none"),
+            "knows RAM only": (predict_knows_ram_only, "nothing against it"),
+            "looks at the send page only": (predict_looks_at_the_send_page_only, "The receive page"),
         },
     ),
     Exercise(
-        "04-repair",
-        "a function that says whether the page at an address lies in the caller's memory, (begin, end).",
-        "a function of two arguments: address, memory",
-        is_function,
-        judge_repair,
-        (
+        id="04-repair",
+        task="a function that says whether the page at an address lies in the caller's memory, (begin, end).",
+        wants="a function of two arguments: address, memory",
+        accepts=is_function,
+        judge=judge_repair,
+        hints=(
             "Do not list what is forbidden. Say what is allowed, and refuse all else.",
             "The whole page must lie between begin and end, the first address behind the memory. Compare a number of "
             "64 bits with all its bits.",
             "return memory[0] <= address and address + 4096 <= memory[1]",
         ),
-        REPAIR,
-        {
-            "forbids what it knows": (
-                "def answer(address, memory):\n    return address != 0x09000000\n", "0x40000, no RAM"),
-            "has no end": ("def answer(address, memory):\n    return address >= memory[0]\n", "just behind the RAM"),
-            "cuts the address off": (
-                "def answer(address, memory):\n    return memory[0] <= address % (1 << 48) < memory[1]\n",
-                "the machine hangs"),
-            "loses the last page": (
-                "def answer(address, memory):\n    return memory[0] <= address and address + 4096 < memory[1]\n",
-                "two pages of its own"),
-            "allows nothing": ("def answer(address, memory):\n    return False\n", "two pages of its own"),
+        solution=solve_repair,
+        wrong={
+            "forbids what it knows": (repair_forbids_what_it_knows, "0x40000, no RAM"),
+            "has no end": (repair_has_no_end, "just behind the RAM"),
+            "cuts the address off": (repair_cuts_the_address_off, "the machine hangs"),
+            "loses the last page": (repair_loses_the_last_page, "two pages of its own"),
+            "allows nothing": (repair_allows_nothing, "two pages of its own"),
         },
     ),
-)  # fmt: skip
+)
 TERMS = {
     "ABI": "Application binary interface: what two programs that were compiled apart agree on, register by register.",
     "function number": "The number in x0 that says which hypercall it is.",

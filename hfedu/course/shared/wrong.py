@@ -1,14 +1,14 @@
 """Hypervisors that are wrong on purpose: each a plausible mistake over the repaired hypervisor, and what tells it.
 
-The docstring of each class says what is wrong. They add two kinds of `Step`: "tests", a look at what another CPU may
-change, and "result", the result of a vCPU that waited.
+The docstring of each class says what is wrong, and `WRONG` says it again, as data. They add two kinds of `Step`:
+"tests", a look at what another CPU may change, and "result", the result of a vCPU that waited.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 from hfedu.board.memory import RAM_BASE
-from hfedu.course.defects import (
+from hfedu.course.shared.defects import (
     Demonstration,
     Directed,
     Explored,
@@ -343,43 +343,145 @@ def shared_page(machine: Machine, printed: str) -> str | None:
     return None
 
 
-def wrong(mixin: type[Hypervisor], kind: Callable[..., Demonstration] = Explored, **how: Any) -> Demonstration:
-    """The demonstration of one of the classes above; its id is the class's name in small letters with hyphens."""
+def wrong(
+    mixin: type[Hypervisor], meaning: str, kind: Callable[..., Demonstration] = Explored, **how: Any
+) -> Demonstration:
+    """The demonstration of one of the classes above, and what is wrong with it.
+
+    Its id is the class's name in small letters with hyphens.
+    """
     name = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in mixin.__name__)[1:]
-    meaning = " ".join((mixin.__doc__ or "").split())
     return kind(id=name, meaning=meaning, fault=Fault("fixed", frozenset({mixin})), **how)
 
 
 WRONG = {
     demonstration.id: demonstration
     for demonstration in (
-        wrong(WaiterPoppedLate, setup=ready, cpus=(run_vm_1, send_hello), secondaries=(receiver,), breaks=("waiters",)),
-        wrong(WaiterPushedLate, setup=ready, cpus=(run_vm_1, send_hello), secondaries=(receiver,),
-              breaks=("deliverable",)),
-        wrong(StateSetLate, setup=ready, cpus=(run_vm_1, send_hello), secondaries=(receiver,), breaks=("reason",)),
-        wrong(WokenWithoutLock, setup=ready, cpus=(run_twice, send_hello), secondaries=(receiver,),
-              breaks=("result-kept",)),
-        wrong(SenderFromGuest, setup=ready, cpus=(run_vm_1, send_with_x3_and_run), secondaries=(receiver,),
-              breaks=("result-kept",)),
-        wrong(SizeCheckedLate, setup=ready, cpus=(run_vm_1, send_too_long), secondaries=(receiver,),
-              breaks=("hang", "deadlock")),
-        wrong(CheckedBeforeLock, setup=ready, cpus=(send_hello, send_hello), secondaries=(receiver,),
-              breaks=("overwrite",)),
-        wrong(WokenBeforeCopy, setup=ready, cpus=(run_vm_1, send_and_run), secondaries=(receiver,),
-              breaks=("messages",)),
-        wrong(ClearsUnread, setup=ready, cpus=(run_vm_1, send_hello), secondaries=(clear_then_receive,),
-              breaks=("messages",)),
-        wrong(ClearedByReceive, setup=ready, cpus=(run_vm_1, send_two), secondaries=(receiver,),
-              breaks=("overwrite",)),
-        wrong(LocksSwapped, setup=ready, cpus=(run_vm_1, run_vm_1), secondaries=(receiver,),
-              breaks=("lock-order", "deadlock")),
-        wrong(TakenInTwoSteps, setup=ready, cpus=(run_vm_1, send_and_run), secondaries=(receiver,),
-              breaks=("live-once",)),
-        wrong(AvailableBeforeSave, setup=ready, cpus=(run_vm_1, send_and_run), secondaries=(receiver,),
-              breaks=("live-once",)),
-        wrong(CopyStopsAtZero, setup=ready, cpus=(run_vm_1, send_zero), secondaries=(receiver,), breaks=("messages",)),
-        wrong(PageLeftWritable, Directed, guests=(run_vm_1, endless), shown_by="scripted guest", rule="isolation",
-              wrong=shared_page),
+        wrong(
+            WaiterPoppedLate,
+            "The woken vCPU is taken off the waiter list only after the send has dropped every lock.",
+            setup=ready,
+            cpus=(run_vm_1, send_hello),
+            secondaries=(receiver,),
+            breaks=("waiters",),
+        ),
+        wrong(
+            WaiterPushedLate,
+            "A blocking receive drops the VM's lock before it is in the waiter list: a message "
+            "in between wakes nobody.",
+            setup=ready,
+            cpus=(run_vm_1, send_hello),
+            secondaries=(receiver,),
+            breaks=("deliverable",),
+        ),
+        wrong(
+            StateSetLate,
+            "A blocking receive records that it blocks only after the unlock, and so undoes a wake-up in between.",
+            setup=ready,
+            cpus=(run_vm_1, send_hello),
+            secondaries=(receiver,),
+            breaks=("reason",),
+        ),
+        wrong(
+            WokenWithoutLock,
+            "The waiter is made ready without its lock, and its result written after that.",
+            setup=ready,
+            cpus=(run_twice, send_hello),
+            secondaries=(receiver,),
+            breaks=("result-kept",),
+        ),
+        wrong(
+            SenderFromGuest,
+            "The receiver is told as its sender whatever the sender had in x3.",
+            setup=ready,
+            cpus=(run_vm_1, send_with_x3_and_run),
+            secondaries=(receiver,),
+            breaks=("result-kept",),
+        ),
+        wrong(
+            SizeCheckedLate,
+            "A message is copied before its size is checked: one that is too long runs over "
+            "the end of the receive page.",
+            setup=ready,
+            cpus=(run_vm_1, send_too_long),
+            secondaries=(receiver,),
+            breaks=("hang", "deadlock"),
+        ),
+        wrong(
+            CheckedBeforeLock,
+            "Whether the mailbox is empty is tested before its lock is taken: two senders both find it so.",
+            setup=ready,
+            cpus=(send_hello, send_hello),
+            secondaries=(receiver,),
+            breaks=("overwrite",),
+        ),
+        wrong(
+            WokenBeforeCopy,
+            "The receiver is woken before its message is copied, and on another CPU it reads what lay there before.",
+            setup=ready,
+            cpus=(run_vm_1, send_and_run),
+            secondaries=(receiver,),
+            breaks=("messages",),
+        ),
+        wrong(
+            ClearsUnread,
+            "A clear empties the mailbox whatever is in it, also a message that was never received.",
+            setup=ready,
+            cpus=(run_vm_1, send_hello),
+            secondaries=(clear_then_receive,),
+            breaks=("messages",),
+        ),
+        wrong(
+            ClearedByReceive,
+            "A receive empties the mailbox before its owner has read the page, and the next "
+            "message runs over this one.",
+            setup=ready,
+            cpus=(run_vm_1, send_two),
+            secondaries=(receiver,),
+            breaks=("overwrite",),
+        ),
+        wrong(
+            LocksSwapped,
+            "To run a vCPU takes its lock and then its VM's, and all other calls take them the other way round.",
+            setup=ready,
+            cpus=(run_vm_1, run_vm_1),
+            secondaries=(receiver,),
+            breaks=("lock-order", "deadlock"),
+        ),
+        wrong(
+            TakenInTwoSteps,
+            "A repair of regs-race that is still wrong: a vCPU is tested in one step and taken in another.",
+            setup=ready,
+            cpus=(run_vm_1, send_and_run),
+            secondaries=(receiver,),
+            breaks=("live-once",),
+        ),
+        wrong(
+            AvailableBeforeSave,
+            "A repair of regs-race that is still wrong: the registers are said to be saved before they are.",
+            setup=ready,
+            cpus=(run_vm_1, send_and_run),
+            secondaries=(receiver,),
+            breaks=("live-once",),
+        ),
+        wrong(
+            CopyStopsAtZero,
+            "Messages are copied as texts are in C, up to the first zero byte.",
+            setup=ready,
+            cpus=(run_vm_1, send_zero),
+            secondaries=(receiver,),
+            breaks=("messages",),
+        ),
+        wrong(
+            PageLeftWritable,
+            "The last page of every secondary stays in the primary's stage 2: the loop that "
+            "unmaps ends one page early.",
+            Directed,
+            guests=(run_vm_1, endless),
+            shown_by="scripted guest",
+            rule="isolation",
+            wrong=shared_page,
+        ),
     )
-}  # fmt: skip
+}
 """By id."""

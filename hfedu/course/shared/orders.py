@@ -1,0 +1,161 @@
+"""Two CPUs and the orders of their steps: scenes for them, their steps as a table, a learner's schedule and script."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hfedu.course.exercises import Wrong
+from hfedu.course.shared.arranged import REPAIRED, alongside
+from hfedu.course.shared.defects import ready, run_vm_1, send_hello
+from hfedu.course.shared.scenes import reader, so_far
+from hfedu.errors import Mistake
+from hfedu.guest.scripted import ScriptDone, configure, receive, send, vcpu_run
+from hfedu.notebook import Machine, Run
+from hfedu.run import words
+from hfedu.run.explorer import Exploration, counterexample, explore
+from hfedu.run.invariants import Invariant
+from hfedu.run.kinds import Kind
+from hfedu.run.recording import Event
+from hfedu.run.replay import Scenario
+from hfedu.run.schedule import Schedule, chooser
+from hfedu.run.stepper import Stepper, Taken
+from hfedu.view.compare import Comparison, compare
+
+MAX_STATES = 2_000
+"""Where the exploration of a learner's script stops."""
+AT_MOST = 200
+"""Steps of a schedule that a lesson shows or plays."""
+
+
+def started() -> Any:
+    """The primary's setup: VM 1 runs until it waits."""
+    yield configure()
+    yield vcpu_run(1)
+
+
+def one() -> Any:
+    """CPU 0 sends, and returns what it was told."""
+    return (yield send(1, "one"))
+
+
+def two() -> Any:
+    """CPU 1 sends, and returns what it was told."""
+    return (yield send(1, "two"))
+
+
+def answerer() -> Any:
+    """VM 1 says that it is there, waits for one message and sends it back."""
+    yield configure()
+    yield send(0, "here")
+    message = yield receive(block=True)
+    yield send(0, message.data)
+
+
+SENDERS = Scenario("two senders", "Two CPUs send to one mailbox.", started, (one, two), (reader,))
+MEETING = Scenario("meeting", "A send against the receiver's run.", ready, (send_hello, run_vm_1), (answerer,))
+
+
+def steps(scenario: Scenario, schedule: Schedule = "every 1", last: int = AT_MOST, **options: Any) -> str:
+    """The atomic steps of a scenario under a schedule, up to the `last`, as a table with a column for each CPU.
+
+    `schedule` and `options` are those of `Machine`. A CPU that cannot go on says in brackets which lock it waits for.
+    """
+    stepper, choose = Stepper(scenario, 2, options), chooser(schedule)
+    lines = [row("step", ("CPU 0", "CPU 1"))]
+    while (able := stepper.able()) and len(lines) <= last:
+        taken = stepper.take(choose(able))
+        others = (stepper.machine.cores[cpu].waits_for for cpu in (0, 1))
+        waits = [f"(waits for {words.plain(lock.name)})" if lock is not None else "" for lock in others]
+        waits[taken.cpu] = brief(stepper, taken)
+        lines.append(row(str(len(lines)), waits))
+    return "\n".join(lines)
+
+
+def row(number: str, columns: Sequence[str]) -> str:
+    """A line of the table of steps."""
+    return f"{number:>4}  {columns[0]:50}{columns[1]}".rstrip()
+
+
+def brief(stepper: Stepper, taken: Taken) -> str:
+    """A step in few words: of a guest's turn, what the guest does."""
+    text = taken.text.removeprefix("lets ").replace(" go on: it ", " ")
+    vcpu = stepper.machine.cores[taken.cpu].cpu.current
+    action = stepper.machine.guests[vcpu.name].action if vcpu is not None else None
+    return text.replace("touches memory", f"{action.instruction}s") if action is not None else text
+
+
+def returned(final: tuple[Any, ...]) -> list[str]:
+    """What the script of each CPU returned at an end of an order."""
+    return [value for name, value in final if name.endswith(".returned")]
+
+
+def results(found: Exploration) -> str:
+    """What the scripts of the CPUs return, over all orders: each line another end."""
+    lines = {tuple(returned(final)) for final in found.finals}
+    cells = ([f"CPU {cpu}: {value}" for cpu, value in enumerate(line)] for line in sorted(lines))
+    return "\n".join("   ".join(f"{cell:14}" for cell in line).rstrip() for line in cells)
+
+
+def play(scenario: Scenario, schedule: Sequence[int], invariants: Sequence[Invariant] = (), **options: Any) -> Stepper:
+    """Run a learner's schedule, which begins where the scripts have met, up to the first step that breaks an invariant.
+
+    It may go on naming a CPU whose script has ended. When the schedule ends the CPU goes on as long as it can, then
+    another. `Wrong`, with the run so far, where it names a CPU that waits, or that is not there.
+    """
+    stepper = Stepper(scenario, 2, options, invariants, machine_type=Machine)
+    for number, cpu in enumerate(schedule, 1):
+        if cpu not in (0, 1):
+            raise Wrong(f"Step {number} of your schedule names CPU {cpu}: there are CPU 0 and CPU 1.", so_far(stepper))
+        if isinstance(stepper.machine.cores[cpu].ended, ScriptDone):
+            continue
+        if cpu not in stepper.able():
+            sentence = f"At step {number} of your schedule CPU {cpu} cannot go on: it {stepper.waits(cpu)}."
+            raise Wrong(sentence, so_far(stepper))
+        stepper.take(cpu)
+        if stepper.broken:
+            return stepper
+    current = schedule[-1] if schedule else 0
+    while not stepper.broken and (able := stepper.able()) and len(stepper.taken) < AT_MOST:
+        current = current if current in able else able[0]
+        stepper.take(current)
+    return stepper
+
+
+def tried(scenario: Scenario, invariants: Sequence[Invariant], **options: Any) -> Exploration:
+    """Explore a learner's scenario, and let what their script raises come out as it is."""
+    try:
+        return explore(scenario, invariants, max_states=MAX_STATES, **options)
+    except Mistake as mistake:
+        raise (mistake.__cause__ or mistake) from None
+
+
+def shortest(found: Exploration) -> Run:
+    """The shortest counterexample."""
+    run = counterexample(found, found.violations[0], Machine)
+    assert isinstance(run, Run)
+    return run
+
+
+def both(found: Exploration, right: Scenario) -> tuple[Run, Run]:
+    """The shortest counterexample, and the nearest order of the same steps that keeps the invariant.
+
+    If no order does, then the `right` scenario in that order.
+    """
+    comparison = compare(Comparison, found, found.violations[0], Machine)
+    passing = comparison.passing or alongside(found, right, REPAIRED)
+    assert isinstance(comparison.failing, Run)
+    assert isinstance(passing, Run)
+    return comparison.failing, passing
+
+
+def on_cpu(cpu: int, function: int) -> Callable[[Run], Event]:
+    """Finds a hypercall of the primary on a CPU."""
+    return lambda run: next(
+        event
+        for event in run.events
+        if event.kind is Kind.HYPERCALL and event.cpu == cpu and words.number(event) == function
+    )
+
+
+def is_schedule(answer: Any) -> bool:
+    """Whether an answer is a list of CPU numbers."""
+    return isinstance(answer, list | tuple) and all(type(cpu) is int for cpu in answer)
