@@ -8,7 +8,8 @@ from typing import Any
 from hfedu.course.shared.defects import DEFECTS, Demonstration, Observation
 from hfedu.course.shared.wrong import WRONG
 from hfedu.errors import Mistake
-from hfedu.history import Change
+from hfedu.hf.hypervisor import Hypervisor
+from hfedu.history import known_changes, known_fixes
 from hfedu.run.explorer import Exploration
 
 DEMONSTRATIONS: dict[str, Demonstration] = {**DEFECTS, **WRONG}
@@ -16,12 +17,16 @@ DEMONSTRATIONS: dict[str, Demonstration] = {**DEFECTS, **WRONG}
 
 
 def demonstrate(
-    mistake: str, profile: str | None = None, fixes: Iterable[Change] = (), **options: Any
+    mistake: str,
+    profile: str | None = None,
+    fixes: Iterable[str] = (),
+    changes: Iterable[type[Hypervisor]] = (),
+    **options: Any,
 ) -> Exploration | Observation:
     """Show one mistake: what breaks, and what was tried to find it.
 
     Without a `profile` the hypervisor is the one at fault: that of 2018-10-04, or the repaired one with the mistake.
-    `fixes` are switched on besides. `options` go to `explore`. Example: `demonstrate("regs-race", fixes={"regs-race"})`
+    `fixes` are switched on besides, and `changes` lie on top. `options` go to `explore`. Example: `demonstrate("regs-race", fixes={"regs-race"})`
     breaks nothing. `Mistake` if there is no such mistake, or it cannot be shown with these options.
     """
     if mistake not in DEMONSTRATIONS:
@@ -31,9 +36,9 @@ def demonstrate(
     if profile == "rpc":
         raise Mistake('the profile "rpc" has other calls than these scripts make: take "2018-10-04" or "fixed"')
     found = DEMONSTRATIONS[mistake]
-    own = {fixes} if isinstance(fixes, str | type) else set(fixes)
+    hypervisor = {"profile": profile, "fixes": known_fixes(fixes), "changes": known_changes(changes)}
     if profile is None:
-        profile, own = found.fault.profile, own | found.fault.fixes
-    shown = found.show(profile, own, **options)
+        hypervisor |= {"profile": found.fault.profile, "changes": [*known_changes(changes), *found.fault.changes]}
+    shown = found.show(hypervisor, **options)
     gc.collect()  # machines are in cycles, few objects with much memory: Python would keep dozens of them
     return shown

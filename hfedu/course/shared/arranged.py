@@ -9,19 +9,18 @@ from typing import Any, ClassVar, NamedTuple
 from hfedu import notebook
 from hfedu.course.exercises import Wrong
 from hfedu.course.shared.scenes import MAX_TRAPS, so_far
-from hfedu.course.shared.wrong import Send
 from hfedu.guest.scripted import Message, clear, configure, receive, send, vcpu_run
 from hfedu.hf.addr import NULL
-from hfedu.hf.api import WAITS, Result, running
+from hfedu.hf.api import Result, running
 from hfedu.hf.call import (
-    ERROR,
     HF_INVALID_VCPU,
     HF_MAILBOX_SIZE,
     HF_PRIMARY_VM_ID,
-    MASK32,
     MASK64,
+    WAITS,
     hf_mailbox_receive_response,
 )
+from hfedu.hf.check import Refused
 from hfedu.hf.cpu import Cpu, Vcpu, VcpuState
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.platform import HypervisorHang
@@ -51,10 +50,14 @@ class Work(NamedTuple):
     vcpu: Vcpu
     to: Vm
     size: int = 0
-    refused: bool = False
+    refused: Refused | None = None
     found: bool = False
     result: int = 0
     next: Vcpu | None = None
+
+    def unless(self, passed: bool | Refused) -> "Work":
+        """The same, refused if a condition does not hold."""
+        return self._replace(refused=passed) if isinstance(passed, Refused) else self
 
 
 Piece = Callable[[Any, Work], Generator[Step, Any, Work]]
@@ -69,7 +72,7 @@ class Arranged(Hypervisor):
     def in_order(self, work: Work) -> Steps[Work]:
         """Do the pieces."""
         at = 0
-        while at < len(self.order) and not work.refused:
+        while at < len(self.order) and work.refused is None:
             work = yield from self.pieces[self.order[at]](self, work)
             at += 1
         return work
@@ -81,56 +84,59 @@ class Arranged(Hypervisor):
         yield from sl_unlock(cpu, lock)
 
 
-class ArrangedSend(Arranged, Send):
+class ArrangedSend(Arranged):
     """A send with the target's lock held all along; then the result, and who runs next."""
 
     def api_mailbox_send(self, cpu: Cpu, vm_id: int, size: int) -> Steps[Result]:
         """Lock, do the pieces, unlock."""
-        vcpu, to = running(cpu), self.vm_get(vm_id & MASK32)
-        if to is None or to is vcpu.vm or NULL in (vcpu.vm.mailbox.send, to.mailbox.recv):
-            return ERROR, None
+        vcpu, to = running(cpu), self.existing_vm(cpu, vm_id)
+        if isinstance(to, Refused):
+            return to, None
+        mailbox = vcpu.vm.mailbox
+        set_up = (
+            self.require(to is not vcpu.vm, "vm_id is another VM", vcpu.vm, vm=vm_id)
+            and self.require(mailbox.send != NULL, "mailbox.send is set", mailbox, send=mailbox.send)
+            and self.require(to.mailbox.recv != NULL, "mailbox.recv is set", to.mailbox, recv=to.mailbox.recv)
+        )
+        if not set_up:
+            return set_up, None
         yield from sl_lock(cpu, to.lock)
         work = yield from self.in_order(Work(cpu, vcpu, to, size, result=HF_INVALID_VCPU))
         yield from sl_unlock(cpu, to.lock)
-        return (ERROR, None) if work.refused else (yield from self.sent(cpu, to, size, work.result))
+        return (work.refused, None) if work.refused is not None else (yield from self.route(cpu, to, size, work.result))
 
     def check_size(self, work: Work) -> Steps[Work]:
         """At most a page."""
         yield from ()
-        return work._replace(refused=work.size > HF_MAILBOX_SIZE)
+        fits = self.require(work.size <= HF_MAILBOX_SIZE, "size <= HF_MAILBOX_SIZE", work.vcpu.vm, size=work.size)
+        return work.unless(fits)
 
     def check_empty(self, work: Work) -> Steps[Work]:
         """Only into an empty mailbox."""
         yield from ()
-        return work._replace(refused=work.to.mailbox.state is not MailboxState.EMPTY)
+        mailbox = work.to.mailbox
+        empty = mailbox.state is MailboxState.EMPTY
+        return work.unless(self.require(empty, "mailbox.state is EMPTY", mailbox, state=mailbox.state))
 
-    def copy_message(self, work: Work) -> Steps[Work]:
+    def copy(self, work: Work) -> Steps[Work]:
         """The bytes, and beside them who sent how many."""
-        mailbox, sender = work.to.mailbox, work.vcpu.vm
-        yield mailbox.deliver
-        self.mm_memcpy(mailbox.recv, sender.mailbox.send, work.size)
-        mailbox.recv_bytes, mailbox.recv_from_id = work.size, sender.id
+        yield from self.copy_message(work.cpu, work.to, work.vcpu.vm.mailbox.send, work.size)
         return work
 
     def set_state(self, work: Work) -> Steps[Work]:
         """READ if somebody is told at once."""
         yield from ()
-        told = work.to.mailbox.recv_waiter is not None or work.to.id == HF_PRIMARY_VM_ID
-        work.to.mailbox.state = MailboxState.READ if told else MailboxState.RECEIVED
+        work.to.mailbox.state = MailboxState.READ if self.told_at_once(work.to) else MailboxState.RECEIVED
         return work
 
-    def wake_waiter(self, work: Work) -> Steps[Work]:
+    def wake_somebody(self, work: Work) -> Steps[Work]:
         """Wake the newest, with what the mailbox says as its result."""
-        mailbox = work.to.mailbox
-        waiter = mailbox.recv_waiter
-        if waiter is None:
-            return work
-        yield from self.wake(work.cpu, waiter, hf_mailbox_receive_response(mailbox.recv_from_id, mailbox.recv_bytes))
-        return work._replace(result=waiter.index)
+        woken = yield from self.wake_waiter(work.cpu, work.to)
+        return work if woken == HF_INVALID_VCPU else work._replace(result=woken)
 
     pieces: ClassVar[dict[str, Piece]] = {
-        "wake the vCPU that waits": wake_waiter,
-        "copy message, sender and size": copy_message,
+        "wake the vCPU that waits": wake_somebody,
+        "copy message, sender and size": copy,
         "set the mailbox's state": set_state,
         "check the size": check_size,
         "check that the mailbox is EMPTY": check_empty,
@@ -243,13 +249,13 @@ def ordered(pieces: Sequence[str], *order: int) -> list[str]:
     return [pieces[i] for i in order]
 
 
-def built(handler: type[Arranged], answer: Sequence[str]) -> frozenset[Any]:
-    """The fixes for a hypervisor with the pieces in the order of an answer. `Wrong` unless each is there once."""
+def built(handler: type[Arranged], answer: Sequence[str]) -> dict[str, Any]:
+    """What chooses a hypervisor with the pieces in the order of an answer. `Wrong` unless each is there once."""
     if sorted(answer) != sorted(handler.pieces):
         left_out = [piece for piece in handler.pieces if piece not in answer]
         what = f"Left out: {', '.join(left_out)}" if left_out else f"You gave {', '.join(answer)}"
         raise Wrong(f"Use each of the {len(handler.pieces)} steps once. {what}.")
-    return REPAIRED | {type(f"Your{handler.__name__}", (handler,), {"order": tuple(answer)})}
+    return {"fixes": REPAIRED, "changes": (type(f"Your{handler.__name__}", (handler,), {"order": tuple(answer)}),)}
 
 
 def watched_conversation(fixes: frozenset[Any]) -> tuple[Run, list[tuple[str, Any]]]:
@@ -276,13 +282,13 @@ def watched_conversation(fixes: frozenset[Any]) -> tuple[Run, list[tuple[str, An
             yield send(0, "thanks")
 
     disk = RamDisk(primary, [receiver])
-    return notebook.boot(disk, max_traps=MAX_TRAPS, fixes=fixes, title="VM 0 and VM 1, on one CPU"), seen
+    return notebook.boot(disk, max_traps=MAX_TRAPS, title="VM 0 and VM 1, on one CPU", **hypervisor), seen
 
 
-def judge_conversation(fixes: frozenset[Any], right_fixes: frozenset[Any]) -> Run:
+def judge_conversation(yours: dict[str, Any], ours: dict[str, Any]) -> Run:
     """The run of it. `Wrong`, with both runs, at the first thing that VM 0 or VM 1 sees otherwise than it should."""
-    run, seen = watched_conversation(fixes)
-    right, expected = watched_conversation(right_fixes)
+    run, seen = watched_conversation(yours)
+    right, expected = watched_conversation(ours)
     for i, (what, value) in enumerate(expected):
         if i >= len(seen):
             raise Wrong(
@@ -311,7 +317,7 @@ def judge_order(
     """
     yours, ours = built(handler, answer), built(handler, right)
     passed = judge_conversation(yours, ours)
-    found = explore(scenario, rules, fixes=yours)
+    found = explore(scenario, rules, **yours)
     if not found.violations:
         return passed
     violation = found.violations[0]
@@ -326,9 +332,9 @@ def judge_order(
     )
 
 
-def alongside(found: Exploration, scenario: Scenario, fixes: frozenset[Any]) -> Run:
+def alongside(found: Exploration, scenario: Scenario, hypervisor: dict[str, Any]) -> Run:
     """The run of another scenario under the schedule of the shortest violation, as far as it goes, and to its end."""
-    stepper = Stepper(scenario, 2, {"fixes": fixes}, machine_type=Machine)
+    stepper = Stepper(scenario, 2, hypervisor, machine_type=Machine)
     for cpu in found.violations[0].schedule[found.setup :]:
         able = stepper.able()
         if able:

@@ -4,7 +4,7 @@ A demonstration shows its defect in the hypervisor at fault, and nothing where t
 """
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +23,10 @@ from hfedu.guest.scripted import (
     wait_for_interrupt,
 )
 from hfedu.hf.call import ERROR, HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HfVcpuRun
+from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.platform import LAYOUT_TEXT_BEGIN
 from hfedu.hf.vm import MailboxState
-from hfedu.history import Change, abi
+from hfedu.history import abi
 from hfedu.notebook import Machine
 from hfedu.run.explorer import Exploration, Violation, explore
 from hfedu.run.invariants import INVARIANTS, Ghost, Invariant
@@ -36,10 +37,10 @@ from hfedu.run.replay import Scenario
 
 @dataclass(frozen=True)
 class Fault:
-    """The hypervisor at fault: a profile, and changes to it."""
+    """The hypervisor at fault: a profile, and classes that change it."""
 
     profile: str = "2018-10-04"
-    fixes: frozenset[Change] = frozenset()
+    changes: tuple[type[Hypervisor], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ class Demonstration:
     """One mistake of a hypervisor and the way to see it. `meaning` is a sentence about it.
 
     `shown_by` says who shows it here: the explorer with scripted guests, a "real guest" or a "scripted guest". `fault`
-    is the hypervisor that has the mistake. `show` is called with a profile and fixes and gives an object with
+    is the hypervisor that has the mistake. `show` is called with what chooses a hypervisor and gives an object with
     `violations` and what was covered.
     """
 
@@ -56,7 +57,7 @@ class Demonstration:
     shown_by: str = "explorer"
     fault: Fault = Fault()
 
-    def show(self, profile: str, fixes: Iterable[Change], **options: Any) -> "Exploration | Observation":
+    def show(self, hypervisor: dict[str, Any], **options: Any) -> "Exploration | Observation":
         """What a hypervisor does."""
         raise NotImplementedError
 
@@ -84,10 +85,10 @@ class Explored(Demonstration):
         """Those that this is about; what the explorer finds by itself it always reports."""
         return tuple(invariant for invariant in (*INVARIANTS, *self.own) if invariant.name in self.breaks)
 
-    def show(self, profile: str, fixes: Iterable[Change], **options: Any) -> Exploration:
+    def show(self, hypervisor: dict[str, Any], **options: Any) -> Exploration:
         """Try every order. `options` are those of `explore`."""
         options = {"invariants": self.invariants, "cpus": len(self.cpus), **options}
-        return explore(self.scenario, profile=profile, fixes=frozenset(fixes), **options)
+        return explore(self.scenario, **hypervisor, **options)
 
 
 @dataclass(frozen=True)
@@ -129,14 +130,14 @@ class Directed(Demonstration):
     wrong: Callable[[Machine, str], str | None]
     options: tuple[tuple[str, Any], ...] = ()
 
-    def show(self, profile: str, fixes: Iterable[Change], **options: Any) -> Observation:
+    def show(self, hypervisor: dict[str, Any], **options: Any) -> Observation:
         """Run it. `Mistake` for options of the explorer."""
         of_explorer = sorted(options.keys() - {"progress", "executor"})
         if of_explorer:
             raise Mistake(f"{self.id} is one run on one CPU: {' and '.join(of_explorer)} cannot be set")
         primary, *secondaries = self.guests
         how: dict[str, Any] = {"max_traps": 300, "max_instructions": 100_000, **dict(self.options)}
-        machine = Machine(RamDisk(primary, secondaries), title=self.id, profile=profile, fixes=fixes, **how)
+        machine = Machine(RamDisk(primary, secondaries), title=self.id, **hypervisor, **how)
         machine.boot()
         booted = len(machine.uart)
         run = machine.run()

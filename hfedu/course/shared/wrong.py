@@ -28,12 +28,12 @@ from hfedu.hf.call import (
     HF_INVALID_VCPU,
     HF_MAILBOX_SEND,
     HF_MAILBOX_SIZE,
-    HF_PRIMARY_VM_ID,
-    MASK32,
+    WAITS,
     HfVcpuRun,
     hf_mailbox_receive_response,
     hf_vcpu_run_response,
 )
+from hfedu.hf.check import Refused
 from hfedu.hf.cpu import Cpu, Vcpu, VcpuState
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.mm import Ptable
@@ -43,7 +43,6 @@ from hfedu.history.abi import later
 from hfedu.notebook import Machine
 
 YIELDS = hf_vcpu_run_response(HfVcpuRun.YIELD, 0, 0)
-WAITS = hf_vcpu_run_response(HfVcpuRun.WAIT_FOR_INTERRUPT, 0, 0)
 
 
 class WaiterPoppedLate(Hypervisor):
@@ -60,7 +59,7 @@ class WaiterPoppedLate(Hypervisor):
     def api_mailbox_send(self, cpu: Cpu, vm_id: int, size: int) -> Steps[Result]:
         """Send, and then look after the list."""
         result = yield from super().api_mailbox_send(cpu, vm_id, size)
-        to = self.vm_get(vm_id & MASK32)
+        to = self.vm_get(vm_id)
         if to is not None and result[0] != ERROR:
             yield from sl_lock(cpu, to.lock)
             top = to.mailbox.recv_waiter
@@ -122,85 +121,44 @@ class SizeCheckedLate(Hypervisor):
 
     def api_mailbox_send(self, cpu: Cpu, vm_id: int, size: int) -> Steps[Result]:
         """Copy, then all that a right send does."""
-        sender, to = running(cpu).vm, self.vm_get(vm_id & MASK32)
+        sender, to = running(cpu).vm, self.vm_get(vm_id)
         if to is not None and to is not sender and sender.mailbox.send != NULL:
             yield from sl_lock(cpu, to.lock)
-            if to.mailbox.state is MailboxState.EMPTY and to.mailbox.recv != NULL:
+            if self.room_locked(to):
                 self.mm_memcpy(to.mailbox.recv, sender.mailbox.send, size)
             yield from sl_unlock(cpu, to.lock)
         return (yield from super().api_mailbox_send(cpu, vm_id, size))
 
 
-class Send(Hypervisor):
-    """A send cut into parts, for those that do them in another order. By itself it is right."""
-
-    def api_mailbox_send(self, cpu: Cpu, vm_id: int, size: int) -> Steps[Result]:
-        """As it should be."""
-        sender, to = running(cpu).vm, self.vm_get(vm_id & MASK32)
-        if size > HF_MAILBOX_SIZE or to is None or to is sender:
-            return ERROR, None
-        yield from sl_lock(cpu, to.lock)
-        vcpu = ERROR
-        if to.mailbox.state is MailboxState.EMPTY and NULL not in (sender.mailbox.send, to.mailbox.recv):
-            vcpu = yield from self.pass_on(cpu, to, size)
-        yield from sl_unlock(cpu, to.lock)
-        return (ERROR, None) if vcpu == ERROR else (yield from self.sent(cpu, to, size, vcpu))
-
-    def pass_on(self, cpu: Cpu, to: Vm, size: int) -> Steps[int]:
-        """Copy a message and wake who waits for it: the vCPU's index, or 0xffff."""
-        yield from self.copy(cpu, to, size, to.mailbox.recv_waiter is not None)
-        return (yield from self.wake_top(cpu, to, size))
-
-    def copy(self, cpu: Cpu, to: Vm, size: int, woken: bool) -> Steps[None]:
-        """Copy a message to a VM that is told of it at once, by being woken or as the primary, or later."""
-        sender, mailbox = running(cpu).vm, to.mailbox
-        yield mailbox.deliver
-        self.mm_memcpy(mailbox.recv, sender.mailbox.send, size)
-        mailbox.recv_bytes, mailbox.recv_from_id = size, sender.id
-        told = woken or to.id == HF_PRIMARY_VM_ID
-        mailbox.state = MailboxState.READ if told else MailboxState.RECEIVED
-
-    def wake_top(self, cpu: Cpu, to: Vm, size: int) -> Steps[int]:
-        """Wake the newest waiter: its index, or 0xffff."""
-        waiter = to.mailbox.recv_waiter
-        if waiter is None:
-            return HF_INVALID_VCPU
-        yield from self.wake(cpu, waiter, hf_mailbox_receive_response(running(cpu).vm.id, size))
-        return waiter.index
-
-    def sent(self, cpu: Cpu, to: Vm, size: int, vcpu: int) -> Steps[Result]:
-        """The result, and who runs next."""
-        if running(cpu).vm.id == HF_PRIMARY_VM_ID:
-            return vcpu, None
-        told = (HfVcpuRun.MESSAGE, 0, size) if to.id == HF_PRIMARY_VM_ID else (HfVcpuRun.WAKE_UP, to.id, vcpu)
-        return 0, (yield from self.api_switch_to_primary(cpu, hf_vcpu_run_response(*told), VcpuState.READY))
-
-
-class CheckedBeforeLock(Send):
+class CheckedBeforeLock(Hypervisor):
     """Whether the mailbox is empty is tested before its lock is taken: two senders both find it so."""
 
     def api_mailbox_send(self, cpu: Cpu, vm_id: int, size: int) -> Steps[Result]:
-        """Test, then lock and copy."""
-        sender, to = running(cpu).vm, self.vm_get(vm_id & MASK32)
-        if size > HF_MAILBOX_SIZE or to is None or to is sender:
-            return ERROR, None
-        yield Step("tests", to.mailbox)
-        if to.mailbox.state is not MailboxState.EMPTY or NULL in (sender.mailbox.send, to.mailbox.recv):
-            return ERROR, None
-        yield from sl_lock(cpu, to.lock)
-        vcpu = yield from self.pass_on(cpu, to, size)
-        yield from sl_unlock(cpu, to.lock)
-        return (yield from self.sent(cpu, to, size, vcpu))
+        """Test, and then what a right send does, but for the test."""
+        to = self.vm_get(vm_id)
+        if to is not None and to is not running(cpu).vm:
+            yield Step("tests", to.mailbox)
+            room = super().room_locked(to)
+            if not room:
+                return room, None
+        return (yield from super().api_mailbox_send(cpu, vm_id, size))
+
+    def room_locked(self, to: Vm) -> bool | Refused:
+        """Under the lock nobody looks any more."""
+        return True
 
 
-class WokenBeforeCopy(Send):
+class WokenBeforeCopy(Hypervisor):
     """The receiver is woken before its message is copied, and on another CPU it reads what lay there before."""
 
-    def pass_on(self, cpu: Cpu, to: Vm, size: int) -> Steps[int]:
+    def deliver(self, cpu: Cpu, to: Vm, from_buf: Va, size: int) -> Steps[int]:
         """Wake, then copy."""
-        vcpu = yield from self.wake_top(cpu, to, size)
-        yield from self.copy(cpu, to, size, vcpu != HF_INVALID_VCPU)
-        return vcpu
+        told, waiter = self.told_at_once(to), to.mailbox.recv_waiter
+        if waiter is not None:
+            yield from self.wake(cpu, waiter, hf_mailbox_receive_response(running(cpu).vm.id, size))
+        yield from self.copy_message(cpu, to, from_buf, size)
+        to.mailbox.state = MailboxState.READ if told else MailboxState.RECEIVED
+        return HF_INVALID_VCPU if waiter is None else waiter.index
 
 
 class ClearsUnread(Hypervisor):
@@ -232,13 +190,14 @@ class LocksSwapped(Hypervisor):
 
     def api_vcpu_run(self, cpu: Cpu, vm_id: int, vcpu_idx: int) -> Steps[Result]:
         """Test and take under both locks."""
-        vcpu = self.vcpu_of_secondary(cpu, vm_id & MASK32, vcpu_idx & MASK32)
-        if vcpu is None:
-            return WAITS, None
-        ret: Result = WAITS, None
+        vcpu = self.vcpu_of_secondary(cpu, vm_id, vcpu_idx, WAITS)
+        if isinstance(vcpu, Refused):
+            return vcpu, None
         yield from sl_lock(cpu, vcpu.lock)
         yield from sl_lock(cpu, vcpu.vm.lock)
-        if self.take_locked(vcpu):
+        taken = self.take_locked(vcpu)
+        ret: Result = taken, None
+        if taken:
             self.vm_set_current(cpu, vcpu.vm)
             ret = YIELDS, vcpu
         yield from sl_unlock(cpu, vcpu.vm.lock)
@@ -251,12 +210,16 @@ class TakenInTwoSteps(Hypervisor):
 
     def api_vcpu_run(self, cpu: Cpu, vm_id: int, vcpu_idx: int) -> Steps[Result]:
         """Test without the lock, take under it."""
-        vcpu = self.vcpu_of_secondary(cpu, vm_id & MASK32, vcpu_idx & MASK32)
-        if vcpu is None:
-            return WAITS, None
+        vcpu = self.vcpu_of_secondary(cpu, vm_id, vcpu_idx, WAITS)
+        if isinstance(vcpu, Refused):
+            return vcpu, None
         yield Step("tests", vcpu)
-        if vcpu.state is not VcpuState.READY or not later(vcpu).regs_available:
-            return WAITS, None
+        saved, state = later(vcpu).regs_available, vcpu.state
+        free = self.require(saved, "the registers are saved", vcpu, WAITS, state=state) and self.require(
+            state is VcpuState.READY, "vcpu.state is READY", vcpu, WAITS, state=state
+        )
+        if not free:
+            return free, None
         yield from sl_lock(cpu, vcpu.lock)
         vcpu.state, later(vcpu).regs_available = VcpuState.READY, True
         self.take_locked(vcpu)
@@ -351,7 +314,7 @@ def wrong(
     Its id is the class's name in small letters with hyphens.
     """
     name = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in mixin.__name__)[1:]
-    return kind(id=name, meaning=meaning, fault=Fault("fixed", frozenset({mixin})), **how)
+    return kind(id=name, meaning=meaning, fault=Fault("fixed", changes=(mixin,)), **how)
 
 
 WRONG = {
