@@ -39,7 +39,7 @@ class Prediction(NamedTuple):
     questions: tuple[Question, ...]
 
 
-class Mark(NamedTuple):
+class Grade(NamedTuple):
     """A question after the run: what was predicted, what the machine did, at which event."""
 
     question: Question
@@ -60,13 +60,13 @@ def predictions() -> dict[str, Prediction]:
     return {prediction.id: prediction for module in modules for prediction in module.PREDICTIONS}
 
 
-def judge(prediction: Prediction, answers: list[str]) -> tuple[Run, list[Mark]]:
+def judge(prediction: Prediction, answers: list[str]) -> tuple[Run, list[Grade]]:
     """Run the machine and mark each answer against the recording."""
     run = prediction.run()
     marks = []
     for question, answer in zip(prediction.questions, answers, strict=True):
         event = question.where(run)
-        marks.append(Mark(question, answer, question.truth(run, event), event.seq))
+        marks.append(Grade(question, answer, question.truth(run, event), event.seq))
     return run, marks
 
 
@@ -120,7 +120,7 @@ class Predict(ipywidgets.VBox):
         return "\n".join([f"Predict: {self.prediction.title}", *lines])
 
 
-def report(marks: list[Mark], miss: Mark | None) -> str:
+def report(marks: list[Grade], miss: Mark | None) -> str:
     """The marks, and the explanation of the first miss."""
     rows = "".join(
         f"<li>{'✓' if mark.right else '✗'} you said <b>{html.escape(mark.predicted)}</b>"

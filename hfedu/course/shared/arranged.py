@@ -258,7 +258,7 @@ def built(handler: type[Arranged], answer: Sequence[str]) -> dict[str, Any]:
     return {"fixes": REPAIRED, "changes": (type(f"Your{handler.__name__}", (handler,), {"order": tuple(answer)}),)}
 
 
-def watched_conversation(fixes: frozenset[Any]) -> tuple[Run, list[tuple[str, Any]]]:
+def watched_conversation(hypervisor: dict[str, Any]) -> tuple[Run, list[tuple[str, Any]]]:
     """VM 0 sends to VM 1 while it waits, is full, and is busy: the run, and what both saw."""
     seen: list[tuple[str, Any]] = []
 

@@ -141,7 +141,7 @@ def both(found: Exploration, right: Scenario) -> tuple[Run, Run]:
     If no order does, then the `right` scenario in that order.
     """
     comparison = compare(Comparison, found, found.violations[0], Machine)
-    passing = comparison.passing or alongside(found, right, REPAIRED)
+    passing = comparison.passing or alongside(found, right, {"fixes": REPAIRED})
     assert isinstance(comparison.failing, Run)
     assert isinstance(passing, Run)
     return comparison.failing, passing

@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
-from itertools import takewhile
 from typing import Any
 
 from hfedu import notebook
@@ -10,7 +9,7 @@ from hfedu.course.exercises import Wrong
 from hfedu.errors import Mistake
 from hfedu.guest.scripted import Script, clear, configure, receive, vcpu_run
 from hfedu.guest.toolchain import assemble
-from hfedu.hf.call import HF_VCPU_RUN, HF_VM_CONFIGURE, HfVcpuRun
+from hfedu.hf.call import HF_VM_CONFIGURE, HfVcpuRun
 from hfedu.notebook import Machine, Run
 from hfedu.run import words
 from hfedu.run.kinds import Kind
@@ -105,12 +104,18 @@ def is_order(answer: Any) -> bool:
 
 def calls(run: Run, vm: int, function: int) -> list[Event]:
     """The calls of one hypercall that a VM made."""
-    made = [
-        event
-        for event in run.events
-        if event.kind is Kind.HYPERCALL and (event.actor is not None and event.actor.vm == vm)
-    ]
+    made = [event for event in run.events if event.kind is Kind.HYPERCALL and event.actor in actors_of(run, vm)]
     return [event for event in made if words.number(event) == function]
+
+
+def actors_of(run: Run, vm: int) -> list[Actor]:
+    """The vCPUs of a VM."""
+    return [line.actor for line in run.lifelines if line.vm == vm]
+
+
+def gave(run: Run, event: Event) -> int | None:
+    """The result of a call (x0), None if its caller was switched out without one."""
+    return run.events[run.returns[event.seq]].result if event.seq in run.returns else None
 
 
 def deliveries(run: Run, vm: int) -> list[Event]:
@@ -138,14 +143,31 @@ def switch_after(find: Callable[[Run], Event]) -> Callable[[Run], Event]:
     return lambda run: next(e for e in run.events[find(run).seq :] if e.kind is Kind.SWITCH)
 
 
-def state_after(path: str) -> Callable[[Run, Event], str]:
-    """Reads a state once everything that the event's hypercall did is done."""
+def returns(find: Callable[[Run], Event]) -> Callable[[Run], Event]:
+    """Finds the event that brings a call's result; of a call without one, the last of what was done about it."""
+    return lambda run: run.returned(find(run)) or run.settled(find(run))
 
-    def read(run: Run, event: Event) -> str:
-        effects = takewhile(lambda e: e.kind in (Kind.DELIVER, Kind.WAKE, Kind.SWITCH), run.events[event.seq + 1 :])
-        return str(run.at(event.seq + len(list(effects)))[path])
 
-    return read
+def settles(find: Callable[[Run], Event]) -> Callable[[Run], Event]:
+    """Finds the last event of what the hypervisor did about a trap."""
+    return lambda run: run.settled(find(run))
+
+
+def changes(find: Callable[[Run], Event], path: str) -> Callable[[Run], Event]:
+    """Finds the event in which a value got what it is after a trap; the trap's last event if it left the value alone."""
+
+    def where(run: Run) -> Event:
+        trap = find(run)
+        last = run.settled(trap)
+        own = reversed(run.events[trap.seq : last.seq + 1])
+        return next((event for event in own if event.change(path)), last)
+
+    return where
+
+
+def state_of(path: str) -> Callable[[Run, Event], str]:
+    """Reads a state right after an event."""
+    return lambda run, event: str(run.at(event.seq)[path])
 
 
 def in_turn(*vms: int, rounds: int = 1) -> Script:
@@ -171,7 +193,7 @@ def last_trap(vm: int) -> Callable[[Run], Event]:
 
 def run_result(run: Run, event: Event) -> str:
     """What an HF_VCPU_RUN gave, at once or by a switch, as the questions offer it."""
-    return "-1" if event.result == -1 % (1 << 64) else words.result(HF_VCPU_RUN, event.result or 0)
+    return words.result(event.call, event.result or 0)
 
 
 def last_event(run: Run) -> Event:
@@ -180,8 +202,8 @@ def last_event(run: Run) -> Event:
 
 
 def result_of(run: Run, event: Event) -> str:
-    """The result of a call, as the questions offer it."""
-    return words.result(None, event.result or 0)
+    """The result that an event brings, as the questions offer it: a number."""
+    return words.signed(event.result or 0)
 
 
 def who_runs(run: Run, event: Event) -> str:
