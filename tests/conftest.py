@@ -1,13 +1,19 @@
-"""The recorded runs of the real hypervisor, unpacked once per test process."""
+"""The recorded runs of the real hypervisor, unpacked once per test process, and a quick start for one test."""
 
 import io
 import json
-import tarfile
+import sys
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 ARCHIVE = Path(__file__).parent / "recordings.tar.xz"
+
+
+def pytest_collection_finish(session):
+    """Hypothesis' plugin would import all of hypothesis for its summary, also after tests that do not use it."""
+    if "hypothesis" not in sys.modules:
+        session.config.pluginmanager.unregister(name="hypothesispytest")
 
 
 class Recorded(NamedTuple):
@@ -25,6 +31,8 @@ class Recorded(NamedTuple):
 
 @cache
 def archive() -> dict[str, bytes]:
+    import tarfile
+
     with tarfile.open(fileobj=io.BytesIO(ARCHIVE.read_bytes()), mode="r:xz") as tar:
         return {m.name.removeprefix("./"): tar.extractfile(m).read() for m in tar.getmembers() if m.isfile()}
 

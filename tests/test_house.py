@@ -3,6 +3,7 @@
 import ast
 import io
 import json
+import subprocess
 import sys
 import tokenize
 from pathlib import Path
@@ -132,10 +133,18 @@ def test_public_names_are_documented():
 
 
 def test_importing_hfedu_loads_neither_unicorn_nor_matplotlib():
-    import subprocess
-
     code = "import sys, hfedu; hfedu.boot; hfedu.RamDisk; assert not {'unicorn', 'matplotlib'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_test_starts_without_what_it_does_not_use():
+    code = """if True:
+        import sys, pytest
+        assert pytest.main(["-q", "--collect-only", "tests/test_binder.py"]) == 0
+        unused = {"nbval", "anyio", "jsonschema", "hypothesis", "playwright", "matplotlib"}
+        assert not unused & set(sys.modules), unused & set(sys.modules)"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
