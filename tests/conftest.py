@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
 ARCHIVE = Path(__file__).parent / "recordings.tar.xz"
 
 
@@ -48,6 +50,11 @@ def recorded(kind: str) -> tuple[Recorded, ...]:
         )
         for about in index
     )
+
+
+def first_is_quick(values) -> list:
+    """Values for a test of which `make quick` tries the first only."""
+    return [pytest.param(value, marks=[pytest.mark.slow] if i else []) for i, value in enumerate(values)]
 
 
 def one(name: str) -> Recorded:
