@@ -147,6 +147,7 @@ def test_one_suspect_is_right_and_every_other_shows_itself_somewhere():
     assert [letter for letter in SUSPECTS if not breaks(letter)] == ["F"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("letter", SUSPECTS)
 def test_whatever_exploring_a_suspect_shows_is_right_to_name(letter):
     for scenario in SCENARIOS.values():

@@ -396,6 +396,7 @@ def received_by_a_waiter(send: Send) -> Send:
     return mutant
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", [waiter_stays, received_by_a_waiter])
 def test_a_wrong_send_is_caught(mutant, monkeypatch):
     monkeypatch.setattr(Api, "api_mailbox_send", mutant(Api.api_mailbox_send))
