@@ -62,6 +62,7 @@ browser: $(READY)
 
 refresh: $(READY)
 	$(BIN)/python tests/refresh_notebooks.py
+	$(BIN)/python tests/refresh_pictures.py
 
 clean:
 	rm -rf $(VENV) test-output
