@@ -52,7 +52,7 @@ types: $(READY)
 
 unit: $(READY)
 	$(BIN)/pytest tests --ignore tests/browser -n 2 -q
-	@$(BIN)/pytest tests/test_house.py -q -s -k size_budget | grep lines
+	@$(BIN)/python tests/sizes.py
 
 course: $(READY)
 	$(BIN)/hfedu course check
