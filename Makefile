@@ -1,4 +1,4 @@
-# `make` alone says what there is.  Every target sets up what it needs in .venv.
+# make lab: open the lessons.  make test: everything that CI checks.  Both set up what they need in .venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,30 +7,12 @@ SHELL := /bin/bash
 TSC := npx -y -p typescript@5.9.3 tsc --noEmit --allowJs --checkJs --strict --noUnusedLocals \
 	--target es2022 --module es2022 --lib es2022,dom,dom.iterable
 
-.DEFAULT_GOAL := help
 .PHONY: lab test lint types unit course browser refresh clean
-.PHONY: help quick
-
-help:
-	@echo 'make lab      open the lessons in JupyterLab'
-	@echo 'make quick    before a commit: lint, types and the tests that take a minute'
-	@echo 'make test     everything that CI checks: lint, types, unit, course and browser'
-	@echo 'make lint     how the code is written'
-	@echo 'make types    what the type checkers say'
-	@echo 'make unit     all tests without a browser, and the size of each room'
-	@echo 'make course   the lessons, tested like code'
-	@echo 'make browser  the tests in JupyterLab and Chromium'
-	@echo 'make refresh  write again what is stored: the outputs of the lessons, the pictures that tests compare'
-	@echo 'make clean    remove .venv and what tests left'
-	@echo 'One test: .venv/bin/pytest tests/test_ramdisk.py -k size'
 
 lab: $(READY)
 	$(BIN)/hfedu lab
 
 test: $(READY) lint types unit course browser
-
-quick: $(READY) lint types
-	$(BIN)/pytest tests --ignore tests/browser -n 2 -q -m 'not slow'
 
 $(READY): pyproject.toml binder/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -66,3 +48,22 @@ refresh: $(READY)
 
 clean:
 	rm -rf $(VENV) test-output
+
+.PHONY: help quick
+.DEFAULT_GOAL := help
+
+quick: $(READY) lint types
+	$(BIN)/pytest tests --ignore tests/browser -n 2 -q -m 'not slow'
+
+help:
+	@echo 'make lab      open the lessons in JupyterLab'
+	@echo 'make quick    before a commit: lint, types and a minute of tests'
+	@echo 'make test     everything that CI checks: lint, types, unit, course and browser'
+	@echo 'make lint     how the code is written'
+	@echo 'make types    what the type checkers say'
+	@echo 'make unit     all tests without a browser, and the size of each room'
+	@echo 'make course   the lessons, tested like code'
+	@echo 'make browser  the tests in JupyterLab and Chromium'
+	@echo 'make refresh  write again what is stored: the outputs of the lessons, the pictures that tests compare'
+	@echo 'make clean    remove .venv and what tests left'
+	@echo 'One test:     .venv/bin/pytest tests/test_ramdisk.py -k size'

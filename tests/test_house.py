@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -138,6 +139,20 @@ def test_public_names_are_documented():
 def test_importing_hfedu_loads_neither_unicorn_nor_matplotlib():
     code = "import sys, hfedu; hfedu.boot; hfedu.RamDisk; assert not {'unicorn', 'matplotlib'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_make_says_what_there_is_to_make():
+    makefile = (ROOT / "Makefile").read_text()
+    targets = {name for names in re.findall(r"^\.PHONY:(.*)", makefile, re.MULTILINE) for name in names.split()}
+    said = set(re.findall(r"'make (\w+)  ", makefile))
+    assert said == targets - {"help"}
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "CHANGELOG.md"])
+def test_what_a_page_for_contributors_names_is_there(page):
+    named = set(re.findall(r"`([\w.-]+(?:/[\w.-]+)+)`|\]\((?!http)([^)]+)\)", (ROOT / page).read_text()))
+    missing = [path for path in map("".join, named) if not (ROOT / path).exists()]
+    assert not [path for path in missing if not path.startswith(".venv/")]
 
 
 def test_a_test_starts_without_what_it_does_not_use():
