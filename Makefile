@@ -39,7 +39,7 @@ types: $(READY)
 
 unit: $(READY)
 	$(BIN)/pytest tests --ignore tests/browser -n 2 -q
-	@$(BIN)/pytest tests/test_house.py -q -s -k size_budget | grep lines
+	@$(BIN)/python tests/sizes.py
 
 course: $(READY)
 	$(BIN)/hfedu course check
@@ -52,6 +52,26 @@ player: $(READY)
 
 refresh: $(READY)
 	$(BIN)/python tests/refresh_notebooks.py
+	$(BIN)/python tests/refresh_pictures.py
 
 clean:
 	rm -rf $(VENV) test-output
+
+.PHONY: help quick
+.DEFAULT_GOAL := help
+
+quick: $(READY) lint types
+	$(BIN)/pytest tests --ignore tests/browser -n 2 -q -m 'not slow'
+
+help:
+	@echo 'make lab      open the lessons in JupyterLab'
+	@echo 'make quick    before a commit: lint, types and a minute of tests'
+	@echo 'make test     everything that CI checks: lint, types, unit, course and browser'
+	@echo 'make lint     how the code is written'
+	@echo 'make types    what the type checkers say'
+	@echo 'make unit     all tests without a browser, and the size of each room'
+	@echo 'make course   the lessons, tested like code'
+	@echo 'make browser  the tests in JupyterLab and Chromium'
+	@echo 'make refresh  write again what is stored: the outputs of the lessons, the pictures that tests compare'
+	@echo 'make clean    remove .venv and what tests left'
+	@echo 'One test:     .venv/bin/pytest tests/test_ramdisk.py -k size'

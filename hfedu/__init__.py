@@ -8,7 +8,57 @@ Everything public is reached from here; the parts are loaded when they are first
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # the same names for type checkers and editors
+    from hfedu.course.demonstrations import demonstrate as demonstrate
+    from hfedu.course.exercises import arrange as arrange
+    from hfedu.course.exercises import check as check
+    from hfedu.course.exercises import hint as hint
+    from hfedu.course.exercises import solution as solution
+    from hfedu.course.predictions import predict as predict
+    from hfedu.course.progress import progress as progress
+    from hfedu.errors import Mistake as Mistake
+    from hfedu.files import asset as asset
+    from hfedu.guest.scripted import Message as Message
+    from hfedu.guest.scripted import clear as clear
+    from hfedu.guest.scripted import configure as configure
+    from hfedu.guest.scripted import cpu_on as cpu_on
+    from hfedu.guest.scripted import hvc as hvc
+    from hfedu.guest.scripted import hypercall as hypercall
+    from hfedu.guest.scripted import load as load
+    from hfedu.guest.scripted import meet as meet
+    from hfedu.guest.scripted import power_off as power_off
+    from hfedu.guest.scripted import print_line as print_line
+    from hfedu.guest.scripted import receive as receive
+    from hfedu.guest.scripted import send as send
+    from hfedu.guest.scripted import smc as smc
+    from hfedu.guest.scripted import store as store
+    from hfedu.guest.scripted import vcpu_count as vcpu_count
+    from hfedu.guest.scripted import vcpu_run as vcpu_run
+    from hfedu.guest.scripted import vm_count as vm_count
+    from hfedu.guest.scripted import wait_for_interrupt as wait_for_interrupt
+    from hfedu.guest.toolchain import assemble as assemble
+    from hfedu.guest.toolchain import compile_c as compile_c
+    from hfedu.notebook import Machine as Machine
+    from hfedu.notebook import Run as Run
+    from hfedu.notebook import boot as boot
+    from hfedu.notebook import explore as explore
+    from hfedu.notebook import replay as replay
+    from hfedu.run.invariants import INVARIANTS as INVARIANTS
+    from hfedu.run.invariants import Invariant as Invariant
+    from hfedu.run.kinds import Kind as Kind
+    from hfedu.run.ramdisk import RamDisk as RamDisk
+    from hfedu.run.ramdisk import Secondary as Secondary
+    from hfedu.run.recording import Actor as Actor
+    from hfedu.run.recording import Event as Event
+    from hfedu.run.recording import Outcome as Outcome
+    from hfedu.run.replay import Scenario as Scenario
+    from hfedu.view.calls import hypercalls as hypercalls
+    from hfedu.widgets.hypervisor import you_are_the_hypervisor as you_are_the_hypervisor
+    from hfedu.widgets.orders import you_schedule as you_schedule
+    from hfedu.widgets.player import Player as Player
+    from hfedu.widgets.playground import playground as playground
 
 __version__ = "0.1.0"
 
@@ -40,10 +90,12 @@ _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 __all__ = sorted(_HOME)  # noqa: PLE0605
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'hfedu' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+if not TYPE_CHECKING:  # which would take a misspelt name for one of Any
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOME:
+            raise AttributeError(f"module 'hfedu' has no attribute {name!r}")
+        return getattr(import_module(_HOME[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -2,17 +2,20 @@
 
 import html
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hfedu.errors import Mistake
+from hfedu.hf.hypervisor import Hypervisor
 from hfedu.run import explorer, machine, token
 from hfedu.run.invariants import INVARIANTS, Invariant
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.recording import Recording
 from hfedu.run.replay import Scenario
+from hfedu.run.schedule import DEFAULT, Schedule
 from hfedu.view import depth, exploration, page, pagetable, paint, states
 from hfedu.view.compare import compare
 from hfedu.view.lines import source_of
@@ -113,16 +116,33 @@ class Machine(machine.Machine):
 
 
 def boot(
-    ramdisk: RamDisk | bytes | str | os.PathLike[str], append: str = "", memory: int | str = "16M", **options: Any
+    ramdisk: RamDisk | bytes | str | os.PathLike[str],
+    append: str = "",
+    memory: int | str = "16M",
+    *,
+    cpus: int = 1,
+    schedule: Schedule = DEFAULT,
+    timer: int | None = None,
+    max_seconds: float | None = MAX_SECONDS,
+    max_instructions: int | None = None,
+    max_traps: int | None = MAX_TRAPS,
+    profile: str = "2018-10-04",
+    fixes: Iterable[str] = (),
+    changes: Iterable[type[Hypervisor]] = (),
+    record: bool = True,
+    title: str | None = None,
 ) -> Run:
     """Boot a RAM disk, run it to its end and return the recording.
 
-    `ramdisk` is a `RamDisk`, the bytes of an archive, or its path; `append` the boot arguments; `memory` the RAM;
-    `options` are those of `Machine`, such as `title="My run"`. Guests that never end are stopped after ten seconds or
+    `ramdisk` is a `RamDisk`, the bytes of an archive, or its path; `append` the boot arguments; `memory` the RAM; all
+    options are those of `Machine`, such as `title="My run"`. Guests that never end are stopped after ten seconds or
     100,000 traps (`max_seconds`, `max_traps`; None for no limit), and the outcome says so.
     """
-    limits = {"max_seconds": MAX_SECONDS, "max_traps": MAX_TRAPS}
-    run = Machine(ramdisk, append, memory, **(limits | options)).run()
+    run = Machine(
+        ramdisk, append, memory, cpus=cpus, schedule=schedule, timer=timer, max_seconds=max_seconds,
+        max_instructions=max_instructions, max_traps=max_traps, profile=profile, fixes=fixes, changes=changes,
+        record=record, title=title,
+    ).run()  # fmt: skip
     assert isinstance(run, Run)
     return run
 
@@ -163,6 +183,15 @@ def explore(
     invariants: Sequence[Invariant] = INVARIANTS,
     cpus: int = 2,
     preemptions: int | None = None,
+    *,
+    first: bool = False,
+    max_states: int | None = None,
+    executor: Executor | None = None,
+    progress: Callable[[int, int], object] | None = None,
+    prune: bool = True,
+    profile: str = "2018-10-04",
+    fixes: Iterable[str] = (),
+    changes: Iterable[type[Hypervisor]] = (),
     **options: Any,
 ) -> Exploration:
     """Try every order of a scenario's atomic steps: `hfedu.run.explorer.explore` with its progress on a line.
@@ -171,8 +200,11 @@ def explore(
     """
     from hfedu.widgets.progress import Progress
 
-    with Progress() as progress:
-        found = explorer.explore(scenario, invariants, cpus, preemptions, **{"progress": progress} | options)
+    with Progress() as line:
+        found = explorer.explore(
+            scenario, invariants, cpus, preemptions, first=first, max_states=max_states, executor=executor,
+            progress=progress or line, prune=prune, profile=profile, fixes=fixes, changes=changes, **options,
+        )  # fmt: skip
     return Exploration(**vars(found))
 
 

@@ -1,13 +1,21 @@
-"""The recorded runs of the real hypervisor, unpacked once per test process."""
+"""The recorded runs of the real hypervisor, unpacked once per test process, and a quick start for one test."""
 
 import io
 import json
-import tarfile
+import sys
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
 ARCHIVE = Path(__file__).parent / "recordings.tar.xz"
+
+
+def pytest_collection_finish(session):
+    """Hypothesis' plugin would import all of hypothesis for its summary, also after tests that do not use it."""
+    if "hypothesis" not in sys.modules:
+        session.config.pluginmanager.unregister(name="hypothesispytest")
 
 
 class Recorded(NamedTuple):
@@ -25,6 +33,8 @@ class Recorded(NamedTuple):
 
 @cache
 def archive() -> dict[str, bytes]:
+    import tarfile
+
     with tarfile.open(fileobj=io.BytesIO(ARCHIVE.read_bytes()), mode="r:xz") as tar:
         return {m.name.removeprefix("./"): tar.extractfile(m).read() for m in tar.getmembers() if m.isfile()}
 
@@ -40,6 +50,11 @@ def recorded(kind: str) -> tuple[Recorded, ...]:
         )
         for about in index
     )
+
+
+def first_is_quick(values) -> list:
+    """Values for a test of which `make quick` tries the first only."""
+    return [pytest.param(value, marks=[pytest.mark.slow] if i else []) for i, value in enumerate(values)]
 
 
 def one(name: str) -> Recorded:

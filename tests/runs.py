@@ -1,7 +1,7 @@
 """Runs that several tests look at."""
 
 import hfedu
-from hfedu import Kind, RamDisk, clear, configure, receive, send, vcpu_run, wait_for_interrupt
+from hfedu import Kind, RamDisk, clear, configure, cpu_on, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.files import asset
 from hfedu.guest.rpc import rpc_ack, rpc_read_request, rpc_reply, rpc_request, rpc_vcpu_run
 from hfedu.notebook import Run
@@ -65,6 +65,29 @@ def before_the_commit() -> Run:
         yield rpc_read_request()
 
     return hfedu.boot(RamDisk(primary, [server]), profile="rpc", title="Before the commit")
+
+
+def two_cpus() -> Run:
+    """Two CPUs of the primary: the first starts the second, which sends, and both run VM 1."""
+
+    def first():
+        yield configure()
+        yield vcpu_run(1)
+        yield cpu_on(1)
+        yield vcpu_run(1)
+        yield vcpu_run(1)
+
+    def second():
+        yield send(1, "from CPU 1")
+        yield vcpu_run(1)
+
+    def reader():
+        yield configure()
+        while True:
+            yield receive()
+            yield clear()
+
+    return hfedu.boot(RamDisk([first, second], [reader]), cpus=2, schedule="every 3", title="Two CPUs")
 
 
 def crowd(vms: int, rounds: int) -> Run:

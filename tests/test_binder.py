@@ -8,6 +8,8 @@ import sys
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -36,6 +38,7 @@ def test_every_package_that_hfedu_brings_along_is_pinned():
     assert seen - {"setuptools"} <= pins
 
 
+@pytest.mark.slow
 def test_it_opens_jupyterlab_on_the_tour(tmp_path):
     places = {name: str(tmp_path) for name in ("HOME", "JUPYTER_CONFIG_DIR")}
     environment = os.environ | places | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}

@@ -113,6 +113,7 @@ def test_output_that_nobody_reads_is_no_error(initrd):
     assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_bench_prints_one_json_object():
     figures = json.loads(hfedu("bench", "--json").stdout)
     assert set(figures) == {
@@ -123,6 +124,7 @@ def test_bench_prints_one_json_object():
     assert all(value > 0 for value in figures.values())
 
 
+@pytest.mark.slow
 def test_bench_of_the_explorer():
     figures = json.loads(hfedu("bench", "explore", "--json").stdout)
     assert set(figures) == {

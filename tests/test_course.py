@@ -20,6 +20,7 @@ from hfedu.history import FIXES
 from hfedu.run.explorer import explore
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exercise_id", exercises())
 def test_solution_is_right_and_misconceptions_are_wrong_for_their_reason(exercise_id):
     assert not bad_solution(exercise_id)
@@ -146,6 +147,7 @@ def test_one_suspect_is_right_and_every_other_shows_itself_somewhere():
     assert [letter for letter in SUSPECTS if not breaks(letter)] == ["F"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("letter", SUSPECTS)
 def test_whatever_exploring_a_suspect_shows_is_right_to_name(letter):
     for scenario in SCENARIOS.values():
@@ -174,6 +176,7 @@ def test_an_answer_that_fails_in_some_order_gets_that_order_as_a_recording(exerc
 ARRANGED = [exercise for exercise in exercises().values() if exercise.pieces]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("exercise_id", "right"), [("05-arrange-send", 4), ("10-arrange-receive", 3), ("11-arrange-switch", 22)]
 )
@@ -281,6 +284,7 @@ TRUTH = ("02-faults", "04-predict")
 """The answer foretells what the machine does, and the run shows that."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exercise_id", sorted({*exercises()} - {*TOLD, *TRUTH}))
 def test_a_run_that_is_wrong_stands_beside_one_that_is_right(exercise_id):
     for answer, _ in exercises()[exercise_id].wrong.values():

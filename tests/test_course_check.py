@@ -89,6 +89,7 @@ def run_check(*arguments):
     return cli.main(["course", "check", *arguments])
 
 
+@pytest.mark.slow
 def test_a_sound_lesson_passes_and_the_memory_is_said(capsys):
     assert run_check("--lesson", "07") == 0
     said = capsys.readouterr().out
@@ -160,6 +161,7 @@ def book(folder, *cells):
     return path
 
 
+@pytest.mark.slow
 def test_a_stored_output_that_is_not_what_the_cell_gives_fails(tmp_path):
     path = book(tmp_path, ("x = 1", None), ("x", "2"))
     assert "05_book.ipynb:" in Check(lessons()).run(path)[0]
@@ -173,6 +175,7 @@ def test_a_cell_of_nine_lines_is_too_long(tmp_path):
     assert said.endswith(": 9 lines, 8 at most")
 
 
+@pytest.mark.slow
 def test_a_cell_that_lives_on_hidden_state_fails_out_of_order_only(tmp_path):
     path = book(tmp_path, ("seen = []", None), ("seen.append(1)", None), ("len(seen)", "1"))
     assert Check(lessons()).run(path) == []

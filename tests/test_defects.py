@@ -64,11 +64,13 @@ def test_what_the_repair_builds_on_does_not_repair_it(defect):
     assert broken(demonstrate(defect, fixes=FIXES[defect].needs)) == breaks(DEFECTS[defect])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mistake", WRONG)
 def test_the_wrong_hypervisor_is_told_from_the_right_one(mistake):
     assert broken(demonstrate(mistake)) == breaks(WRONG[mistake])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mistake", WRONG)
 def test_the_right_hypervisor_passes(mistake):
     assert broken(demonstrate(mistake, profile="fixed")) == set()
@@ -86,6 +88,7 @@ def test_a_send_cut_into_parts_is_right(mistake):
     assert broken(explore(WRONG[mistake].scenario, profile="fixed", fixes={wrong.Send})) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("demonstration", EXPLORED, ids=lambda d: d.id)
 def test_every_violation_is_a_run_that_ends_there(demonstration):
     found = demonstrate(demonstration.id)

@@ -263,6 +263,7 @@ def by_hand(machine):
     machine.step(max(machine.able(), default=None))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [by_schedule, by_hand])
 def test_a_machine_that_was_stopped_between_two_steps_or_stepped_by_hand(step):
     machine = hfedu.Machine(RamDisk([starter, sender], [echo]), cpus=2, schedule=7)

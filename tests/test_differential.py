@@ -19,6 +19,7 @@ import assembled
 import pytest
 import reference_model as model
 import scenarios as s
+from conftest import first_is_quick
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from scenarios import MASK64
 
@@ -291,7 +292,7 @@ def sample() -> tuple[s.Scenario, ...]:
     return tuple(found)
 
 
-@pytest.mark.parametrize("batch", range(-(-SCENARIOS // EXAMPLES // BATCH)))
+@pytest.mark.parametrize("batch", first_is_quick(range(-(-SCENARIOS // EXAMPLES // BATCH))))
 def test_machine_code_scripts_and_model_agree(batch):
     agreed: set[s.Scenario] = set()
 
@@ -351,6 +352,7 @@ REACHED = {
 """Everything that can happen on one CPU without interrupts."""
 
 
+@pytest.mark.slow
 def test_the_scenarios_reach_everything():
     reached: Counter[str] = Counter()
     ends: Counter[str] = Counter()
@@ -394,12 +396,14 @@ def received_by_a_waiter(send: Send) -> Send:
     return mutant
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", [waiter_stays, received_by_a_waiter])
 def test_a_wrong_send_is_caught(mutant, monkeypatch):
     monkeypatch.setattr(Api, "api_mailbox_send", mutant(Api.api_mailbox_send))
     assert any(disagreements(scenario) for scenario in sample())
 
 
+@pytest.mark.slow
 def test_a_wrong_limit_is_caught_and_shrunk_to_a_few_actions(monkeypatch):
     told: list[s.Scenario] = []
 

@@ -601,6 +601,7 @@ SAMPLE = ["chain_relay_3", "broadcast_3"]
 LISTED = {line.split()[0]: line for line in fixed_profile.LISTED.read_text().splitlines()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", recorded("runs"), ids=lambda run: run.name)
 def test_recorded_runs_with_every_repair(run):
     """The same as in 2018, or different from where the list says, and then the same without the repairs it names."""
@@ -618,6 +619,7 @@ def test_what_the_list_says_is_what_the_repairs_are_for():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pair", list(itertools.combinations(TABLE, 2)), ids="+".join)
 def test_any_two_repairs_go_together(pair):
     for name in SAMPLE:

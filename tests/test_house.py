@@ -1,13 +1,14 @@
 """The rules of the house: layers, who imports what, and how large it may grow."""
 
 import ast
-import io
 import json
+import re
+import subprocess
 import sys
-import tokenize
 from pathlib import Path
 
 import pytest
+import sizes
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "hfedu"
@@ -122,34 +123,38 @@ def test_no_loop_in_the_hypervisor_spans_a_yield():
                         assert not inside, f"{path.name}:{node.lineno}"
 
 
-def lines_of_code(path: Path) -> int:
-    """Lines that hold code: no blank lines, comments or docstrings."""
-    source = path.read_text()
-    skip = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
-    lines: set[int] = set()
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type not in skip:
-            lines.update(range(token.start[0], token.end[0] + 1))
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            lines -= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
-    return len(lines)
+def test_every_room_is_below_its_ceiling():
+    found = sizes.sizes()
+    print(sizes.table(found))
+    assert not {room: size for room, size in found.items() if size > sizes.CEILINGS[room]}
 
 
-FRONT_END, LESSONS = ("view", "widgets"), ("course",)
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        ("x = 1\n", 3),
+        ('"""Doc."""\n\n# why\nx = (\n    1\n)\n', 5),
+        ('def f():\n    """Doc."""\n    return "two words"\n', 7),
+        ("f\"{x} and {f'{y + 1}'}\"\n", 6),
+        ("x\n'no docstring'.upper()\n", 6),
+    ],
+)
+def test_tokens_of_python_are_code_only(source, count):
+    assert sizes.python_tokens(source) == count
 
 
-def test_size_budget():
-    """The package is what runs; its front end (pictures and widgets) and its lessons are counted apart."""
-    lines = {path.relative_to(PACKAGE): lines_of_code(path) for path in MODULES}
-    hypervisor, front_end, lessons = (
-        sum(count for path, count in lines.items() if path.parts[0] in parts) for parts in (("hf",), FRONT_END, LESSONS)
-    )
-    package = sum(lines.values()) - front_end - lessons
-    print(f"hfedu/hf: {hypervisor} of 1500 lines of code, the package: {package} of 5000")
-    print(f"apart from it: front end {front_end}, lessons {lessons} lines")
-    assert hypervisor <= 1500
-    assert package <= 5000
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        ("const x = 1; // one\n", 5),
+        ("/* two\nlines */ x ??= a?.b", 5),
+        ("s.replace(/[\"/`']/g, `no ${n + `${m}`} more ${'}'}`)", 13),
+        ("const half = (a + b) / 2 / c", 12),
+        ("a { color: #fff; }", 7),
+    ],
+)
+def test_tokens_of_scripts_are_code_only(source, count):
+    assert sizes.script_tokens(source) == count
 
 
 def test_public_names_are_documented():
@@ -160,10 +165,32 @@ def test_public_names_are_documented():
 
 
 def test_importing_hfedu_loads_neither_unicorn_nor_matplotlib():
-    import subprocess
-
     code = "import sys, hfedu; hfedu.boot; hfedu.RamDisk; assert not {'unicorn', 'matplotlib'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_make_says_what_there_is_to_make():
+    makefile = (ROOT / "Makefile").read_text()
+    targets = {name for names in re.findall(r"^\.PHONY:(.*)", makefile, re.MULTILINE) for name in names.split()}
+    said = set(re.findall(r"'make (\w+)  ", makefile))
+    assert said == targets - {"help"}
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "CHANGELOG.md"])
+def test_what_a_page_for_contributors_names_is_there(page):
+    named = set(re.findall(r"`([\w.-]+(?:/[\w.-]+)+)`|\]\((?!http)([^)]+)\)", (ROOT / page).read_text()))
+    missing = [path for path in map("".join, named) if not (ROOT / path).exists()]
+    assert not [path for path in missing if not path.startswith(".venv/")]
+
+
+def test_a_test_starts_without_what_it_does_not_use():
+    code = """if True:
+        import sys, pytest
+        assert pytest.main(["-q", "--collect-only", "tests/test_binder.py"]) == 0
+        unused = {"nbval", "anyio", "jsonschema", "hypothesis", "playwright", "matplotlib"}
+        assert not unused & set(sys.modules), unused & set(sys.modules)"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)

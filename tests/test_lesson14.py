@@ -40,6 +40,7 @@ def trials(image, beside, timers):
         yield Trial(image, beside, turns, timers[order % len(timers)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beside", [FRIENDS, *HOSTILE], ids=lambda neighbours: neighbours.name)
 def test_every_neighbour_reaches_the_router_and_ends_alone(beside):
     for image, timers in ((router(), TIMERS), (hfedu.compile_c(IN_C), TIMERS_IN_C)):

@@ -186,6 +186,7 @@ def test_nothing_is_noted_elsewhere_or_when_it_is_switched_off(tmp_path):
     assert execute(tmp_path, "05_mine.ipynb", HFEDU_PROGRESS="") == ["05_mine.ipynb", "mine.ipynb"]
 
 
+@pytest.mark.slow
 def test_nbval_neither_leaves_progress_nor_sees_any(tmp_path):
     (tmp_path / record.FILE).write_text("05-decode right\n07-order right\n")
     cell = nbformat.v4.new_code_cell(f"{LESSON}\nlen(hfedu.progress().standings)", execution_count=1)

@@ -27,7 +27,8 @@ def demonstrate(
 
     Without a `profile` the hypervisor is the one at fault: that of 2018-10-04, or the repaired one with the mistake.
     `fixes` are switched on besides, and `changes` lie on top. `options` go to `explore`. Example:
-    `demonstrate("regs-race", fixes={"regs-race"})` breaks nothing. `Mistake` if there is no such mistake, or it cannot be shown with these options.
+    `demonstrate("regs-race", fixes={"regs-race"})` breaks nothing. `Mistake` if there is no such mistake, or it cannot
+    be shown with these options.
     """
     if mistake not in DEMONSTRATIONS:
         close = difflib.get_close_matches(str(mistake), DEMONSTRATIONS, 1)

@@ -120,7 +120,7 @@ class Predict(ipywidgets.VBox):
         return "\n".join([f"Predict: {self.prediction.title}", *lines])
 
 
-def report(marks: list[Grade], miss: Mark | None) -> str:
+def report(marks: list[Grade], miss: Grade | None) -> str:
     """The marks, and the explanation of the first miss."""
     rows = "".join(
         f"<li>{'✓' if mark.right else '✗'} you said <b>{html.escape(mark.predicted)}</b>"

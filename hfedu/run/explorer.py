@@ -20,6 +20,7 @@ from hfedu.guest.budget import OutOfBudget
 from hfedu.hf.call import HF_PRIMARY_VM_ID
 from hfedu.hf.platform import HypervisorHang
 from hfedu.hf.spinlock import SelfDeadlock
+from hfedu.history import known_changes
 from hfedu.run.core import Core
 from hfedu.run.invariants import INVARIANTS, Invariant, Past
 from hfedu.run.machine import Machine
@@ -280,6 +281,13 @@ class Graph:
         return min(set(range(len(self.edges))) - reached, key=self.cost.__getitem__, default=None)
 
 
+def hashable(name: str, value: Any) -> Any:
+    """An option as part of a key: of changes the order counts, of other lists it does not."""
+    if name == "changes":
+        return tuple(known_changes(value))
+    return frozenset(value) if isinstance(value, set | list | tuple) else value
+
+
 def explore(
     scenario: Scenario,
     invariants: Sequence[Invariant] = INVARIANTS,
@@ -298,14 +306,15 @@ def explore(
     `preemptions` bounds how often a CPU that could go on is left for another; `first` stops at the first violation;
     `max_states` bounds the states. `executor` is any `concurrent.futures.Executor`: it extends schedules side by side,
     and the result is the same. `progress` is called with the depth and the number of states. Without `prune` nothing is
-    left out that leads to a known state. `options` go to `Machine` (profile, fixes). Ctrl-C ends it with what was
+    left out that leads to a known state. `options` go to `Machine` (profile, fixes, changes). Ctrl-C ends it with what was
     found. `Mistake` with the schedule if a script or an invariant raises, or if the scenario is not deterministic.
     """
     if options.get("profile") == "rpc":
         raise Mistake('the explorer knows mailboxes, and the profile "rpc" has none: choose another profile')
     if preemptions is not None and not (isinstance(preemptions, int) and preemptions >= 0):
         raise Mistake(f"preemptions must be a whole number from 0 up, not {preemptions!r}")
-    fixed = tuple(sorted((name, frozenset(v) if isinstance(v, set | list) else v) for name, v in options.items()))
+    options = {name: hashable(name, value) for name, value in options.items()}
+    fixed = tuple(sorted(options.items()))
     search = Search(Task(scenario, cpus, fixed, tuple(invariants), prune), preemptions)
     stopped = ""
     try:

@@ -154,7 +154,7 @@ def settles(find: Callable[[Run], Event]) -> Callable[[Run], Event]:
 
 
 def changes(find: Callable[[Run], Event], path: str) -> Callable[[Run], Event]:
-    """Finds the event in which a value got what it is after a trap; the trap's last event if it left the value alone."""
+    """Finds the event that gave a value what it is after a trap; the trap's last event if it left the value alone."""
 
     def where(run: Run) -> Event:
         trap = find(run)
