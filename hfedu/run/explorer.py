@@ -306,8 +306,8 @@ def explore(
     `preemptions` bounds how often a CPU that could go on is left for another; `first` stops at the first violation;
     `max_states` bounds the states. `executor` is any `concurrent.futures.Executor`: it extends schedules side by side,
     and the result is the same. `progress` is called with the depth and the number of states. Without `prune` nothing is
-    left out that leads to a known state. `options` go to `Machine` (profile, fixes, changes). Ctrl-C ends it with what was
-    found. `Mistake` with the schedule if a script or an invariant raises, or if the scenario is not deterministic.
+    left out that leads to a known state. `options` go to `Machine` (profile, fixes, changes). Ctrl-C ends it with what
+    was found. `Mistake` with the schedule if a script or an invariant raises, or if the scenario is not deterministic.
     """
     if options.get("profile") == "rpc":
         raise Mistake('the explorer knows mailboxes, and the profile "rpc" has none: choose another profile')

@@ -16,11 +16,13 @@ from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
     call_of,
     calls,
+    changes,
     is_guest,
     judge_all,
     last_event,
+    returns,
     run_result,
-    state_after,
+    state_of,
     switch_to,
 )
 from hfedu.guest.scripted import Script, clear, configure, load, print_line, receive, send, vcpu_run, vm_count
@@ -115,15 +117,15 @@ PREDICTIONS = (
             Question(
                 "What does VM 0's vcpu_run(1) return when the timer has interrupted VM 1?",
                 RESULTS,
-                switch_to(0, 1),
+                returns(switch_to(0, 1)),
                 run_result,
                 "VM 1 lost the CPU and could go on at once: YIELD. WAIT_FOR_INTERRUPT is for one that waits.",
             ),
             Question(
                 "In which state is VM 1's vCPU then?",
                 STATES,
-                switch_to(0, 1),
-                state_after("vm1.vcpu0.state"),
+                changes(switch_to(0, 1), "vm1.vcpu0.state"),
+                state_of("vm1.vcpu0.state"),
                 "It wants to go on and does not have the CPU: READY.",
             ),
             Question(
@@ -144,7 +146,7 @@ PREDICTIONS = (
             Question(
                 "What does vcpu_run(1) return while vCPU 0 waits?",
                 RESULTS,
-                call_of(0, HF_VCPU_RUN, 1),
+                returns(call_of(0, HF_VCPU_RUN, 1)),
                 run_result,
                 "A vCPU that is not READY is not run. The primary is told what it would be told if it had run and "
                 "waited at once.",
@@ -152,15 +154,15 @@ PREDICTIONS = (
             Question(
                 "In which state is vCPU 1 of VM 1?",
                 STATES,
-                call_of(0, HF_VCPU_RUN, 2),
-                state_after("vm1.vcpu1.state"),
+                changes(call_of(0, HF_VCPU_RUN, 2), "vm1.vcpu1.state"),
+                state_of("vm1.vcpu1.state"),
                 "The hypervisor starts only vCPU 0 of a secondary. The others are OFF, and this version has no call "
                 "that starts them.",
             ),
             Question(
                 "There is no VM 9. What does vcpu_run(9) return?",
                 RESULTS,
-                call_of(0, HF_VCPU_RUN, 3),
+                returns(call_of(0, HF_VCPU_RUN, 3)),
                 run_result,
                 "HF_VCPU_RUN never returns -1: whatever cannot run looks like something that waits.",
             ),

@@ -14,10 +14,12 @@ from hfedu.course.shared.scenes import (
     calls,
     delivered,
     deliveries,
+    gave,
     is_function,
     judge_all,
     last_event,
     result_of,
+    returns,
     run_result,
 )
 from hfedu.errors import Mistake
@@ -118,7 +120,7 @@ PREDICTIONS = (
             Question(
                 "What is the result of the second call?",
                 ("4", "-1", "there is none: VM 1 is stopped"),
-                second_call,
+                returns(second_call),
                 result_of,
                 "There is no function 4. To a call that it does not know the hypervisor answers -1, and the guest goes "
                 "on.",
@@ -133,14 +135,14 @@ PREDICTIONS = (
             Question(
                 "HF_VM_GET_COUNT: how many VMs are there?",
                 ("-1", "2", "3"),
-                CALLED,
+                returns(CALLED),
                 result_of,
                 "Everybody may ask that. The primary is counted too.",
             ),
             Question(
                 "HF_VCPU_GET_COUNT of VM 2?",
                 ("1", "-1", "WAIT_FOR_INTERRUPT"),
-                call_of(1, HF_VCPU_GET_COUNT, 0),
+                returns(call_of(1, HF_VCPU_GET_COUNT, 0)),
                 result_of,
                 "Only the primary may ask that: -1.",
             ),
@@ -162,21 +164,21 @@ PREDICTIONS = (
             Question(
                 "The send page is the hypervisor's code, at 0x40001000. The result?",
                 ("0", "-1"),
-                call_of(1, HF_VM_CONFIGURE, 0),
+                returns(call_of(1, HF_VM_CONFIGURE, 0)),
                 result_of,
                 "VM 1's stage 2 does not map that address: -1.",
             ),
             Question(
                 "It is the first page of VM 2?",
                 ("0", "-1"),
-                call_of(1, HF_VM_CONFIGURE, 1),
+                returns(call_of(1, HF_VM_CONFIGURE, 1)),
                 result_of,
                 "VM 1's stage 2 does not map that address either.",
             ),
             Question(
                 "It is the page of the serial line's device, at 0x9000000?",
                 ("-1", "0"),
-                call_of(1, HF_VM_CONFIGURE, 2),
+                returns(call_of(1, HF_VM_CONFIGURE, 2)),
                 result_of,
                 "Stage 2 of every secondary maps it, so that guests can print. The hypervisor asks whether the page is "
                 "mapped, not whether it is memory.",
@@ -245,7 +247,7 @@ def raise_for_guest(run: Run) -> None:
             "result: load the number again.",
             at=unknown[0].seq,
         )
-    if not any(event.result == 0 for event in calls(run, 1, HF_VM_CONFIGURE)):
+    if not any(gave(run, event) == 0 for event in calls(run, 1, HF_VM_CONFIGURE)):
         raise Wrong("Your guest has not configured its pages.")
     sends, got = calls(run, 1, HF_MAILBOX_SEND), delivered(run, 0)
     if not sends:

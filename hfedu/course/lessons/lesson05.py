@@ -13,11 +13,15 @@ from hfedu.course.shared.scenes import (
     boot,
     call_of,
     calls,
+    changes,
     delivered,
+    gave,
     is_guest,
     is_order,
     result_of,
-    state_after,
+    returns,
+    settles,
+    state_of,
     who_runs,
 )
 from hfedu.course.shared.wants import GUEST
@@ -71,7 +75,7 @@ PREDICTIONS = (
             Question(
                 "What does VM 0's send return?",
                 ("0", "-1", "0xffff"),
-                SENDS,
+                returns(SENDS),
                 result_of,
                 "The primary gets the index of the vCPU that was waiting: VM 1's vCPU 0, so 0. -1 would mean that the "
                 "send failed, 0xffff that nobody was waiting.",
@@ -79,15 +83,15 @@ PREDICTIONS = (
             Question(
                 "In which state is VM 1's mailbox after the send?",
                 ("EMPTY", "RECEIVED", "READ"),
-                SENDS,
-                state_after("vm1.mailbox.state"),
+                changes(SENDS, "vm1.mailbox.state"),
+                state_of("vm1.mailbox.state"),
                 "A vCPU was waiting, so the message counts as received at once: READ. RECEIVED is for a message that "
                 "still waits for a receive.",
             ),
             Question(
                 "Who runs right after the send?",
                 ("VM 0", "VM 1"),
-                SENDS,
+                settles(SENDS),
                 who_runs,
                 "Sending makes VM 1 ready, it does not run it. The primary goes on, and runs VM 1 when it chooses.",
             ),
@@ -101,15 +105,15 @@ PREDICTIONS = (
             Question(
                 "What does VM 0's send return?",
                 ("0", "-1", "0xffff"),
-                SENDS,
+                returns(SENDS),
                 result_of,
                 "The message was delivered, but no vCPU waited for it: the primary gets 0xffff, no vCPU's index.",
             ),
             Question(
                 "In which state is VM 1's mailbox after the send?",
                 ("EMPTY", "RECEIVED", "READ"),
-                SENDS,
-                state_after("vm1.mailbox.state"),
+                changes(SENDS, "vm1.mailbox.state"),
+                state_of("vm1.mailbox.state"),
                 "The message lies in the mailbox and nobody has asked for it yet: RECEIVED.",
             ),
             Question(
@@ -151,7 +155,7 @@ def judge_echo(answer: Script) -> Run:
     """Every message must come back to whoever sent it."""
     run = echo_scene(answer)
     came_back, to_client = delivered(run, 0), delivered(run, 2)
-    if not any(event.result == 0 for event in calls(run, 1, HF_VM_CONFIGURE)):
+    if not any(gave(run, event) == 0 for event in calls(run, 1, HF_VM_CONFIGURE)):
         raise Wrong("Your guest has not configured its pages, so nothing can be sent to it.", run)
     if not calls(run, 1, HF_MAILBOX_RECEIVE):
         raise Wrong("Your guest never asks for a message: it must call receive().", run)

@@ -9,11 +9,14 @@ from hfedu.course.shared.scenes import (
     boot,
     call_of,
     calls,
+    changes,
     delivered,
+    gave,
     is_guest,
     result_of,
+    returns,
     run_result,
-    state_after,
+    state_of,
     switch_after,
 )
 from hfedu.course.shared.wants import GUEST
@@ -81,15 +84,15 @@ PREDICTIONS = (
             Question(
                 "What does VM 0's vcpu_run(1) return then?",
                 CODES,
-                switch_after(VM1_SENDS),
+                returns(switch_after(VM1_SENDS)),
                 run_result,
                 "The hypervisor tells the primary whom the message woke, so that it can run it: WAKE_UP(VM 2, vCPU 0).",
             ),
             Question(
                 "In which state is VM 2's vCPU at that moment?",
                 ("READY", "RUNNING", "BLOCKED_INTERRUPT"),
-                VM1_SENDS,
-                state_after("vm2.vcpu0.state"),
+                changes(VM1_SENDS, "vm2.vcpu0.state"),
+                state_of("vm2.vcpu0.state"),
                 "The message made it READY. RUNNING it becomes only when the primary runs it.",
             ),
         ),
@@ -102,22 +105,22 @@ PREDICTIONS = (
             Question(
                 "VM 1's WFI traps. What does VM 0's vcpu_run(1) return?",
                 ("YIELD", "WAIT_FOR_INTERRUPT", "MESSAGE(7 bytes)"),
-                switch_after(lambda run: next(event for event in run.events if event.kind is Kind.WFI)),
+                returns(switch_after(lambda run: next(event for event in run.events if event.kind is Kind.WFI))),
                 run_result,
                 "The vCPU has nothing to do until an interrupt comes; the primary is told so: WAIT_FOR_INTERRUPT.",
             ),
             Question(
                 "What does VM 0's send to VM 1 return?",
                 ("0", "-1", "0xffff"),
-                call_of(0, HF_MAILBOX_SEND, 0),
+                returns(call_of(0, HF_MAILBOX_SEND, 0)),
                 result_of,
                 "The message is delivered, but no vCPU waits for a message (one waits for an interrupt): 0xffff.",
             ),
             Question(
                 "VM 0 runs VM 1 again. In which state is VM 1's vCPU after that?",
                 ("READY", "RUNNING", "BLOCKED_INTERRUPT"),
-                call_of(0, HF_VCPU_RUN, 1),
-                state_after("vm1.vcpu0.state"),
+                changes(call_of(0, HF_VCPU_RUN, 1), "vm1.vcpu0.state"),
+                state_of("vm1.vcpu0.state"),
                 "Nothing in this hypervisor makes a vCPU that waits for an interrupt ready again, so the message is "
                 "never read. This defect was repaired seven weeks later.",
             ),
@@ -144,7 +147,7 @@ def judge_loop(answer: Script) -> Run:
         raise Wrong("VM 2 was woken and never ran: when vcpu_run returns WAKE_UP, run the VM that it names.", run)
     if delivered(run, 0) != [b"go"]:
         raise Wrong(f"“go” should have come back, {delivered(run, 0)[0]!r} came.", run)
-    if not any(event.result == 0 for event in calls(run, 0, HF_MAILBOX_CLEAR)):
+    if not any(gave(run, event) == 0 for event in calls(run, 0, HF_MAILBOX_CLEAR)):
         raise Wrong("The message is back. Now clear the mailbox, so that the next one has room.", run)
     return run
 

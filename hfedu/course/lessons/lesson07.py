@@ -9,13 +9,15 @@ from hfedu.course.shared.scenes import (
     boot,
     call_of,
     calls,
+    changes,
     delivered,
+    gave,
     is_guest,
     is_order,
     reader,
     result_of,
     run_result,
-    state_after,
+    state_of,
     switch_to,
 )
 from hfedu.course.shared.wants import GUEST
@@ -76,8 +78,8 @@ PREDICTIONS = (
                      "VM 1's vCPU 0 was waiting, its index is the result: 0."),
             Question("And the second?", ("0", "-1", "0xffff"), sends(1), result_of,
                      "The mailbox still holds “one”. There is room for one message only, so the send fails: -1."),
-            Question("In which state is VM 1's mailbox after the second send?", ("EMPTY", "RECEIVED", "READ"), sends(1),
-                     state_after("vm1.mailbox.state"),
+            Question("In which state is VM 1's mailbox after the second send?", ("EMPTY", "RECEIVED", "READ"), changes(sends(1), "vm1.mailbox.state"),
+                     state_of("vm1.mailbox.state"),
                      "A failed send changes nothing. The mailbox is READ since the first send: VM 1 was waiting."),
             Question("And the third send?", ("0", "-1", "0xffff"), sends(2), result_of,
                      "VM 1 has cleared its mailbox and waits again, so this send succeeds and wakes vCPU 0."),
@@ -146,7 +148,7 @@ def judge_collector(answer: Script) -> Run:
                 run,
             )
         raise Wrong("VM 1's message arrived. VM 2 did not run.", run)
-    if not any(event.result == 0 for event in calls(run, 0, HF_MAILBOX_CLEAR)[1:]):
+    if not any(gave(run, event) == 0 for event in calls(run, 0, HF_MAILBOX_CLEAR)[1:]):
         raise Wrong("Both messages arrived; clear the second one too.", run)
     return run
 
@@ -194,7 +196,7 @@ def judge_reading(answer: Sequence[str]) -> Run:
             run,
             right,
         )
-    if not any(event.result == 0 for event in calls(run, 1, HF_MAILBOX_CLEAR)):
+    if not any(gave(run, event) == 0 for event in calls(run, 1, HF_MAILBOX_CLEAR)):
         raise Wrong("The clear was refused: only a message that was received can be cleared.", run, right)
     if answer[0] != "receive":
         raise Wrong("It worked by luck: before receive returns, nobody has said that there is a message.", run, right)

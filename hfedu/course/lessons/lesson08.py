@@ -18,6 +18,7 @@ from hfedu.course.shared.scenes import (
     is_guest,
     judge_all,
     result_of,
+    returns,
     run_result,
     switch_after,
     switch_to,
@@ -154,7 +155,7 @@ PREDICTIONS = (
             Question(
                 "What does VM 0's vcpu_run(2) return then?",
                 ("MESSAGE(15 bytes)", "WAKE_UP(VM 1, vCPU 0)", "WAIT_FOR_INTERRUPT"),
-                switch_after(call_of(2, HF_MAILBOX_SEND, 0)),
+                returns(switch_after(call_of(2, HF_MAILBOX_SEND, 0))),
                 run_result,
                 "VM 0 learns who sent, for it ran VM 2, and to whom: WAKE_UP(VM 1, vCPU 0). It does not learn the "
                 "size, nor the bytes: they lie in VM 1's memory, which VM 0 cannot read.",
@@ -169,7 +170,7 @@ PREDICTIONS = (
             Question(
                 "What does VM 2's send return?",
                 ("0", "-1", "0xffff"),
-                call_of(2, HF_MAILBOX_SEND, 0),
+                returns(call_of(2, HF_MAILBOX_SEND, 0)),
                 result_of,
                 "A secondary is told 0 for every send that succeeds. Which vCPU was waiting, or that none was, is the "
                 "primary's business.",
@@ -177,7 +178,7 @@ PREDICTIONS = (
             Question(
                 "What does VM 0's vcpu_run(2) return?",
                 ("YIELD", "WAKE_UP(VM 1, vCPU 0)", "WAKE_UP(VM 1, any vCPU)"),
-                switch_after(call_of(2, HF_MAILBOX_SEND, 0)),
+                returns(switch_after(call_of(2, HF_MAILBOX_SEND, 0))),
                 run_result,
                 "There is a message for VM 1, and no vCPU waited for it: 0xffff in the place of the vCPU. The primary "
                 "chooses which one to run.",

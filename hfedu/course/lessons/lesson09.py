@@ -13,14 +13,17 @@ from hfedu.course.shared.scenes import (
     boot,
     call_of,
     calls,
+    changes,
     delivered,
     follow,
+    gave,
     is_function,
     is_guest,
     judge_all,
     result_of,
+    returns,
     so_far,
-    state_after,
+    state_of,
     switch_after,
     unreachable,
 )
@@ -133,7 +136,7 @@ PREDICTIONS = (
             Question(
                 "What does VM 1's request return?",
                 ("0", "-1", "1"),
-                call_of(1, RPC_REQUEST, 0),
+                returns(call_of(1, RPC_REQUEST, 0)),
                 result_of,
                 "Only the primary could request: everybody else got -1.",
             ),
@@ -156,15 +159,15 @@ PREDICTIONS = (
             Question(
                 "What does this second reply return?",
                 ("0", "-1"),
-                REFUSED_REPLY,
+                returns(REFUSED_REPLY),
                 result_of,
                 "VM 0's mailbox still holds the first reply: -1.",
             ),
             Question(
                 "In which state is VM 1's mailbox after it?",
                 ("INFLIGHT", "PENDING", "IDLE"),
-                REFUSED_REPLY,
-                state_after("vm1.mailbox.state"),
+                changes(REFUSED_REPLY, "vm1.mailbox.state"),
+                state_of("vm1.mailbox.state"),
                 "The call acknowledged first, and looked at VM 0's mailbox afterwards. It failed, and yet it had an "
                 "effect: the question is gone. Today send and clear are two calls.",
             ),
@@ -334,7 +337,7 @@ def refused_because(run: Run) -> str:
     """Why there was no room for a message: what VM 1 did after its last send."""
     made = [event for event in run.events if event.kind is Kind.HYPERCALL and event.actor == Actor(1, 0)]
     after = list(dropwhile(lambda event: words.number(event) != HF_MAILBOX_SEND, made))[1:2]
-    if not any(event.result == 0 for event in calls(run, 1, HF_MAILBOX_CLEAR)):
+    if not any(gave(run, event) == 0 for event in calls(run, 1, HF_MAILBOX_CLEAR)):
         return "it never clears. rpc_ack() is clear() today."
     if after and words.number(after[0]) == HF_MAILBOX_CLEAR:
         return (

@@ -10,7 +10,7 @@ from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.arranged import KEPT, REPAIRED, ArrangedReceive, judge_order, ordered
 from hfedu.course.shared.defects import run_until_message
 from hfedu.course.shared.orders import MEETING, SENDERS, both, is_schedule, on_cpu, play, returned, tried
-from hfedu.course.shared.scenes import is_guest, is_order, reader, result_of, so_far
+from hfedu.course.shared.scenes import is_guest, is_order, reader, result_of, returns, so_far
 from hfedu.course.shared.wants import GUEST
 from hfedu.guest.scripted import Script, clear, configure, load, meet, receive, send, store, vcpu_run
 from hfedu.hf.addr import Pa
@@ -71,14 +71,14 @@ PREDICTIONS = (
             Question(
                 "What does CPU 0's send return?",
                 ("-1", "0", "0xffff"),
-                on_cpu(0, HF_MAILBOX_SEND),
+                returns(on_cpu(0, HF_MAILBOX_SEND)),
                 result_of,
                 "CPU 0 is first at every lock, so it finds the mailbox EMPTY and VM 1's vCPU 0 waiting: 0.",
             ),
             Question(
                 "And CPU 1's?",
                 ("0", "-1", "0xffff"),
-                on_cpu(1, HF_MAILBOX_SEND),
+                returns(on_cpu(1, HF_MAILBOX_SEND)),
                 result_of,
                 "CPU 1 waits for vm1.lock until CPU 0 is done with the mailbox, and then finds it full: -1.",
             ),

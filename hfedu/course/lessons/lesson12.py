@@ -9,7 +9,7 @@ from hfedu.course.answers import without_source
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.defects import ready, receiver, run_vm_1, send_and_run, send_hello
-from hfedu.course.shared.scenes import MAX_TRAPS, boot, call_of, calls, delivered, state_after
+from hfedu.course.shared.scenes import MAX_TRAPS, boot, call_of, calls, changes, delivered, state_of
 from hfedu.course.shared.wrong import (
     CheckedBeforeLock,
     ClearsUnread,
@@ -112,8 +112,8 @@ PREDICTIONS = (
             Question(
                 "In which state is VM 1's vCPU after that?",
                 ("BLOCKED_MAILBOX", "BLOCKED_INTERRUPT", "READY"),
-                call_of(1, HF_MAILBOX_RECEIVE, 0),
-                state_after("vm1.vcpu0.state"),
+                changes(call_of(1, HF_MAILBOX_RECEIVE, 0), "vm1.vcpu0.state"),
+                state_of("vm1.vcpu0.state"),
                 "receive records BLOCKED_MAILBOX. Then it calls the function that goes back to the primary, the same "
                 "that WFI uses, and that one writes BLOCKED_INTERRUPT over it.",
             ),

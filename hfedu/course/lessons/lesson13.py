@@ -6,7 +6,7 @@ from typing import Any
 from hfedu import notebook
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.shared.scenes import call_of, calls, compiled, delivered, is_source
+from hfedu.course.shared.scenes import call_of, calls, compiled, delivered, gave, is_source
 from hfedu.course.shared.wants import C_SOURCE
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
 from hfedu.guest.toolchain import assemble, compile_c
@@ -404,7 +404,7 @@ def judge_primary(answer: str) -> Run:
         printed = run.uart.split(BOOTED)[1]
         if printed != f"{text.decode()}\n":
             raise Wrong(f"VM 1 answered {shown(text)}. Your primary printed {printed!r}.", run)
-        if not any(event.result == 0 for event in calls(run, 0, HF_MAILBOX_CLEAR)):
+        if not any(gave(run, event) == 0 for event in calls(run, 0, HF_MAILBOX_CLEAR)):
             raise Wrong("You have read the answer. Clear your mailbox.", run)
         if run.outcome.kind != "power off":
             raise Wrong(f"It does all that was asked, and then the machine stays on: {run.outcome}", run)

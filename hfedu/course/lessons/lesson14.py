@@ -7,7 +7,18 @@ from typing import Any, NamedTuple
 
 from hfedu.course.exercises import Exercise, Verdict, Wrong, find, judge
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.shared.scenes import boot, call_of, calls, compiled, is_function, is_guest, is_source, so_far, until
+from hfedu.course.shared.scenes import (
+    boot,
+    call_of,
+    calls,
+    compiled,
+    gave,
+    is_function,
+    is_guest,
+    is_source,
+    so_far,
+    until,
+)
 from hfedu.course.shared.wants import C_SOURCE, GUEST
 from hfedu.guest.scripted import Message, Script, clear, configure, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.guest.toolchain import compile_c
@@ -222,7 +233,7 @@ def attempts(run: Run) -> Iterator[tuple[Event, bytes | None]]:
 def audit(run: Run) -> Flaw | None:
     """Compare all that the router sent with the specification: the first difference."""
     end = len(run.events) - 1
-    if not any(event.result == 0 for event in calls(run, ROUTER, HF_VM_CONFIGURE)):
+    if not any(gave(run, event) == 0 for event in calls(run, ROUTER, HF_VM_CONFIGURE)):
         return Flaw("Your router has not configured its pages, so nothing can be sent to it.", end)
     sent = attempts(run)
     for event, sender in arrivals(run):
