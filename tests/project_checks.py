@@ -11,7 +11,7 @@ from hfedu.course.markdown import broken_links, wordless_pictures
 from hfedu.course.notebooks import Lesson, lessons, source, text_of
 
 
-def kinds(chosen: Sequence[Lesson]) -> list[tuple[str, list[Callable[[], list[str]]]]]:
+def kinds(chosen: Sequence[Lesson]) -> list[tuple[str, Sequence[Callable[[], list[str]]]]]:
     """Kinds of failure and the tasks that look for them, for some lessons; for all of them with the other pages."""
     pages = course_prose.other_pages() if tuple(chosen) == lessons() else []
     whole: list[Callable[[], list[str]]] = [course_pages.stale, course_pages.unplanned, unlisted] if pages else []

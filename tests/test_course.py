@@ -10,8 +10,10 @@ from runs import relay
 
 import hfedu
 from hfedu.course import notebooks
+from hfedu.course.answers import answer_of, source_of
 from hfedu.course.exercises import Wrong, check, exercises, hint, solution
 from hfedu.course.lessons.lesson12 import SCENARIOS, SUSPECTS, breaks
+from hfedu.course.lessons.lesson14 import solve_policy
 from hfedu.course.predictions import judge, predict, predictions
 from hfedu.course.shared.orders import SENDERS, steps
 from hfedu.course.shared.scenes import judge_all
@@ -316,3 +318,33 @@ def test_of_several_runs_that_fail_the_one_that_shows_it_soonest_is_given_and_en
     assert found.value.run.events[:10] == runs[2].events[:10]
     assert found.value.run.events[-1].kind is hfedu.Kind.END
     assert len(found.value.run.events) < 14
+
+
+RELAY = hfedu.asset("relay.bin")
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        ([0, 1, 0, 1], "[0, 1, 0, 1]"),
+        ([0] * 16 + [1] * 10 + [0], "[0] * 16 + [1] * 10 + [0]"),
+        ([RELAY] * 3, '[asset("relay.bin")] * 3'),
+        (bytes([2, 1]) + b"hi", 'bytes([2, 1]) + b"hi"'),
+        ({(0xFFFF, 3), (0, 1)}, "{(0, 1), (0xffff, 3)}"),
+        ({"A": "waiters"}, '{"A": "waiters"}'),
+        ("    wfi\n", '"""    wfi\n"""'),
+        ("putc('\\n');\n", 'r"""putc(\'\\n\');\n"""'),
+        (["a" * 60, "b" * 60], f'[\n    "{"a" * 60}",\n    "{"b" * 60}",\n]'),
+    ],
+)
+def test_a_value_is_shown_as_one_would_write_it(answer, shown):
+    assert source_of(answer) == f"answer = {shown}\n"
+    assert answer_of(source_of(answer)) == answer
+
+
+def test_a_function_is_shown_with_the_imports_that_it_needs():
+    assert source_of(solve_policy) == (
+        "from hfedu.course.lessons.lesson14 import POLICY\n\ndef answer(sender, to):\n"
+        "    return to in POLICY.get(sender, ())\n"
+    )
+    assert "solve_" not in "".join(solution(exercise_id, show=True) for exercise_id in exercises())
