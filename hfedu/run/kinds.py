@@ -28,7 +28,8 @@ class Look(NamedTuple):
     `word` names it, `sentence` is its line of the transcript, filled in from the event (calls, messages and switches
     are said by functions of `words`, and have none here). In the picture it has a row of `height` pixels, the colour
     of `role`, the `label` where the event says nothing of its own, and a `sign` on its lifeline. `trap` says that a
-    guest does it, and its arrow leads to the hypervisor; `effect` that it follows from a trap, and is indented.
+    guest does it, and its arrow leads to the hypervisor; `effect` that the hypervisor does it about a trap; `to_guest`
+    that its arrow leads to its target, and its line is indented.
     """
 
     word: str
@@ -39,11 +40,12 @@ class Look(NamedTuple):
     sign: str = ""
     trap: bool = False
     effect: bool = False
+    to_guest: bool = False
 
 
 KINDS: dict[Kind, Look] = {
     Kind.BOOT: Look("boot", "{text}", height=30, label="boots"),
-    Kind.LOAD: Look("load", "loads {target} from {text}", height=30, label="loaded", effect=True),
+    Kind.LOAD: Look("load", "loads {target} from {text}", height=30, label="loaded", to_guest=True),
     Kind.HYPERCALL: Look("hypercall", height=27, trap=True),
     Kind.SMC: Look("SMC", height=27, trap=True),
     Kind.WFI: Look("WFI", "{actor} waits for an interrupt (WFI)", height=27, label="WFI: waits", sign="wfi", trap=True),
@@ -51,16 +53,15 @@ KINDS: dict[Kind, Look] = {
     Kind.FAULT: Look(
         "fault", "{actor} faults (ESR {esr:#x}, address {address:#x})", "fault", 27, "fault", "fault", trap=True
     ),
-    Kind.DELIVER: Look("message", role="deliver", effect=True),
-    Kind.WAKE: Look("wake-up", "{target} wakes up", "wake", label="wake up", effect=True),
-    Kind.RETURN: Look("return", role="return", height=19, effect=True),
-    Kind.SWITCH: Look("switch", role="switch", sign="step", effect=True),
-    Kind.STEP: Look("step", role="step", sign="step"),
+    Kind.DELIVER: Look("message", role="deliver", effect=True, to_guest=True),
+    Kind.WAKE: Look("wake-up", "{target} wakes up", "wake", label="wake up", effect=True, to_guest=True),
+    Kind.RETURN: Look("return", role="return", height=19, effect=True, to_guest=True),
+    Kind.SWITCH: Look("switch", role="switch", sign="step", effect=True, to_guest=True),
+    Kind.STEP: Look("step", role="step", sign="step", effect=True),
     Kind.END: Look("end", "end: {text}", role="end", height=30, sign="end"),
 }
 TRAPS = frozenset(kind for kind, look in KINDS.items() if look.trap)
-FOLLOWS = frozenset((Kind.STEP, Kind.DELIVER, Kind.WAKE, Kind.RETURN, Kind.SWITCH))
-"""What the hypervisor does about a trap."""
+FOLLOWS = frozenset(kind for kind, look in KINDS.items() if look.effect)
 CALLS = (Kind.HYPERCALL, Kind.SMC)
 
 STEPS = {

@@ -242,5 +242,5 @@ def value(path: str, found: object) -> str:
 def line(event: "Event") -> str:
     """The whole line of the transcript: number, physical CPU, sentence, and which states changed."""
     changed = "; ".join(changes(event))
-    indent = "  " if KINDS[event.kind].effect else ""
+    indent = "  " if KINDS[event.kind].to_guest else ""
     return f"{event.seq}  cpu{event.cpu}  {indent}{sentence(event)}" + (f"  [{changed}]" if changed else "")

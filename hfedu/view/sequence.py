@@ -32,9 +32,6 @@ CROWDED_COLUMN, CROWDED_BAND, CROWDED_NAME = 92, 16, 9
 MAX_ROWS = 120
 """Events drawn at most: beyond, the middle of a run is folded away, and the picture says so."""
 
-FROM_HYPERVISOR = (Kind.DELIVER, Kind.WAKE, Kind.RETURN, Kind.SWITCH)
-"""What the hypervisor does to a guest: its arrow leads there."""
-
 Rows = list[Event | range]
 """What gets a row: an event, or a range of events that are not drawn."""
 
@@ -147,7 +144,7 @@ def home(event: Event, actors: Iterable[Actor]) -> Actor | None:
         return next((actor for actor in reversed(list(actors)) if actor.vm == event.target.vm), None)
     if event.kind is Kind.STEP:
         return None
-    actor = event.target if event.kind in FROM_HYPERVISOR else event.actor
+    actor = event.target if KINDS[event.kind].to_guest else event.actor
     return actor if actor is not None and actor in actors else None
 
 
@@ -249,7 +246,7 @@ def arrow(scene: Scene, event: Event, layout: Layout, at: float) -> None:
         return
     x = layout.columns[actor]
     role = "refused" if words.failed(event) else look.role
-    if event.kind in FROM_HYPERVISOR:
+    if look.to_guest:
         end = layout.bands[actor.vm] - 1 if event.kind is Kind.DELIVER else x - EDGE
         scene.add(Line(layout.hypervisor + 1, at, end, at, role, seq, arrow=True))
     else:

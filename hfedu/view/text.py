@@ -17,7 +17,7 @@ def transcript(recording: Recording, first: int = 0, last: int | None = None) ->
     events = recording.events[first : None if last is None else last + 1]
     lines = [f"{recording.title}: {len(recording.events)} events. {words.plain(recording.outcome.sentence)}"]
     for event in events:
-        indent = "  " if KINDS[event.kind].effect else ""
+        indent = "  " if KINDS[event.kind].to_guest else ""
         by = f"cpu{event.cpu}" if event.kind is not Kind.END or len(columns) == 1 else ""
         marks = "  ".join(by if by == column else "    " for column in columns)
         text = f"{event.seq:5}  {marks}  {indent}{words.sentence(event)}".rstrip()
