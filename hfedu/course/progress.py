@@ -112,7 +112,7 @@ class Progress:
         return "\n".join([*lines, "", *self.sentences(), self.call()])
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col"{LEFT * (name == "lesson")}>{name}</th>' for name in COLUMNS)
+        head = "".join(f'<th scope="col"{LEFT if name == "lesson" else ""}>{name}</th>' for name in COLUMNS)
         body = "".join(
             f'<tr><th scope="row"{LEFT}>{html.escape(title)}</th>'
             + "".join(f"<td>{cell}</td>" for cell in cells)

@@ -384,14 +384,16 @@ class ScriptedCpu:
                 return self.abort(guest, action.instruction != "load")
             for i, register in enumerate(registers):
                 regs[i] = register & call.MASK64
-            if action.instruction == "smc":
-                return Trap(arch.EC_SMC << 26 | arch.ESR_IL)
-            if action.instruction in ("wfi", "wfe") and secondary:
-                return Trap(arch.EC_WFI_WFE << 26 | arch.ESR_IL | 1 << 24 | 0xE << 20 | (action.instruction == "wfe"))
-            if action.instruction == "wfi":
-                if timer is None:
-                    raise StuckForever(NO_INTERRUPT)
-                timer.wait()
+            match action.instruction:
+                case "smc":
+                    return Trap(arch.EC_SMC << 26 | arch.ESR_IL)
+                case "wfi" | "wfe" if secondary:
+                    is_wfe = action.instruction == "wfe"
+                    return Trap(arch.EC_WFI_WFE << 26 | arch.ESR_IL | 1 << 24 | 0xE << 20 | is_wfe)
+                case "wfi":
+                    if timer is None:
+                        raise StuckForever(NO_INTERRUPT)
+                    timer.wait()
             regs[PC] = guest.next_pc
             if action.instruction == "hvc":
                 return Trap(arch.EC_HVC << 26 | arch.ESR_IL)

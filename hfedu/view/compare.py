@@ -20,6 +20,7 @@ from hfedu.view.sequence import sequence
 BEFORE, AFTER = 4, 4
 """Steps shown before the first difference, and after the last step of the failing order."""
 GAP = 16
+FIRST_DIFFERENCE = "font-weight:bold;border-top:2px solid;border-bottom:2px solid"
 PASSING = "nearest order that keeps it"
 
 
@@ -153,7 +154,7 @@ class Comparison:
         heads = ("step", f"breaks {self.violation.invariant}", PASSING)
         rows = [row(heads, "th")]
         for differs, *cells in self.cells():
-            rows.append(row(cells, "td", "font-weight:bold;border-top:2px solid;border-bottom:2px solid" * differs))
+            rows.append(row(cells, "td", FIRST_DIFFERENCE if differs else ""))
         said = f"<p>{html.escape(self.broken)}</p><p><b>{html.escape(self.sentence)}</b></p>"
         return f"{said}<table>{''.join(rows)}</table><p>{html.escape(self.more())}</p>"
 

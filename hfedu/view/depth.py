@@ -160,7 +160,7 @@ class Listing(Sequence[Any]):
         lines = [self.title, self.note]
         for number, (row, place) in enumerate(zip(self.rows, self.places(), strict=True), self.left_out + 1):
             first, *others = row.text()
-            lines += [f"{'':5}  {place}"] * bool(place)
+            lines += [f"{'':5}  {place}"] if place else []
             lines += [f"{number:5}  {first}", *(f"{'':5}  {line}" for line in others)]
         return "\n".join(lines)
 

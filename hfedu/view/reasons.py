@@ -181,7 +181,8 @@ def got(recording: Recording, vm: int) -> list[str]:
         if came and words.number(event) == call.HF_MAILBOX_RECEIVE and not (event.result or 0) >> 63:
             size = call.hf_mailbox_receive_return(event.result or 0).size
             text = words.text_of((recording.at(event.seq).get(f"vm{vm}.mailbox.message") or b"")[:size])
-            found.append(f"{words.result(event.call, event.result or 0)}{': ' * bool(text)}{text}")
+            result = words.result(event.call, event.result or 0)
+            found.append(f"{result}: {text}" if text else result)
     return found
 
 

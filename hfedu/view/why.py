@@ -154,7 +154,9 @@ def waits(recording: Recording, event: Event) -> bool:
 
 def asks_why(recording: Recording, event: Event) -> bool:
     """Whether people ask of an event why it came out as it did: a refusal, a fault, a wait, or the end."""
-    return event.kind in (Kind.FAULT, Kind.END) or words.failed(event) or waits(recording, event)
+    if event.kind in (Kind.FAULT, Kind.END) or words.failed(event) or waits(recording, event):
+        return True
+    return event.seq in recording.returns and words.failed(recording.events[recording.returns[event.seq]])
 
 
 LED = {

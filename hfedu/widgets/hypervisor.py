@@ -242,7 +242,7 @@ def side_by_side(yours: Decision, real: Decision, caller: str) -> str:
         head = (
             f'<th scope="row" style="text-align:left;font-weight:normal;padding-right:12px">{html.escape(title)}</th>'
         )
-        rows.append(f'<tr style="{"font-weight:bold" * (sign == "≠")}">{head}{cells}</tr>')
+        rows.append(f'<tr style="{"font-weight:bold" if sign == "≠" else ""}">{head}{cells}</tr>')
     heads = "".join(f'<th style="text-align:left">{text}</th>' for text in ("", "you", "", "the real hypervisor"))
     caption = '<caption style="text-align:left;font-weight:bold">The last trap</caption>'
     style = "margin:0 32px 8px 0;vertical-align:top"
@@ -254,8 +254,8 @@ def facts(decider: Decider) -> str:
     vms, current = decider.machine.hypervisor.vms, decider.machine.cpu.current
     notes = {vm: [vm.vcpus[0].state.name] for vm in vms}
     for vm, said in notes.items():
-        said += ["has the CPU"] * (vm.vcpus[0] is current)
-        said += ["in the list of waiters"] * (vm.mailbox.recv_waiter is vm.vcpus[0])
+        said += ["has the CPU"] if vm.vcpus[0] is current else []
+        said += ["in the list of waiters"] if vm.mailbox.recv_waiter is vm.vcpus[0] else []
     vcpus = [(f"VM {vm.id} vCPU 0", ", ".join(said)) for vm, said in notes.items()]
     return table("vCPUs now", vcpus) + table("Mailboxes now", [(f"VM {vm.id}", vm.mailbox.state.name) for vm in vms])
 
