@@ -186,6 +186,8 @@ def test_a_cell_that_lives_on_hidden_state_fails_out_of_order_only(tmp_path):
     ("cells", "order"),
     [
         (["x = 1", "y = x", "x = 2", "print(y, x)"], [0, 1, 2, 3, 2, 0, 1]),
+        ([], []),
+        (["%matplotlib inline\nx = 1", "is no Python", "!echo {x}", "x"], [0, 3, 2, 1]),
         (["import a", "def f(): return g()", "def g(): return 1", "f()"], [0, 1, 2, 3, 2, 1]),
         (["import a", "def f(n): return n", "n = f(1)", "def f(n): return 2", "n"], [0, 1, 2, 3, 4, 3, 1, 2, 1]),
     ],
@@ -324,6 +326,19 @@ def test_one_lesson_of_a_folder_is_chosen_by_its_number(folder, monkeypatch, cap
 def test_a_cell_that_raises_fails_also_where_no_outputs_are_stored(tmp_path):
     path = book(tmp_path, ("x = 1", None), ("1 / 0", None))
     assert "ZeroDivisionError" in Check(lessons()).run(path)[0]
+
+
+def test_a_notebook_without_code_or_of_an_older_format_is_checked(tmp_path):
+    text = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Only text")])
+    nbformat.write(text, tmp_path / "20_text.ipynb")
+    old = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x = 1"), nbformat.v4.new_code_cell("print(x)")])
+    old.nbformat_minor = 4
+    for cell in old.cells:
+        del cell["id"]
+    nbformat.write(old, tmp_path / "21_old.ipynb")
+    for name in ("20_text.ipynb", "21_old.ipynb"):
+        assert Check(lessons()).run(tmp_path / name) == []
+        assert Check(lessons()).run_out_of_order(tmp_path / name) == []
 
 
 def test_a_link_that_leads_nowhere_fails_in_a_folder(folder, capsys):

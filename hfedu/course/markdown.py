@@ -39,9 +39,9 @@ def wordless_pictures(path: Path) -> list[str]:
         f"{path.name}: the picture {target} has no alt text" for target in re.findall(r"!\[\s*\]\((.*?)\)", text)
     ]
     failures += [f"{path.name}: {tag} has no alt text" for tag in re.findall(r"<img\b(?![^>]*\balt=\"\w)[^>]*>", text)]
-    for cell in cells(path) if path.suffix == ".ipynb" else ():
+    for number, cell in enumerate(cells(path) if path.suffix == ".ipynb" else ()):
         for output in cell.get("outputs", ()):
             kinds = [kind for kind in output.get("data", {}) if kind.startswith("image/")]
             if not all(output.get("metadata", {}).get(kind, {}).get("alt") for kind in kinds):
-                failures.append(f"{path.name}: a picture of cell {cell['id']} has no alt text")
+                failures.append(f"{path.name}: a picture of cell {cell.get('id', number)} has no alt text")
     return failures

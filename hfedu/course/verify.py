@@ -42,6 +42,10 @@ LINES_AT_MOST = 8
 """Lines of code in a cell."""
 WORKERS = 2
 LAST_LINES = 60
+CELLS_WITH_IDS = 5
+"""Since this minor version of a notebook's format its cells have ids."""
+PASSED = 0, 5
+"""What pytest returns if nothing failed, and if there was nothing to run."""
 
 
 class Kind(NamedTuple):
@@ -79,10 +83,10 @@ def long_cells(notebook: Path) -> list[str]:
     import nbformat
 
     failures = []
-    for cell in nbformat.read(notebook, as_version=4).cells:
+    for number, cell in enumerate(nbformat.read(notebook, as_version=4).cells):
         lines = sum(bool(line.strip()) for line in cell.source.splitlines()) if cell.cell_type == "code" else 0
         if lines > LINES_AT_MOST:
-            failures.append(f"{notebook.name}, cell {cell.id}: {lines} lines, {LINES_AT_MOST} at most")
+            failures.append(f"{notebook.name}, cell {cell.get('id', number)}: {lines} lines, {LINES_AT_MOST} at most")
     return failures
 
 
@@ -163,7 +167,7 @@ class Check:
                 time.sleep(0.05)
             output.seek(0)
             said = re.sub(r"\x1b\[[\d;]*m", "", output.read()).splitlines()  # no colours
-        return ["\n".join([f"{notebook.name}:", *said[-LAST_LINES:]])] if process.returncode else []
+        return ["\n".join([f"{notebook.name}:", *said[-LAST_LINES:]])] if process.returncode not in PASSED else []
 
     def run_out_of_order(self, notebook: Path) -> list[str]:
         """Run a notebook's cells from the last to the first, as the head of this module says."""
@@ -171,9 +175,10 @@ class Check:
 
         book = nbformat.read(notebook, as_version=4)
         code = [cell for cell in book.cells if cell.cell_type == "code"]
-        book.cells = []
+        book.cells, book.nbformat_minor = [], max(book.nbformat_minor, CELLS_WITH_IDS)
         for place, number in enumerate(backwards([cell.source for cell in code])):
-            book.cells.append(nbformat.from_dict({**code[number], "id": f"{code[number].id}-{place}"[-64:]}))
+            name = f"{code[number].get('id', number)}-{place}"[-64:]
+            book.cells.append(nbformat.from_dict({**code[number], "id": name}))
         with tempfile.TemporaryDirectory() as folder:
             for beside in notebook.parent.iterdir():  # what its cells read or import
                 if beside.name != notebook.name:
@@ -208,7 +213,7 @@ def backwards(sources: list[str]) -> list[int]:
     Before each cell come the nearest cells above it that bind a name which it uses, or which those use in turn, unless
     they are in force. Example: ["x = 1", "y = x", "x = 2", "print(y, x)"] -> [0, 1, 2, 3, 2, 0, 1]
     """
-    tables = [symtable(text, "cell", "exec") for text in sources]
+    tables = [names_in(text) for text in sources]
     binds = [{s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()} for table in tables]
     order: list[int] = []
     in_force: dict[str, int] = {}
@@ -231,9 +236,19 @@ def backwards(sources: list[str]) -> list[int]:
         order.append(number)
         in_force.update(dict.fromkeys(binds[number], number))
 
-    for number in [0, *reversed(range(1, len(sources)))]:
+    for number in [*range(len(sources))[:1], *reversed(range(1, len(sources)))]:
         execute(number)
     return order
+
+
+def names_in(source: str) -> SymbolTable:
+    """The names of a cell, which may hold magics of IPython. None at all if it is no Python: its run will say so."""
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    try:
+        return symtable(TransformerManager().transform_cell(source), "cell", "exec")
+    except SyntaxError:
+        return symtable("", "cell", "exec")
 
 
 def uses(table: SymbolTable) -> set[str]:
