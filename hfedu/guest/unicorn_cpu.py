@@ -151,7 +151,8 @@ class UnicornCpu:
         """Everything that is asked of the emulator at every trap: always the same, so put together once.
 
         It stands here and not behind Unicorn's own binding because that converts every argument at every call: without
-        these batches a round trip took 7.3 bare loops of calls instead of 5.1. `values` holds system registers as the emulator takes them: 32 bytes each, the encoding and then the value.
+        these batches a round trip took 7.3 bare loops of calls instead of 5.1. `values` holds system registers as the
+        emulator takes them: 32 bytes each, the encoding and then the value.
         """
         handle, cpu_regs = self.handle, self.cpu.regs
         self.values = array("Q")

@@ -133,8 +133,8 @@ class Replayer:
 
     `setup` are the steps to the root, `schedule` those since then; `off` says whether the machine was switched off.
 
-    It goes by reflection over every field of the machine's objects. To let each class save itself would be shorter here,
-    and whoever adds a field and forgets to save it would make two states one without a word.
+    It goes by reflection over every field of the machine's objects. Were each class to save itself, this would be
+    shorter, and whoever adds a field and forgets to save it would make two states one without a word.
     """
 
     def __init__(self, scenario: Scenario, cpus: int, options: tuple[tuple[str, Any], ...]) -> None:
