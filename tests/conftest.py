@@ -9,13 +9,16 @@ from typing import NamedTuple
 
 import pytest
 
-ARCHIVE = Path(__file__).parent / "recordings.tar.xz"
+ARCHIVES = [Path(__file__).parent / name for name in ("recordings.tar.xz", "board.tar.xz")]
 
 
 def pytest_collection_finish(session):
     """Hypothesis' plugin would import all of hypothesis for its summary, also after tests that do not use it."""
     if "hypothesis" not in sys.modules:
         session.config.pluginmanager.unregister(name="hypothesispytest")
+
+
+INDEX = {"runs": "index.json", "faults": "faults/faults.json", "board": "board/index.json"}
 
 
 class Recorded(NamedTuple):
@@ -35,15 +38,18 @@ class Recorded(NamedTuple):
 def archive() -> dict[str, bytes]:
     import tarfile
 
-    with tarfile.open(fileobj=io.BytesIO(ARCHIVE.read_bytes()), mode="r:xz") as tar:
-        return {m.name.removeprefix("./"): tar.extractfile(m).read() for m in tar.getmembers() if m.isfile()}
+    files = {}
+    for path in ARCHIVES:
+        with tarfile.open(fileobj=io.BytesIO(path.read_bytes()), mode="r:xz") as tar:
+            files |= {m.name.removeprefix("./"): tar.extractfile(m).read() for m in tar.getmembers() if m.isfile()}
+    return files
 
 
 @cache
 def recorded(kind: str) -> tuple[Recorded, ...]:
-    """kind: "runs" or "faults"."""
+    """kind: "runs", "faults", or "board": runs of the loader and the board with odd RAM disks."""
     files = archive()
-    index = json.loads(files["index.json" if kind == "runs" else "faults/faults.json"])
+    index = json.loads(files[INDEX[kind]])
     return tuple(
         Recorded(
             about["name"], files[f"{kind}/{about['name']}/initrd.img"], files[f"{kind}/{about['name']}/uart.txt"], about
@@ -59,4 +65,4 @@ def first_is_quick(values) -> list:
 
 def one(name: str) -> Recorded:
     """The recorded run of that name."""
-    return next(run for kind in ("runs", "faults") for run in recorded(kind) if run.name == name)
+    return next(run for kind in INDEX for run in recorded(kind) if run.name == name)

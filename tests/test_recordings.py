@@ -14,6 +14,7 @@ GUEST_NEVER_GETS_ON = {"pri_udf", "sec_infinite_loop"}
 def test_all_recordings_are_there():
     assert len(recorded("runs")) == 387
     assert len(recorded("faults")) == 40
+    assert len(recorded("board")) == 11
 
 
 @pytest.mark.parametrize("run", recorded("runs"), ids=lambda run: run.name)
@@ -31,6 +32,15 @@ def test_fault(run):
     assert machine.uart == run.uart
     expected = 0 if not run.about["timed_out"] else 3 if run.name in GUEST_NEVER_GETS_ON else 4
     assert outcome.status == expected, outcome
+
+
+@pytest.mark.parametrize("run", recorded("board"), ids=lambda run: run.name)
+def test_odd_ram_disks(run):
+    """What counts as a VM when pages run out, where an archive ends, and a NUL in a name."""
+    machine = Machine(run.initrd, memory=run.memory)
+    outcome = machine.run().outcome
+    assert machine.uart == run.uart
+    assert outcome.status == (4 if run.about["timed_out"] else 0)
 
 
 @pytest.mark.parametrize("name", ["broadcast_3", "boot_64mb", "psci_primary_smc", "sec_read_unmapped"])

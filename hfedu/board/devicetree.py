@@ -54,7 +54,7 @@ def virt(ram_base: int, ram_size: int, initrd: tuple[int, int], bootargs: str, c
             "#address-cells": cells(2),
             "#size-cells": cells(2),
             "chosen": {
-                "bootargs": bootargs.encode(errors="surrogateescape") + b"\0",
+                **({"bootargs": bootargs.encode(errors="surrogateescape") + b"\0"} if bootargs else {}),
                 "linux,initrd-start": wide(initrd[0]),
                 "linux,initrd-end": wide(initrd[1]),
                 "stdout-path": b"/pl011@9000000\0",

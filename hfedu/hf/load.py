@@ -10,15 +10,21 @@ from hfedu.hf import platform as board
 from hfedu.hf.addr import PAGE_SIZE, Pa, Va, align_up, pa_add, va_from_pa
 from hfedu.hf.call import MASK32, MASK64
 from hfedu.hf.fdt import HEADER, Fdt
-from hfedu.hf.mm import MM_MODE_D, MM_MODE_NOINVALIDATE, MM_MODE_R, MM_MODE_W, MM_MODE_X, El2Abort, Mm
+from hfedu.hf.mm import MM_MODE_D, MM_MODE_NOINVALIDATE, MM_MODE_R, MM_MODE_W, MM_MODE_X, El2Abort, Mm, Ptable
 from hfedu.hf.platform import MAX_CPUS, MAX_VMS, HypervisorHang
 from hfedu.hf.vm import Vm
 
 CPIO_HEADER_SIZE = 26
 NAME_MAX = 256
+TRAILER = b"TRAILER!!!"
+"""The name of the entry that ends an archive; it is never found."""
 VMS_TXT = re.compile(rb"[ \t\r\n]*+(\d++)[ \t\r\n]*+(\d++)[ \t\r\n]*+([^ \t\r\n]++)")
 RWX = MM_MODE_R | MM_MODE_W | MM_MODE_X
 ONE_TIB = 1 << 40
+NULL_TABLE = Pa(0)
+"""Where the table of a VM lies for which there was no page."""
+NUL = b"\0"
+"""To print it prints nothing."""
 
 
 class LoadFailed(Exception):
@@ -58,7 +64,7 @@ def vms_txt(text: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 def cpio_files(read: Callable[[int, int], bytes], begin: int, end: int) -> Iterator[File]:
-    """The entries of a binary cpio archive at [begin, end), up to the first that does not fit: see src/cpio.c.
+    """The entries of a binary cpio archive at [begin, end), up to its trailer or the first that does not fit: see src/cpio.c.
 
     `read` gives the bytes at an address.
     """
@@ -71,8 +77,10 @@ def cpio_files(read: Callable[[int, int], bytes], begin: int, end: int) -> Itera
         at = contents + (size + 1 & -2)
         if at > end:
             return
-        name = read(name_at, min(NAME_MAX, end - name_at))
-        yield File(name.split(b"\0", 1)[0], Va(contents), size)
+        name = read(name_at, min(NAME_MAX, end - name_at)).split(b"\0", 1)[0]
+        if name == TRAILER:
+            return
+        yield File(name, Va(contents), size)
 
 
 def carve_out_mem_range(ranges: list[tuple[int, int]], size: int) -> tuple[Pa, Pa] | None:
@@ -125,15 +133,16 @@ class Load(Mm):
         raise error
 
     def vm_init(self, vcpu_count: int) -> Vm | None:
-        """A new VM with the next free id; None without room or a page for its table (upstream: src/vm.c)."""
+        """A new VM with the next free id; None without room or a page for its table (upstream: src/vm.c).
+
+        A VM without a table counts all the same: it has an id and vCPUs, and can do nothing.
+        """
         if len(self.vms) >= MAX_VMS:
             return None
         ptable = self.mm_ptable_init(len(self.vms))
-        if ptable is None:
-            return None
-        vm = self.vm_type(len(self.vms), vcpu_count & MASK32, ptable)
+        vm = self.vm_type(len(self.vms), vcpu_count & MASK32, ptable or Ptable(NULL_TABLE, len(self.vms)))
         self.vms.append(vm)
-        return vm
+        return vm if ptable is not None else None
 
     def load_primary(self, cpio: tuple[int, int], kernel_arg: int) -> File:
         """Load `vmlinuz` as VM 0. The primary's own RAM disk. `LoadFailed` after a line in the log that says why."""
@@ -171,7 +180,7 @@ class Load(Mm):
         self, cpio: tuple[int, int], available: list[tuple[int, int]], mem: int, vcpus: int, name: bytes
     ) -> None:
         """One line of `vms.txt`. `VmSkipped` if that VM cannot be loaded."""
-        self.dlog(f"Loading {name.decode('latin-1')}\n")
+        self.dlog(f"Loading {name.replace(NUL, b'').decode('latin-1')}\n")
         found = self.find_file(cpio, name)
         file = found or File(name, Va(0), 0)
         self.noted(found is not None, "the kernel is in the RAM disk", file)
@@ -215,7 +224,7 @@ class Load(Mm):
             written = False
         if not written:
             raise LoadFailed
-        for begin, length in (*reserved, (0x4000_0000, 0x8_0000)):
+        for begin, length in ((0x4000_0000, 0x8_0000), *reserved):
             fdt.add_mem_reservation(begin, length)
         self.mm_store(va_from_pa(self.platform.fdt_begin), bytes(fdt.blob))
         if not self.mm_unmap(self.platform.fdt_begin, pa_add(self.platform.fdt_begin, size + PAGE_SIZE)):

@@ -315,7 +315,8 @@ class Machine:
             kernel = printable(self.hypervisor.kernels[vm.id])
             event = recorder.open(Kind.LOAD, None, Cause(0, "before"), target=Actor(vm.id), text=kernel)
             changed = recorder.changed
-            changed(f"{vm.name}.stage2", None, Stage2(vm.ptable.root, self.hypervisor.mm_tables(vm.ptable)))
+            tables = self.hypervisor.mm_tables(vm.ptable) if vm.ptable.root else {}
+            changed(f"{vm.name}.stage2", None, Stage2(vm.ptable.root, tables))
             changed(f"{vm.name}.mailbox.state", None, vm.mailbox.state.name)
             for vcpu in vm.vcpus:
                 changed(f"{vcpu.name}.state", None, vcpu.state.name)

@@ -10,7 +10,7 @@ from pathlib import Path
 from hfedu.errors import Mistake
 from hfedu.guest.scripted import Script, check_script
 from hfedu.guest.toolchain import MAX_IMAGE, Compiled, flat
-from hfedu.hf.load import cpio_files
+from hfedu.hf.load import TRAILER, cpio_files
 from hfedu.hf.platform import HEAP_PAGES, MAX_CPUS, MAX_VMS
 
 CPIO_MAGIC = 0o070707
@@ -96,7 +96,7 @@ class RamDisk:
             memory = self._memory(secondary, number, content)
             lines.append(f"{memory} {secondary.vcpus} {name}\n")
         files["vms.txt"] = "".join(lines).encode()
-        entries = b"".join(cpio_entry(*file) for file in files.items()) + cpio_entry("TRAILER!!!", b"")
+        entries = b"".join(cpio_entry(*file) for file in files.items()) + cpio_entry(TRAILER.decode(), b"")
         self.image = entries + bytes(-len(entries) % 512)
 
     @classmethod
@@ -108,7 +108,7 @@ class RamDisk:
             raise RamDiskError(
                 f"{what} is an ASCII cpio archive, Hafnium reads the binary format: pack it with cpio -H bin"
             )
-        if not cpio_names(image):
+        if not cpio_names(image) and TRAILER not in image[: CPIO_HEADER.size + len(TRAILER)]:
             raise RamDiskError(
                 f"{what} is no binary cpio archive (not one entry can be parsed): pack it with cpio -H bin"
             )
