@@ -64,9 +64,9 @@ def vms_txt(text: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 def cpio_files(read: Callable[[int, int], bytes], begin: int, end: int) -> Iterator[File]:
-    """The entries of a binary cpio archive at [begin, end), up to its trailer or the first that does not fit: see src/cpio.c.
+    """The entries of a binary cpio archive at [begin, end), up to its trailer, or the first that does not fit.
 
-    `read` gives the bytes at an address.
+    `read` gives the bytes at an address. Upstream: src/cpio.c.
     """
     at = begin
     while at + CPIO_HEADER_SIZE <= end:
