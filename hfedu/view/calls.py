@@ -15,10 +15,11 @@ ARGUMENTS = {
 }  # fmt: skip
 RESULTS = {
     "status": "0", "count": "the number", "vm": "the VM", "interrupt": "the interrupt, or 0xffffffff",
-    "vcpu": "0; for the primary the vCPU that was woken, or 0xffff",
-    "message": "sender in bits 0-15, size in bits 32-63",
+    "vcpu": "0; if the primary sends, the vCPU that was woken, or 0xffff",
+    "message": "packed: the sender in bits 0-15, the size in bits 32-63",
     "bytes": "the size",
-    "run": "code in bits 0-7, VM in 16-31, data in 32-63", "rpc_run": "code in bits 0-7, data above",
+    "run": "packed: a code in bits 0-7, the VM in 16-31, data in 32-63",
+    "rpc_run": "packed: a code in bits 0-7, data above",
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from hfedu.notebook import Run
 from hfedu.run import words
 from hfedu.run.kinds import Kind
 from hfedu.run.ramdisk import RamDisk
-from hfedu.run.recording import Event
+from hfedu.run.recording import Actor, Event
 
 MAILBOXES = 4
 """So many the message of the exercise is to pass."""
@@ -38,7 +38,7 @@ MESSAGE, TURN, INTERRUPT = "for a message", "for nothing but its turn", "for a d
 def awaits(run: Run, event: Event) -> str:
     """What VM 1, which does not run, waits for after an event."""
     state = run.at(event.seq)
-    if "vm1.vcpu0" in state.waiters(1):
+    if Actor(1, 0) in state.waiters(1):
         return MESSAGE
     return TURN if state["vm1.vcpu0.state"] == "READY" else INTERRUPT
 
@@ -65,31 +65,31 @@ PREDICTIONS = (
     ),
     Prediction(
         "00-read-the-player",
-        "The run above, after event 14 and after event 30. The player shows all three answers.",
+        "The run above, after event 17 and after event 38. The player shows all three answers.",
         relay,
         (
             Question(
-                "After event 14: who holds the CPU?",
+                "After event 17: who holds the CPU?",
                 ("VM 0", "VM 1", "VM 2"),
-                after(14),
+                after(17),
                 lambda run, event: words.vm_of(run.at(event.seq)["cpu0.current"]),
                 "“Who runs, who waits” begins with it: CPU 0 runs VM 2 vCPU 0. In the picture VM 2's line is thick "
                 "there.",
             ),
             Question(
-                "After event 14: what does VM 1 wait for?",
+                "After event 17: what does VM 1 wait for?",
                 (INTERRUPT, MESSAGE, TURN),
-                after(14),
+                after(17),
                 awaits,
                 "Its state is BLOCKED_INTERRUPT, and that name is wrong. The line below says what it is: it waits for "
-                "a message, since its receive at event 10, and a send to VM 1 wakes it.",
+                "a message, since its receive at event 13, and a send to VM 1 wakes it.",
             ),
             Question(
-                "After event 30: what does VM 1 wait for now?",
+                "After event 38: what does VM 1 wait for now?",
                 (INTERRUPT, MESSAGE, TURN),
-                after(30),
+                after(38),
                 awaits,
-                "It has sent its message and could go on: it is ready since event 27, and runs when the primary runs "
+                "It has sent its message and could go on: it is ready since event 34, and runs when the primary runs "
                 "it.",
             ),
         ),

@@ -16,6 +16,8 @@ from hfedu.course.shared.scenes import (
     is_function,
     is_source,
     last_trap,
+    returns,
+    switch_to,
     traps,
 )
 from hfedu.guest.toolchain import assemble
@@ -29,7 +31,7 @@ from hfedu.notebook import Run
 from hfedu.run import words
 from hfedu.run.kinds import Kind
 from hfedu.run.ramdisk import RamDisk
-from hfedu.run.recording import Actor, Event
+from hfedu.run.recording import Event
 
 TERMS = {
     "register": "A field of 64 bits inside the processor. Instructions compute with registers, not with memory.",
@@ -92,13 +94,13 @@ def register(vm: int, name: str) -> Callable[[Run, Event], str]:
 
 def goes_on_at(run: Run, event: Event) -> str:
     """Where VM 0 goes on after `CALLER`'s call, its fifth instruction."""
-    the_call = run.at(event.seq - 1)["vm0.vcpu0.pc"] + 4 * 4
-    return "at the hvc" if value(run, event, 0, "pc") == the_call else "at the instruction after it"
+    begins = run.at(switch_to(0, 0)(run).seq)["vm0.vcpu0.pc"]
+    return "at the hvc" if value(run, event, 0, "pc") == begins + 4 * 4 else "at the instruction after it"
 
 
 def second_entry(run: Run) -> Event:
     """The second switch to VM 1."""
-    return [e for e in run.events if e.kind is Kind.SWITCH and e.target == Actor(1, 0)][1]
+    return switch_to(1, 1)(run)
 
 
 def whose_count(run: Run, event: Event) -> str:
@@ -117,19 +119,19 @@ def calls_made(run: Run, event: Event) -> str:
     return str(sum(e.kind is Kind.HYPERCALL for vm in (1, 2) for e in traps(run, vm)))
 
 
-THE_CALL, FOUND = call_of(0, HF_VM_GET_COUNT, 0), last_trap(2)
+RETURNED, FOUND = returns(call_of(0, HF_VM_GET_COUNT, 0)), last_trap(2)
 PREDICTIONS = (
     Prediction(
         "01-one-call",
         "VM 0 is the only VM. It puts 0x17 into x17, 0x18 into x18, 0xff01 into x0, and executes hvc #0.",
         one_call,
         (
-            Question("What is in x0 after the call?", ("0xff01", "0x0", "0x1"), THE_CALL, register(0, "x0"),
+            Question("What is in x0 after the call?", ("0xff01", "0x0", "0x1"), RETURNED, register(0, "x0"),
                      "0xff01 asks how many VMs there are, and the answer comes back in x0: 1, the primary itself."),
-            Question("In x17?", ("0x17", "0x0"), THE_CALL, register(0, "x17"),
+            Question("In x17?", ("0x17", "0x0"), RETURNED, register(0, "x17"),
                      "The hypervisor returns from a call with zeroes in x1 to x17: a call costs the guest those."),
-            Question("In x18?", ("0x18", "0x0"), THE_CALL, register(0, "x18"), "x18 to x30 survive a call."),
-            Question("Where does VM 0 go on?", ("at the hvc", "at the instruction after it"), THE_CALL, goes_on_at,
+            Question("In x18?", ("0x18", "0x0"), RETURNED, register(0, "x18"), "x18 to x30 survive a call."),
+            Question("Where does VM 0 go on?", ("at the hvc", "at the instruction after it"), RETURNED, goes_on_at,
                      "For an HVC the processor notes the address of the next instruction to return to."),
         ),
     ),
@@ -217,8 +219,7 @@ def switching(answer: Callable[[File, File, File], object]) -> type[Hypervisor]:
             cpu.current = vcpu
             for name, want, got in zip(NAMES, wanted, cpu.regs[:SAVED], strict=True):
                 if got != want and (vcpu.vm.id, name) != (0, "x0"):  # that is the result of the primary's call
-                    vm = words.vm_of(vcpu.name)
-                    raise HypervisorHang(f"{vm} runs with {name} = {got:#x}, and it {verb} {want:#x}.")
+                    raise HypervisorHang(f"VM {vcpu.vm.id} runs with {name} = {got:#x}, and it {verb} {want:#x}.")
 
     return Switching
 
@@ -236,7 +237,7 @@ def counting_under(answer: Callable[[File, File, File], object]) -> Run:
     marked = "    mov  x2, #{step}\n    msr  tpidr_el1, x2\n" + COUNTER
     disk = RamDisk(in_turn(1, 2, rounds=ROUNDS), [assemble(marked.format(step=step)) for step in (1, 16)])
     title = "Two guests that count, under your switch"
-    return notebook.boot(disk, timer=TIMER, fixes={switching(answer)}, max_traps=MAX_TRAPS, title=title)
+    return notebook.boot(disk, timer=TIMER, changes=[switching(answer)], max_traps=MAX_TRAPS, title=title)
 
 
 def judge_spy(answer: str) -> Run:

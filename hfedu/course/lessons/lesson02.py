@@ -11,12 +11,14 @@ from hfedu.course.shared.scenes import (
     MAX_TRAPS,
     as_tuple,
     boot,
-    calls,
+    call_of,
     image,
     in_turn,
     is_function,
     is_source,
     last_trap,
+    result_of,
+    returns,
     traps,
 )
 from hfedu.guest.scripted import configure, load
@@ -26,7 +28,6 @@ from hfedu.hf.addr import PAGE_SIZE, Pa
 from hfedu.hf.arch import EC_DATA_ABORT
 from hfedu.hf.call import HF_VM_CONFIGURE
 from hfedu.notebook import Machine, Run
-from hfedu.run import words
 from hfedu.run.kinds import Kind
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.recording import Event
@@ -104,13 +105,14 @@ def gets(run: Run, event: Event) -> str:
 
 
 def configure_of(number: int) -> Callable[[Run], Event]:
-    """Finds VM 1's `number`th configure."""
-    return lambda run: calls(run, 1, HF_VM_CONFIGURE)[number]
+    """Finds the return of VM 1's `number`th configure."""
+    return returns(call_of(1, HF_VM_CONFIGURE, number))
 
 
 def changed_stage2(run: Run, event: Event) -> str:
-    """What VM 1's stage 2 has become by an event, as the questions offer it."""
-    before, after = (run.at(seq)["vm1.stage2"] for seq in (event.seq - 1, event.seq))
+    """What VM 1's stage 2 has become by a call that returns, as the questions offer it."""
+    call = run.call_of(event) or event
+    before, after = (run.at(seq)["vm1.stage2"] for seq in (call.seq - 1, event.seq))
     if before == after:
         return "it does not change"
     mapped = mm.arch_mm_pte_is_block(after.walk(event.args[0])[-1].descriptor, 0)
@@ -157,8 +159,7 @@ PREDICTIONS = (
         "with two pages of its own.",
         two_configures,
         (
-            Question("What does the first call return?", ("0", "-1"), configure_of(0),
-                     lambda run, event: words.signed(event.result or 0),
+            Question("What does the first call return?", ("0", "-1"), configure_of(0), result_of,
                      "The hypervisor looks whether VM 1's stage 2 maps both pages. Else VM 1 could let the hypervisor "
                      "write where it may not write itself."),
             Question("The second call succeeds. What becomes of the two pages in VM 1's stage 2?",

@@ -24,12 +24,12 @@ from hfedu.course.shared.scenes import (
     run_result,
     state_of,
     switch_to,
+    who_runs,
 )
 from hfedu.guest.scripted import Script, clear, configure, load, print_line, receive, send, vcpu_run, vm_count
 from hfedu.guest.toolchain import assemble
 from hfedu.hf.call import HF_VCPU_RUN
 from hfedu.notebook import Run
-from hfedu.run import words
 from hfedu.run.kinds import Kind
 from hfedu.run.ramdisk import RamDisk, Secondary
 from hfedu.run.recording import Event
@@ -80,7 +80,8 @@ def not_ready() -> Run:
 
 def goes_on(run: Run, event: Event) -> str:
     """Whether a vCPU that is switched in begins again."""
-    counted = run.at(event.seq).get(f"{event.target}.x19", 0)
+    assert event.target is not None
+    counted = run.at(event.seq).of(event.target, "x19")
     return "where it was interrupted, x19 as it was" if counted else "at its first instruction, x19 = 0"
 
 
@@ -96,14 +97,14 @@ PREDICTIONS = (
                 "Who has the CPU after 100,000 instructions?",
                 ("VM 0", "VM 1", "VM 2"),
                 last_event,
-                lambda run, event: words.vm_of(run.at(event.seq)["cpu0.current"]),
+                who_runs,
                 "The hypervisor runs only when something traps. Counting does not, so VM 1 keeps the CPU for ever.",
             ),
             Question(
                 "In which state is VM 2's vCPU then?",
                 STATES,
                 last_event,
-                lambda run, event: str(run.at(event.seq)["vm2.vcpu0.state"]),
+                state_of("vm2.vcpu0.state"),
                 "It was READY when the hypervisor had loaded it, and nobody has run it. OFF would need somebody to "
                 "start it first.",
             ),
@@ -117,14 +118,14 @@ PREDICTIONS = (
             Question(
                 "What does VM 0's vcpu_run(1) return when the timer has interrupted VM 1?",
                 RESULTS,
-                returns(switch_to(0, 1)),
+                switch_to(0, 1),
                 run_result,
                 "VM 1 lost the CPU and could go on at once: YIELD. WAIT_FOR_INTERRUPT is for one that waits.",
             ),
             Question(
                 "In which state is VM 1's vCPU then?",
                 STATES,
-                changes(switch_to(0, 1), "vm1.vcpu0.state"),
+                switch_to(0, 1),
                 state_of("vm1.vcpu0.state"),
                 "It wants to go on and does not have the CPU: READY.",
             ),
@@ -216,15 +217,10 @@ def run_under(timer: int, answer: Script, secondaries: Sequence[Any], title: str
     return notebook.boot(disk, timer=timer, max_traps=MANY_TRAPS, title=f"{title}, a timer of {timer}")
 
 
-def vm_of(name: str) -> int:
-    """The number of the VM that a vCPU belongs to."""
-    return int(name[2:].partition(".")[0])
-
-
 def turns(run: Run) -> list[tuple[int, int]]:
     """Each turn of a secondary: the event that began it, and the VM."""
-    switches = ((event.seq, vm_of(event.target)) for event in run.events if event.kind is Kind.SWITCH and event.target)
-    return [(seq, vm) for seq, vm in switches if vm]
+    switches = (event for event in run.events if event.kind is Kind.SWITCH)
+    return [(event.seq, event.target.vm) for event in switches if event.target is not None and event.target.vm]
 
 
 def times(count: int) -> str:
@@ -233,8 +229,8 @@ def times(count: int) -> str:
 
 
 def refused(run: Run) -> list[Event]:
-    """The calls of HF_VCPU_RUN that ran nothing."""
-    return [event for event in calls(run, 0, HF_VCPU_RUN) if event.result is not None]
+    """The returns of the calls of HF_VCPU_RUN that ran nothing."""
+    return [run.events[run.returns[event.seq]] for event in calls(run, 0, HF_VCPU_RUN) if event.seq in run.returns]
 
 
 def judge_each(answer: Script) -> Run:
@@ -270,7 +266,8 @@ def ran_in_turn(run: Run) -> None:
     when = f"Under a timer of {run.made['timer']}"
     raise_vain(run, when)
     raise_unfair(run, 3, when)
-    had, waits = Counter(vm for _, vm in turns(run)), {vm_of(e.actor) for e in run.events if e.kind is Kind.WFI}
+    had = Counter(vm for _, vm in turns(run))
+    waits = {event.actor.vm for event in run.events if event.kind is Kind.WFI and event.actor is not None}
     for vm in sorted({1, 2, 3} - waits):
         raise Wrong(f"{when} VM {vm} never came to its wait, it had {times(had[vm])}. YIELD: it can go on.")
 

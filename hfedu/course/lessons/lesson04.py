@@ -149,8 +149,8 @@ PREDICTIONS = (
             Question(
                 "HF_VCPU_RUN of VM 2, which is READY?",
                 ("VM 2 runs", "-1", "WAIT_FOR_INTERRUPT"),
-                call_of(1, HF_VCPU_RUN, 0),
-                lambda run, event: "VM 2 runs" if event.result is None else run_result(run, event),
+                returns(call_of(1, HF_VCPU_RUN, 0)),
+                lambda run, event: run_result(run, event) if event.kind is Kind.RETURN else "VM 2 runs",
                 "Only the primary may run vCPUs. But HF_VCPU_RUN has no -1: refused is WAIT_FOR_INTERRUPT.",
             ),
         ),
@@ -240,7 +240,7 @@ def raise_for_guest(run: Run) -> None:
             at=fault.seq,
         )
     made = [event for event in run.events if event.kind is Kind.HYPERCALL and event.actor == Actor(1, 0)]
-    unknown = [event for event in made if words.number(event) not in words.CALLS]
+    unknown = [event for event in made if event.call is None]
     if unknown:
         raise Wrong(
             f"Event {unknown[0].seq}: x0 was {unknown[0].function:#x}, which is no function. After a call x0 holds its "
@@ -253,18 +253,19 @@ def raise_for_guest(run: Run) -> None:
     if not sends:
         raise Wrong("Your guest never calls HF_MAILBOX_SEND, 0xff04.")
     if not got:
-        refused = sends[-1]
-        if refused.args[0] != 0:
-            raise Wrong(f"At event {refused.seq} x1, the VM to send to, was {refused.args[0]:#x}: it must be 0.")
+        last = sends[-1]
+        if last.args[0] != 0:
+            raise Wrong(f"At event {last.seq} x1, the VM to send to, was {last.args[0]:#x}: it must be 0.")
+        refused = run.returned(last) or last
         raise Wrong(
-            f"VM 0 got nothing. The send at event {refused.seq} was refused, {run.why(refused).links[0].sentence} "
+            f"VM 0 got nothing. The send was refused at event {refused.seq}: {run.why(refused).links[0].sentence} "
             "Afterwards it would have succeeded: did you try again?"
         )
-    sent = next(event for event in sends if event.result == 0)
+    sent = next(event for event in sends if gave(run, event) == 0)
     if got[0] != b"A":
         lost = " A hypercall clears x1 to x17: load them again." if sent.args[1] == 0 else ""
         size = f"At event {sent.seq} x2, the size, was {sent.args[1]}."
-        raise Wrong(f"VM 0 got {got[0]!r}, not b'A'. {size}{lost}", at=sent.seq + 1)
+        raise Wrong(f"VM 0 got {got[0]!r}, not b'A'. {size}{lost}", at=deliveries(run, 0)[0].seq)
     if len(got) > 1:
         again = deliveries(run, 0)[1].seq
         raise Wrong(f"VM 0 got the byte a second time, in event {again}: when x0 is 0, go on to the wfi.", at=again)
@@ -316,14 +317,14 @@ def answered(vm: int, pairs: Sequence[tuple[int, int]]) -> Iterable[Input]:
     configured = False
     for event in calls(run, vm, HF_VM_CONFIGURE):
         yield Input(run, event, mapped, configured)
-        configured |= event.result == 0
+        configured |= gave(run, event) == 0
 
 
 def judge_predict(answer: Callable[[int, int, list[tuple[int, int]], bool], Any]) -> None:
     """The answer says of each call what the machine said."""
     for run, event, mapped, configured in inputs():
         send_page, recv_page = event.args[:2]
-        said, got = (0 if event.result == 0 else -1), answer(send_page, recv_page, list(mapped), configured)
+        said, got = (0 if gave(run, event) == 0 else -1), answer(send_page, recv_page, list(mapped), configured)
         if got != said:
             why = run.why(event).links[0].sentence if said else "There is nothing against it."
             raise Wrong(
@@ -347,7 +348,7 @@ HOSTILE = (
 """Who names which page that is not to be used, although stage 2 maps it, and what it is."""
 
 
-def configured_by(vm: int, pages: Sequence[int], fix: type[Hypervisor]) -> tuple[Run, Event]:
+def configured_by(vm: int, pages: Sequence[int], changed: type[Hypervisor]) -> tuple[Run, Event]:
     """A VM of a repaired hypervisor names its pages, and then makes the hypervisor print: the run and that call."""
 
     def caller() -> Any:
@@ -362,7 +363,7 @@ def configured_by(vm: int, pages: Sequence[int], fix: type[Hypervisor]) -> tuple
 
     scripts = [caller if number == vm else idle for number in range(3)]
     disk = RamDisk(scripts[0] if vm == 0 else primary, scripts[1:])
-    run = notebook.boot(disk, fixes={fix}, title=f"Your check, tried by VM {vm}")
+    run = notebook.boot(disk, changes=[changed], title=f"Your check, tried by VM {vm}")
     return run, calls(run, vm, HF_VM_CONFIGURE)[0]
 
 
@@ -373,7 +374,7 @@ def judge_repair(answer: Callable[[int, tuple[int, int]], Any]) -> Run:
     for vm, page, what in HOSTILE:
         for pages in ((page, OWN[vm][0]), (OWN[vm][0], page)):
             run, event = configured_by(vm, pages, yours)
-            if event.result == 0 or run.outcome.kind == "hang":
+            if gave(run, event) == 0 or run.outcome.kind == "hang":
                 then = (
                     f"the machine hangs: {run.outcome}" if run.outcome.kind == "hang" else "your check lets it through."
                 )
@@ -381,7 +382,7 @@ def judge_repair(answer: Callable[[int, tuple[int, int]], Any]) -> Run:
                 raise Wrong(sentence, run, configured_by(vm, pages, right)[0])
     for vm, pages in OWN.items():
         run, event = configured_by(vm, pages, yours)
-        if event.result:
+        if gave(run, event):
             sentence = f"VM {vm} named two pages of its own, {pages[0]:#x} and {pages[1]:#x}: refused."
             raise Wrong(sentence, run, configured_by(vm, pages, right)[0])
     return run
@@ -391,9 +392,10 @@ def checking(answer: Callable[[int, tuple[int, int]], Any]) -> type[Hypervisor]:
     """The hypervisor with an answer in HF_VM_CONFIGURE."""
 
     class Answered(Hypervisor):
-        def configure_locked(self, vm: Vm, send: Ipa, recv: Ipa) -> bool:
+        def configure_locked(self, vm: Vm, send: Ipa, recv: Ipa) -> int:
             own = all(answer(int(page), MEMORY[vm.id]) for page in (send, recv))
-            return own and super().configure_locked(vm, send, recv)
+            allowed = self.require(own, "your check allows send and recv", vm, send=send, recv=recv)
+            return super().configure_locked(vm, send, recv) if allowed else allowed
 
     return Answered
 
