@@ -1,4 +1,4 @@
-"""The PL011 UART, transmit side: what is written to its data register is the serial line (Arm DDI 0183, as QEMU has it).
+"""The PL011 UART, transmit side: what is written to its data register is the serial line (Arm DDI 0183, as in QEMU).
 
 | offset | register | reset | kept |
 | --- | --- | --- | --- |
