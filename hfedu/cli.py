@@ -25,7 +25,7 @@ BAD_INPUT, INTERRUPTED = 2, 130
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command. The exit status."""
-    options = parser().parse_args(argv)
+    options = parser().parse_args(with_values(sys.argv[1:] if argv is None else argv))
     try:
         return int(options.command(options))
     except Mistake as error:
@@ -38,6 +38,15 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     except OSError as error:
         return complain(f"cannot write{f' {error.filename}' if error.filename else ''}: {error.strerror}")
+
+
+def with_values(argv: list[str]) -> list[str]:
+    """The arguments, where what follows --append is its value even if it begins with a hyphen, as QEMU takes it."""
+    joined = list(argv)
+    for at in reversed(range(len(argv) - 1)):
+        if argv[at] == "--append":
+            joined[at : at + 2] = [f"--append={argv[at + 1]}"]
+    return joined
 
 
 def complain(sentence: str) -> int:

@@ -12,6 +12,7 @@ from conftest import one
 from hfedu import cli
 from hfedu.course.demonstrations import DEMONSTRATIONS
 from hfedu.course.shared.defects import READ_COUNTER
+from hfedu.guest.toolchain import compile_c
 from hfedu.run.machine import Machine
 from hfedu.run.ramdisk import RamDisk, cpio_entry
 
@@ -264,3 +265,12 @@ def test_a_full_disk_is_one_line(initrd):
 
 def test_boot_arguments_may_hold_any_byte(initrd):
     assert hfedu("boot", initrd, "--append", "caf\udce9 \udcff").returncode == 0
+
+
+def test_boot_arguments_may_begin_with_a_hyphen(tmp_path, capfd):
+    """As QEMU takes them; the primary prints what it finds in the device tree."""
+    source = '#include "fdt.h"\nvoid guest_main(const u8 *fdt) { puts(bootargs(fdt)); hvc(PSCI_SYSTEM_OFF, 0, 0, 0); }'
+    initrd = tmp_path / "initrd.img"
+    initrd.write_bytes(RamDisk(compile_c(source)).image)
+    assert cli.main(["boot", str(initrd), "--append", "-x --y"]) == 0
+    assert capfd.readouterr().out.endswith("-x --y")

@@ -138,6 +138,39 @@ def hfedu_register(name: str) -> int:
     return REGISTER_NAMES.index(name)
 
 
+def test_timer_registers():
+    """CNTV_CTL_EL0 is set to ENABLE | IMASK with its time long over, and reads 0."""
+    text = "msr cntv_cval_el0, xzr\n mov x1, #3\n msr cntv_ctl_el0, x1\n isb\n mrs x19, cntv_ctl_el0\n"
+    assert primary(text + POWER_OFF).cpu.regs[19] == 0
+
+
+def test_id_registers():
+    assert primary("mrs x19, id_aa64pfr0_el1\n" + POWER_OFF).cpu.regs[19] & 0xFFFF == 0x2222
+
+
+def test_implementation_defined():
+    run = hfedu.Machine(RamDisk(hfedu.assemble("mrs x1, s3_1_c15_c2_0")), max_instructions=100_000).run()
+    assert run.outcome.kind == "hang"
+
+
+def test_code_in_the_uart():
+    """The primary's vector takes the abort, and keeps its syndrome in x19."""
+    text = "adr x1, 1f\n msr vbar_el1, x1\n movz x2, #0x900, lsl #16\n br x2\n"
+    vector = f".balign 2048\n 1: .space 0x200\n mrs x19, esr_el1\n {POWER_OFF}"
+    assert primary(text + vector).cpu.regs[19] == 0x8600_0010
+
+
+def test_watchpoints():
+    """DBGWVR0 and DBGWCR0 watch a word for loads at EL1, MDSCR_EL1.MDE is set, and the load goes through."""
+    text = "adr x1, 1f\n msr dbgwvr0_el1, x1\n mov x2, #0x1fff\n msr dbgwcr0_el1, x2\n mov x3, #0x8000\n"
+    text += "msr mdscr_el1, x3\n msr oslar_el1, xzr\n isb\n ldr x19, [x1]\n"
+    assert primary(text + POWER_OFF + ".balign 8\n 1: .quad 7").cpu.regs[19] == 7
+
+
+def test_start_of_ram():
+    assert primary("movz x1, #0x4000, lsl #16\n ldr x19, [x1]\n" + POWER_OFF).cpu.regs[19] == 0
+
+
 def test_memory_order():
     """Store buffering: each CPU writes its word and reads the other's. Never do both read 0."""
     seen = set()

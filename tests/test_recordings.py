@@ -14,7 +14,7 @@ GUEST_NEVER_GETS_ON = {"pri_udf", "sec_infinite_loop"}
 def test_all_recordings_are_there():
     assert len(recorded("runs")) == 387
     assert len(recorded("faults")) == 40
-    assert len(recorded("board")) == 11
+    assert len(recorded("board")) == 14
 
 
 @pytest.mark.parametrize("run", recorded("runs"), ids=lambda run: run.name)
@@ -35,8 +35,8 @@ def test_fault(run):
 
 
 @pytest.mark.parametrize("run", recorded("board"), ids=lambda run: run.name)
-def test_odd_ram_disks(run):
-    """What counts as a VM when pages run out, where an archive ends, and a NUL in a name."""
+def test_loader_and_board(run):
+    """What counts as a VM when pages run out, where an archive ends, a NUL in a name, and the UART's registers."""
     machine = Machine(run.initrd, memory=run.memory)
     outcome = machine.run().outcome
     assert machine.uart == run.uart
