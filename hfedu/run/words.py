@@ -197,7 +197,7 @@ def sentence(event: "Event") -> str:
     if event.kind is Kind.SWITCH:
         return f"CPU {event.cpu} switches to {target}: {returns(event)}"
     address = event.args[0] if event.args else 0
-    text = plain(event.text)
+    text = event.text if event.kind is Kind.LOAD else plain(event.text)  # a file's name is said as it is
     look = KINDS[event.kind].sentence
     return look.format(actor=actor, target=target, text=text, esr=event.function or 0, address=address)
 
