@@ -5,15 +5,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from hfedu.hf.platform import HypervisorHang
 from hfedu.run import words
-from hfedu.run.explorer import BUILT_IN, Exploration, Violation, counterexample
-from hfedu.run.invariants import Invariant, Past
+from hfedu.run.explorer import BUILT_IN, Exploration, Violation
+from hfedu.run.invariants import Invariant
 from hfedu.run.kinds import Kind
 from hfedu.run.machine import Machine
+from hfedu.run.nearest import both_orders
 from hfedu.run.recording import Event, Recording
-from hfedu.run.replay import Replayer
-from hfedu.run.stepper import Stepper, Taken
+from hfedu.run.stepper import Taken
 from hfedu.view.scene import Scene
 from hfedu.view.sequence import sequence
 
@@ -22,70 +21,6 @@ BEFORE, AFTER = 4, 4
 GAP = 16
 FIRST_DIFFERENCE = "font-weight:bold;border-top:2px solid;border-bottom:2px solid"
 PASSING = "nearest order that keeps it"
-
-
-class Nearest:
-    """The search for an order that agrees with a failing one as long as it can and ends without breaking the invariant.
-
-    It goes back along the failing order and from each state tries every other way, exactly as the explorer tells states
-    apart; a state from which every way fails is tried once. `Mistake` as the explorer says it.
-    """
-
-    def __init__(self, result: Exploration, violation: Violation) -> None:
-        options = {name: value for name, value in result.options.items() if name != "cpus"}
-        self.replay = Replayer(result.scenario, result.options["cpus"], tuple(options.items()))
-        self.root = self.replay.ghost.past()
-        self.failing = violation.schedule[result.setup :]
-        self.invariants = [i for i in result.invariants if i.name == violation.invariant]
-        self.hopeless: set[Any] = set()
-
-    def search(self) -> tuple[int, ...] | None:
-        """The steps of that order after the scripts have met; None if every order breaks the invariant."""
-        pasts = [self.root]
-        self.replay.follow((), self.root)
-        for cpu in self.failing[:-1]:
-            self.step(cpu)
-            pasts.append(self.replay.ghost.past())
-        for at in reversed(range(len(self.failing))):
-            found = self.from_here(self.failing[:at], pasts[at], self.failing[at])
-            if found is not None:
-                return found
-        return None
-
-    def from_here(self, begin: tuple[int, ...], past: Past, early: int) -> tuple[int, ...] | None:
-        """A passing way that begins with a schedule.
-
-        It lets `early`, the CPU that was too early in the failing order, go on as soon as it may, and then has few
-        changes of CPU: so the step right before that of `early` is what had to come first.
-        """
-        waiting, replay = [(begin, past)], self.replay
-        while waiting:
-            schedule, past = waiting.pop()
-            preferred = schedule[-1:] if early in schedule[len(begin) :] else (early,)
-            for cpu in sorted(replay.follow(schedule, past), key=lambda cpu: (cpu,) == preferred):
-                replay.follow(schedule, past)
-                ways = (*schedule, cpu)
-                if not self.step(cpu):
-                    continue
-                if not replay.off and replay.machine.able():
-                    key = replay.key()
-                    if key not in self.hopeless:
-                        self.hopeless.add(key)
-                        waiting.append((ways, replay.ghost.past()))
-                elif replay.off or not (replay.machine.deadlock() or any(map(hangs, replay.machine.cores))):
-                    return ways
-        return None
-
-    def step(self, cpu: int) -> bool:
-        """Take a step. Whether the invariant still holds."""
-        self.replay.machine.able()
-        self.replay.step(cpu)
-        return not any(invariant.broken(self.replay.ghost) for invariant in self.invariants)
-
-
-def hangs(core: Any) -> bool:
-    """Whether a CPU will never go on because the hypervisor spins."""
-    return isinstance(core.ended, HypervisorHang)
 
 
 @dataclass(frozen=True, repr=False)
@@ -207,17 +142,7 @@ C = TypeVar("C", bound=Comparison)
 
 def compare(kind: type[C], result: Exploration, violation: Violation, machine_type: type[Machine] = Machine) -> C:
     """The run that breaks an invariant beside the nearest order that does not, found by search."""
-    options = {name: value for name, value in result.options.items() if name != "cpus"}
-    cpus = result.options["cpus"]
-    failing = Stepper(result.scenario, cpus, options, schedule=violation.schedule[result.setup :])
-    order = Nearest(result, violation).search()
-    passing = None
-    if order is not None:
-        passing = Stepper(result.scenario, cpus, options, schedule=order, machine_type=machine_type)
-    return kind(
-        violation, meaning(result.invariants, violation), counterexample(result, violation, machine_type),
-        tuple(failing.taken), passing.recording() if passing else None, tuple(passing.taken) if passing else (),
-    )  # fmt: skip
+    return kind(violation, meaning(result.invariants, violation), *both_orders(result, violation, machine_type))
 
 
 def meaning(invariants: tuple[Invariant, ...], violation: Violation) -> str:
