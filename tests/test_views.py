@@ -366,7 +366,7 @@ def test_repeats_are_found_and_only_where_nothing_but_bytes_differs():
     assert until > len(run.events) - repeat.period
     for seq in range(repeat.first, until - repeat.period):
         assert words.sentence(run.events[seq]) == words.sentence(run.events[seq + repeat.period])
-    middle = next(event.seq for event in run.events[repeat.first + 100 :] if event.kind is Kind.RETURN)
+    middle = next(event.seq for event in run.events[repeat.first + 5 * repeat.period :] if event.kind is Kind.RETURN)
     other = run.events[middle]._replace(result=1)
     first, second = repeats((*run.events[:middle], other, *run.events[middle + 1 :]))
     assert first.first + first.period * first.times <= middle < second.first
