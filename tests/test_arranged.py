@@ -81,3 +81,10 @@ def test_a_send_that_wakes_first_and_is_then_refused_is_explained_by_what_it_did
     said = str(run.why(second.seq))
     assert "VM 0's send woke it" in said
     assert "delivered there at event" in said
+
+
+def test_a_send_that_the_hypervisor_does_not_survive_is_not_said_to_switch():
+    answer, reason = exercises()["05-arrange-send"].wrong["checks the size last"]
+    verdict = check("05-arrange-send", answer)
+    assert reason in verdict.sentence
+    assert "here VM 0's send does not return; there" in verdict.run.compare(verdict.beside).sentence
