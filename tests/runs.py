@@ -4,8 +4,11 @@ import hfedu
 from hfedu import Kind, RamDisk, clear, configure, cpu_on, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.files import asset
 from hfedu.guest.rpc import rpc_ack, rpc_read_request, rpc_reply, rpc_request, rpc_vcpu_run
+from hfedu.hf.call import CALLS, HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, by_number
 from hfedu.notebook import Run
-from hfedu.run.recording import Change, Event, Lifeline, Outcome
+from hfedu.run.recording import Actor, Cause, Change, Event, Lifeline, Outcome
+
+RECEIVE, CLEAR, SEND = (by_number(CALLS)[number] for number in (HF_MAILBOX_RECEIVE, HF_MAILBOX_CLEAR, HF_MAILBOX_SEND))
 
 
 def relay() -> Run:
@@ -92,36 +95,35 @@ def two_cpus() -> Run:
 
 def crowd(vms: int, rounds: int) -> Run:
     """A recording of many VMs that pass a message on in a circle, made by hand: the pool has no room for so many."""
-    lines = tuple(Lifeline(f"vm{i}.vcpu0", i, 0, f"guest_number_{i}" if i else "vmlinuz") for i in range(vms))
-    events = [Event(0, None, 0, "hypervisor", Kind.BOOT)]
+    lines = tuple(Lifeline(Actor(i, 0), f"guest_number_{i}" if i else "vmlinuz") for i in range(vms))
+    events = [Event(0, (), 0, None, Kind.BOOT)]
 
-    def add(**fields):
-        events.append(Event(len(events), len(events) - 1, 0, **fields))
+    def add(kind, *, actor=None, causes=(), **fields):
+        causes = causes or (Cause(len(events) - 1, "before"),)
+        events.append(Event(len(events), causes, 0, actor, kind, **fields))
+
+    def call(number, row, changes, *args):
+        add(Kind.HYPERCALL, actor=Actor(number, 0), call=row, function=row.number, args=args, changes=changes)
+
+    def returns(number, row, at, *args):
+        asked = {"call": row, "function": row.number, "args": args}
+        add(Kind.RETURN, causes=(Cause(at, "call"),), target=Actor(number, 0), result=0, **asked)
 
     for i in range(vms):
         loaded = (Change(f"vm{i}.mailbox.state", None, "EMPTY"), Change(f"vm{i}.vcpu0.state", None, "READY"))
-        add(actor="hypervisor", kind=Kind.LOAD, target=f"vm{i}", changes=loaded)
+        add(Kind.LOAD, target=Actor(i), changes=loaded)
     for number in range(rounds):
         sender, to = number % vms, (number + 1) % vms
-        current = (Change("cpu0.current", None, f"vm{sender}.vcpu0"),)
-        add(
-            actor="hypervisor",
-            kind=Kind.SWITCH,
-            target=f"vm{sender}.vcpu0",
-            function=0xFF05,
-            result=16 << 32,
-            changes=current,
-        )
+        current = (Change("cpu0.current", None, Actor(sender, 0)),)
+        received = {"call": RECEIVE, "function": RECEIVE.number, "result": 16 << 32}
+        add(Kind.SWITCH, target=Actor(sender, 0), changes=current, **received)
         cleared = (Change(f"vm{sender}.mailbox.state", "READ", "EMPTY"),) if number >= vms else ()
-        add(actor=f"vm{sender}.vcpu0", kind=Kind.HYPERCALL, function=0xFF06, args=(0, 0, 0), result=0, changes=cleared)
-        add(actor=f"vm{sender}.vcpu0", kind=Kind.HYPERCALL, function=0xFF04, args=(to, 4096, 0), result=0)
+        call(sender, CLEAR, cleared, 0, 0, 0)
+        returns(sender, CLEAR, len(events) - 1, 0, 0, 0)
+        call(sender, SEND, (), to, 4096, 0)
         full = (Change(f"vm{to}.mailbox.state", "EMPTY", "READ"),)
-        add(
-            actor=f"vm{sender}.vcpu0",
-            kind=Kind.DELIVER,
-            target=f"vm{to}",
-            message=b"sixteen letters!" * 256,
-            changes=full,
-        )
-        add(actor="hypervisor", kind=Kind.WAKE, target=f"vm{to}.vcpu0")
+        message = b"sixteen letters!" * 256
+        add(Kind.DELIVER, actor=Actor(sender, 0), target=Actor(to), message=message, changes=full)
+        add(Kind.WAKE, target=Actor(to, 0))
+        returns(sender, SEND, len(events) - 3, to, 4096, 0)
     return Run(tuple(events), "", Outcome("budget", "The guests used up their budget.", 3), lines, f"{vms} VMs")

@@ -1,6 +1,7 @@
 """Exercises and predictions: every solution passes, every misconception fails for its reason, nothing ever raises."""
 
 import itertools
+import re
 
 import nbformat
 import pytest
@@ -16,7 +17,7 @@ from hfedu.course.lessons.lesson12 import SCENARIOS, SUSPECTS, breaks
 from hfedu.course.lessons.lesson14 import solve_policy
 from hfedu.course.predictions import judge, predict, predictions
 from hfedu.course.shared.orders import SENDERS, steps
-from hfedu.course.shared.scenes import judge_all
+from hfedu.course.shared.scenes import judge_all, result_of, run_result
 from hfedu.course.verify import bad_misconceptions, bad_solution
 from hfedu.history import FIXES
 from hfedu.run.explorer import explore
@@ -78,6 +79,13 @@ def test_the_truth_of_a_prediction_is_one_of_its_options(prediction):
     for mark in marks:
         assert mark.actual in mark.question.options
         assert 0 <= mark.event < len(run.events)
+        assert mark.actual == mark.question.truth(run, run.events[mark.event])
+        state = re.match(r"In which state is (VM \d+)'s (mailbox|vCPU)", mark.question.text)
+        if state:  # whoever stands on the event sees the state that it is cited for
+            path = f"{state[1].replace('VM ', 'vm')}.{'mailbox' if state[2] == 'mailbox' else 'vcpu0'}.state"
+            assert run.at(mark.event)[path] == mark.actual
+        if mark.question.truth in (result_of, run_result):
+            assert run.events[mark.event].kind in (hfedu.Kind.RETURN, hfedu.Kind.SWITCH), "where the result comes"
     assert any(not mark.right for mark in marks), "a prediction whose first options are all right teaches little"
 
 
@@ -89,7 +97,7 @@ def test_prediction_widget_asks_judges_and_explains_the_first_miss():
     assert "3 of 4 right" in form.said.value
     assert "There is room for one message only" in form.said.value
     player = form.children[-1]
-    assert "= -1" in player.data["facts"][player.data["columns"]["fact"][player.position]]["text"]
+    assert "send returns -1" in player.data["facts"][player.data["columns"]["fact"][player.position]]["text"]
     assert form.button.disabled
     with pytest.raises(ValueError, match="is none of the options"):
         predict("07-three-sends").answer(["1", "0", "READ", "0"])
@@ -112,10 +120,10 @@ def test_playground_makes_the_calls_and_says_why_one_is_refused():
     ground = hfedu.playground(3)
     for vm, name in PRESSES:
         ground.press(vm, name)
-    assert "= 0" in ground.said.value
+    assert "send returns 0" in ground.said.value
     ground.press(0, "send to VM 1")
-    assert "it has not cleared the last message" in ground.said.value
-    assert "= -1" in ground.said.value
+    assert "and VM 1 has not cleared it" in ground.said.value
+    assert "send returns -1" in ground.said.value
     ground.press(1, "clear")
     assert "VM 1 does not run: VM 0 has the CPU" in ground.said.value
     assert ground.buttons[1, "clear"].disabled

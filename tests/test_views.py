@@ -16,6 +16,8 @@ import hfedu
 from hfedu import Kind
 from hfedu.notebook import Run
 from hfedu.run import words
+from hfedu.run.kinds import TRAPS
+from hfedu.run.recording import Actor
 from hfedu.view.player import player_data
 from hfedu.view.repeats import repeats
 from hfedu.view.scene import FONT_SIZES, Line, Mark, Rect, Text, text_width
@@ -109,7 +111,7 @@ def test_every_event_has_a_row_and_every_call_an_arrow_with_words(name):
     shown = run.events[:MAX_ROWS]
     assert set(scene.rows) == {event.seq for event in shown}
     for event in shown:
-        if event.kind in (Kind.HYPERCALL, Kind.DELIVER, Kind.WAKE, Kind.SWITCH, Kind.WFI, Kind.SMC, Kind.FAULT):
+        if event.kind in (*TRAPS, Kind.DELIVER, Kind.WAKE, Kind.RETURN, Kind.SWITCH):
             assert any(isinstance(s, Line) and s.arrow and s.seq == event.seq for s in scene.shapes), event
             assert any(
                 isinstance(s, Text) and s.seq == event.seq and s.text == words.label(event) for s in scene.shapes
@@ -219,12 +221,16 @@ def test_in_the_transcript_every_hypercall_is_one_line(name):
     assert len(calls) == sum(event.kind is Kind.HYPERCALL for event in run.events)
     printed = re.findall(r"^V\d #\d+ hvc", run.uart, re.M)
     assert 0 < len(printed) <= len(calls)
+    returns = [line for line in lines if re.search(r" vCPU \d+'s \w+ returns |: \w+ = ", line)]
+    assert len(printed) <= len(returns) <= len(calls), "with results: at once, or with the CPU"
 
 
 def test_transcript_decodes_arguments_and_results():
     text = run_of("broadcast_3").transcript()
-    assert "VM 0 vCPU 0 calls HF_MAILBOX_SEND(VM 1, 20 bytes) = 0" in text
-    assert "VM 2 vCPU 0 calls HF_MAILBOX_SEND(VM 0, 21 bytes) = -1" in text
+    assert "VM 0 vCPU 0 calls HF_MAILBOX_SEND(VM 1, 20 bytes)\n" in text
+    assert "VM 1 vCPU 0 wakes up                                             [VM 1" in text
+    assert "  VM 0 vCPU 0's send returns 0\n" in text
+    assert "VM 2 vCPU 0 calls HF_MAILBOX_SEND(VM 0, 21 bytes)\n   51  cpu0    VM 2 vCPU 0's send returns -1\n" in text
     assert "CPU 0 switches to VM 0 vCPU 0: run = MESSAGE(22 bytes)" in text
     assert "CPU 0 switches to VM 1 vCPU 0: receive = VM 0, 20 bytes" in text
     assert "VM 3 mailbox: READ -> EMPTY" in text
@@ -234,19 +240,23 @@ def test_the_interface_before_the_commit_has_words_of_its_own():
     run = before_the_commit()
     text = run.transcript()
     for said in (
-        "VM 0 vCPU 0 calls RPC_REQUEST(VM 1, 8 bytes) = 1\n",
+        "VM 0 vCPU 0 calls RPC_REQUEST(VM 1, 8 bytes)\n",
+        "VM 0 vCPU 0's rpc_request returns 1\n",
         "now PENDING: “question”",
-        "VM 1 vCPU 0 calls RPC_READ_REQUEST(no block) = 8 bytes",
-        "VM 1 vCPU 0 calls RPC_REPLY(6 bytes, ack 1) = 0",
+        "VM 1 vCPU 0 calls RPC_READ_REQUEST(no block) ",
+        "VM 1 vCPU 0's rpc_read_request returns 8 bytes\n",
+        "VM 1 vCPU 0 calls RPC_REPLY(6 bytes, ack 1) ",
+        "VM 1 vCPU 0's rpc_reply returns 0 ",
         "run = RESPONSE_READY(6 bytes)",
-        "VM 1 vCPU 0 calls RPC_REPLY(5 bytes, ack 0) = -1",
+        "VM 1 vCPU 0 calls RPC_REPLY(5 bytes, ack 0)\n   30  cpu0    VM 1 vCPU 0's rpc_reply returns -1\n",
         "run = WAIT_FOR_INTERRUPT",
         "rpc_read_request = 4 bytes",
-        "VM 0 vCPU 0 calls RPC_ACK() = 0",
+        "VM 0 vCPU 0 calls RPC_ACK() ",
+        "VM 0 vCPU 0's rpc_ack returns 0\n",
     ):
         assert said in text
     assert not re.search(r"HF_MAILBOX|MESSAGE|EMPTY|RECEIVED", text)
-    wake = next(event for event in words.spoken(run) if event.kind is Kind.WAKE)
+    wake = next(event for event in run.events if event.kind is Kind.WAKE)
     assert ["VM 1 vCPU 0 x0", "0x0", "0x4: 4 bytes"] in words.change_rows(wake)
     assert {"IDLE", "PENDING", "INFLIGHT", "ack"} <= {s.text for s in sequence(run).shapes if isinstance(s, Text)}
     assert run.mailbox(1, len(run.events) - 1).alt.endswith("INFLIGHT")
@@ -269,7 +279,7 @@ def test_mermaid_names_everyone_and_leaves_nothing_out():
     participants = [line.split()[1] for line in lines if line.strip().startswith("participant")]
     assert participants == ["H", "V0_0", "V1_0", "V2_0", "V3_0", "V4_0"]
     arrows = [line for line in lines if "->>" in line]
-    drawn = [e for e in run.events if e.kind in (Kind.HYPERCALL, Kind.DELIVER, Kind.WAKE, Kind.SWITCH)]
+    drawn = [e for e in run.events if e.kind in (Kind.HYPERCALL, Kind.DELIVER, Kind.WAKE, Kind.RETURN, Kind.SWITCH)]
     assert len(arrows) == len(drawn)
     assert all(re.match(r" {4}\w+-?->>\w+: \S", line) for line in arrows)
 
@@ -311,7 +321,7 @@ def test_states_differ_without_colour():
     table = styles(LIGHT)
     looks = {role: (s.width, s.dash, s.hatch, s.fill is None, s.fill == LIGHT.paper) for role, s in table.items()}
     assert len({looks[f"mailbox-{state}"] for state in ("EMPTY", "RECEIVED", "READ")}) == 3
-    assert len({looks[role] for role in ("call", "deliver", "wake", "switch", "refused")}) == 5
+    assert len({looks[role] for role in ("call", "return", "deliver", "wake", "switch", "refused")}) == 6
     assert len({looks[role] for role in ("ready", "blocked", "running")}) == 3
     assert len({looks[f"edge-{cpu}"] for cpu in range(4)}) == 4
 
@@ -335,7 +345,14 @@ def test_state_at_an_event():
     deliver = next(event for event in run.events if event.kind is Kind.DELIVER)
     before, after = run.at(deliver.seq - 1), run.at(deliver.seq)
     assert (before["vm1.mailbox.state"], after["vm1.mailbox.state"]) == ("EMPTY", "READ")
-    assert after["cpu0.current"] == "vm0.vcpu0"
+    assert after["cpu0.current"] == Actor(0, 0)
+    assert (before.waiters(1), after.waiters(1)) == ([Actor(1, 0)], [Actor(1, 0)])
+    assert run.at(deliver.seq + 1).waiters(1) == []
+    assert run.at(deliver.seq + 1).of(Actor(1, 0), "state") == "READY"
+    returned = run.returned(deliver.cause)
+    assert (returned.kind, returned.target, returned.result) == (Kind.RETURN, Actor(0, 0), 0)
+    assert repr(returned) == f"{returned.seq}  cpu0    VM 0 vCPU 0's send returns 0"
+    assert (run.at(returned.seq - 1)["vm0.vcpu0.x0"], run.at(returned.seq)["vm0.vcpu0.x0"]) == (0xFF04, 0)
     assert run.at(4)["vm1.vcpu0.pc"] == 0x40F0_0000
     with pytest.raises(hfedu.Mistake, match="there is no event 9999: this recording has events 0 to"):
         run.at(9999)
@@ -345,11 +362,11 @@ def test_repeats_are_found_and_only_where_nothing_but_bytes_differs():
     run = crowd(4, 200)
     (repeat,) = repeats(run.events)
     until = repeat.first + repeat.period * repeat.times
-    assert repeat.period == 20
+    assert repeat.period == 4 * 7
     assert until > len(run.events) - repeat.period
     for seq in range(repeat.first, until - repeat.period):
         assert words.sentence(run.events[seq]) == words.sentence(run.events[seq + repeat.period])
-    middle = repeat.first + 100
+    middle = next(event.seq for event in run.events[repeat.first + 5 * repeat.period :] if event.kind is Kind.RETURN)
     other = run.events[middle]._replace(result=1)
     first, second = repeats((*run.events[:middle], other, *run.events[middle + 1 :]))
     assert first.first + first.period * first.times <= middle < second.first
@@ -360,9 +377,9 @@ def test_data_of_the_player_is_lean_and_a_run_too_long_for_a_page_is_a_sentence(
     run = pingpong(6000)
     assert len(json.dumps(player_data(run), separators=(",", ":"))) < 50 * len(run.events)
     monkeypatch.setattr("hfedu.view.player.EVENTS_AT_MOST", 9_000)
-    with pytest.raises(hfedu.Mistake, match=r"this run has 10,006 events, and a page holds 9,000: record fewer"):
+    with pytest.raises(hfedu.Mistake, match=r"this run has 15,004 events, and a page holds 9,000: record fewer"):
         run.to_html()
-    with pytest.raises(hfedu.Mistake, match="there is no event 99999: this recording has events 0 to 10005"):
+    with pytest.raises(hfedu.Mistake, match="there is no event 99999: this recording has events 0 to 15003"):
         run.to_html(position=99_999)
 
 

@@ -6,7 +6,7 @@ and that is read off its state as a decision, too. One CPU, scripted guests with
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from hfedu.errors import Mistake
 from hfedu.guest.scripted import Script
@@ -17,7 +17,7 @@ from hfedu.hf.cpu import Cpu, Vcpu, VcpuState
 from hfedu.hf.handler import call_number
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.spinlock import Step, Steps, sl_lock, sl_unlock
-from hfedu.hf.vm import MailboxState
+from hfedu.hf.vm import MailboxState, Vm
 from hfedu.run import words
 from hfedu.run.kinds import Kind
 from hfedu.run.machine import Machine
@@ -65,7 +65,13 @@ class Told(NamedTuple):
 class Asked(Hypervisor):
     """Stops at each trap that is worth a question, and serves it as `told`, or by itself if it is told nothing."""
 
-    told: Told | None = None
+    decider: "ClassVar[Decider]"
+    """Whom it asks. It belongs to the class: what a hypervisor itself keeps would show in the recording."""
+
+    @property
+    def told(self) -> Told | None:
+        """What to do at this trap."""
+        return self.decider.answer
 
     def hvc_handler(self, cpu: Cpu, function: int, arg1: int, arg2: int, arg3: int) -> Steps[Result]:
         """Stop, and serve a hypercall."""
@@ -111,6 +117,12 @@ class Asked(Hypervisor):
         mailbox.state = state
         yield from sl_unlock(cpu, vm.lock)
 
+    def wake_waiter(self, cpu: Cpu, to: Vm) -> Steps[int]:
+        """A message wakes no vCPU of the primary, even where it was decided that one waits."""
+        if to.id == call.HF_PRIMARY_VM_ID:
+            return call.HF_INVALID_VCPU
+        return (yield from super().wake_waiter(cpu, to))
+
     def rouse(self, cpu: Cpu, vcpu: Vcpu) -> Steps[None]:
         """Make a vCPU ready; the one that waits for a message gets as its result what its mailbox says."""
         mailbox = vcpu.vm.mailbox
@@ -139,7 +151,8 @@ class Decider:
     def __init__(self, case: Case, decisions: Iterable[Decision] = ()) -> None:
         self.case = case
         disk = RamDisk(case.primary, list(case.secondaries))
-        self.machine = Machine(disk, title=case.title, changes=[Asked])
+        self.machine = Machine(disk, title=case.title, changes=[type("Asked", (Asked,), {"decider": self})])
+        self.answer: Told | None = None
         self.decided: tuple[Decision, ...] = ()
         self.machine.boot()
         self._run()
@@ -189,9 +202,7 @@ class Decider:
 
     def _finish(self, told: Told | None) -> None:
         """Serve the trap to its end."""
-        hypervisor, core = self.machine.hypervisor, self.machine.cores[0]
-        assert isinstance(hypervisor, Asked)
-        hypervisor.told = told
+        self.answer, core = told, self.machine.cores[0]
         while core.steps is not None:
             self.machine.step(0)
 
@@ -290,6 +301,11 @@ class Decider:
             vms[0].vcpus[0].regs[0] if now is not caller and now.vm.id == call.HF_PRIMARY_VM_ID else 0,
         )
         return Decision(*(text_of(options[name], value) for name, value in told._asdict().items()))
+
+
+def happened(recording: Recording) -> list[Event]:
+    """What happened, without the conditions that led to it: where a learner decides, the hypervisor looks at none."""
+    return [event._replace(checks=(), refused=None) for event in recording.events]
 
 
 def text_of(options: dict[str, Any], value: Any) -> str:

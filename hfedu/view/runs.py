@@ -206,7 +206,9 @@ def came_out(recording: Recording, event: Event) -> tuple[str, int]:
     returned = recording.returned(event) if event.seq in recording.returns else None
     blocks = returned is None and waits(recording, event)
     if returned is None and not blocks:
-        return "switches", event.seq
+        served = recording.events[event.seq : recording.settled(event).seq + 1]
+        left = any(later.kind is Kind.SWITCH and later.cpu == event.cpu for later in served)
+        return "switches" if left else "does not return", event.seq
     at = event if returned is None else returned
     way = "blocks" if returned is None else f"returns {words.result(event.call, returned.result or 0)}"
     if not blocks and not words.failed(at):

@@ -504,25 +504,33 @@ def mailbox(past: Past, vm: int) -> Links:
     """Why a VM's mailbox is in its state."""
     name, path = f"VM {vm}'s mailbox", f"vm{vm}.mailbox.state"
     state, at = past.get(path), past.since(path)
+    last = past.last(lambda event: event.kind is Kind.DELIVER and event.target == Actor(vm))
     sent = past.last(lambda event: event.kind is Kind.DELIVER and event.target == Actor(vm) and event.seq <= at.seq)
     change = at.change(path)
-    if sent is None or change is None:
+    if last is None or change is None:
         return [Link(f"{name} is {state} since event {at.seq}: no message has come yet.", at.seq)]
     caller = past.recording.call_of(at)
     if change.new in ("EMPTY", "IDLE"):
         cleared = caller is not None and caller.call is not None and caller.call.verb in ("clear", "rpc_ack")
         by = f": there VM {vm} cleared the last message" if cleared and caller and caller.actor == (vm, 0) else ""
         return [Link(f"{name} is {state} since event {at.seq}{by}.", at.seq)]
-    sender = words.vm_of(sent.actor)
-    delivered = f"{sender}'s message was delivered there at event {sent.seq}"
-    if change.old in ("RECEIVED", "PENDING"):
+    if sent is None:
+        return [Link(f"{name} is {state} since event {at.seq}.", at.seq), delivered(last)]
+    own = caller is not None and caller.actor is not None and caller.actor.vm == vm
+    if own and change.old in ("RECEIVED", "PENDING"):
         word = "cleared" if state == "READ" else "acknowledged"
         received = f"VM {vm} received its message at event {at.seq} and has not {word} it"
-        return [Link(f"{name} is {state} because {received}.", at.seq), Link(f"{delivered}.", sent.seq)]
+        return [Link(f"{name} is {state} because {received}.", at.seq), delivered(sent)]
     rest = {"RECEIVED": "received", "READ": "cleared", "PENDING": "read", "INFLIGHT": "acknowledged"}
     if at.seq == sent.seq and state in rest:
-        return [Link(f"{name} is {state} because {delivered} and VM {vm} has not {rest[state]} it.", at.seq)]
-    return [Link(f"{name} is {state} since event {at.seq}.", at.seq), Link(f"{delivered}.", sent.seq)]
+        came = delivered(sent).sentence.rstrip(".")
+        return [Link(f"{name} is {state} because {came} and VM {vm} has not {rest[state]} it.", at.seq)]
+    return [Link(f"{name} is {state} since event {at.seq}.", at.seq), delivered(last)]
+
+
+def delivered(sent: Event) -> Link:
+    """When a message came, and from whom."""
+    return Link(f"{words.vm_of(sent.actor)}'s message was delivered there at event {sent.seq}.", sent.seq)
 
 
 def owners(past: Past, vm: int) -> Links:
@@ -602,7 +610,12 @@ def became_ready(past: Past, at: Event) -> str:
         return ", when its VM was loaded"
     cause = past.events[at.cause or 0]
     if at.kind is Kind.WAKE:
-        return ": a message woke it" if cause.kind is Kind.DELIVER else ": an interrupt woke it"
+        made = past.recording.call_of(at)
+        if cause.kind is Kind.DELIVER:
+            return ": a message woke it"
+        if made is not None and made.call is not None and made.call.verb != "interrupt_inject":
+            return f": {words.vm_of(made.actor)}'s {made.call.verb} woke it"
+        return ": an interrupt woke it"
     return ": an interrupt took the CPU from it" if cause.kind is Kind.IRQ else ": its call gave the CPU back"
 
 

@@ -9,7 +9,7 @@ import ipywidgets
 from hfedu.errors import Mistake
 from hfedu.guest.scripted import clear, configure, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.run import words
-from hfedu.run.decider import FIELDS, Case, Decider, Decision
+from hfedu.run.decider import FIELDS, Case, Decider, Decision, happened
 from hfedu.view.reasons import consequences, differences, parting, why
 from hfedu.view.sequence import sequence
 from hfedu.view.text import transcript
@@ -205,7 +205,7 @@ class YouAreTheHypervisor(ipywidgets.VBox):
         """How the run ended, where it first parts from the real one, and what is otherwise in the end."""
         yours, real = self.decider.recording(), self.real.recording()
         same = "You did what the real hypervisor does, event for event."
-        parts = same if yours.events == real.events else parting(yours, real)
+        parts = same if happened(yours) == happened(real) else parting(yours, real)
         led_to = list(consequences(yours, real))
         if not led_to and parts != same:
             led_to = ["In the end each VM has got the same messages and is left as with the real hypervisor."]

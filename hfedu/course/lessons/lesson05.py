@@ -28,6 +28,7 @@ from hfedu.course.shared.wants import GUEST
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
 from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_VM_CONFIGURE
 from hfedu.notebook import Run
+from hfedu.run.kinds import Kind
 from hfedu.run.replay import Scenario
 
 
@@ -119,8 +120,8 @@ PREDICTIONS = (
             Question(
                 "Later VM 1 runs and calls receive(block=True). What happens?",
                 ("it blocks", "it gets the message at once"),
-                call_of(1, HF_MAILBOX_RECEIVE, 0),
-                lambda run, event: "it blocks" if event.result is None else "it gets the message at once",
+                settles(call_of(1, HF_MAILBOX_RECEIVE, 0)),
+                lambda run, event: "it gets the message at once" if event.kind is Kind.RETURN else "it blocks",
                 "A message is waiting, so receive returns it without blocking and the mailbox becomes READ.",
             ),
         ),

@@ -84,7 +84,7 @@ PREDICTIONS = (
             Question(
                 "What does VM 0's vcpu_run(1) return then?",
                 CODES,
-                returns(switch_after(VM1_SENDS)),
+                switch_after(VM1_SENDS),
                 run_result,
                 "The hypervisor tells the primary whom the message woke, so that it can run it: WAKE_UP(VM 2, vCPU 0).",
             ),
@@ -105,7 +105,7 @@ PREDICTIONS = (
             Question(
                 "VM 1's WFI traps. What does VM 0's vcpu_run(1) return?",
                 ("YIELD", "WAIT_FOR_INTERRUPT", "MESSAGE(7 bytes)"),
-                returns(switch_after(lambda run: next(event for event in run.events if event.kind is Kind.WFI))),
+                switch_after(lambda run: next(event for event in run.events if event.kind is Kind.WFI)),
                 run_result,
                 "The vCPU has nothing to do until an interrupt comes; the primary is told so: WAIT_FOR_INTERRUPT.",
             ),
@@ -132,7 +132,7 @@ PREDICTIONS = (
 def judge_loop(answer: Script) -> Run:
     """The answer is the primary of a chain of two relays."""
     run = boot(answer, [relay, relay], "Your primary and two relays")
-    runs = [event.args[0] for event in calls(run, 0, HF_VCPU_RUN)]
+    runs = [event.arg.vm for event in calls(run, 0, HF_VCPU_RUN)]
     if not {1, 2} <= set(runs):
         raise Wrong(f"VM {2 if 1 in runs else 1} never ran, so it could not even configure its pages.", run)
     if not calls(run, 0, HF_MAILBOX_SEND):

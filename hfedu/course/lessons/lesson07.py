@@ -15,7 +15,9 @@ from hfedu.course.shared.scenes import (
     is_guest,
     is_order,
     reader,
+    refusals,
     result_of,
+    returns,
     run_result,
     state_of,
     switch_to,
@@ -74,14 +76,14 @@ PREDICTIONS = (
         "VM 1 waits. VM 0 sends “one”, then “two” at once; runs VM 1, which reads and clears; then sends “two” again.",
         three_sends,
         (
-            Question("What does the first send return?", ("0", "-1", "0xffff"), sends(0), result_of,
+            Question("What does the first send return?", ("0", "-1", "0xffff"), returns(sends(0)), result_of,
                      "VM 1's vCPU 0 was waiting, its index is the result: 0."),
-            Question("And the second?", ("0", "-1", "0xffff"), sends(1), result_of,
+            Question("And the second?", ("0", "-1", "0xffff"), returns(sends(1)), result_of,
                      "The mailbox still holds “one”. There is room for one message only, so the send fails: -1."),
-            Question("In which state is VM 1's mailbox after the second send?", ("EMPTY", "RECEIVED", "READ"), changes(sends(1), "vm1.mailbox.state"),
-                     state_of("vm1.mailbox.state"),
+            Question("In which state is VM 1's mailbox after the second send?", ("EMPTY", "RECEIVED", "READ"),
+                     changes(sends(1), "vm1.mailbox.state"), state_of("vm1.mailbox.state"),
                      "A failed send changes nothing. The mailbox is READ since the first send: VM 1 was waiting."),
-            Question("And the third send?", ("0", "-1", "0xffff"), sends(2), result_of,
+            Question("And the third send?", ("0", "-1", "0xffff"), returns(sends(2)), result_of,
                      "VM 1 has cleared its mailbox and waits again, so this send succeeds and wakes vCPU 0."),
         ),
     ),
@@ -93,10 +95,10 @@ PREDICTIONS = (
             Question("VM 1's second receive: what does VM 0's vcpu_run(1) return?",
                      ("YIELD", "WAIT_FOR_INTERRUPT", "MESSAGE(3 bytes)"), switch_to(0, 2), run_result,
                      "The message was read already, so there is nothing new to receive: VM 1 blocks."),
-            Question("What does VM 0's second send return?", ("0", "-1", "0xffff"), sends(1), result_of,
+            Question("What does VM 0's second send return?", ("0", "-1", "0xffff"), returns(sends(1)), result_of,
                      "VM 1 waits, but its mailbox is still READ: no room, -1. It waits for what nobody can send."),
             Question("And the last vcpu_run(1)?", ("YIELD", "WAIT_FOR_INTERRUPT", "MESSAGE(3 bytes)"),
-                     call_of(0, HF_VCPU_RUN, 2), run_result,
+                     returns(call_of(0, HF_VCPU_RUN, 2)), run_result,
                      "VM 1 is blocked and nothing can wake it: it has locked itself out for good."),
         ),
     ),
@@ -107,7 +109,7 @@ def judge_second_send(answer: Script) -> Run:
     """The answer is the primary; VM 1 reads and clears."""
     run = boot(answer, [reader], "Two messages to one mailbox")
     got = delivered(run, 1)
-    refused = [event for event in calls(run, 0, HF_MAILBOX_SEND) if words.failed(event)]
+    refused = refusals(run, 0, HF_MAILBOX_SEND)
     if not got:
         raise Wrong("VM 1 got no message: configure your pages, and run VM 1 once so that it configures its own.", run)
     if got == [b"one"] and refused:
@@ -117,7 +119,7 @@ def judge_second_send(answer: Script) -> Run:
             run,
         )
     if got != [b"one", b"two"]:
-        first = f" The send at event {refused[0].seq} was refused." * bool(refused)
+        first = f" A send was refused (event {refused[0].seq})." * bool(refused)
         texts = ", ".join(map(words.text_of, got))
         raise Wrong(f"VM 1 should get “one” and then “two”, it got {texts}.{first}", run)
     return run
@@ -140,7 +142,7 @@ def judge_collector(answer: Script) -> Run:
     if not got:
         raise Wrong("No message arrived: configure your pages, then run VM 1 and VM 2.", run)
     if len(got) == 1:
-        tries = sum(1 for event in calls(run, 2, HF_MAILBOX_SEND) if words.failed(event))
+        tries = len(refusals(run, 2, HF_MAILBOX_SEND))
         if tries:
             raise Wrong(
                 f"VM 2 tried to send {tries} times and was refused every time: your mailbox is full. A send that fails "

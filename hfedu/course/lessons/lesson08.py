@@ -15,8 +15,10 @@ from hfedu.course.shared.scenes import (
     delivered,
     deliveries,
     follow,
+    gave,
     is_guest,
     judge_all,
+    refusals,
     result_of,
     returns,
     run_result,
@@ -35,7 +37,7 @@ from hfedu.hf.call import (
 from hfedu.notebook import Run
 from hfedu.run.kinds import Kind
 from hfedu.run.recording import Actor, Event
-from hfedu.run.words import text_of
+from hfedu.run.words import text_of, vm_of
 
 TERMS = {
     "router": "What passes a message on to the receiver that it names, and does not look at what is inside.",
@@ -155,7 +157,7 @@ PREDICTIONS = (
             Question(
                 "What does VM 0's vcpu_run(2) return then?",
                 ("MESSAGE(15 bytes)", "WAKE_UP(VM 1, vCPU 0)", "WAIT_FOR_INTERRUPT"),
-                returns(switch_after(call_of(2, HF_MAILBOX_SEND, 0))),
+                switch_after(call_of(2, HF_MAILBOX_SEND, 0)),
                 run_result,
                 "VM 0 learns who sent, for it ran VM 2, and to whom: WAKE_UP(VM 1, vCPU 0). It does not learn the "
                 "size, nor the bytes: they lie in VM 1's memory, which VM 0 cannot read.",
@@ -178,7 +180,7 @@ PREDICTIONS = (
             Question(
                 "What does VM 0's vcpu_run(2) return?",
                 ("YIELD", "WAKE_UP(VM 1, vCPU 0)", "WAKE_UP(VM 1, any vCPU)"),
-                returns(switch_after(call_of(2, HF_MAILBOX_SEND, 0))),
+                switch_after(call_of(2, HF_MAILBOX_SEND, 0)),
                 run_result,
                 "There is a message for VM 1, and no vCPU waited for it: 0xffff in the place of the vCPU. The primary "
                 "chooses which one to run.",
@@ -191,9 +193,10 @@ PREDICTIONS = (
         full,
         (
             Question("What does VM 2's second send return?", ("0", "-1", "0xffff"),
-                     call_of(2, HF_MAILBOX_SEND, 1), result_of,
+                     returns(call_of(2, HF_MAILBOX_SEND, 1)), result_of,
                      "VM 1's mailbox is full until VM 1 clears it, and VM 1 has not run: -1."),
-            Question("And VM 0's send?", ("0", "-1", "0xffff"), call_of(0, HF_MAILBOX_SEND, 0), result_of,
+            Question("And VM 0's send?", ("0", "-1", "0xffff"), returns(call_of(0, HF_MAILBOX_SEND, 0)),
+                     result_of,
                      "The room is taken, and the primary has no privilege here: -1. VM 1 will never learn of it."),
         ),
     ),
@@ -218,11 +221,11 @@ def judge_route(answer: bytes) -> Run:
     run = boot(primary, [relay, relay], "A message that carries its route")
     way = [0, *((event.target or Actor(0)).vm for event in run.events if event.kind is Kind.DELIVER)]
     went = " → ".join(f"VM {vm}" for vm in way)
-    lost = [event for vm in (1, 2) for event in calls(run, vm, HF_MAILBOX_SEND) if event.result]
+    lost = [(vm, event.arg.vm) for vm in (1, 2) for event in refusals(run, vm, HF_MAILBOX_SEND)]
     if lost:
-        event, me = lost[0], int(lost[0].actor[2])
-        why = "a VM cannot send to itself" if event.args[0] == me else "there is no such VM, or its mailbox is full"
-        raise Wrong(f"VM {me}'s send to VM {event.args[0]} was refused: {why}. The message went {went}.", run)
+        me, to = lost[0]
+        why = "a VM cannot send to itself" if to == me else "there is no such VM, or its mailbox is full"
+        raise Wrong(f"VM {me}'s send to VM {to} was refused: {why}. The message went {went}.", run)
     if way != [0, 1, 2, 1, 2, 0]:
         raise Wrong(f"The message went {went}. It should go VM 0 → VM 1 → VM 2 → VM 1 → VM 2 → VM 0.", run)
     if delivered(run, 0) != [b"hi"]:
@@ -269,7 +272,7 @@ def served_right(run: Run) -> None:
     if not delivered(run, 1):
         raise Wrong(f"Nothing could be sent to your service: {unreachable(run)}.")
     if delivered(run, 3):
-        asked = text_of(last_before(run, "vm3"))
+        asked = text_of(last_before(run, 3))
         raise Wrong(
             f"VM 3 got an answer, after {asked}: compare message.sender with the VM that is allowed to ask."
             if "from 3" in asked
@@ -280,7 +283,7 @@ def served_right(run: Run) -> None:
         raise Wrong(f"A message to your service was refused: {still_full(run)}.")
     if not delivered(run, 2):
         raise Wrong(f"Your service never answers VM 2. {unanswered(run)}")
-    if last_before(run, "vm2") != b"from 3: open":
+    if last_before(run, 2) != b"from 3: open":
         raise Wrong("VM 2 may ask, and its “from 3: open” got no answer: do not read who it claims to be.")
     if set(delivered(run, 2)) != {b"ok"}:
         raise Wrong(f"The answer to VM 2 should be “ok”, it was {text_of(delivered(run, 2)[0])}.")
@@ -289,7 +292,7 @@ def served_right(run: Run) -> None:
 def unanswered(run: Run) -> str:
     """Why VM 2 got nothing at all."""
     sent = calls(run, 1, HF_MAILBOX_SEND)
-    return f"It sends to VM {sent[0].args[0]}." if sent else "Is there a `yield` before `send`, and is it reached?"
+    return f"It sends to VM {sent[0].arg.vm}." if sent else "Is there a `yield` before `send`, and is it reached?"
 
 
 def still_full(run: Run) -> str:
@@ -298,9 +301,9 @@ def still_full(run: Run) -> str:
     if ended is not None:
         count = sum(event.seq < ended for event in deliveries(run, 1))
         return f"your script ended after message {count}. A service needs a loop"
-    if sum(event.result != 0 for event in calls(run, 1, HF_MAILBOX_SEND)) > 1:
+    if sum(gave(run, event) != 0 for event in calls(run, 1, HF_MAILBOX_SEND)) > 1:
         return "it tries again and again to answer VM 2, which has not read the last answer. Drop what is refused"
-    refused = [event.seq for vm in (2, 3) for event in calls(run, vm, HF_MAILBOX_SEND) if event.result]
+    refused = [event.seq for vm in (2, 3) for event in refusals(run, vm, HF_MAILBOX_SEND)]
     made = [
         event.function
         for event in run.events[: min(refused, default=0)]
@@ -311,9 +314,9 @@ def still_full(run: Run) -> str:
     return "clear every one, also those that you ignore"
 
 
-def last_before(run: Run, target: str) -> bytes:
-    """What VM 1 had been sent last when the first message to `target` was delivered."""
-    arrived = takewhile(lambda event: event.target != target, (e for e in run.events if e.kind is Kind.DELIVER))
+def last_before(run: Run, vm: int) -> bytes:
+    """What VM 1 had been sent last when the first message to another VM was delivered."""
+    arrived = takewhile(lambda event: event.target != Actor(vm), (e for e in run.events if e.kind is Kind.DELIVER))
     return [event.message or b"" for event in arrived if event.target == Actor(1)][-1]
 
 
@@ -464,8 +467,8 @@ def served_fairly(run: Run, senders: int) -> None:
     vain = spinning(run)
     if vain is not None:
         raise Wrong(
-            f"{case}VM {vain.actor[2]} spins for ever: it wants to tell you that VM 1's mailbox is full, and yours is "
-            "full too. Clear it.",
+            f"{case}{vm_of(vain.target)} spins for ever: it wants to tell you that VM 1's mailbox is full, and yours "
+            "is full too. Clear it.",
             at=vain.seq,
         )
     if not any(served.values()):
@@ -482,9 +485,10 @@ def served_fairly(run: Run, senders: int) -> None:
 
 
 def spinning(run: Run) -> Event | None:
-    """The first refused send of a VM that sends to VM 0, in vain, until the run is stopped; None if nobody does."""
-    last = [event for event in run.events if event.kind is Kind.HYPERCALL][-1]
-    vain = [event for event in calls(run, int(last.actor[2]), HF_MAILBOX_SEND) if event.args[0] == 0 and event.result]
+    """The first refusal of a VM that sends to VM 0, in vain, until the run is stopped; None if nobody does."""
+    last = [event for event in run.events if event.kind is Kind.RETURN][-1]
+    vm = last.target.vm if last.target is not None else 0
+    vain = [event for event in refusals(run, vm, HF_MAILBOX_SEND) if event.arg.vm == 0]
     return vain[0] if run.outcome.kind == "budget" and last in vain else None
 
 

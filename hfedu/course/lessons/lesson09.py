@@ -22,15 +22,17 @@ from hfedu.course.shared.scenes import (
     judge_all,
     result_of,
     returns,
+    run_result,
     so_far,
     state_of,
     switch_after,
+    traps,
     unreachable,
 )
 from hfedu.course.shared.wants import GUEST
 from hfedu.guest.rpc import rpc_read_request, rpc_reply, rpc_request, rpc_vcpu_run
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run, wait_for_interrupt
-from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_VCPU_RUN
+from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND
 from hfedu.history import FIXES, with_needs
 from hfedu.history.rpc import RPC_REPLY, RPC_REQUEST
 from hfedu.notebook import Machine, Run
@@ -120,11 +122,6 @@ def direct() -> Run:
     return boot(primary, [sender, receiver], "VM 1 sends to VM 2")
 
 
-def run_result_before(run: Run, event: Event) -> str:
-    """What a pending HF_VCPU_RUN gave before the commit, as the questions offer it."""
-    return words.result(words.RPC | HF_VCPU_RUN, event.result or 0)
-
-
 REFUSED_REPLY = call_of(1, RPC_REPLY, 1)
 PREDICTIONS = (
     Prediction(
@@ -144,7 +141,7 @@ PREDICTIONS = (
                 "What does VM 0's vcpu_run(1) return?",
                 ("WAIT_FOR_INTERRUPT", "YIELD", "RESPONSE_READY(5 bytes)"),
                 switch_after(call_of(1, RPC_REPLY, 0)),
-                run_result_before,
+                run_result,
                 "Nothing remembered whether there was a question: a reply went to the primary if its mailbox was free. "
                 "So a secondary could speak up, but only to the primary.",
             ),
@@ -362,6 +359,11 @@ def busy_primary() -> Any:
     yield vcpu_run(1)
 
 
+def given(run: Run, event: Event) -> str:
+    """What a call gave, if its caller was not switched out, as an arrow of the diagram says it."""
+    return f" {words.label(run.events[run.returns[event.seq]])}" if event.seq in run.returns else ""
+
+
 def judge_regression(answer: tuple[str, Any]) -> Run:
     """With the repair of a defect that came with the commit, the machine does something else than without."""
     defect, script = answer
@@ -378,8 +380,7 @@ def judge_regression(answer: tuple[str, Any]) -> Run:
     run, without = steps_of(script, busy_primary, fixes=others)
     _, repaired = steps_of(script, busy_primary, fixes=others | {defect})
     if without == repaired:
-        said = [event for event in run.events if event.actor == Actor(1, 0)]
-        did = "; ".join(words.label(event) for event in said) or "nothing"
+        did = "; ".join(words.label(event) + given(run, event) for event in traps(run, 1)) or "nothing"
         raise Wrong(
             f"With the repair and without it the machine does the same {len(without)} steps. VM 1 did: {did}. Your "
             "script must get to what the hunk changed: a receive that really waits.",

@@ -118,6 +118,12 @@ def gave(run: Run, event: Event) -> int | None:
     return run.events[run.returns[event.seq]].result if event.seq in run.returns else None
 
 
+def refusals(run: Run, vm: int, function: int) -> list[Event]:
+    """The events in which a VM's calls of one hypercall came back refused."""
+    back = [run.events[run.returns[event.seq]] for event in calls(run, vm, function) if event.seq in run.returns]
+    return [event for event in back if words.failed(event)]
+
+
 def deliveries(run: Run, vm: int) -> list[Event]:
     """The events in which a message reached a VM's mailbox."""
     return [event for event in run.events if event.kind is Kind.DELIVER and event.target == Actor(vm)]
@@ -220,7 +226,7 @@ def follow(vm: int) -> Any:
 
 def unreachable(run: Run) -> str:
     """Why nothing at all could be sent to VM 1."""
-    if any(event.result == 0 for event in calls(run, 1, HF_VM_CONFIGURE)):
+    if any(gave(run, event) == 0 for event in calls(run, 1, HF_VM_CONFIGURE)):
         return "it never gives the processor back. Let it wait for a message: receive(block=True)"
     return "it must configure its pages"
 
