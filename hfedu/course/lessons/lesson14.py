@@ -261,7 +261,7 @@ def audit(run: Run) -> Flaw | None:
                 return Flaw(f"{should}. In event {attempt.seq} it sends {difference}.", attempt.seq)
             if data is not None:
                 break
-            had += f", in event {run.settled(attempt).seq} its send was refused ({why_refused(run, attempt)})"
+            had += f", in event {run.settled(attempt).seq} your router's send was refused ({why_refused(run, attempt)})"
     extra, _ = next(sent, (None, None))
     if extra is not None:
         return Flaw(
