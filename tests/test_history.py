@@ -716,10 +716,11 @@ def test_vms_of_ones_own_keep_their_fields_beside_those_of_the_repairs(how):
 
 def test_a_list_in_the_hypervisor_that_is_only_appended_to_is_in_the_state():
     run = machine(send_twice, take_one, changes=[Counting], profile="fixed").run()
-    first, second = (event.seq for event in run.events if event.kind is Kind.DELIVER)
-    assert run.at(first - 1)["hypervisor.queue"] == ()
-    assert run.at(first)["hypervisor.queue"] == ((0, 1),)
-    assert run.at(second)["hypervisor.queue"] == ((0, 1), (0, 1))
+    first, second = (run.call_of(event) for event in run.events if event.kind is Kind.DELIVER)
+    assert run.at(first.seq - 1)["hypervisor.queue"] == ()
+    assert run.at(first.seq)["hypervisor.queue"] == ((0, 1),)
+    assert run.at(second.seq)["hypervisor.queue"] == ((0, 1), (0, 1))
+    assert second.change("hypervisor.queue") == ("hypervisor.queue", ((0, 1),), ((0, 1), (0, 1)), None)
 
 
 def test_without_changes_of_ones_own_the_state_has_no_such_paths():
