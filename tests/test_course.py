@@ -161,7 +161,7 @@ def test_one_suspect_is_right_and_every_other_shows_itself_somewhere():
 @pytest.mark.parametrize("letter", SUSPECTS)
 def test_whatever_exploring_a_suspect_shows_is_right_to_name(letter):
     for scenario in SCENARIOS.values():
-        for violation in explore(scenario, profile="fixed", fixes={SUSPECTS[letter]}).violations:
+        for violation in explore(scenario, profile="fixed", changes=[SUSPECTS[letter]]).violations:
             assert breaks(letter, violation.invariant)
 
 

@@ -3,6 +3,8 @@
 import itertools
 import random
 import struct
+import subprocess
+import sys
 
 import fixed_profile
 import pytest
@@ -13,12 +15,14 @@ from hfedu import RamDisk, Secondary
 from hfedu.errors import Mistake
 from hfedu.guest.rpc import rpc_ack, rpc_read_request, rpc_reply, rpc_request, rpc_vcpu_run
 from hfedu.guest.scripted import hvc, wait_for_event
-from hfedu.hf.call import HF_MAILBOX_SEND, HfVcpuRun
-from hfedu.hf.cpu import VcpuState
+from hfedu.hf.call import HF_MAILBOX_SEND, Call, HfVcpuRun
+from hfedu.hf.cpu import Vcpu, VcpuState
 from hfedu.hf.handler import Trap
 from hfedu.hf.hypervisor import Hypervisor
+from hfedu.hf.vm import Mailbox, Vm
 from hfedu.history import FIXES, abi, hypervisor_type, with_needs
 from hfedu.history.rpc import RESPONSE_READY
+from hfedu.run.kinds import Kind
 from hfedu.run.machine import Machine
 
 TABLE = """
@@ -633,6 +637,182 @@ def test_any_set_of_repairs_goes_together(seed):
     fixes = chance.sample(TABLE, chance.randint(3, 13))
     for run in chance.sample(recorded("runs"), 3):
         fixed_profile.printed(run, fixes=fixes)
+
+
+# Changes of one's own.
+
+
+class OwnMailbox(Mailbox):
+    def __init__(self, name):
+        super().__init__(name)
+        self.extra = 0
+
+
+class OwnVcpu(Vcpu):
+    def __init__(self, vm, index):
+        super().__init__(vm, index)
+        self.woken = 0
+
+
+class OwnVm(Vm):
+    mailbox_type = OwnMailbox
+    vcpu_type = OwnVcpu
+
+    def __init__(self, *how):
+        super().__init__(*how)
+        self.quota = 9
+
+
+class Counting(Hypervisor):
+    """Counts messages in the mailbox, wake-ups in the vCPU, and keeps a queue of who sent."""
+
+    vm_type = OwnVm
+
+    def __init__(self, platform):
+        super().__init__(platform)
+        self.queue = []
+
+    def copy_message(self, cpu, to, from_buf, size):
+        to.mailbox.extra += 1
+        self.queue.append((cpu.current.vm.id, to.id))
+        yield from super().copy_message(cpu, to, from_buf, size)
+
+    def wake(self, cpu, waiter, retval):
+        waiter.woken += 1
+        yield from super().wake(cpu, waiter, retval)
+
+
+def send_twice():
+    yield hfedu.configure()
+    yield hfedu.vcpu_run(1)
+    yield hfedu.send(1, b"one")
+    yield hfedu.vcpu_run(1)
+    yield hfedu.send(1, b"two")
+
+
+def take_one():
+    yield hfedu.configure()
+    yield hfedu.receive()
+    yield hfedu.clear()
+
+
+@pytest.mark.parametrize(
+    "how", [{"profile": "2018-10-04"}, {"fixes": ["abort-hangs"]}, {"profile": "fixed"}], ids=["2018", "one", "fixed"]
+)
+def test_vms_of_ones_own_keep_their_fields_beside_those_of_the_repairs(how):
+    made = machine(send_twice, take_one, changes=[Counting], **how)
+    run = made.run()
+    vm = made.hypervisor.vms[1]
+    assert (vm.quota, vm.mailbox.extra, vm.vcpus[0].woken) == (9, 2, 1)
+    if how != {"profile": "2018-10-04"}:
+        assert (vm.aborting, vm.mailbox.waiting, vm.vcpus[0].regs_available) == (False, 0, True)
+    first, second = (event.seq for event in run.events if event.kind is Kind.DELIVER)
+    assert run.at(first)["vm1.mailbox.extra"] == 1
+    assert run.at(second)["vm1.mailbox.extra"] == 2
+    assert run.at(second)["vm1.vcpu0.woken"] == 1
+    assert run.at(second)["vm1.quota"] == 9
+    assert not {path for path in run.at(second) if path.endswith((".waiting", ".regs_available", ".aborting"))}
+
+
+def test_a_list_in_the_hypervisor_that_is_only_appended_to_is_in_the_state():
+    run = machine(send_twice, take_one, changes=[Counting], profile="fixed").run()
+    first, second = (run.call_of(event) for event in run.events if event.kind is Kind.DELIVER)
+    assert run.at(first.seq - 1)["hypervisor.queue"] == ()
+    assert run.at(first.seq)["hypervisor.queue"] == ((0, 1),)
+    assert run.at(second.seq)["hypervisor.queue"] == ((0, 1), (0, 1))
+    assert second.change("hypervisor.queue") == ("hypervisor.queue", ((0, 1),), ((0, 1), (0, 1)), None)
+
+
+def test_without_changes_of_ones_own_the_state_has_no_such_paths():
+    run = machine(send_twice, take_one, profile="fixed").run()
+    state = run.at(len(run.events) - 1)
+    assert not {path for path in state if path.startswith("hypervisor.") or path.endswith((".extra", ".waiting"))}
+
+
+def named(name, *bases):
+    """A change that notes its name whenever a message is copied."""
+
+    def copy_message(self, cpu, to, from_buf, size):
+        self.order.append(name)
+        yield from super(made, self).copy_message(cpu, to, from_buf, size)
+
+    made = type(name, bases or (Hypervisor,), {"copy_message": copy_message, "order": []})
+    return made
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations("ABC")), ids="".join)
+def test_the_first_change_lies_on_top(order):
+    changes = [named(name) for name in order]
+    made = machine(send_twice, take_one, changes=changes, profile="fixed")
+    made.run()
+    assert made.hypervisor.order == [*order] * 2
+    assert made.made["changes"] == changes
+    over = type(made.hypervisor).__mro__
+    assert all(over.index(change) < over.index(fix.mixin) for change in changes for fix in FIXES.values())
+
+
+SLOTTED = [
+    type(name, (Hypervisor,), {"vm_type": type(f"{name}Vm", (Vm,), {"__slots__": (name.lower(),)})}) for name in "XY"
+]
+COUNT = Call(0xFF10, "HF_COUNT", "count", ("vm",), gives="count")
+BASE = named("Base")
+WITHOUT = type("Without", (Hypervisor,), {"rows": (COUNT,)})
+TOO_FEW = type("TooFew", (Hypervisor,), {"rows": (COUNT,), "api_count": lambda self, cpu: 0})
+TOO_MANY = type("TooMany", (Hypervisor,), {"rows": (COUNT,), "api_count": lambda self, cpu, vm, more: 0})
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (int, "a change is a class that builds on hfedu.hf.hypervisor.Hypervisor, not <class 'int'>"),
+        ([OwnVm], "a change is a class that builds on hfedu.hf.hypervisor.Hypervisor, not "),
+        (["late"], "a change is a class that builds on hfedu.hf.hypervisor.Hypervisor, not 'late'"),
+        ("regs-race", "regs-race is a repair of ours: give it as fixes=['regs-race']"),
+        ([WITHOUT], "Without brings HF_COUNT and has no function that serves it: write def api_count(self, cpu, vm)"),
+        (
+            [TOO_FEW],
+            "TooFew.api_count does not take the arguments of its row: write def api_count(self, cpu, vm)",
+        ),
+        (
+            [TOO_MANY],
+            "TooMany.api_count does not take the arguments of its row: write def api_count(self, cpu, vm)",
+        ),
+        (SLOTTED, "X, Y do not go together: "),
+        ([BASE, named("Built", BASE)], "Built builds on Base, so it comes first: changes=[Built, Base]"),
+        ([BASE, BASE], "Base, Base do not go together: duplicate base class Base"),
+    ],
+    ids=["int", "a VM", "a text", "a repair", "no function", "too few", "too many", "layout", "order", "twice"],
+)
+@pytest.mark.parametrize("profile", ["2018-10-04", "fixed"])
+def test_a_change_that_does_not_fit_says_so_in_one_sentence(profile, changes, says):
+    with pytest.raises(Mistake) as mistake:
+        machine(send_twice, take_one, profile=profile, changes=changes)
+    assert str(mistake.value).startswith(says)
+    assert "\n" not in str(mistake.value)
+
+
+def test_a_call_of_ones_own_is_served():
+    class Ours(Hypervisor):
+        rows = (COUNT,)
+
+        def api_count(self, cpu, vm):
+            return vm + 1
+
+    seen = []
+
+    def primary():
+        seen.append((yield hvc(COUNT.number, 4)))
+
+    run = machine(primary, changes=Ours, profile="fixed").run()
+    assert seen == [5]
+    assert next(event for event in run.events if event.call == COUNT and event.kind is Kind.RETURN).result == 5
+
+
+def test_what_repairs_are_about_is_data_and_stays_without_docstrings():
+    code = "from hfedu.history import FIXES; print(*((f.id, f.summary, f.repair) for f in FIXES.values()), sep='\\n')"
+    said = subprocess.run([sys.executable, "-OO", "-c", code], check=True, capture_output=True, text=True).stdout
+    assert said.splitlines() == [str((fix.id, fix.summary, fix.repair)) for fix in FIXES.values()]
+    assert all(fix.summary and fix.repair for fix in FIXES.values())
 
 
 # Before the commit.

@@ -139,10 +139,11 @@ def vm1():
 
 def explored(defines: tuple[str, ...]) -> tuple[frozenset[str], frozenset[Final]]:
     """What the explorer finds, in the model's words."""
-    fixes = {"TWO_STEPS": {"regs-race", wrong.TakenInTwoSteps}, "REGS_RACE": {"regs-race"}}
-    chosen = next((fixes[name] for name in defines if name in fixes), set())
+    chosen = {"fixes": {"regs-race"}} if {"TWO_STEPS", "REGS_RACE"} & set(defines) else {}
+    if "TWO_STEPS" in defines:
+        chosen["changes"] = [wrong.TakenInTwoSteps]
     scenario = Scenario("spin", "", ready, (cpu0_retry if "RETRY" in defines else cpu0, cpu1), (vm1,))
-    found = explore(scenario, [i for i in INVARIANTS if i.name in RULES], fixes=chosen)
+    found = explore(scenario, [i for i in INVARIANTS if i.name in RULES], **chosen)
     assert found.complete
     return frozenset(RULES[v.invariant] for v in found.violations), frozenset(map(in_words, found.finals))
 

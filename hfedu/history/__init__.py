@@ -185,14 +185,19 @@ def hypervisor_type(base: type[H], profile: str, fixes: Iterable[str], changes: 
         vm_type = LaterVm if wanted else Vm
     if not own and not repaired:
         return base
-    for change in own:
+    for at, change in enumerate(own):
         for row in vars(change).get("rows", ()):
             served_by(change, row)
+        for built in own[at + 1 :]:
+            if built is not change and issubclass(built, change):
+                both = f"changes=[{built.__name__}, {change.__name__}]"
+                raise Mistake(f"{built.__name__} builds on {change.__name__}, so it comes first: {both}")
     try:
         vms = joined((*(change.vm_type for change in own), vm_type))
         return type("ChangedHypervisor", (*own, *repaired, base), {"vm_type": vms})
     except TypeError as error:
-        raise Mistake(f"{', '.join(change.__name__ for change in own)} do not go together: {error}") from None
+        together, why = ", ".join(change.__name__ for change in own), " ".join(str(error).split())
+        raise Mistake(f"{together} do not go together: {why}") from None
 
 
 def served_by(change: Change, row: Call) -> None:

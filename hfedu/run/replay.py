@@ -30,6 +30,8 @@ from hfedu.run.recorder import attributes
 PLAIN = (int, str, bytes, frozenset)
 STATE = (int, bytes, frozenset, Enum, Vcpu, type(None))
 """Types of the fields that a step may change: the state of the hypervisor's objects, registers and memory apart."""
+REASONS = ("refused",)
+"""Fields that only say why something was decided: nothing depends on them, so they tell no states apart."""
 SETUP_STEPS = 10_000
 
 
@@ -156,7 +158,8 @@ class Replayer:
         vms = machine.hypervisor.vms
         lockable: list[Any] = [*vms, *(vcpu for vm in vms for vcpu in vm.vcpus), *(core.cpu for core in machine.cores)]
         objects = [machine.hypervisor, *lockable, *(o.lock for o in lockable), *(vm.mailbox for vm in vms)]
-        found = [(o, name, getattr(o, name)) for o in objects for name in attributes(o)]
+        names = ((o, name) for o in objects for name in attributes(o) if name not in REASONS)
+        found = [(o, name, getattr(o, name)) for o, name in names]
         self.fields = [field for field in found if isinstance(field[2], STATE)]
         self.arrays = [(value, value[:]) for _, _, value in found if isinstance(value, array)]
         guests: list[Any] = list(machine.guests.values())

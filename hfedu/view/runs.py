@@ -141,7 +141,7 @@ def align(first: Recording, second: Recording) -> tuple[Row, ...]:
             if other not in paired:
                 rows.append(Row(None, seq, ">"))
         paired.add(identity)
-        same = facts(first.events[here], exact) == facts(second.events[there], exact)
+        same = facts(first, first.events[here], exact) == facts(second, second.events[there], exact)
         rows.append(Row(here, there, "=" if same else "≠"))
     return (*rows, *(Row(None, seq, ">") for identity, seq in reversed(rest) if identity not in one))
 
@@ -165,13 +165,17 @@ def identities(recording: Recording, known: dict[Any, int]) -> Iterator[tuple[in
         yield found[-1], event.seq
 
 
-def facts(event: Event, exact: bool) -> tuple[Any, ...]:
-    """What must be equal in events that correspond. `exact` compares states, too: no step was cut off."""
+def facts(recording: Recording, event: Event, exact: bool) -> tuple[Any, ...]:
+    """What must be equal in events that correspond. `exact` compares states, too: no step was cut off.
+
+    A call that returns is another than one that blocks or switches: the runs part there, and not where it shows later.
+    """
     if event.kind is Kind.LOAD:
         return ()
     states = tuple((c.what, c.new) for c in event.changes if exact and c.what.endswith(".state"))
     target = event.target if event.kind is Kind.SWITCH else None
-    return event.function, event.args, event.result, event.message, event.text, target, states
+    comes_back = event.kind in CALLS and event.seq in recording.returns
+    return event.function, event.args, event.result, event.message, event.text, target, states, comes_back
 
 
 def instead(rows: tuple[Row, ...], apart: int) -> tuple[int | None, int | None]:

@@ -10,7 +10,7 @@ from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.arranged import KEPT, REPAIRED, ArrangedReceive, judge_order, ordered
 from hfedu.course.shared.defects import run_until_message
 from hfedu.course.shared.orders import MEETING, SENDERS, both, is_schedule, on_cpu, play, returned, tried
-from hfedu.course.shared.scenes import is_guest, is_order, reader, result_of, returns, so_far
+from hfedu.course.shared.scenes import deliveries, is_guest, is_order, reader, result_of, returns, so_far
 from hfedu.course.shared.wants import GUEST
 from hfedu.guest.scripted import Script, clear, configure, load, meet, receive, send, store, vcpu_run
 from hfedu.hf.addr import Pa
@@ -57,8 +57,8 @@ def senders_in_turn() -> Run:
 
 
 def in_mailbox(run: Run, event: Event) -> str:
-    """Which message is in VM 1's mailbox in the end."""
-    text = run.at(len(run.events) - 1)["vm1.mailbox.message"]
+    """Which message is in VM 1's mailbox after an event."""
+    text = run.at(event.seq)["vm1.mailbox.message"]
     return {b"one": "“one”", b"two": "“two”"}.get(text, "some bytes of each")
 
 
@@ -85,9 +85,10 @@ PREDICTIONS = (
             Question(
                 "What does VM 1's mailbox hold in the end?",
                 ("some bytes of each", "“one”", "“two”"),
-                lambda run: run.events[-1],
+                lambda run: deliveries(run, 1)[-1],
                 in_mailbox,
-                "Whoever holds vm1.lock is alone with the mailbox: it looks and writes, and nobody comes between.",
+                "Whoever holds vm1.lock is alone with the mailbox: it looks and writes, and nobody comes between. But "
+                "both CPUs are VM 0, with one send page: “two” was in it when CPU 0's send copied it.",
             ),
         ),
     ),

@@ -9,7 +9,7 @@ from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.arranged import REPAIRED, ArrangedSwitch, judge_order, ordered
 from hfedu.course.shared.defects import ready, run_vm_1
 from hfedu.course.shared.orders import answerer, both, is_schedule, on_cpu, play, shortest, tried
-from hfedu.course.shared.scenes import is_function, is_guest, is_order, result_of, returns, so_far
+from hfedu.course.shared.scenes import is_function, is_guest, is_order, result_of, returns, settles, so_far
 from hfedu.course.shared.wants import GUEST
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
 from hfedu.hf.call import HF_MAILBOX_SEND, HF_VCPU_RUN
@@ -22,7 +22,7 @@ from hfedu.run import words
 from hfedu.run.explorer import explore
 from hfedu.run.invariants import INVARIANTS, Ghost, Invariant
 from hfedu.run.kinds import Kind
-from hfedu.run.recording import Event
+from hfedu.run.recording import Actor, Event
 from hfedu.run.replay import Scenario
 
 RULES = tuple(i for i in INVARIANTS if i.name in ("live-once", "registers-kept", "result-kept"))
@@ -58,14 +58,14 @@ def fatal() -> Run:
 
 
 def live_on(run: Run, event: Event) -> str:
-    """On how many CPUs VM 1's vCPU is at the end."""
-    state = run.at(len(run.events) - 1)
-    return str(sum(state[f"cpu{cpu}.current"] == "vm1.vcpu0" for cpu in (0, 1)))
+    """On how many CPUs VM 1's vCPU is after an event."""
+    state = run.at(event.seq)
+    return str(sum(state[f"cpu{cpu}.current"] == Actor(1, 0) for cpu in (0, 1)))
 
 
 def outcome_of_run(run: Run, event: Event) -> str:
     """What CPU 1's HF_VCPU_RUN did."""
-    goes_on = run.at(len(run.events) - 1)["cpu1.current"] == "vm1.vcpu0"
+    goes_on = run.at(event.seq)["cpu1.current"] == Actor(1, 0)
     return "VM 1 runs on CPU 1" if goes_on else "it returns WAIT_FOR_INTERRUPT"
 
 
@@ -86,7 +86,7 @@ PREDICTIONS = (
             Question(
                 "And its vcpu_run(1)?",
                 ("it returns WAIT_FOR_INTERRUPT", "VM 1 runs on CPU 1"),
-                on_cpu(1, HF_VCPU_RUN),
+                settles(on_cpu(1, HF_VCPU_RUN)),
                 outcome_of_run,
                 "The state of the vCPU is READY, and vcpu_run looks at nothing else. That CPU 0 has yet to save its "
                 "registers is written nowhere.",
@@ -94,7 +94,7 @@ PREDICTIONS = (
             Question(
                 "On how many CPUs is VM 1's only vCPU then?",
                 ("0", "1", "2"),
-                lambda run: run.events[-1],
+                settles(on_cpu(1, HF_VCPU_RUN)),
                 live_on,
                 "CPU 0 still holds its registers, CPU 1 has loaded the old ones from memory: it is live twice.",
             ),
@@ -131,7 +131,8 @@ def judge_lost_result(answer: Sequence[int]) -> Run:
 
 def why_safe(run: Run) -> str:
     """Why an order of the race was harmless."""
-    runs = [event for event in run.events if event.cpu == 1 and words.number(event) == HF_VCPU_RUN]
+    asked = [event for event in run.events if event.kind is Kind.HYPERCALL and event.cpu == 1]
+    runs = [event for event in asked if words.number(event) == HF_VCPU_RUN]
     if not any(event.kind is Kind.WAKE for event in run.events):
         return (
             "the send woke nobody. VM 1 must be in the list of waiters first: let CPU 0 go on until it drops vm1.lock."
@@ -148,7 +149,7 @@ def judge_repair(answer: Callable[[Any], object]) -> Run:
         def take_locked(self, vcpu: Vcpu) -> bool:
             return bool(answer(vcpu))
 
-    found = tried(RETRY, RULES, fixes=REPAIRED | {Answered})
+    found = tried(RETRY, RULES, fixes=REPAIRED, changes=[Answered])
     right = play(RETRY, (), fixes=REPAIRED)
     vm = right.machine.hypervisor.vms[1]
     if found.violations:
@@ -156,11 +157,11 @@ def judge_repair(answer: Callable[[Any], object]) -> Run:
         still = f"An order of {number} steps still breaks {name}: {sentence}.{unmarked(answer, vm)}"
         raise Wrong(still, *both(found, RETRY))
     if not any(dict(final)["vm1.vcpu0.state"] == "BLOCKED_INTERRUPT" for final in found.finals):
-        yours = play(RETRY, (), fixes=REPAIRED | {Answered})
+        yours = play(RETRY, (), fixes=REPAIRED, changes=[Answered])
         raise Wrong("Nothing breaks, and VM 1 never runs: when may it?", so_far(yours), so_far(right))
     judge_taken(answer, vm)
     judge_refused(answer, vm)
-    return so_far(play(RETRY, (), fixes=REPAIRED | {Answered}))
+    return so_far(play(RETRY, (), fixes=REPAIRED, changes=[Answered]))
 
 
 def vcpu_of(vm: Vm, state: VcpuState, saved: bool, waits: int | None) -> LaterVcpu:

@@ -9,7 +9,7 @@ from hfedu.course.answers import without_source
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.defects import ready, receiver, run_vm_1, send_and_run, send_hello
-from hfedu.course.shared.scenes import MAX_TRAPS, boot, call_of, calls, changes, delivered, state_of
+from hfedu.course.shared.scenes import MAX_TRAPS, boot, call_of, calls, changes, delivered, gave, state_of
 from hfedu.course.shared.wrong import (
     CheckedBeforeLock,
     ClearsUnread,
@@ -190,13 +190,13 @@ def four_clears(fix: type[Hypervisor]) -> tuple[Run, list[bytes]]:
         yield clear()
 
     disk = RamDisk(primary, [owner])
-    return notebook.boot(disk, fixes={fix}, max_traps=MAX_TRAPS, title="Four clears"), got
+    return notebook.boot(disk, changes=[fix], max_traps=MAX_TRAPS, title="Four clears"), got
 
 
 def judge_idempotent(answer: type[Hypervisor]) -> Run:
     """A clear of an empty mailbox gives 0, of an unread one -1, of a read one 0; and -1 leaves the message there."""
     run, got = four_clears(answer)
-    results = [event.result for event in calls(run, 1, HF_MAILBOX_CLEAR)]
+    results = [gave(run, event) for event in calls(run, 1, HF_MAILBOX_CLEAR)]
     sentence = ""
     if results[:1] != [0]:
         sentence = "VM 1's mailbox is EMPTY, and its clear still fails."
@@ -233,7 +233,7 @@ WRONG_ONES = {
     "G": CheckedBeforeLock, "H": StateSetLate, "I": WokenWithoutLock,
 }  # fmt: skip
 SUSPECTS = {letter: type(letter, (WRONG_ONES.get(letter, Hypervisor),), {}) for letter in "ABCDEFGHI"}
-"""Nine hypervisors by letter, eight of them wrong: `explore(..., profile="fixed", fixes={SUSPECTS["A"]})`."""
+"""Nine hypervisors by letter, eight of them wrong: `explore(..., profile="fixed", changes=[SUSPECTS["A"]])`."""
 LOOK_FIRST = {
     "A": "receive", "B": "runs", "C": "x3", "D": "runs", "E": "clear", "G": "senders", "H": "receive", "I": "race",
 }  # fmt: skip
@@ -245,7 +245,7 @@ def breaks(letter: str, rule: str | None = None) -> bool:
     """Whether a suspect breaks a rule, or any, in one of the scenarios."""
     rules = [invariant for invariant in INVARIANTS if rule in (None, invariant.name)]
     for scenario in sorted(SCENARIOS.values(), key=lambda scenario: scenario.name != LOOK_FIRST.get(letter)):
-        found = explore(scenario, rules, first=True, profile="fixed", fixes={SUSPECTS[letter]})
+        found = explore(scenario, rules, first=True, profile="fixed", changes=[SUSPECTS[letter]])
         if any(rule in (None, violation.invariant) for violation in found.violations):
             return True
     return False

@@ -6,7 +6,7 @@ from typing import Any
 from hfedu import notebook
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.shared.scenes import call_of, calls, compiled, delivered, gave, is_source
+from hfedu.course.shared.scenes import call_of, calls, compiled, delivered, gave, is_source, returns
 from hfedu.course.shared.wants import C_SOURCE
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
 from hfedu.guest.toolchain import assemble, compile_c
@@ -65,9 +65,9 @@ def pushed() -> Run:
     return boot_real(run_once, [assemble("stp x29, x30, [sp, #-16]!\n b .")], "A push, and no stack")
 
 
-def argument(number: int) -> Callable[[Run, Event], str]:
-    """Reads an argument of a call."""
-    return lambda _, event: f"{event.args[number]:#x}" if event.args[number] > 9 else str(event.args[number])
+def register(name: str) -> Callable[[Run, Event], str]:
+    """Reads a register of VM 1's vCPU after an event, a small number."""
+    return lambda run, event: str(run.at(event.seq).of(Actor(1, 0), name))
 
 
 def fault_of(run: Run, event: Event) -> str:
@@ -75,7 +75,7 @@ def fault_of(run: Run, event: Event) -> str:
     return "an instruction fetch from 0x200" if "pc=0x200" in event.text else "the store below address 0"
 
 
-FIRST, SECOND = call_of(1, HF_VM_GET_COUNT, 0), call_of(1, HF_VM_GET_COUNT, 1)
+FIRST = call_of(1, HF_VM_GET_COUNT, 0)
 PREDICTIONS = (
     Prediction(
         "13-entry",
@@ -114,15 +114,15 @@ PREDICTIONS = (
             Question(
                 "What is in x9 after the HVC?",
                 ("7", "0"),
-                SECOND,
-                argument(0),
+                returns(FIRST),
+                register("x9"),
                 "The hypervisor gives x1 to x17 back as zero, so that nothing of its own is left in them.",
             ),
             Question(
                 "And in x19?",
                 ("7", "0"),
-                SECOND,
-                argument(1),
+                returns(FIRST),
+                register("x19"),
                 "x18 to x30 are kept. What must live across a hypercall belongs there.",
             ),
         ),
@@ -166,11 +166,12 @@ def check_alive(run: Run, vm: int = 1) -> None:
     asked = calls(run, vm, HF_VM_CONFIGURE)
     if not asked:
         raise Wrong("Your guest never calls HF_VM_CONFIGURE, so nothing can be sent to it, nor by it.", run)
-    taken = next((event for event in asked if event.result == 0), None)
+    taken = next((event for event in asked if gave(run, event) == 0), None)
     if taken is None:
         send_page, recv_page = asked[0].args[:2]
         raise Wrong(
-            f"HF_VM_CONFIGURE gave -1 (event {asked[0].seq}): the pages are {send_page:#x} and {recv_page:#x}. "
+            f"HF_VM_CONFIGURE gave -1 (event {run.settled(asked[0]).seq}): the pages are {send_page:#x} and "
+            f"{recv_page:#x}. "
             "They must be two pages of your own memory, each at a multiple of 4096.",
             run,
         )
@@ -246,15 +247,16 @@ def shown(data: bytes) -> str:
 def check_answers(run: Run, messages: Sequence[tuple[int, bytes]], wanted: Sequence[bytes]) -> None:
     """`Wrong` unless the guest answered each message with the bytes wanted, to who sent it, and nothing else."""
     check_alive(run)
-    refused = next((event for event in calls(run, 1, HF_MAILBOX_SEND) if words.failed(event)), None)
+    refused = next((back for event in calls(run, 1, HF_MAILBOX_SEND) if (back := refusal(run, event))), None)
     if refused is not None:
         to, size = refused.args[:2]
-        raise Wrong(f"In event {refused.seq} your guest sends {size} bytes to VM {to}, and that was refused.", run)
+        raise Wrong(f"Your guest sends {size} bytes to VM {to}, and that was refused (event {refused.seq}).", run)
     got, sends = answers(run), sends_to_guest(run)
     for number, ((sender, data), want) in enumerate(zip(messages, wanted, strict=True)):
         had = f"VM {sender} sent {shown(data)} (message {number + 1})"
-        if number < len(sends) and words.failed(sends[number]):
-            raise Wrong(f"{had}, and there was no room for it: {still_full(run, sends[number])}.", run)
+        no_room = refusal(run, sends[number]) if number < len(sends) else None
+        if no_room is not None:
+            raise Wrong(f"{had}, and there was no room for it: {still_full(run, no_room)}.", run)
         if number == len(got):
             raise Wrong(f"{had} and got no answer: {silence(run)}.", run)
         to, answer = got[number]
@@ -266,6 +268,12 @@ def check_answers(run: Run, messages: Sequence[tuple[int, bytes]], wanted: Seque
             raise Wrong(f"{had} and should get {shown(want)}. It got {shown(answer)}.", run)
     if len(got) > len(wanted):
         raise Wrong(f"{len(messages)} messages came and your guest answered {len(got)} times.", run)
+
+
+def refusal(run: Run, call: Event) -> Event | None:
+    """The event that refuses a call; None if nothing does."""
+    back = run.returned(call)
+    return back if back is not None and words.failed(back) else None
 
 
 def sends_to_guest(run: Run) -> list[Event]:
@@ -392,7 +400,7 @@ def judge_primary(answer: str) -> Run:
             raise Wrong("Your primary never runs a VM, so neither of them could even configure its pages.", run)
         check_alive(run, 0)
         if delivered(run, 1)[:1] != [b"ping"]:
-            tries = calls(run, 0, HF_MAILBOX_SEND)
+            tries = [run.settled(event) for event in calls(run, 0, HF_MAILBOX_SEND)]
             why = f"it was refused (event {tries[0].seq}): VM 1 must run first" if tries else "you do not send"
             raise Wrong(f"VM 1 should get “ping” first. It got {delivered(run, 1) or 'nothing'}: {why}.", run)
         if not delivered(run, 0):

@@ -11,18 +11,29 @@ from hfedu.course.shared.scenes import (
     boot,
     call_of,
     calls,
+    changes,
     compiled,
     gave,
     is_function,
     is_guest,
     is_source,
+    last_event,
+    returns,
+    run_result,
     so_far,
     until,
 )
 from hfedu.course.shared.wants import C_SOURCE, GUEST
 from hfedu.guest.scripted import Message, Script, clear, configure, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.guest.toolchain import compile_c
-from hfedu.hf.call import HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_VCPU_RUN, HF_VM_CONFIGURE, HfVcpuRun
+from hfedu.hf.call import (
+    HF_MAILBOX_RECEIVE,
+    HF_MAILBOX_SEND,
+    HF_VCPU_RUN,
+    HF_VM_CONFIGURE,
+    HfVcpuRun,
+    hf_mailbox_receive_return,
+)
 from hfedu.hf.vm import MailboxState
 from hfedu.notebook import Machine, Run
 from hfedu.run.kinds import Kind
@@ -220,7 +231,7 @@ def arrivals(run: Run) -> Iterator[tuple[Event, int]]:
     """The messages that the router's mailbox took, and who sent each."""
     for event in run.events:
         if event.kind is Kind.DELIVER and event.target == Actor(ROUTER) and event.cause is not None:
-            yield event, int(run.events[event.cause].actor.split(".")[0][2:])
+            yield event, (event.actor or Actor(0)).vm
 
 
 def attempts(run: Run) -> Iterator[tuple[Event, bytes | None]]:
@@ -250,7 +261,7 @@ def audit(run: Run) -> Flaw | None:
                 return Flaw(f"{should}. In event {attempt.seq} it sends {difference}.", attempt.seq)
             if data is not None:
                 break
-            had += f", the send of event {attempt.seq} was refused ({why_refused(run, attempt)})"
+            had += f", in event {run.settled(attempt).seq} your router's send was refused ({why_refused(run, attempt)})"
     extra, _ = next(sent, (None, None))
     if extra is not None:
         return Flaw(
@@ -268,7 +279,7 @@ def why_refused(run: Run, attempt: Event) -> str:
     to = attempt.args[0]
     if f"vm{to}.mailbox.state" not in run.at(attempt.seq):
         return f"there is no VM {to}"
-    if not any(event.result == 0 and event.seq < attempt.seq for event in calls(run, to, HF_VM_CONFIGURE)):
+    if not any(gave(run, event) == 0 and event.seq < attempt.seq for event in calls(run, to, HF_VM_CONFIGURE)):
         return f"VM {to} has not configured its pages"
     return f"VM {to}'s mailbox is full"
 
@@ -374,15 +385,19 @@ def stubborn() -> Run:
 
 
 def who_sent(run: Run, event: Event) -> str:
-    """What the hypervisor tells VM 2 about the sender."""
-    vm = run.at(len(run.events) - 1)["vm2.mailbox.recv_from_id"]
-    return f"VM {vm}"
+    """What the result of VM 2's receive says about the sender."""
+    return f"VM {hf_mailbox_receive_return(event.result or 0).vm_id}"
 
 
-def comes_back(run: Run, event: Event) -> str:
+def comes_back(number: int) -> Callable[[Run], Event]:
+    """Finds the switch with which a HF_VCPU_RUN of VM 0 returns, by its number from 0; else the end of the run."""
+    find = call_of(0, HF_VCPU_RUN, number)
+    return lambda run: run.returned(find(run)) or last_event(run)
+
+
+def came_back(run: Run, event: Event) -> str:
     """Whether a HF_VCPU_RUN returns."""
-    back = [e for e in run.events[event.seq + 1 :] if e.kind is Kind.SWITCH and e.target == Actor(0, 0)]
-    return "it returns WAKE_UP" if back else "it never returns"
+    return "it never returns" if event.kind is Kind.END else f"it returns {run_result(run, event).split('(')[0]}"
 
 
 PREDICTIONS = (
@@ -394,15 +409,15 @@ PREDICTIONS = (
             Question(
                 "Does VM 2 get the message?",
                 ("no, its send gives -1", "yes"),
-                call_of(3, HF_MAILBOX_SEND, 0),
-                lambda _, event: "yes" if event.result == 0 else "no, its send gives -1",
+                changes(call_of(3, HF_MAILBOX_SEND, 0), "vm2.mailbox.state"),
+                lambda _, event: "yes" if event.kind is Kind.DELIVER else "no, its send gives -1",
                 "Since the commit of this course any VM may send to any VM. The table is the router's, and the "
                 "hypervisor has never heard of it.",
             ),
             Question(
                 "Who has sent it, says the hypervisor to VM 2?",
                 ("VM 0", "VM 1", "VM 3"),
-                call_of(3, HF_MAILBOX_SEND, 0),
+                returns(call_of(2, HF_MAILBOX_RECEIVE, 0)),
                 who_sent,
                 "The result of receive names VM 3, whatever stands in the message. So a client drops all that does not "
                 "come from VM 1: that is what makes the router's table count.",
@@ -418,15 +433,15 @@ PREDICTIONS = (
             Question(
                 "VM 0 runs the router with “30one”. What does HF_VCPU_RUN do?",
                 ("it never returns", "it returns WAKE_UP"),
-                call_of(0, HF_VCPU_RUN, 2),
-                comes_back,
+                comes_back(2),
+                came_back,
                 "VM 3's mailbox was empty, so the send succeeds, and the CPU goes back to VM 0.",
             ),
             Question(
                 "And with “30two”?",
                 ("it never returns", "it returns WAKE_UP"),
-                call_of(0, HF_VCPU_RUN, 4),
-                comes_back,
+                comes_back(4),
+                came_back,
                 "VM 3's mailbox is full for ever. A send that is refused keeps the CPU, so one client that does not "
                 "read has stopped the router, and with it everybody.",
             ),
