@@ -4,8 +4,9 @@ import hfedu
 from hfedu import Kind, RamDisk, clear, configure, cpu_on, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.files import asset
 from hfedu.guest.rpc import rpc_ack, rpc_read_request, rpc_reply, rpc_request, rpc_vcpu_run
+from hfedu.hf.call import CALLS, HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, by_number
 from hfedu.notebook import Run
-from hfedu.run.recording import Change, Event, Lifeline, Outcome
+from hfedu.run.recording import Actor, Cause, Change, Event, Lifeline, Outcome
 
 
 def relay() -> Run:
@@ -92,36 +93,32 @@ def two_cpus() -> Run:
 
 def crowd(vms: int, rounds: int) -> Run:
     """A recording of many VMs that pass a message on in a circle, made by hand: the pool has no room for so many."""
-    lines = tuple(Lifeline(f"vm{i}.vcpu0", i, 0, f"guest_number_{i}" if i else "vmlinuz") for i in range(vms))
-    events = [Event(0, None, 0, "hypervisor", Kind.BOOT)]
+    lines = tuple(Lifeline(Actor(i, 0), f"guest_number_{i}" if i else "vmlinuz") for i in range(vms))
+    rows = by_number(CALLS)
+    events = [Event(0, (), 0, None, Kind.BOOT)]
 
-    def add(**fields):
-        events.append(Event(len(events), len(events) - 1, 0, **fields))
+    def add(kind, actor=None, role="call", to=None, of=None, **fields):
+        """An event; its cause is event `to`, the one before if that is None, and `of` is the number of its call."""
+        causes = (Cause(len(events) - 1 if to is None else to, role),)
+        if of is not None:
+            fields |= {"call": rows[of], "function": of}
+        events.append(Event(len(events), causes, 0, actor, kind, **fields))
+        return len(events) - 1
 
     for i in range(vms):
         loaded = (Change(f"vm{i}.mailbox.state", None, "EMPTY"), Change(f"vm{i}.vcpu0.state", None, "READY"))
-        add(actor="hypervisor", kind=Kind.LOAD, target=f"vm{i}", changes=loaded)
+        add(Kind.LOAD, role="before", target=Actor(i), changes=loaded)
     for number in range(rounds):
-        sender, to = number % vms, (number + 1) % vms
-        current = (Change("cpu0.current", None, f"vm{sender}.vcpu0"),)
-        add(
-            actor="hypervisor",
-            kind=Kind.SWITCH,
-            target=f"vm{sender}.vcpu0",
-            function=0xFF05,
-            result=16 << 32,
-            changes=current,
-        )
-        cleared = (Change(f"vm{sender}.mailbox.state", "READ", "EMPTY"),) if number >= vms else ()
-        add(actor=f"vm{sender}.vcpu0", kind=Kind.HYPERCALL, function=0xFF06, args=(0, 0, 0), result=0, changes=cleared)
-        add(actor=f"vm{sender}.vcpu0", kind=Kind.HYPERCALL, function=0xFF04, args=(to, 4096, 0), result=0)
+        vm, to = number % vms, (number + 1) % vms
+        sender = Actor(vm, 0)
+        current = (Change("cpu0.current", None, sender),)
+        switch = add(Kind.SWITCH, target=sender, of=HF_MAILBOX_RECEIVE, result=16 << 32, changes=current)
+        cleared = (Change(f"vm{vm}.mailbox.state", "READ", "EMPTY"),) if number >= vms else ()
+        add(Kind.HYPERCALL, sender, "cpu", of=HF_MAILBOX_CLEAR, args=(0, 0, 0), changes=cleared)
+        add(Kind.RETURN, target=sender, of=HF_MAILBOX_CLEAR, args=(0, 0, 0), result=0)
+        send = add(Kind.HYPERCALL, sender, "cpu", to=switch, of=HF_MAILBOX_SEND, args=(to, 4096, 0))
         full = (Change(f"vm{to}.mailbox.state", "EMPTY", "READ"),)
-        add(
-            actor=f"vm{sender}.vcpu0",
-            kind=Kind.DELIVER,
-            target=f"vm{to}",
-            message=b"sixteen letters!" * 256,
-            changes=full,
-        )
-        add(actor="hypervisor", kind=Kind.WAKE, target=f"vm{to}.vcpu0")
+        add(Kind.DELIVER, sender, target=Actor(to), message=b"sixteen letters!" * 256, changes=full)
+        add(Kind.WAKE, role="message", target=Actor(to, 0))
+        add(Kind.RETURN, to=send, target=sender, of=HF_MAILBOX_SEND, args=(to, 4096, 0), result=0)
     return Run(tuple(events), "", Outcome("budget", "The guests used up their budget.", 3), lines, f"{vms} VMs")

@@ -361,13 +361,12 @@ class Recorder:
 
     def _left(self, serving: _Serving, vcpu: Vcpu) -> None:
         """The vCPU that trapped is switched out, with the result of its call if it has one."""
-        last = serving.event
-        if serving.returning is not None:
-            last = serving.returning
-            last.result = vcpu.regs[0]
+        last, returning = serving.current, serving.returning
+        if returning is not None:
+            returning.result = vcpu.regs[0]
             self.pending.pop(actor_of(vcpu), None)
-        elif serving.interleaved:
-            last = serving.current
+            if not serving.interleaved:
+                last = returning
         last.registers += self.delta(vcpu, vcpu.regs)
 
     def _resumed(self, switch: _Open, vcpu: Vcpu) -> None:
