@@ -16,7 +16,7 @@ from hfedu.hf.arch import REGISTER_NAMES
 from hfedu.run import words
 from hfedu.run.depth import TRAPS
 from hfedu.run.explorer import Scenario, counterexample, explore
-from hfedu.run.recording import Actor
+from hfedu.run.recording import Actor, Change
 from hfedu.view.answers import KEPT, all_answers, answer, listing
 from hfedu.widgets.player import Player
 
@@ -97,9 +97,9 @@ def test_an_instruction_has_its_address_its_word_and_what_it_changed():
     assert [(i.pc, i.word) for i in found][:2] == [(0x4008_0000, 0xD281_0001), (0x4008_0004, 0xF100_1C22)]
     assert texts(found) == ["mov x1, #0x800", "subs x2, x1, #7", "msr vbar_el1, x1", "mov x0, #0xff01", "hvc #0"]
     x1, flags, vbar, x0, nothing = (item.changes for item in found)
-    assert x1 == (("x1", 0, 0x800),)
+    assert x1 == (Change("x1", 0, 0x800),)
     assert [(change.what, change.new) for change in flags] == [("x2", 0x7F9), ("pstate", 0x2000_03C5)]
-    assert vbar == (("VBAR_EL1", 0, 0x800),)
+    assert vbar == (Change("VBAR_EL1", 0, 0x800),)
     assert x0[0][::2] == ("x0", 0xFF01)
     assert nothing == ()
     assert "d2810001  mov x1, #0x800                           x1: 0x0 -> 0x800\n" in repr(found)
@@ -226,7 +226,7 @@ def test_the_steps_of_a_send_with_their_source_locks_and_changes():
     assert [step.kind for step in whole] == [
         "acquire", "release", "acquire", "deliver", "acquire", "wake", "release", "release",
     ]  # fmt: skip
-    assert {step.place.function for step in whole} == {"api_mailbox_send", "wake"}
+    assert {step.place.function for step in whole} == {"api_mailbox_send", "copy_message", "wake"}
     assert {step.place.file for step in whole} == {"hf/api.py"}
     assert all(step.place.text == source_line(step.place) for step in whole)
     assert [step.locks for step in whole[1:6]] == [
@@ -234,7 +234,7 @@ def test_the_steps_of_a_send_with_their_source_locks_and_changes():
     ]  # fmt: skip
     assert list(part) == list(whole[3:5])
     assert whole[3].changes == delivery.changes
-    assert str(whole[3]) == "puts the message into VM 1's mailbox"
+    assert str(whole[3]) == "copies the message into VM 1's mailbox"
 
 
 @pytest.mark.parametrize("schedule", ["every 1", "every 2", 1, 2])
