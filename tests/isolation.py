@@ -39,7 +39,7 @@ from hfedu.hf.addr import PAGE_SIZE, Pa
 from hfedu.hf.api import running
 from hfedu.hf.arch import PC
 from hfedu.hf.cpu import Cpu, Vcpu, VcpuState
-from hfedu.hf.handler import Trap
+from hfedu.hf.handler import Trap, call_number
 from hfedu.hf.mm import ADDRESS_MASK, ENTRIES, MAX_LEVEL_STAGE1, arch_mm_pte_is_table
 from hfedu.hf.platform import (
     HEAP_BEGIN,
@@ -52,7 +52,6 @@ from hfedu.hf.platform import (
 from hfedu.hf.spinlock import Steps
 from hfedu.hf.vm import MailboxState
 from hfedu.run.machine import Machine
-from hfedu.run.recording import call_number
 
 RAM_SIZE = 0x25_0000
 RAM_END = RAM_BASE + RAM_SIZE

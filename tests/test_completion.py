@@ -52,7 +52,7 @@ def test_boot_has_the_options_of_a_machine_with_a_notebooks_limits():
 def test_explore_has_the_options_of_the_explorer_and_the_choice_of_a_hypervisor():
     made = keywords(machine.Machine.__init__)
     here, there = keywords(hfedu.explore), keywords(explorer.explore)
-    chosen = {name: made[name] for name in ("profile", "fixes")}
+    chosen = {name: made[name] for name in ("profile", "fixes", "changes")}
     assert {name: here.get(name) for name in there | chosen} == there | chosen
     assert here.keys() == there.keys() | chosen.keys()
 

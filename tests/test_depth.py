@@ -16,7 +16,7 @@ from hfedu.hf.arch import REGISTER_NAMES
 from hfedu.run import words
 from hfedu.run.depth import TRAPS
 from hfedu.run.explorer import Scenario, counterexample, explore
-from hfedu.run.recording import Actor
+from hfedu.run.recording import Actor, Change
 from hfedu.view.answers import KEPT, all_answers, answer, listing
 from hfedu.widgets.player import Player
 
@@ -82,7 +82,7 @@ def test_every_instruction_of_real_guests_is_found_and_leads_to_the_recorded_tra
         x = dict.fromkeys(REGISTER_NAMES, 0) | {
             name.rpartition(".")[2]: value
             for name, value in run.at(event.seq - 1).items()
-            if name.startswith(event.actor) and name.rpartition(".")[2] in REGISTER_NAMES
+            if name.startswith(f"{event.actor.name}.") and name.rpartition(".")[2] in REGISTER_NAMES
         }
         for registers in changed(found):
             x.update(registers)
@@ -97,9 +97,9 @@ def test_an_instruction_has_its_address_its_word_and_what_it_changed():
     assert [(i.pc, i.word) for i in found][:2] == [(0x4008_0000, 0xD281_0001), (0x4008_0004, 0xF100_1C22)]
     assert texts(found) == ["mov x1, #0x800", "subs x2, x1, #7", "msr vbar_el1, x1", "mov x0, #0xff01", "hvc #0"]
     x1, flags, vbar, x0, nothing = (item.changes for item in found)
-    assert x1 == (("x1", 0, 0x800),)
+    assert x1 == (Change("x1", 0, 0x800),)
     assert [(change.what, change.new) for change in flags] == [("x2", 0x7F9), ("pstate", 0x2000_03C5)]
-    assert vbar == (("VBAR_EL1", 0, 0x800),)
+    assert vbar == (Change("VBAR_EL1", 0, 0x800),)
     assert x0[0][::2] == ("x0", 0xFF01)
     assert nothing == ()
     assert "d2810001  mov x1, #0x800                           x1: 0x0 -> 0x800\n" in repr(found)
@@ -226,7 +226,7 @@ def test_the_steps_of_a_send_with_their_source_locks_and_changes():
     assert [step.kind for step in whole] == [
         "acquire", "release", "acquire", "deliver", "acquire", "wake", "release", "release",
     ]  # fmt: skip
-    assert {step.place.function for step in whole} == {"api_mailbox_send", "wake"}
+    assert {step.place.function for step in whole} == {"api_mailbox_send", "copy_message", "wake"}
     assert {step.place.file for step in whole} == {"hf/api.py"}
     assert all(step.place.text == source_line(step.place) for step in whole)
     assert [step.locks for step in whole[1:6]] == [
@@ -234,7 +234,7 @@ def test_the_steps_of_a_send_with_their_source_locks_and_changes():
     ]  # fmt: skip
     assert list(part) == list(whole[3:5])
     assert whole[3].changes == delivery.changes
-    assert str(whole[3]) == "puts the message into VM 1's mailbox"
+    assert str(whole[3]) == "copies the message into VM 1's mailbox"
 
 
 @pytest.mark.parametrize("schedule", ["every 1", "every 2", 1, 2])
@@ -248,9 +248,11 @@ def test_on_two_cpus_every_step_belongs_to_one_event_and_every_change_to_one_ste
         for step in steps:
             parts[step.event].append(step)
     for seq, steps in parts.items():
-        if run.events[seq].kind is not Kind.HYPERCALL:
+        if run.events[seq].kind is Kind.RETURN:
+            assert list(run.steps(seq)) == list(run.steps(run.events[seq].cause))
+        elif run.events[seq].kind is not Kind.HYPERCALL:
             assert list(run.steps(seq)) == steps
-        if steps and run.events[seq].kind in (Kind.STEP, Kind.WAKE, Kind.DELIVER, Kind.SWITCH):
+        if steps and run.events[seq].kind in (Kind.STEP, Kind.WAKE, Kind.DELIVER, Kind.RETURN, Kind.SWITCH):
             assert sum((step.changes for step in steps), ()) == run.events[seq].changes
     assert any(steps for seq, steps in parts.items() if run.events[seq].kind is Kind.STEP)
 
@@ -427,15 +429,15 @@ def test_a_recording_made_by_hand_cannot_be_looked_into():
 def test_both_show_themselves():
     run = hfedu.Machine(RELAY).run()
     for look in (run.steps, run.instructions):
-        listing = look(17, 3) if look == run.instructions else look(17)
-        again = look(17, 3) if look == run.instructions else look(17)
+        listing = look(21, 3) if look == run.instructions else look(21)
+        again = look(21, 3) if look == run.instructions else look(21)
         assert repr(listing) == repr(again)
-        assert repr(listing).startswith("Event 17: VM 0 vCPU 0 calls HF_MAILBOX_SEND(VM 1, 5 bytes) = 0\n")
+        assert repr(listing).startswith("Event 21: VM 0 vCPU 0 calls HF_MAILBOX_SEND(VM 1, 5 bytes)\n")
         html = listing._repr_html_()
         assert html.count("<tr>") == len(listing) + 1
         for row in listing.rows:
             assert f">{row.code}</code>" in html
-    assert "hf/api.py:" in run.steps(17)._repr_html_()
+    assert "hf/api.py:" in run.steps(21)._repr_html_()
     assert "<table>" not in run.steps(0)._repr_html_()
 
 
@@ -481,13 +483,13 @@ def asked(player, message):
 def test_the_player_answers():
     run = hfedu.Machine(RELAY).run()
     player = Player(run)
-    steps = asked(player, {"ask": "steps", "seq": 17, "id": 1})
-    assert (steps["ask"], steps["seq"], steps["id"], steps["leftOut"]) == ("steps", 17, 1, 0)
-    assert [row["code"] for row in steps["rows"]] == [step.place.text for step in run.steps(17)]
+    steps = asked(player, {"ask": "steps", "seq": 21, "id": 1})
+    assert (steps["ask"], steps["seq"], steps["id"], steps["leftOut"]) == ("steps", 21, 1, 0)
+    assert [row["code"] for row in steps["rows"]] == [step.place.text for step in run.steps(21)]
     assert steps["rows"][0]["locks"] == "VM 0"
     changes = [change for row in steps["rows"] for change in row["changed"]]
     assert {"what": "VM 1 mailbox state", "old": "EMPTY", "now": "READ"} in changes
-    instructions = asked(player, {"ask": "instructions", "seq": 8, "id": "b"})
+    instructions = asked(player, {"ask": "instructions", "seq": 9, "id": "b"})
     assert instructions["rows"][-1]["code"] == "hvc #0"
     assert instructions["rows"][-1]["at"].startswith("0x")
     assert instructions["note"].startswith("VM 0 vCPU 0 executed 8 instructions")

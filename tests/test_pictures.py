@@ -16,6 +16,7 @@ import shown
 from conftest import first_is_quick
 from PIL import Image
 
+from hfedu.run.kinds import KINDS, Kind
 from hfedu.view import sequence as sequence_module
 from hfedu.view.scene import FONT_SIZES, Rect, Scene, Shape, Text, text_width
 from hfedu.view.sequence import CROWDED, sequence
@@ -143,7 +144,6 @@ def test_nothing_lies_over_anything_else_in_a_picture_of_a_run(name):
         ("BAND_OFFSET", 4, "is not apart from"),
         ("CROWDED_BAND", 4, "is not apart from"),
         ("CROWDED_COLUMN", 40, "lies over"),
-        ("ROW_BOOT", 5, "lies over"),
         ("HEAD_HEIGHT", 10, "lies over"),
         ("ROW_FOLD", 5, "lies over"),
         ("CPU_COLUMN", 3, "lies over"),
@@ -151,8 +151,17 @@ def test_nothing_lies_over_anything_else_in_a_picture_of_a_run(name):
 )
 def test_a_layout_with_too_little_room_is_noticed(what, value, says, monkeypatch):
     monkeypatch.setattr(sequence_module, what, value)
-    pictures = [sequence(run(), limit=30) for run in RUNS.values()]
-    assert any(says in fault for scene in pictures for fault in faults(scene))
+    assert any(says in fault for fault in faults_of_runs())
+
+
+@pytest.mark.parametrize(("kind", "height"), [(Kind.BOOT, 5), (Kind.HYPERCALL, 8), (Kind.RETURN, 8), (Kind.WAKE, 8)])
+def test_a_row_of_too_little_height_is_noticed(kind, height, monkeypatch):
+    monkeypatch.setitem(KINDS, kind, KINDS[kind]._replace(height=height))
+    assert any("lies over" in fault for fault in faults_of_runs())
+
+
+def faults_of_runs() -> list[str]:
+    return [fault for run in RUNS.values() for fault in faults(sequence(run(), limit=30))]
 
 
 def read(picture: bytes) -> np.ndarray:

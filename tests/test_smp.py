@@ -73,7 +73,7 @@ def test_the_state_folded_from_a_recording_is_the_state_of_the_machine():
 def test_the_primary_runs_its_vcpu_n_on_cpu_n():
     run = boot("every 1")
     started = next(event for event in run.events if event.cpu == 1)
-    assert (started.kind, started.target) == (Kind.SWITCH, "vm0.vcpu1")
+    assert (started.kind, started.target) == (Kind.SWITCH, Actor(0, 1))
     assert run.events[started.cause].function == PsciCall.CPU_ON
     assert "Starting up cpu 1" in run.uart
 

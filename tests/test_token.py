@@ -130,7 +130,7 @@ def test_the_first_event_is_named_alone_in_a_short_run():
     text = hfedu.boot(RamDisk(primary)).token()
     assert_same(hfedu.boot(RamDisk(primary)), hfedu.replay(text, RamDisk(primary)))
     first = 4
-    with pytest.raises(Mistake, match=r"the first event that differs is event 3 of the token's 7\."):
+    with pytest.raises(Mistake, match=r"the first event that differs is event 3 of the token's 9\."):
         hfedu.replay(text, RamDisk(primary))
 
 

@@ -408,7 +408,15 @@ def test_any_other_event_is_explained_by_what_led_to_it():
     for event in run.events:
         assert_true_of(run, run.why(event), event.seq, served(run, event))
     woken = next(event for event in run.events if event.kind is Kind.WAKE)
-    assert [link.seq for link in run.why(woken)][:3] == [*(cause.seq for cause in woken.causes), woken.cause - 1]
+    delivery, began = (cause.seq for cause in woken.causes)
+    sent = run.events[delivery].cause
+    assert [link.seq for link in run.why(woken)] == [delivery, began, sent, run.events[began].cause]
+    assert [link.sentence.partition(":")[0] for link in run.why(woken)] == [
+        f"It is about the message of event {delivery}",
+        f"It ends the wait that began at event {began}",
+        f"Event {delivery} is part of event {sent}",
+        f"Event {began} has its CPU since event {run.events[began].cause}",
+    ]
 
 
 def test_the_interface_before_the_commit_has_chains_too():

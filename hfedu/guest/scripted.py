@@ -136,10 +136,10 @@ def hypercall(row: call.Call) -> Callable[..., Action]:
 
 def of_table(number: int, *args: int) -> Action:
     """A call of the table of 2018."""
-    return hypercall(TABLE[number])(*args)
+    return TABLE[number](*args)
 
 
-TABLE = call.by_number(call.CALLS)
+TABLE = {row.number: hypercall(row) for row in call.CALLS}
 
 
 def vm_count() -> Action:

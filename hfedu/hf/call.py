@@ -6,6 +6,8 @@ said, what `guest.h` and the scripts' helpers are made of: all of that follows f
 
 from collections.abc import Iterable
 from enum import Enum, IntEnum
+from functools import cache
+from operator import and_
 from typing import NamedTuple
 
 HF_PRIMARY_VM_ID = 0
@@ -58,7 +60,7 @@ class Call(NamedTuple):
     @property
     def api(self) -> str:
         """The function that serves it. Example: HF_MAILBOX_SEND -> "api_mailbox_send"."""
-        return f"api_{self.name.removeprefix('HF_').lower()}"
+        return server(self.name)
 
     @property
     def waits(self) -> bool:
@@ -67,7 +69,19 @@ class Call(NamedTuple):
 
     def decode(self, x1: int, x2: int, x3: int) -> list[int]:
         """The arguments that the call has, each of its width."""
-        return [value & WIDTHS.get(name, MASK64) for name, value in zip(self.args, (x1, x2, x3), strict=False)]
+        return list(map(and_, masks(self.args), (x1, x2, x3))) if self.args else []
+
+
+@cache
+def server(name: str) -> str:
+    """The function that serves the call of this name."""
+    return f"api_{name.removeprefix('HF_').lower()}"
+
+
+@cache
+def masks(args: tuple[str, ...]) -> tuple[int, ...]:
+    """What is kept of each of these arguments."""
+    return tuple(WIDTHS.get(name, MASK64) for name in args)
 
 
 def by_number(rows: Iterable[Call]) -> dict[int, Call]:

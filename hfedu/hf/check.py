@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 from hfedu.hf.call import ERROR
 
 Value = int | str | None
+KEPT = frozenset((int, str, type(None)))
+"""The types of values that a check keeps as they are."""
 
 
 class Check(NamedTuple):
@@ -81,5 +83,6 @@ class Checks:
 
     @staticmethod
     def _check(passed: bool, condition: str, on: Any, values: dict[str, Any]) -> Check:
-        found = tuple((name, plain(value)) for name, value in values.items())
-        return Check(condition, on.name if isinstance(on.name, str) else on.name.decode("latin-1"), found, bool(passed))
+        found = [(name, value if type(value) in KEPT else plain(value)) for name, value in values.items()]
+        about = on.name if isinstance(on.name, str) else on.name.decode("latin-1")
+        return Check(condition, about, tuple(found), bool(passed))

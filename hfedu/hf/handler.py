@@ -5,6 +5,7 @@ another vCPU is to run, saves the registers of the old one and restores those of
 come after the API has released every lock.
 """
 
+from types import GeneratorType
 from typing import Any, ClassVar, NamedTuple
 
 from hfedu.hf import arch
@@ -103,9 +104,9 @@ class Handler(Api, Psci):
         if not allowed:
             return allowed, None
         answer: Any = getattr(self, row.api)(cpu, *row.decode(arg1, arg2, arg3))
-        if not isinstance(answer, int | tuple):
+        if isinstance(answer, GeneratorType):
             answer = yield from answer
-        return (answer, None) if isinstance(answer, int) else answer
+        return answer if isinstance(answer, tuple) else (answer, None)
 
     @hook
     def may_call(self, row: Call, cpu: Cpu) -> bool | Refused:

@@ -168,6 +168,16 @@ class Machine:
         self.cores = [self.core_type(self, cpu, Timer(timer) if timer else None) for cpu in self.hypervisor.cpus[:cpus]]
         self.cpu: Cpu = self.hypervisor.cpus[0]
 
+    def __repr__(self) -> str:
+        count = len(self.cores)
+        so_far = "not booted"
+        if self.booted and self.recorder is None:
+            so_far = f"after {self.budget.trapped:,} traps"
+        elif self.booted and self.recorder is not None:
+            so_far = f"after {self.recorder.count:,} events"
+        ended = f", {self.outcome.kind}" if self.outcome is not None else ""
+        return f'<Machine "{self.title}": {count} CPU{"s" if count > 1 else ""}, {so_far}{ended}>'
+
     @property
     def uart(self) -> bytes:
         """The serial line so far, CR removed."""

@@ -128,6 +128,17 @@ class RamDisk:
         content = self.image[found.begin : found.begin + found.size] if found is not None else b""
         return self.compiled.get(name, content)
 
+    def __repr__(self) -> str:
+        others = {"initrd.img", "vms.txt", "TRAILER!!!"}
+        names = [name for name in cpio_names(self.image) if name not in others]
+        kernels = [f"{ascii(name)[1:-1]} ({self._kind(name)})" for name in names[:MAX_VMS]]
+        more = [f"{len(names) - MAX_VMS} more"] if len(names) > MAX_VMS else []
+        return f"<RamDisk: {', '.join([*kernels, *more, f'{len(self.image):,} bytes'])}>"
+
+    def _kind(self, name: str) -> str:
+        """What a kernel is, in a word or two."""
+        return "script" if name in self.scripts else "compiled" if name in self.compiled else "machine code"
+
     def check_loaded(self, log: str) -> None:
         """`RamDiskError` if the hypervisor's log says that it skipped a VM, and the RAM disk was built here.
 

@@ -8,7 +8,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from operator import attrgetter
+from sys import intern
 from typing import Any
 
 from hfedu.hf import arch
@@ -31,19 +33,27 @@ WATCHED_CPU = frozenset(("current", "is_on"))
 TRAP_KINDS = {arch.EC_HVC: Kind.HYPERCALL, arch.EC_SMC: Kind.SMC, arch.EC_WFI_WFE: Kind.WFI}
 """Which event a trap is, by the class of its exception; any other is an IRQ or a FAULT."""
 
+PLAIN = (int, str, bytes, float)
+"""The types of values that a recording keeps as they are."""
 Sink = Callable[[str, Any, Any], None]
 """Is told of a change: path, value before, value after."""
 
 
+named = cache(Actor)
+"""Actors, each made once: a recording names few, often."""
+
+
 def actor_of(vcpu: Vcpu) -> Actor:
     """A vCPU as recordings name it."""
-    return Actor(vcpu.vm.id, vcpu.index)
+    return named(vcpu.vm.id, vcpu.index)
 
 
 def readable(value: Any) -> Any:
     """A value as recordings keep it, deep: enum members become their names, vCPUs and VMs become actors."""
     if isinstance(value, Enum):
         return value._name_
+    if value is None or isinstance(value, PLAIN):
+        return value
     if isinstance(value, Vcpu):
         return actor_of(value)
     if isinstance(value, Vm):
@@ -54,8 +64,6 @@ def readable(value: Any) -> Any:
         return tuple(map(readable, value))
     if isinstance(value, set | frozenset):
         return frozenset(map(readable, value))
-    if value is None or isinstance(value, int | str | bytes | float):
-        return value
     return bytes(value) if isinstance(value, bytearray) else str(getattr(value, "name", None) or repr(value))
 
 
@@ -163,6 +171,9 @@ class Recorder:
         made a vCPU ready, ("waits", path) made it wait, ("message", vm) delivered to a VM."""
         self.pending: dict[Actor, tuple[int, Call | None]] = {}
         self.count = 0
+        self.checks: dict[Check, Check] = {}
+        """The checks so far: calls look at the same again and again, and each is kept once."""
+        self.printed = 0
 
     def changed(self, what: str, old: Any, new: Any) -> None:
         """A watched value is about to change."""
@@ -172,7 +183,7 @@ class Recorder:
         if field == "x0":
             self._result_changed(what, new)
             return
-        self.current.changes += (Change(what, old, new),)
+        self.current.changes += (Change(intern(what), old, new),)
         if field == "is_on":
             self.last["on", owner] = self.current.seq
         elif field == "state" and new == "READY":
@@ -196,7 +207,7 @@ class Recorder:
     def checked(self, check: Check) -> None:
         """A condition was looked at."""
         if self.current is not None:
-            self.current.checks += (check,)
+            self.current.checks += (self.checks.setdefault(check, check),)
 
     def open(self, kind: Kind, actor: Actor | None, *causes: Cause, cpu: int = 0, **fields: Any) -> _Open:
         """Begin an event; what changes from now on belongs to it. It ends with the trap that its CPU serves."""
@@ -208,9 +219,14 @@ class Recorder:
 
     def look(self) -> None:
         """Note what has become of the fields of a hypervisor of one's own, and of the serial line."""
-        if self.current is not None:
+        if self.current is None:
+            return
+        if self.own.known:
             self.current.changes += self.own.changes()
-            self.current.uart = self.uart_length()
+        printed = self.uart_length()
+        if printed != self.printed:
+            self.printed = printed
+        self.current.uart = self.printed  # one number for all events that print nothing
 
     def delivered(self, serving: _Serving) -> None:
         """The delivery that was announced has been done: keep its message."""
@@ -361,13 +377,12 @@ class Recorder:
 
     def _left(self, serving: _Serving, vcpu: Vcpu) -> None:
         """The vCPU that trapped is switched out, with the result of its call if it has one."""
-        last = serving.event
-        if serving.returning is not None:
-            last = serving.returning
-            last.result = vcpu.regs[0]
+        last, returning = serving.current, serving.returning
+        if returning is not None:
+            returning.result = vcpu.regs[0]
             self.pending.pop(actor_of(vcpu), None)
-        elif serving.interleaved:
-            last = serving.current
+            if not serving.interleaved:
+                last = returning
         last.registers += self.delta(vcpu, vcpu.regs)
 
     def _resumed(self, switch: _Open, vcpu: Vcpu) -> None:

@@ -160,27 +160,27 @@ def asks_why(recording: Recording, event: Event) -> bool:
 
 
 LED = {
-    "call": "It is part of event {}: {}.",
-    "cpu": "The CPU came with event {}: {}.",
-    "ready": "It was made ready by event {}: {}.",
-    "waits": "It ends the wait that began at event {}: {}.",
-    "message": "The bytes came with event {}: {}.",
-    "before": "It follows event {}: {}.",
+    "call": "{} is part of event {}: {}.",
+    "cpu": "{} has its CPU since event {}: {}.",
+    "ready": "{} runs a vCPU that was made ready by event {}: {}.",
+    "waits": "{} ends the wait that began at event {}: {}.",
+    "message": "{} is about the message of event {}: {}.",
+    "before": "{} follows event {}: {}.",
 }
-"""How an event led to another, by the role of the cause: its number, and what it was."""
+"""How an event led to another, by the role of the cause: the event that it led to, its number, and what it was."""
 
 
 def led_to(past: Past, event: Event) -> Links:
-    """The events that led to this one, the nearest first."""
+    """The events that led to this one: its own causes, the nearest first, then their causes, and so on."""
     links: Links = []
-    waiting = list(event.causes)
+    waiting = [("It", cause) for cause in event.causes]
     while waiting and len(links) < CAUSES:
-        seq, role = waiting.pop(0)
+        led, (seq, role) = waiting.pop(0)
+        if seq in [link.seq for link in links]:
+            continue
         cause = past.events[seq]
-        if seq not in [link.seq for link in links]:
-            links.append(Link(LED[role].format(seq, words.sentence(cause).rstrip(".")), seq))
-        if not waiting:
-            waiting = list(cause.causes)
+        links.append(Link(LED[role].format(led, seq, words.sentence(cause).rstrip(".")), seq))
+        waiting += [(f"Event {seq}", further) for further in cause.causes]
     return links or [Link("It is the first event: somebody switched the machine on.")]
 
 

@@ -92,7 +92,7 @@ test("two CPUs: who runs where", () => {
 
 test("who waits for a message, and why somebody does not run", () => {
   const recording = new Recording(load("relay").data);
-  recording.seek(16);
+  recording.seek(20);
   const waiters = waitersOf(recording.state, "vm2");
   assert.deepEqual(waiters, ["vm2.vcpu0"]);
   assert.equal(whyNot("vm2.vcpu0", "BLOCKED_INTERRUPT", waiters), "waits for a message: a send to VM 2 wakes it");
