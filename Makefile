@@ -72,7 +72,7 @@ help:
 	@echo 'make unit     all tests without a browser, and the size of each room'
 	@echo 'make course   the lessons, tested like code'
 	@echo 'make browser  the tests in JupyterLab and Chromium'
-	@echo 'make player   build assets/player.js from assets/player (needs Node.js)'
+	@echo 'make player   format assets/player, and build assets/player.js from it'
 	@echo 'make refresh  write again what is stored: the outputs of the lessons, the pictures that tests compare'
 	@echo 'make clean    remove .venv and what tests left'
 	@echo 'One test:     .venv/bin/pytest tests/test_ramdisk.py -k size'
