@@ -1,12 +1,16 @@
 """Lesson 13: the sources that the notebook gives to change are those that its exercises are about."""
 
+import re
+
 import nbformat
 import pytest
 
 import hfedu
+from hfedu import Kind
 from hfedu.course import notebooks
 from hfedu.course.exercises import check
-from hfedu.course.lessons.lesson13 import BROKEN, METER, SUMS, conversation
+from hfedu.course.lessons.lesson13 import BROKEN, CLEARING, ECHO, METER, PREDICTIONS, SUMS, conversation
+from hfedu.course.predictions import judge
 from hfedu.guest.toolchain import compile_c
 
 
@@ -81,3 +85,27 @@ def test_the_first_message_of_the_compiler_is_the_sentence():
     assert verdict.state == "wrong"
     assert verdict.sentence.startswith("The C program does not compile, line 1: ")
     assert hfedu.hint("13-primary", 1)
+
+
+def test_registers_after_a_call_are_shown_where_it_returns():
+    prediction = next(prediction for prediction in PREDICTIONS if prediction.id == "13-registers")
+    run, marks = judge(prediction, ["0", "7"])
+    assert [run.events[mark.event].kind for mark in marks] == [Kind.RETURN] * 2
+    assert [run.at(marks[0].event)[f"vm1.vcpu0.{name}"] for name in ("x9", "x19")] == [0, 7]
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer"),
+    [
+        ("13-repair", BROKEN),
+        ("13-echo", ECHO.replace(CLEARING, "")),
+        ("13-echo", ECHO.replace("and  x1, x19, #0xffff", "mov  x1, #3")),
+    ],
+    ids=["configure", "a send to it", "its own send"],
+)
+def test_a_refusal_is_named_by_the_event_that_returns_it(exercise, answer):
+    verdict = check(exercise, answer)
+    number = int(re.search(r"event (\d+)", verdict.sentence)[1])
+    event = verdict.run.events[number]
+    assert (event.kind, event.result) == (Kind.RETURN, 2**64 - 1)
+    assert event.refused is not None

@@ -1,6 +1,7 @@
 """Lesson 14: the check of the router reaches what it claims to, and a failing run is as short as it says."""
 
 import random
+import re
 
 import nbformat
 import pytest
@@ -14,6 +15,7 @@ from hfedu.course.lessons.lesson14 import (
     HOSTILE,
     IN_C,
     POLICY,
+    PREDICTIONS,
     TIMERS,
     TIMERS_IN_C,
     Neighbours,
@@ -28,6 +30,7 @@ from hfedu.course.lessons.lesson14 import (
     solve_route,
     writer,
 )
+from hfedu.course.predictions import judge
 
 
 def router():
@@ -125,6 +128,9 @@ def test_the_sentence_says_why_a_send_was_refused(frame, turns, why):
     flaw = Trial(silent, beside, turns + (1, 2) * 9, 50).flaw()
     assert flaw is not None
     assert f"was refused ({why})" in flaw.sentence
+    run = Trial(silent, beside, turns + (1, 2) * 9, 50).run()
+    refused = run.events[int(re.search(r"in event (\d+) your router's send was refused", flaw.sentence)[1])]
+    assert (refused.kind, refused.result) == (Kind.RETURN, 2**64 - 1)
 
 
 def raiser():
@@ -141,3 +147,19 @@ def test_what_a_client_makes_the_router_raise_is_a_failing_run():
     raised = next(flaw for flaw in flaws if flaw and "raised" in flaw.sentence)
     assert "sent an empty message" in raised.sentence
     assert "IndexError: index out of range. A client has stopped it." in raised.sentence
+
+
+def test_predictions_stand_where_it_shows():
+    kinds = {}
+    for prediction in PREDICTIONS:
+        run, marks = judge(prediction, [question.options[0] for question in prediction.questions])
+        kinds[prediction.id] = [run.events[mark.event].kind for mark in marks]
+        actual = [mark.actual for mark in marks]
+        assert (
+            actual
+            == {
+                "14-past-the-router": ["yes", "VM 3"],
+                "14-insist": ["it returns WAKE_UP", "it never returns"],
+            }[prediction.id]
+        )
+    assert kinds == {"14-past-the-router": [Kind.DELIVER, Kind.SWITCH], "14-insist": [Kind.SWITCH, Kind.END]}

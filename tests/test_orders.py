@@ -9,6 +9,7 @@ from test_explorer import RACE, SENDERS, SLEEP, broken_guest, ready, run_vm_1, s
 
 import hfedu
 from hfedu import Kind, Scenario
+from hfedu.course.predictions import judge, predictions
 from hfedu.run import words
 from hfedu.run.invariants import Invariant
 from hfedu.run.stepper import Stepper
@@ -321,3 +322,17 @@ def test_the_form_without_a_kernel_is_a_picture_and_stable_text(race):
 def test_one_cpu_is_nothing_to_schedule():
     with pytest.raises(hfedu.Mistake, match="there is nothing to schedule on 1 CPUs: give it 2 or more"):
         hfedu.you_schedule(RACE, cpus=1)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "actual", "kinds"),
+    [
+        ("10-two-senders", ["0", "-1", "“two”"], [Kind.RETURN, Kind.RETURN, Kind.DELIVER]),
+        ("11-race", ["0", "VM 1 runs on CPU 1", "2"], [Kind.RETURN, Kind.SWITCH, Kind.SWITCH]),
+    ],
+)
+def test_predictions_stand_where_it_shows(prediction, actual, kinds):
+    found = predictions()[prediction]
+    run, marks = judge(found, [question.options[0] for question in found.questions])
+    assert [mark.actual for mark in marks] == actual
+    assert [run.events[mark.event].kind for mark in marks] == kinds
