@@ -51,9 +51,11 @@ class Refused(int):
 
 def plain(value: Any) -> Value:
     """A value as a check keeps it: numbers as they are, states by their names, whatever else by what it is called."""
+    if type(value) in KEPT:
+        return value  # type: ignore[no-any-return]
     if isinstance(value, Enum):
         return value._name_
-    if value is None or isinstance(value, int | str):
+    if isinstance(value, int | str):
         return value
     return str(getattr(value, "name", type(value).__name__))
 
@@ -83,6 +85,6 @@ class Checks:
 
     @staticmethod
     def _check(passed: bool, condition: str, on: Any, values: dict[str, Any]) -> Check:
-        found = [(name, value if type(value) in KEPT else plain(value)) for name, value in values.items()]
+        found = tuple(zip(values, map(plain, values.values()), strict=True))
         about = on.name if isinstance(on.name, str) else on.name.decode("latin-1")
-        return Check(condition, about, tuple(found), bool(passed))
+        return Check(condition, about, found, bool(passed))

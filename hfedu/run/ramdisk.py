@@ -129,7 +129,7 @@ class RamDisk:
         return self.compiled.get(name, content)
 
     def __repr__(self) -> str:
-        others = {"initrd.img", "vms.txt", "TRAILER!!!"}
+        others = {"initrd.img", "vms.txt", "TRAILER!!!", ""}
         names = [name for name in cpio_names(self.image) if name not in others]
         kernels = [f"{ascii(name)[1:-1]} ({self._kind(name)})" for name in names[:MAX_VMS]]
         more = [f"{len(names) - MAX_VMS} more"] if len(names) > MAX_VMS else []

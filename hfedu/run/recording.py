@@ -317,8 +317,8 @@ class Recording:
         """The call that a RETURN ends, or that an effect is part of; a call is its own. None if it is of none."""
         found: Event | None = self.event(event)
         while found is not None and found.kind not in CALLS:
-            part = found.kind in FOLLOWS and found.cause is not None
-            found = self.events[found.cause or 0] if part else None
+            part = found.kind in FOLLOWS and found.causes and found.causes[0].role != "before"
+            found = self.events[found.causes[0].seq] if part else None
         return found
 
     def __repr__(self) -> str:

@@ -92,11 +92,15 @@ def event_tables(recording: Recording, several_cpus: bool, rows: tuple[list[int]
     for event in recording.events:
         waits = asks_why(recording, event)
         key = event._replace(seq=0, causes=(), checks=(), registers=(), uart=0), waits
-        numbers = None if event.kind is Kind.LOAD else known.get(key)
+        is_key, numbers = event.kind is not Kind.LOAD, None  # loading changes a whole page table: no key
+        try:
+            numbers = known.get(key) if is_key else None
+        except TypeError:
+            is_key = False  # nor is a dictionary, which a hypervisor of one's own may keep
         if numbers is None:
             fact, change = fact_of(event, several_cpus, waits), change_of(event, paths)
             numbers = facts.number(tuple(fact.values()), fact), changes.number(repr(change), change)
-            if event.kind is not Kind.LOAD:  # which changes a whole page table: no key
+            if is_key:
                 known[key] = numbers
         columns["fact"].append(numbers[0])
         columns["change"].append(numbers[1])

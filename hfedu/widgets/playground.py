@@ -132,7 +132,8 @@ class Playground(ipywidgets.VBox):
         self.player.show(recording)
         told = [event for event in recording.events[before:] if event.kind in (Kind.HYPERCALL, Kind.WFI, Kind.RETURN)]
         reasons = (str(why(recording, event)) if words.failed(event) else "" for event in told)
-        self._show(" ".join(f"{words.sentence(event)}. {reason}" for event, reason in zip(told, reasons, strict=True)))
+        said = (f"{words.sentence(event)}. {reason}".strip() for event, reason in zip(told, reasons, strict=True))
+        self._show(" ".join(said))
 
     def restart(self) -> None:
         """Begin again with a fresh machine."""
