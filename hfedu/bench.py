@@ -26,7 +26,7 @@ from hfedu.run.explorer import Exploration, explore, replayer
 from hfedu.run.ramdisk import RamDisk
 from hfedu.view.sequence import sequence
 
-TRAPS = 6_000
+TRAPS_MEASURED = 6_000
 COUNT_VMS = struct.pack("<3I", 0xD29F_E020, 0xD400_0002, 0x17FF_FFFE)
 """A guest that asks for ever how many VMs there are: mov x0, #HF_VM_GET_COUNT; hvc #0; b .-8."""
 
@@ -50,7 +50,7 @@ def seconds(action: Callable[[], object], times: int = 7) -> float:
     return statistics.median(samples)
 
 
-def trap(ramdisk: RamDisk, append: str = "", traps: int = TRAPS, record: bool = False) -> float:
+def trap(ramdisk: RamDisk, append: str = "", traps: int = TRAPS_MEASURED, record: bool = False) -> float:
     """Seconds of CPU per trap of a run of so many, its beginning not counted."""
     machine = Machine(ramdisk, append, "64M", max_traps=traps, record=record)
     for _ in range(20):
@@ -85,16 +85,16 @@ def costs() -> dict[str, float]:
     pingpong = RamDisk(asset("pingpong_primary.bin"), [asset("echo.bin")])  # 10 events every 6 traps
     count, script, few, many = RamDisk(COUNT_VMS), RamDisk(ask_for_ever), echoes(2), echoes(15)
     measures: dict[str, Callable[[], float]] = {
-        "bare": lambda: bare_hypercalls(TRAPS) / TRAPS,
-        "roundtrip": lambda: trap(pingpong, str(TRAPS)),
-        "recorded_roundtrip": lambda: trap(pingpong, str(TRAPS), record=True),
+        "bare": lambda: bare_hypercalls(TRAPS_MEASURED) / TRAPS_MEASURED,
+        "roundtrip": lambda: trap(pingpong, str(TRAPS_MEASURED)),
+        "recorded_roundtrip": lambda: trap(pingpong, str(TRAPS_MEASURED), record=True),
         "hypercall": lambda: trap(count),
         "recorded_hypercall": lambda: trap(count, record=True),
         "scripted_hypercall": lambda: trap(script),
         "2_vms": lambda: trap(few),
         "15_vms": lambda: trap(many),
-        "1e3_events": lambda: trap(pingpong, str(TRAPS), 600, record=True),
-        "1e5_events": lambda: trap(pingpong, str(TRAPS), 60_000, record=True),
+        "1e3_events": lambda: trap(pingpong, str(TRAPS_MEASURED), 600, record=True),
+        "1e5_events": lambda: trap(pingpong, str(TRAPS_MEASURED), 60_000, record=True),
     }
     with mock.patch.object(platform, "HEAP_PAGES", 109):  # the real pool ends when five VMs have their tables
         rounds = [{name: measure() for name, measure in measures.items()} for _ in range(4)]

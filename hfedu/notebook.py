@@ -17,10 +17,10 @@ from hfedu.run.recording import Recording
 from hfedu.run.replay import Scenario
 from hfedu.run.schedule import DEFAULT, Schedule
 from hfedu.view import depth, exploration, page, pagetable, paint, states
-from hfedu.view.compare import compare
+from hfedu.view.compare import compare_orders
 from hfedu.view.lines import source_of
 from hfedu.view.player import EVENTS_AT_MOST
-from hfedu.view.runs import compare as compare_runs
+from hfedu.view.runs import compare_runs as compare_runs
 from hfedu.view.sequence import MAX_ROWS, sequence
 from hfedu.view.text import mermaid, transcript
 from hfedu.view.theme import THEMES
@@ -47,7 +47,7 @@ class Run(Recording):
     registers = states.registers
     stage2 = pagetable.stage2_map
     walk = pagetable.walk
-    steps = depth.steps
+    steps = depth.atomic_steps
     instructions = depth.instructions
     source = source_of
     to_html = page.to_html
@@ -168,12 +168,12 @@ class Exploration(explorer.Exploration):
         """That run beside the nearest order of the same steps that keeps the invariant, the first difference named."""
         from hfedu.widgets.comparison import Comparing
 
-        return compare(Comparing, self, self.violation(i), Machine)
+        return compare_orders(Comparing, self, self.violation(i), Machine)
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
-        display({"text/html": exploration.table(self), "text/plain": repr(self)}, raw=True)
+        display({"text/html": exploration.findings_table(self), "text/plain": repr(self)}, raw=True)
         sentence = exploration.too_many(self)
         display(*([{"text/plain": sentence}] if sentence else [exploration.graph_scene(self)]), raw=bool(sentence))
 
@@ -198,9 +198,9 @@ def explore(
 
     The stop button ends it with what was found.
     """
-    from hfedu.widgets.progress import Progress
+    from hfedu.widgets.progress import ProgressLine
 
-    with Progress() as line:
+    with ProgressLine() as line:
         found = explorer.explore(
             scenario, invariants, cpus, preemptions, first=first, max_states=max_states, executor=executor,
             progress=progress or line, prune=prune, profile=profile, fixes=fixes, changes=changes, **options,

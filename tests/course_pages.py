@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hfedu.course.exercises import exercises
-from hfedu.course.notebooks import Lesson, lessons, source, text_of
+from hfedu.course.notebooks import Lesson, cell_text, lessons, source
 from hfedu.course.progress import PLACES, places
 from hfedu.errors import Mistake
 
@@ -111,7 +111,7 @@ def plan(title: str, introduction: str, sessions: tuple[Session, ...]) -> str:
 
 def minutes(lesson: Lesson) -> int:
     """How long a lesson says it takes. `Mistake` if it does not say."""
-    found = re.search(r"\*\*Time\.\*\*\s+(\d+)\s+minutes", text_of(lesson.path))
+    found = re.search(r"\*\*Time\.\*\*\s+(\d+)\s+minutes", cell_text(lesson.path))
     if found is None:
         raise Mistake(f"{lesson.path.name} does not say its time: write **Time.** 25 minutes, or what it is")
     return int(found[1])

@@ -9,7 +9,7 @@ from course_pages import terms
 
 from hfedu.course.exercises import exercises
 from hfedu.course.markdown import CODE
-from hfedu.course.notebooks import Lesson, lessons, source, text_of
+from hfedu.course.notebooks import Lesson, cell_text, lessons, source
 from hfedu.course.predictions import predictions
 
 WORDS = Path(__file__).with_name("words.txt")
@@ -76,7 +76,7 @@ def unexplained_terms(lesson: Lesson) -> list[str]:
 
 def plain(lesson: Lesson) -> str:
     """A lesson's text in one line, without code."""
-    return " ".join(CODE.sub("", text_of(lesson.path)).split())
+    return " ".join(CODE.sub("", cell_text(lesson.path)).split())
 
 
 def in_italics(form: str, lesson: Lesson) -> bool:

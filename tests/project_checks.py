@@ -8,7 +8,7 @@ import course_pages
 import course_prose
 
 from hfedu.course.markdown import broken_links, wordless_pictures
-from hfedu.course.notebooks import Lesson, lessons, source, text_of
+from hfedu.course.notebooks import Lesson, cell_text, lessons, source
 
 
 def kinds(chosen: Sequence[Lesson]) -> list[tuple[str, Sequence[Callable[[], list[str]]]]]:
@@ -22,7 +22,7 @@ def kinds(chosen: Sequence[Lesson]) -> list[tuple[str, Sequence[Callable[[], lis
         ("links of other pages", [partial(broken_links, path) for path in pages]),
         ("words for their pictures", [partial(wordless_pictures, path) for path in pages]),
         ("terms", [partial(course_prose.unexplained_terms, lesson) for lesson in chosen]),
-        ("spelling", [partial(course_prose.misspelt, path.name, text_of(path)) for path in paths] + said),
+        ("spelling", [partial(course_prose.misspelt, path.name, cell_text(path)) for path in paths] + said),
     ]
 
 

@@ -11,11 +11,11 @@ from runs import relay
 
 import hfedu
 from hfedu.course import notebooks
-from hfedu.course.answers import answer_of, source_of
+from hfedu.course.answers import answer_of, shown_source
 from hfedu.course.exercises import Wrong, check, exercises, hint, solution
 from hfedu.course.lessons.lesson12 import SCENARIOS, SUSPECTS, breaks
 from hfedu.course.lessons.lesson14 import solve_policy
-from hfedu.course.predictions import judge, predict, predictions
+from hfedu.course.predictions import grade, predict, predictions
 from hfedu.course.shared.orders import SENDERS, steps
 from hfedu.course.shared.scenes import judge_all, result_of, run_result
 from hfedu.course.verify import bad_misconceptions, bad_solution
@@ -75,7 +75,7 @@ def test_unknown_ids_are_told_what_there_is():
 
 @pytest.mark.parametrize("prediction", predictions().values(), ids=lambda p: p.id)
 def test_the_truth_of_a_prediction_is_one_of_its_options(prediction):
-    run, marks = judge(prediction, [question.options[0] for question in prediction.questions])
+    run, marks = grade(prediction, [question.options[0] for question in prediction.questions])
     for mark in marks:
         assert mark.actual in mark.question.options
         assert 0 <= mark.event < len(run.events)
@@ -346,12 +346,12 @@ RELAY = hfedu.asset("relay.bin")
     ],
 )
 def test_a_value_is_shown_as_one_would_write_it(answer, shown):
-    assert source_of(answer) == f"answer = {shown}\n"
-    assert answer_of(source_of(answer)) == answer
+    assert shown_source(answer) == f"answer = {shown}\n"
+    assert answer_of(shown_source(answer)) == answer
 
 
 def test_a_function_is_shown_with_the_imports_that_it_needs():
-    assert source_of(solve_policy) == (
+    assert shown_source(solve_policy) == (
         "from hfedu.course.lessons.lesson14 import POLICY\n\ndef answer(sender, to):\n"
         "    return to in POLICY.get(sender, ())\n"
     )

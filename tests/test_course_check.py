@@ -15,10 +15,10 @@ import hfedu
 from hfedu import cli
 from hfedu.course import exercises as course_exercises
 from hfedu.course import markdown, verify
-from hfedu.course.answers import answer_of, source_of
+from hfedu.course.answers import answer_of, shown_source
 from hfedu.course.exercises import exercises, find, judge
 from hfedu.course.notebooks import Lesson, lessons
-from hfedu.course.verify import Check, backwards
+from hfedu.course.verify import CourseCheck, backwards
 
 SECONDS = 20
 """After so long a mutated answer counts as one that never ends."""
@@ -68,7 +68,7 @@ def state_of(exercise_id, source):
 @pytest.mark.parametrize("exercise_id", exercises())
 def test_a_mutated_solution_is_not_right(exercise_id):
     tried = 0
-    for source in mutations(source_of(find(exercise_id).solution)):
+    for source in mutations(shown_source(find(exercise_id).solution)):
         tried += 1
         if state_of(exercise_id, source) != "right":
             return
@@ -130,7 +130,7 @@ def test_the_memory_limit_is_kept(monkeypatch, capsys):
         check.peaks[notebook.name] = verify.MEMORY_LIMIT + 1
         return []
 
-    monkeypatch.setattr(Check, "run", run)
+    monkeypatch.setattr(CourseCheck, "run", run)
     assert run_check("--lesson", "07") == 1
     assert "07_clear_and_back_pressure.ipynb took 513 MiB, more than 512" in capsys.readouterr().out
 
@@ -164,7 +164,7 @@ def book(folder, *cells):
 @pytest.mark.slow
 def test_a_stored_output_that_is_not_what_the_cell_gives_fails(tmp_path):
     path = book(tmp_path, ("x = 1", None), ("x", "2"))
-    assert "05_book.ipynb:" in Check(lessons()).run(path)[0]
+    assert "05_book.ipynb:" in CourseCheck(lessons()).run(path)[0]
 
 
 def test_a_cell_of_nine_lines_is_too_long(tmp_path):
@@ -178,8 +178,8 @@ def test_a_cell_of_nine_lines_is_too_long(tmp_path):
 @pytest.mark.slow
 def test_a_cell_that_lives_on_hidden_state_fails_out_of_order_only(tmp_path):
     path = book(tmp_path, ("seen = []", None), ("seen.append(1)", None), ("len(seen)", "1"))
-    assert Check(lessons()).run(path) == []
-    assert "05_book.ipynb:" in Check(lessons()).run_out_of_order(path)[0]
+    assert CourseCheck(lessons()).run(path) == []
+    assert "05_book.ipynb:" in CourseCheck(lessons()).run_out_of_order(path)[0]
 
 
 @pytest.mark.parametrize(
@@ -316,7 +316,7 @@ def test_anybodys_folder_is_checked_without_what_only_the_project_has(folder, ca
 
 
 def test_one_lesson_of_a_folder_is_chosen_by_its_number(folder, monkeypatch, capsys):
-    monkeypatch.setattr(Check, "run", lambda check, notebook: check.peaks.update({notebook.name: 1}) or [])
+    monkeypatch.setattr(CourseCheck, "run", lambda check, notebook: check.peaks.update({notebook.name: 1}) or [])
     assert run_check(str(folder), "--lesson", "21") == 0
     assert "notebooks: 1 checked" in capsys.readouterr().out
     assert run_check(str(folder), "--lesson", "05") == 2
@@ -325,7 +325,7 @@ def test_one_lesson_of_a_folder_is_chosen_by_its_number(folder, monkeypatch, cap
 
 def test_a_cell_that_raises_fails_also_where_no_outputs_are_stored(tmp_path):
     path = book(tmp_path, ("x = 1", None), ("1 / 0", None))
-    assert "ZeroDivisionError" in Check(lessons()).run(path)[0]
+    assert "ZeroDivisionError" in CourseCheck(lessons()).run(path)[0]
 
 
 def test_a_notebook_without_code_or_of_an_older_format_is_checked(tmp_path):
@@ -337,8 +337,8 @@ def test_a_notebook_without_code_or_of_an_older_format_is_checked(tmp_path):
         del cell["id"]
     nbformat.write(old, tmp_path / "21_old.ipynb")
     for name in ("20_text.ipynb", "21_old.ipynb"):
-        assert Check(lessons()).run(tmp_path / name) == []
-        assert Check(lessons()).run_out_of_order(tmp_path / name) == []
+        assert CourseCheck(lessons()).run(tmp_path / name) == []
+        assert CourseCheck(lessons()).run_out_of_order(tmp_path / name) == []
 
 
 def test_a_link_that_leads_nowhere_fails_in_a_folder(folder, capsys):

@@ -17,7 +17,7 @@ from hfedu.run import words
 from hfedu.run.depth import TRAPS
 from hfedu.run.explorer import Scenario, counterexample, explore
 from hfedu.run.recording import Actor, Change
-from hfedu.view.answers import KEPT, all_answers, answer, listing
+from hfedu.view.answers import INSTRUCTIONS_KEPT, all_answers, answer, listing
 from hfedu.widgets.player import Player
 
 HVC, WFI, LOOP, POWER_OFF = 0xD400_0002, 0xD503_207F, 0x1400_0000, (0xD2B0_8000, 0xF280_0100, 0xD400_0002)
@@ -449,7 +449,7 @@ def test_a_file_holds_what_the_kernel_would_answer(make):
         for ask in ("steps", "instructions"):
             found = dict(kept["answers"][kept["of"][f"{ask} {event.seq}"]])
             found["rows"] = [kept["rows"][n] for n in found["rows"]]
-            limit = {"limit": KEPT} if ask == "instructions" else {}
+            limit = {"limit": INSTRUCTIONS_KEPT} if ask == "instructions" else {}
             expected = listing(getattr(run, ask)(event.seq, **limit))
             assert all(kept["sources"][file].items() >= lines.items() for file, lines in expected["sources"].items())
             assert found == {name: expected[name] for name in ("note", "guest", "leftOut", "rows")}

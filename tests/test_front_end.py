@@ -18,7 +18,7 @@ from hfedu.hf import mm
 from hfedu.hf.arch import REGISTER_NAMES
 from hfedu.run.recording import Stage2, register_changes
 from hfedu.run.words import text_of
-from hfedu.view.answers import KEPT, all_answers, answer, listing
+from hfedu.view.answers import INSTRUCTIONS_KEPT, all_answers, answer, listing
 from hfedu.view.pagetable import describe_descriptor
 from hfedu.view.player import folded_value, player_data
 
@@ -125,7 +125,7 @@ def answers(run):
     for event in run.events:
         steps = answer(run, "steps", event.seq)
         yield {"ask": "steps", "seq": event.seq, "vcpu": "", "answer": steps}
-        instructions = listing(run.instructions(event.seq, limit=KEPT))
+        instructions = listing(run.instructions(event.seq, limit=INSTRUCTIONS_KEPT))
         yield {"ask": "instructions", "seq": event.seq, "vcpu": "", "answer": instructions}
         why = answer(run, "why", event.seq, "vm1.vcpu0")
         yield {"ask": "why", "seq": event.seq, "vcpu": "vm1.vcpu0", "answer": why}

@@ -157,6 +157,45 @@ def test_tokens_of_scripts_are_code_only(source, count):
     assert sizes.script_tokens(source) == count
 
 
+SHOWN_IN_NOTEBOOKS = {"Exploration", "Machine", "boot", "explore", "replay"}
+"""What `hfedu.notebook` has under the same name as the room below it, because there it shows itself."""
+
+
+def top_level_names(path: Path) -> set[str]:
+    """The classes, functions and constants of a module, but for private ones and variables of types."""
+    found: set[str] = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            found.add(node.name)
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        found |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return {name for name in found if not name.startswith("_") and len(name) > 1}
+
+
+def test_no_two_rooms_have_a_name_for_two_things():
+    """Lessons are left out: what a lesson calls its own is seen by nobody else."""
+    homes: dict[str, list[str]] = {}
+    for path in MODULES:
+        if "lessons" not in path.parts and path.name != "__init__.py":
+            for name in top_level_names(path):
+                homes.setdefault(name, []).append(name_of(path))
+    twins = {name: found for name, found in homes.items() if len(found) > 1 and name not in SHOWN_IN_NOTEBOOKS}
+    assert not twins
+
+
+def test_nothing_slices_a_name_to_know_a_vcpu():
+    """Whom an event is about is an object: no code takes "vm12.vcpu0" apart."""
+    patterns = (
+        r'\.partition\("\."\)\[0\]\[2:',
+        r"\.actor\[|\.target\[",
+        r"actor\.(split|partition|startswith)",
+        r"\[2:-7\]",
+    )
+    for path in MODULES:
+        for pattern in patterns:
+            assert not re.search(pattern, path.read_text()), (name_of(path), pattern)
+
+
 def test_public_names_are_documented():
     import hfedu
 

@@ -10,7 +10,7 @@ from hfedu import Kind
 from hfedu.course import notebooks
 from hfedu.course.exercises import check
 from hfedu.course.lessons.lesson13 import BROKEN, CLEARING, ECHO, METER, PREDICTIONS, SUMS, conversation
-from hfedu.course.predictions import judge
+from hfedu.course.predictions import grade
 from hfedu.guest.toolchain import compile_c
 
 
@@ -89,7 +89,7 @@ def test_the_first_message_of_the_compiler_is_the_sentence():
 
 def test_registers_after_a_call_are_shown_where_it_returns():
     prediction = next(prediction for prediction in PREDICTIONS if prediction.id == "13-registers")
-    run, marks = judge(prediction, ["0", "7"])
+    run, marks = grade(prediction, ["0", "7"])
     assert [run.events[mark.event].kind for mark in marks] == [Kind.RETURN] * 2
     assert [run.at(marks[0].event)[f"vm1.vcpu0.{name}"] for name in ("x9", "x19")] == [0, 7]
 

@@ -30,7 +30,7 @@ from hfedu.course.lessons.lesson14 import (
     solve_route,
     writer,
 )
-from hfedu.course.predictions import judge
+from hfedu.course.predictions import grade
 
 
 def router():
@@ -152,7 +152,7 @@ def test_what_a_client_makes_the_router_raise_is_a_failing_run():
 def test_predictions_stand_where_it_shows():
     kinds = {}
     for prediction in PREDICTIONS:
-        run, marks = judge(prediction, [question.options[0] for question in prediction.questions])
+        run, marks = grade(prediction, [question.options[0] for question in prediction.questions])
         kinds[prediction.id] = [run.events[mark.event].kind for mark in marks]
         actual = [mark.actual for mark in marks]
         assert (

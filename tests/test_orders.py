@@ -9,7 +9,7 @@ from test_explorer import RACE, SENDERS, SLEEP, broken_guest, ready, run_vm_1, s
 
 import hfedu
 from hfedu import Kind, Scenario
-from hfedu.course.predictions import judge, predictions
+from hfedu.course.predictions import grade, predictions
 from hfedu.run import words
 from hfedu.run.invariants import Invariant
 from hfedu.run.stepper import Stepper
@@ -51,7 +51,7 @@ def test_a_counterexample_is_a_run_that_ends_at_the_fatal_step(race):
         assert violation.invariant in run.events[-1].text
         assert violation.sentence in run.events[-1].text
         assert run.events[-2].cpu == violation.schedule[-1]
-        assert words.plain(violation.sentence) in run.transcript().splitlines()[-1]
+        assert words.names_in_words(violation.sentence) in run.transcript().splitlines()[-1]
     assert any("widget-view" in kind for kind in shown(race.counterexample())[0])
 
 
@@ -137,10 +137,10 @@ def test_an_exploration_shows_violations_coverage_and_graph(race):
 def test_a_bound_is_never_shown_as_no_violation():
     found = hfedu.explore(RACE, [invariant("live-once")], preemptions=0)
     assert not found.violations
-    assert "was broken so far, and not everything was tried" in exploration.table(found)
-    assert "At most 0 preemptions" in exploration.table(found)
+    assert "was broken so far, and not everything was tried" in exploration.findings_table(found)
+    assert "At most 0 preemptions" in exploration.findings_table(found)
     assert "the states that were reached" in {s.text.split(": ")[-1].split(",")[0] for s in texts(found)}
-    assert "No order breaks any" in exploration.table(hfedu.explore(SENDERS, [invariant("live-once")]))
+    assert "No order breaks any" in exploration.findings_table(hfedu.explore(SENDERS, [invariant("live-once")]))
 
 
 def texts(found) -> list[Text]:
@@ -333,6 +333,6 @@ def test_one_cpu_is_nothing_to_schedule():
 )
 def test_predictions_stand_where_it_shows(prediction, actual, kinds):
     found = predictions()[prediction]
-    run, marks = judge(found, [question.options[0] for question in found.questions])
+    run, marks = grade(found, [question.options[0] for question in found.questions])
     assert [mark.actual for mark in marks] == actual
     assert [run.events[mark.event].kind for mark in marks] == kinds

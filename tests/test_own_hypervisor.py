@@ -114,7 +114,7 @@ def test_a_class_that_takes_what_the_stock_one_refuses_is_not_told_as_refusing()
     second = [event for event in run.events if event.call is not None and event.call.verb == "send"][2]
     checks = {check.condition: check for check in second.checks}
     assert not checks["mailbox.state is EMPTY"].passed
-    assert "follows" in str(run.why(second)) or "CPU came" in str(run.why(second))
+    assert "It has its CPU since event" in str(run.why(second))
 
 
 def test_a_reason_that_is_ours_and_values_that_are_not():

@@ -7,7 +7,7 @@ from inspect import getclosurevars
 import pytest
 
 from hfedu import Kind
-from hfedu.course.predictions import judge, predictions
+from hfedu.course.predictions import grade, predictions
 from hfedu.course.shared.scenes import result_of, run_result, state_of
 from hfedu.hf.cpu import VcpuState
 from hfedu.hf.vm import MailboxState
@@ -22,7 +22,7 @@ every_prediction = pytest.mark.parametrize("prediction", predictions().values(),
 
 @cache
 def judged(prediction):
-    return judge(prediction, [question.options[0] for question in prediction.questions])
+    return grade(prediction, [question.options[0] for question in prediction.questions])
 
 
 def trap_of(run, event):
@@ -68,5 +68,5 @@ def test_an_answer_that_is_a_result_names_the_event_that_brings_it(prediction):
         event = run.events[mark.event]
         assert event.kind is Kind.RETURN or (event.kind is Kind.SWITCH and event.function is not None)
         said = words.result(event.call, event.result)
-        shown = {said, said.partition("(")[0], said.partition(" (")[0], words.signed(event.result)}
+        shown = {said, said.partition("(")[0], said.partition(" (")[0], words.signed_text(event.result)}
         assert mark.actual.removeprefix("it returns ") in shown, mark.question.text

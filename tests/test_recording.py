@@ -12,7 +12,7 @@ from hfedu.hf import call
 from hfedu.hf.arch import REGISTER_NAMES, SYSTEM
 from hfedu.hf.psci import PsciCall
 from hfedu.run import words
-from hfedu.run.kinds import CALLS, FOLLOWS, TRAPS
+from hfedu.run.kinds import CALL_KINDS, FOLLOWS, TRAPS
 from hfedu.run.recording import Actor
 
 ROLES = {"call", "cpu", "ready", "waits", "message", "before"}
@@ -89,7 +89,7 @@ def test_every_return_follows_its_call_on_the_same_cpu_with_only_effects_between
         if event.kind is not Kind.RETURN:
             continue
         asked = run.events[event.cause]
-        assert (asked.kind in CALLS, asked.actor, asked.cpu) == (True, event.target, event.cpu)
+        assert (asked.kind in CALL_KINDS, asked.actor, asked.cpu) == (True, event.target, event.cpu)
         assert (asked.call, asked.function, asked.args) == (event.call, event.function, event.args)
         assert event.result is not None
         between = [e for e in run.events[asked.seq + 1 : event.seq] if e.cpu == event.cpu]
@@ -102,9 +102,9 @@ def told(run):
     """By the number of each call: the events that tell its result, by who called and what comes next for that."""
     found = {}
     for event in run.events:
-        if event.kind in CALLS:
+        if event.kind in CALL_KINDS:
             found[event.seq] = []
-            open_of = {e.actor: e.seq for e in run.events[: event.seq + 1] if e.kind in CALLS}
+            open_of = {e.actor: e.seq for e in run.events[: event.seq + 1] if e.kind in CALL_KINDS}
         if event.kind is Kind.RETURN or (event.kind is Kind.SWITCH and event.function is not None):
             asked = open_of[event.target]
             assert run.events[asked].function == event.function
@@ -154,7 +154,7 @@ def test_what_was_done_about_a_trap_ends_before_the_next_on_its_cpu(run):
 def test_an_event_shows_itself_as_its_line_of_the_transcript(run):
     lines = run.transcript().splitlines()[1:]
     for event, line in zip(run.events, lines, strict=True):
-        assert repr(event) == words.line(event)
+        assert repr(event) == words.transcript_line(event)
         shown = repr(event).split()
         if event.kind is Kind.END and f"cpu{event.cpu}" not in line:  # where there are several, the end is of none
             shown.remove(f"cpu{event.cpu}")
@@ -218,7 +218,7 @@ def test_at_a_call_the_registers_are_as_the_guest_made_it(name):
     disk, options = ALONE[name]
     run = hfedu.boot(disk, **options)
     for event in run.events:
-        if event.kind in CALLS:
+        if event.kind in CALL_KINDS:
             state = run.at(event.seq)
             found = tuple(state.of(event.actor, f"x{n}") or 0 for n in range(4))
             assert found == (event.function, *event.args)

@@ -166,7 +166,7 @@ def test_the_fatal_step_is_framed_and_named():
     assert frame.y <= scene.rows[frame.seq][0]
     assert frame.y + frame.height >= scene.rows[len(run.events) - 1][1]
     said = " ".join(s.text for s in scene.shapes if isinstance(s, Text) and s.role == "end-fatal")
-    assert said == words.plain(run.events[-1].text)
+    assert said == words.names_in_words(run.events[-1].text)
     assert "vm1" not in said
     assert "fatal" not in {s.role for s in sequence(boot(1)).shapes}
 
@@ -205,8 +205,8 @@ def test_a_vcpu_that_was_saved_is_no_longer_drawn_as_running():
 
 @pytest.mark.parametrize("kind", ["acquire", "release", "block", "read", "clear", "configure", "interrupt", "abort"])
 def test_every_step_has_words(kind):
-    assert not words.step(kind, "vm1").startswith(kind)
-    assert "VM 1" in words.step(kind, "vm1")
+    assert not words.step_words(kind, "vm1").startswith(kind)
+    assert "VM 1" in words.step_words(kind, "vm1")
 
 
 @pytest.mark.parametrize("name", NAMES)

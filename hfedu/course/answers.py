@@ -22,7 +22,7 @@ WIDE = 100
 """A list of more characters stands in several lines."""
 
 
-def source_of(answer: Any) -> str:
+def shown_source(answer: Any) -> str:
     """The Python source of an answer, which defines `answer`."""
     if is_defined(answer):
         return "\n\n".join([*imports(answer), re.sub(rf"\b{answer.__name__}\b", "answer", inspect.getsource(answer))])
@@ -43,7 +43,7 @@ def answer_of(text: str) -> Any:
 
 def without_source(answer: Any) -> Any:
     """The same answer, compiled anew: a run of it can be shown, and the player finds no lines of it."""
-    return answer_of(source_of(answer))
+    return answer_of(shown_source(answer))
 
 
 def is_defined(answer: Any) -> bool:

@@ -16,7 +16,7 @@ from pkgutil import iter_modules
 from typing import Any
 
 import hfedu.course.lessons
-from hfedu.course.answers import source_of, without_source
+from hfedu.course.answers import shown_source, without_source
 from hfedu.course.record import RECORD, Standing
 from hfedu.errors import Mistake, explain_missing_names
 from hfedu.guest.toolchain import assemble, compile_c
@@ -29,7 +29,7 @@ from hfedu.widgets.comparison import beside
 if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()) is not None:
     explain_missing_names(shell)
 
-LESSONS = sorted(
+LESSON_MODULES = sorted(
     module.name for module in iter_modules(hfedu.course.lessons.__path__) if module.name.startswith("lesson")
 )
 
@@ -104,7 +104,7 @@ class Verdict:
 @cache
 def exercises() -> dict[str, Exercise]:
     """All exercises by id."""
-    modules = (import_module(f"hfedu.course.lessons.{name}") for name in LESSONS)
+    modules = (import_module(f"hfedu.course.lessons.{name}") for name in LESSON_MODULES)
     return {exercise.id: exercise for module in modules for exercise in module.EXERCISES}
 
 
@@ -216,4 +216,4 @@ def solution(exercise_id: str, show: bool = False) -> str:
     exercise = find(exercise_id)
     if not show:
         return f'Try the three hints first. To see a solution all the same: print(solution("{exercise_id}", show=True))'
-    return source_of(exercise.solution)
+    return shown_source(exercise.solution)

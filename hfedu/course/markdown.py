@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from hfedu.course.notebooks import cells, text_of
+from hfedu.course.notebooks import cell_text, code_cells
 
 CODE = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)|(?:href|src|srcset)=\"([^\"]+)\"")
@@ -12,7 +12,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)|(?:href|src|srcset)=\"([^\"]+)\"")
 def broken_links(path: Path) -> list[str]:
     """Links to files, or to headings in them, that are not there. Other machines are not asked."""
     failures = []
-    for link in (a or b for a, b in LINK.findall(CODE.sub("", text_of(path)))):
+    for link in (a or b for a, b in LINK.findall(CODE.sub("", cell_text(path)))):
         file, _, anchor = link.partition("#")
         target = (path.parent / file).resolve() if file else path
         if re.match(r"\w+:", link):
@@ -26,7 +26,7 @@ def broken_links(path: Path) -> list[str]:
 
 def anchors(path: Path) -> set[str]:
     """What a link may name in a page: JupyterLab's ids of a notebook's headings, GitHub's of a file's."""
-    headings = re.findall(r"^#+ (.+?)\s*$", CODE.sub("", text_of(path)), re.MULTILINE)
+    headings = re.findall(r"^#+ (.+?)\s*$", CODE.sub("", cell_text(path)), re.MULTILINE)
     if path.suffix == ".ipynb":
         return {heading.replace(" ", "-") for heading in headings}
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
@@ -34,12 +34,12 @@ def anchors(path: Path) -> set[str]:
 
 def wordless_pictures(path: Path) -> list[str]:
     """Pictures without a text for who cannot see them, in a page and in a notebook's outputs."""
-    text = CODE.sub("", text_of(path))
+    text = CODE.sub("", cell_text(path))
     failures = [
         f"{path.name}: the picture {target} has no alt text" for target in re.findall(r"!\[\s*\]\((.*?)\)", text)
     ]
     failures += [f"{path.name}: {tag} has no alt text" for tag in re.findall(r"<img\b(?![^>]*\balt=\"\w)[^>]*>", text)]
-    for number, cell in enumerate(cells(path) if path.suffix == ".ipynb" else ()):
+    for number, cell in enumerate(code_cells(path) if path.suffix == ".ipynb" else ()):
         for output in cell.get("outputs", ()):
             kinds = [kind for kind in output.get("data", {}) if kind.startswith("image/")]
             if not all(output.get("metadata", {}).get(kind, {}).get("alt") for kind in kinds):

@@ -56,11 +56,11 @@ def lessons_in(folder: Path) -> tuple[Lesson, ...]:
 def lesson_at(path: Path) -> Lesson:
     """A notebook as a lesson. Its number is what its name begins with, up to the first underscore."""
     number = path.stem.partition("_")[0]
-    heading = next(iter(text_of(path).splitlines()), path.stem).lstrip("# ").removeprefix(number).strip()
+    heading = next(iter(cell_text(path).splitlines()), path.stem).lstrip("# ").removeprefix(number).strip()
     return Lesson(number, f"{number} {heading}", path)
 
 
-def cells(path: Path) -> list[dict[str, Any]]:
+def code_cells(path: Path) -> list[dict[str, Any]]:
     """The cells of a notebook, sources as one string. `Mistake` if the file is no notebook."""
     try:
         found: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))["cells"]
@@ -72,11 +72,11 @@ def cells(path: Path) -> list[dict[str, Any]]:
 
 
 @cache
-def text_of(path: Path) -> str:
+def cell_text(path: Path) -> str:
     """The Markdown of a page: a notebook's text cells, or a file."""
     if path.suffix != ".ipynb":
         return path.read_text("utf-8")
-    return "\n\n".join(cell["source"] for cell in cells(path) if cell["cell_type"] == "markdown")
+    return "\n\n".join(cell["source"] for cell in code_cells(path) if cell["cell_type"] == "markdown")
 
 
 class Delivery(NamedTuple):
@@ -104,7 +104,7 @@ def deliver(to: Path) -> Delivery:
         delivered = read_manifest(to)
         files = sorted((*origin.glob("*.ipynb"), *origin.glob("*.md")))
         states = {path: put(path, to / path.name, delivered) for path in files}
-        changed = [beside(path, to, delivered) for path, state in states.items() if state == "changed"]
+        changed = [files_beside(path, to, delivered) for path, state in states.items() if state == "changed"]
         write(to / MANIFEST, json.dumps(delivered, indent=1).encode())
     except OSError as error:
         raise Mistake(f"cannot put the lessons into {to}: {error.strerror}; name another folder") from None
@@ -115,21 +115,21 @@ def deliver(to: Path) -> Delivery:
 def put(path: Path, target: Path, delivered: dict[str, str]) -> str:
     """Deliver one file: "new", "updated" or "same"; "changed" if somebody changed it there, and then it is let be."""
     content = path.read_bytes()
-    there = digest(target.read_bytes()) if target.exists() else None
-    if there not in (None, digest(content), delivered.get(target.name)):
+    there = file_digest(target.read_bytes()) if target.exists() else None
+    if there not in (None, file_digest(content), delivered.get(target.name)):
         return "changed"
-    delivered[target.name] = digest(content)
-    if there == digest(content):
+    delivered[target.name] = file_digest(content)
+    if there == file_digest(content):
         return "same"
     write(target, content)
     return "updated" if there else "new"
 
 
-def beside(path: Path, to: Path, delivered: dict[str, str]) -> str:
+def files_beside(path: Path, to: Path, delivered: dict[str, str]) -> str:
     """Put the new version, if there is one, beside a changed file. A sentence that says so."""
     target = to / f"{path.stem}.new{path.suffix}"
     said = f"You changed {path.name}, so it was left alone"
-    if digest(path.read_bytes()) in (delivered.get(path.name), delivered.get(target.name)) and not target.exists():
+    if file_digest(path.read_bytes()) in (delivered.get(path.name), delivered.get(target.name)) and not target.exists():
         return f"{said}."
     if put(path, target, delivered) == "changed":
         return f"{said}; you changed {target.name} too: rename it, and its newest version comes with the next start."
@@ -145,7 +145,7 @@ def read_manifest(folder: Path) -> dict[str, str]:
     return content if isinstance(content, dict) else {}
 
 
-def digest(content: bytes) -> str:
+def file_digest(content: bytes) -> str:
     """SHA-256 in hex."""
     return hashlib.sha256(content).hexdigest()
 

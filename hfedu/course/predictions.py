@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 import ipywidgets
 
-from hfedu.course.exercises import LESSONS
+from hfedu.course.exercises import LESSON_MODULES
 from hfedu.course.record import RECORD, Standing
 from hfedu.errors import Mistake
 from hfedu.notebook import Run
 from hfedu.run.recording import Event
-from hfedu.widgets.keys import row
+from hfedu.widgets.keys import keys_row
 from hfedu.widgets.player import Player
 
 
@@ -56,11 +56,11 @@ class Grade(NamedTuple):
 @cache
 def predictions() -> dict[str, Prediction]:
     """All predictions by id."""
-    modules = (import_module(f"hfedu.course.lessons.{name}") for name in LESSONS)
+    modules = (import_module(f"hfedu.course.lessons.{name}") for name in LESSON_MODULES)
     return {prediction.id: prediction for module in modules for prediction in module.PREDICTIONS}
 
 
-def judge(prediction: Prediction, answers: list[str]) -> tuple[Run, list[Grade]]:
+def grade(prediction: Prediction, answers: list[str]) -> tuple[Run, list[Grade]]:
     """Run the machine and mark each answer against the recording."""
     run = prediction.run()
     marks = []
@@ -82,7 +82,7 @@ class Predict(ipywidgets.VBox):
         parts: list[Any] = [ipywidgets.HTML(f"<b>Predict: {html.escape(prediction.title)}</b>")]
         for number, question in enumerate(prediction.questions, 1):
             self.choices.append(ipywidgets.RadioButtons(options=question.options, value=None, layout={"width": "auto"}))
-            parts += [ipywidgets.HTML(f"{number}. {html.escape(question.text)}"), row(self.choices[-1])]
+            parts += [ipywidgets.HTML(f"{number}. {html.escape(question.text)}"), keys_row(self.choices[-1])]
         self.parts = (*parts, self.button, self.said)
         super().__init__(self.parts)
 
@@ -102,12 +102,12 @@ class Predict(ipywidgets.VBox):
         if numbers:
             self.said.value = f'<p role="status">Choose an answer to question {numbers} first. A guess is fine.</p>'
             return
-        run, marks = judge(self.prediction, [choice.value for choice in self.choices])
+        run, marks = grade(self.prediction, [choice.value for choice in self.choices])
         for control in (*self.choices, self.button):
             control.disabled = True
         miss = next((mark for mark in marks if not mark.right), None)
         RECORD.note(self.prediction.id, Standing.WRONG if miss else Standing.RIGHT)
-        self.said.value = report(marks, miss)
+        self.said.value = grade_report(marks, miss)
         self.children = (*self.parts, Player(run, (miss or marks[-1]).event))
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
@@ -120,7 +120,7 @@ class Predict(ipywidgets.VBox):
         return "\n".join([f"Predict: {self.prediction.title}", *lines])
 
 
-def report(marks: list[Grade], miss: Grade | None) -> str:
+def grade_report(marks: list[Grade], miss: Grade | None) -> str:
     """The marks, and the explanation of the first miss."""
     rows = "".join(
         f"<li>{'✓' if mark.right else '✗'} you said <b>{html.escape(mark.predicted)}</b>"

@@ -103,8 +103,8 @@ class Progress:
         return f'hfedu.progress("{self.string}")'
 
     def __repr__(self) -> str:
-        rows = [COLUMNS, *self.rows()]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+        rows = [PROGRESS_COLUMNS, *self.rows()]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(PROGRESS_COLUMNS))]
         lines = [
             "  ".join(cell.rjust(width) if place else cell.ljust(width) for place, (cell, width) in enumerate(pairs))
             for pairs in (zip(row, widths, strict=True) for row in rows)
@@ -112,7 +112,7 @@ class Progress:
         return "\n".join([*lines, "", *self.sentences(), self.call()])
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col"{LEFT if name == "lesson" else ""}>{name}</th>' for name in COLUMNS)
+        head = "".join(f'<th scope="col"{LEFT if name == "lesson" else ""}>{name}</th>' for name in PROGRESS_COLUMNS)
         body = "".join(
             f'<tr><th scope="row"{LEFT}>{html.escape(title)}</th>'
             + "".join(f"<td>{cell}</td>" for cell in cells)
@@ -124,7 +124,7 @@ class Progress:
         return f"{table}<p>{total}</p><p>{html.escape(kept)} <code>{self.call()}</code></p>"
 
 
-COLUMNS = ("lesson", "right", "wrong", "not attempted", "predictions")
+PROGRESS_COLUMNS = ("lesson", "right", "wrong", "not attempted", "predictions")
 LEFT = ' style="text-align: left"'
 
 

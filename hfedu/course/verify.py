@@ -24,10 +24,10 @@ from pathlib import Path
 from symtable import SymbolTable, symtable
 from typing import Any, NamedTuple
 
-from hfedu.course.answers import answer_of, source_of
+from hfedu.course.answers import answer_of, shown_source
 from hfedu.course.exercises import exercises, find, hint, judge
 from hfedu.course.markdown import broken_links, wordless_pictures
-from hfedu.course.notebooks import Lesson, cells, lessons, lessons_in, source
+from hfedu.course.notebooks import Lesson, code_cells, lessons, lessons_in, source
 from hfedu.course.record import SWITCH
 from hfedu.errors import Mistake
 
@@ -35,7 +35,7 @@ TOOLS = {"nbval": "nbval", "psutil": "psutil", "tqdm": "tqdm"}
 """What a check needs: module -> package."""
 PROJECT_TOOLS = {"spellchecker": "pyspellchecker"}
 """What it needs besides for the project's own texts."""
-PACKAGE = Path(__file__).parent.parent
+HFEDU = Path(__file__).parent.parent
 MEMORY_LIMIT = 512
 """MiB, for the kernel of any one lesson and what it starts."""
 LINES_AT_MOST = 8
@@ -48,7 +48,7 @@ PASSED = 0, 5
 """What pytest returns if nothing failed, and if there was nothing to run."""
 
 
-class Kind(NamedTuple):
+class FailureKind(NamedTuple):
     """A kind of failure: each task looks for it in one place and returns sentences."""
 
     name: str
@@ -64,7 +64,7 @@ def bad_hints(exercise_id: str) -> list[str]:
 
 def bad_solution(exercise_id: str) -> list[str]:
     """A stored solution that its own check does not find right, or whose source does not stand alone."""
-    verdict = judge(find(exercise_id), answer_of(source_of(find(exercise_id).solution)))
+    verdict = judge(find(exercise_id), answer_of(shown_source(find(exercise_id).solution)))
     return [] if verdict.state == "right" else [f"the solution of {verdict}"]
 
 
@@ -72,7 +72,7 @@ def bad_misconceptions(exercise_id: str) -> list[str]:
     """Named wrong answers that the check does not find wrong, or not for their reason."""
     failures = []
     for name, (answer, reason) in find(exercise_id).wrong.items():
-        verdict = judge(find(exercise_id), answer_of(source_of(answer)))
+        verdict = judge(find(exercise_id), answer_of(shown_source(answer)))
         if verdict.state != "wrong" or reason not in verdict.sentence:
             failures.append(f"the wrong answer “{name}” should be told “{reason}”. {verdict}")
     return failures
@@ -92,12 +92,12 @@ def long_cells(notebook: Path) -> list[str]:
 
 def has_outputs(notebook: Path) -> bool:
     """Whether any output of a notebook is stored."""
-    return any(cell.get("outputs") for cell in cells(notebook))
+    return any(cell.get("outputs") for cell in code_cells(notebook))
 
 
 def asked_in(notebook: Path) -> list[str]:
     """The exercises that a notebook names in its code."""
-    code = "\n".join(cell["source"] for cell in cells(notebook) if cell["cell_type"] == "code")
+    code = "\n".join(cell["source"] for cell in code_cells(notebook) if cell["cell_type"] == "code")
     return [name for name in exercises() if f'"{name}"' in code or f"'{name}'" in code]
 
 
@@ -106,15 +106,15 @@ def other_pages(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.md"))
 
 
-def project_kinds(chosen: Sequence[Lesson]) -> list[Kind]:
+def project_kinds(chosen: Sequence[Lesson]) -> list[FailureKind]:
     """What a clone of the project looks for in its own lessons."""
     tests = str(source()[0].parent / "tests")
     if tests not in sys.path:
         sys.path.append(tests)
-    return [Kind(name, tasks) for name, tasks in import_module("project_checks").kinds(chosen)]
+    return [FailureKind(name, tasks) for name, tasks in import_module("project_checks").kinds(chosen)]
 
 
-class Check:
+class CourseCheck:
     """One check of some lessons; `peaks` is filled as the notebooks run: MiB by notebook.
 
     `own`: the lessons are the project's, in its clone.
@@ -125,7 +125,7 @@ class Check:
         self.own = own
         self.peaks: dict[str, int] = {}
 
-    def kinds(self) -> list[Kind]:
+    def kinds(self) -> list[FailureKind]:
         """All kinds, the quick ones first."""
         notebooks = [lesson.path for lesson in self.lessons]
         paths = notebooks
@@ -137,15 +137,15 @@ class Check:
             mine = list(dict.fromkeys(name for path in notebooks for name in asked_in(path)))
         return [
             *(project_kinds(self.lessons) if self.own else ()),
-            Kind("links", [partial(broken_links, path) for path in paths]),
-            Kind("lines of a cell", [partial(long_cells, path) for path in notebooks]),
-            Kind("words for pictures", [partial(wordless_pictures, path) for path in paths]),
-            Kind("hints", [partial(bad_hints, name) for name in mine]),
-            Kind("solutions", [partial(bad_solution, name) for name in mine]),
-            Kind("wrong answers", [partial(bad_misconceptions, name) for name in mine]),
-            Kind("notebooks", [partial(self.run, path) for path in notebooks], WORKERS),
-            Kind("out of order", [partial(self.run_out_of_order, path) for path in notebooks], WORKERS),
-            Kind("memory", [partial(self.too_large, path) for path in notebooks]),
+            FailureKind("links", [partial(broken_links, path) for path in paths]),
+            FailureKind("lines of a cell", [partial(long_cells, path) for path in notebooks]),
+            FailureKind("words for pictures", [partial(wordless_pictures, path) for path in paths]),
+            FailureKind("hints", [partial(bad_hints, name) for name in mine]),
+            FailureKind("solutions", [partial(bad_solution, name) for name in mine]),
+            FailureKind("wrong answers", [partial(bad_misconceptions, name) for name in mine]),
+            FailureKind("notebooks", [partial(self.run, path) for path in notebooks], WORKERS),
+            FailureKind("out of order", [partial(self.run_out_of_order, path) for path in notebooks], WORKERS),
+            FailureKind("memory", [partial(self.too_large, path) for path in notebooks]),
         ]
 
     def run(self, notebook: Path) -> list[str]:
@@ -154,7 +154,7 @@ class Check:
 
         compare = "--nbval" if has_outputs(notebook) else "--nbval-lax"
         command = [sys.executable, "-m", "pytest", compare, "--nbval-current-env", "--nbval-cell-timeout=60", "-q"]
-        path = os.pathsep.join([str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+        path = os.pathsep.join([str(HFEDU.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
         environment = os.environ | {SWITCH: "", "PYTHONPATH": path, "PYTEST_ADDOPTS": ""}
         with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as output:
             settings = Path(folder) / "pytest.ini"  # none of whoever's folder this is
@@ -258,7 +258,7 @@ def uses(table: SymbolTable) -> set[str]:
     return found.union(*(uses(child) for child in table.get_children()))
 
 
-def run_kind(kind: Kind, advance: Callable[[], Any]) -> list[str]:
+def run_kind(kind: FailureKind, advance: Callable[[], Any]) -> list[str]:
     """All failures of a kind."""
 
     def call(task: Callable[[], list[str]]) -> list[str]:
@@ -286,7 +286,7 @@ def check_course(folder: Path | None = None, number: str | None = None) -> int:
     chosen = tuple(lesson for lesson in there if number in (None, lesson.number))
     if not chosen:
         raise Mistake(f"there is no lesson {number!r}: there are {', '.join(lesson.number for lesson in there)}")
-    check = Check(chosen, own)
+    check = CourseCheck(chosen, own)
     from tqdm import tqdm
 
     kinds = check.kinds()

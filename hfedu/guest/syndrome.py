@@ -109,7 +109,7 @@ def _iss(size: int, sign_extend: bool, rt: int, wide: bool) -> int:
     return 1 << 24 | size << 22 | sign_extend << 21 | rt << 16 | wide << 15
 
 
-def refused(insn: int, regs: arch.ArchRegs, cnthctl: int) -> tuple[int, bool]:
+def refused_access(insn: int, regs: arch.ArchRegs, cnthctl: int) -> tuple[int, bool]:
     """The syndrome of an instruction that the emulator calls undefined, and whether it traps to EL2, not to EL1.
 
     What this hypervisor's HCR_EL2 and CNTHCTL_EL2 trap goes to EL2, unless the guest's own kernel keeps it from EL0.

@@ -84,11 +84,11 @@ _QUICK.uc_ctl.argtypes = (ctypes.c_void_p, ctypes.c_int)  # it is variadic, and 
 _SLOW = ctypes.CDLL(uclib._name)
 """And for the call that runs guests: other threads go on meanwhile."""
 
-Place = tuple[int, int]
+RegisterPlace = tuple[int, int]
 """A register by its number in the emulator, and the address of the 64 bits to which or from which it is copied."""
 
 
-def batch(call: Any, handle: Any, places: list[Place]) -> Callable[[], int]:
+def batch(call: Any, handle: Any, places: list[RegisterPlace]) -> Callable[[], int]:
     """`call`, which is `uc_reg_read_batch` or `uc_reg_write_batch`, for these registers in this order."""
     ids, addresses = zip(*places, strict=True)
     count = len(places)
@@ -377,7 +377,7 @@ class UnicornCpu:
         if exception == EXCP_UDEF and insn == syndrome.WFI:
             return self.wait_for_interrupt()
         if exception == EXCP_UDEF:
-            esr, to_el2 = syndrome.refused(insn, regs, self.cpu.cnthctl_el2)
+            esr, to_el2 = syndrome.refused_access(insn, regs, self.cpu.cnthctl_el2)
             return Trap(esr) if to_el2 else self.vector(esr, None)
         if exception in (EXCP_SWI, EXCP_BKPT):
             ec = 0x15 if exception == EXCP_SWI else 0x3C

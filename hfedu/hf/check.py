@@ -49,7 +49,7 @@ class Refused(int):
         return False
 
 
-def plain(value: Any) -> Value:
+def noted_value(value: Any) -> Value:
     """A value as a check keeps it: numbers as they are, states by their names, whatever else by what it is called."""
     if type(value) in KEPT:
         return value  # type: ignore[no-any-return]
@@ -85,6 +85,6 @@ class Checks:
 
     @staticmethod
     def _check(passed: bool, condition: str, on: Any, values: dict[str, Any]) -> Check:
-        found = tuple(zip(values, map(plain, values.values()), strict=True))
+        found = tuple(zip(values, map(noted_value, values.values()), strict=True))
         about = on.name if isinstance(on.name, str) else on.name.decode("latin-1")
         return Check(condition, about, found, bool(passed))

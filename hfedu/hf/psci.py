@@ -26,12 +26,12 @@ class PsciCall(IntEnum):
     SYSTEM_RESET = 0x8400_0009
 
 
-ARGUMENTS = {
+PSCI_ARGUMENTS = {
     PsciCall.CPU_ON: ("cpu", "entry", "context"),
     PsciCall.AFFINITY_INFO: ("cpu", "level"),
 }
 PSCI_CALLS = by_number(
-    Call(int(psci), f"PSCI_{psci.name}", psci.name.lower(), ARGUMENTS.get(psci, ()), Caller.PRIMARY)
+    Call(int(psci), f"PSCI_{psci.name}", psci.name.lower(), PSCI_ARGUMENTS.get(psci, ()), Caller.PRIMARY)
     for psci in PsciCall
 )
 """What is known of them, in rows like those of the hypercalls; `psci_handler` serves them."""

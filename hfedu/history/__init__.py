@@ -21,8 +21,6 @@ from hfedu.history.rpc import Rpc, RpcVm
 
 H = TypeVar("H", bound=Hypervisor)
 T = TypeVar("T")
-Change = type[Hypervisor]
-"""A class of one's own that overrides what it changes."""
 PROFILES = ("2018-10-04", "fixed", "rpc")
 """As it was that day; with every repair; with the interface that the commit of that day removed."""
 
@@ -164,7 +162,9 @@ FIXES = {
 """The fourteen, by id. A later one lies over an earlier one, and may call on it."""
 
 
-def hypervisor_type(base: type[H], profile: str, fixes: Iterable[str], changes: Iterable[Change] = ()) -> type[H]:
+def hypervisor_type(
+    base: type[H], profile: str, fixes: Iterable[str], changes: Iterable[type[Hypervisor]] = ()
+) -> type[H]:
     """`base` with a profile and repairs over it, those that they need included, and changes of one's own over these.
 
     The first of the changes lies on top: what it overrides, it overrides for all others. If they have VMs, mailboxes
@@ -200,7 +200,7 @@ def hypervisor_type(base: type[H], profile: str, fixes: Iterable[str], changes: 
         raise Mistake(f"{together} do not go together: {why}") from None
 
 
-def served_by(change: Change, row: Call) -> None:
+def served_by(change: type[Hypervisor], row: Call) -> None:
     """`Mistake` unless a class serves a call that it brings, by a function with the arguments that the row names."""
     function = getattr(change, row.api, None)
     wanted = f"write def {row.api}({', '.join(('self', 'cpu', *row.args))})"
@@ -225,7 +225,7 @@ def known_fixes(fixes: Iterable[str]) -> list[str]:
     return names
 
 
-def known_changes(changes: Iterable[Change]) -> list[Change]:
+def known_changes(changes: Iterable[type[Hypervisor]]) -> list[type[Hypervisor]]:
     """Classes that change the hypervisor, of a list or a single one. `Mistake` for whatever else."""
     own: list[Any] = [changes] if isinstance(changes, str | type) else list(changes)
     for change in own:

@@ -300,7 +300,7 @@ class Decider:
             now.vm.id,
             vms[0].vcpus[0].regs[0] if now is not caller and now.vm.id == call.HF_PRIMARY_VM_ID else 0,
         )
-        return Decision(*(text_of(options[name], value) for name, value in told._asdict().items()))
+        return Decision(*(option_text(options[name], value) for name, value in told._asdict().items()))
 
 
 def happened(recording: Recording) -> list[Event]:
@@ -308,6 +308,6 @@ def happened(recording: Recording) -> list[Event]:
     return [event._replace(checks=(), refused=None) for event in recording.events]
 
 
-def text_of(options: dict[str, Any], value: Any) -> str:
+def option_text(options: dict[str, Any], value: Any) -> str:
     """The text of an option."""
     return next(text for text, other in options.items() if other == value)

@@ -27,11 +27,11 @@ NO_REPEAT = (
     "guests depend on nothing but what their calls return (no clock, no random numbers)"
 )
 
-Place = tuple[str, int, str]
+CodePlace = tuple[str, int, str]
 """Where a generator stands: path, line (0 if it has ended) and function."""
 Held = tuple[tuple[int, str], ...]
 """Locks that are held: the number of a physical CPU, and a lock's name."""
-Look = tuple[int, int, bytes]
+Instant = tuple[int, int, bytes]
 """An address, the instruction there, and all registers, with PSTATE for SPSR."""
 
 
@@ -43,9 +43,9 @@ class Way(NamedTuple):
     """
 
     vcpu: Actor | None
-    turns: Sequence[tuple[Place, Action]]
-    looks: Sequence[Look]
-    last: Look
+    turns: Sequence[tuple[CodePlace, Action]]
+    looks: Sequence[Instant]
+    last: Instant
     executed: int
 
 
@@ -58,7 +58,7 @@ class Noted(NamedTuple):
     event: int
     changes: int
     step: Step
-    place: Place
+    place: CodePlace
     others: Held
 
 
@@ -91,9 +91,9 @@ class Watched(Core):
     def _set_out(self) -> None:
         """A new way begins."""
         self.vcpu: Actor | None = None
-        self.turns: list[tuple[Place, Action]] = []
-        self.looks: list[Look] = []
-        self.last: Look = 0, 0, b""
+        self.turns: list[tuple[CodePlace, Action]] = []
+        self.looks: list[Instant] = []
+        self.last: Instant = 0, 0, b""
         self.executed = 0
 
     def arrive(self, seq: int | None) -> None:
@@ -143,7 +143,7 @@ class Watched(Core):
                 self.turns.append((place_of(guest.generator), guest.action))
         return trap
 
-    def _look(self, pc: int) -> Look:
+    def _look(self, pc: int) -> Instant:
         """The instruction at an address, and the registers."""
         regs = self.cpu.regs
         kept = regs[SYSTEM:]  # what is recorded of the system registers is when they were last read
@@ -175,7 +175,7 @@ class _Machine(Machine):
     core_type = Watched
 
 
-def place_of(generator: Any) -> Place:
+def place_of(generator: Any) -> CodePlace:
     """Where a generator stands: in the innermost one that it waits for, the functions that lock excepted."""
     inner = generator
     while getattr(inner, "gi_code", LOCKING[0]) not in LOCKING:

@@ -22,7 +22,7 @@ from hfedu.hf.platform import HypervisorHang
 from hfedu.hf.spinlock import SelfDeadlock
 from hfedu.history import known_changes
 from hfedu.run.core import Core
-from hfedu.run.invariants import INVARIANTS, Invariant, Past
+from hfedu.run.invariants import INVARIANTS, GhostState, Invariant
 from hfedu.run.machine import Machine
 from hfedu.run.recording import Outcome, Recording
 from hfedu.run.replay import Replayer, Scenario
@@ -103,11 +103,11 @@ class Task(NamedTuple):
     prune: bool
 
 
-class State(NamedTuple):
+class ExploredState(NamedTuple):
     """A state to go on from: its schedule from the root, its past, and its key if that is to be checked."""
 
     schedule: tuple[int, ...]
-    past: Past
+    past: GhostState
     key: tuple[Any, ...] | None
 
 
@@ -120,7 +120,7 @@ class Move(NamedTuple):
 
     cpus: tuple[int, ...]
     key: tuple[Any, ...]
-    past: Past
+    past: GhostState
     broken: tuple[tuple[str, str, int], ...]
     final: tuple[Any, ...] | None
 
@@ -128,12 +128,12 @@ class Move(NamedTuple):
 replayer = lru_cache(maxsize=2)(Replayer)
 
 
-def expand(task: Task, states: Sequence[State]) -> list[list[Move]]:
+def expand(task: Task, states: Sequence[ExploredState]) -> list[list[Move]]:
     """The moves from states."""
     return [list(moves(task, state)) for state in states]
 
 
-def moves(task: Task, state: State) -> Iterator[Move]:
+def moves(task: Task, state: ExploredState) -> Iterator[Move]:
     """The moves from one state: each CPU that can go on is the first to do so."""
     replay = replayer(*task[:3])
     able = replay.follow(state.schedule, state.past)
@@ -151,7 +151,7 @@ def moves(task: Task, state: State) -> Iterator[Move]:
 def move(task: Task, replay: Replayer, cpu: int) -> Move:
     """Let `cpu` take a step, and then everybody those that commute."""
     machine, begin = replay.machine, len(replay.schedule)
-    broken = step(replay, cpu, task.invariants)
+    broken = take_step(replay, cpu, task.invariants)
     stay: set[int] = set()
     while True:
         able = [] if replay.off else machine.able()
@@ -160,7 +160,7 @@ def move(task: Task, replay: Replayer, cpu: int) -> Move:
         if core is None:
             break
         past, is_guest = replay.ghost.past(), core.steps is None
-        more = step(replay, core.cpu.id, task.invariants)
+        more = take_step(replay, core.cpu.id, task.invariants)
         if is_guest and touched(core):
             replay.follow(replay.schedule[:-1], past)
             stay.add(core.cpu.id)
@@ -187,7 +187,7 @@ def touched(core: Core) -> bool:
     return vcpu is not None and core.scripted.guests[vcpu.name].shared_access
 
 
-def step(replay: Replayer, cpu: int, invariants: Sequence[Invariant]) -> list[tuple[str, str, int]]:
+def take_step(replay: Replayer, cpu: int, invariants: Sequence[Invariant]) -> list[tuple[str, str, int]]:
     """Let a CPU take a step under the eyes of the invariants, and say what it breaks."""
     broken, at = [], len(replay.schedule) + 1
     try:
@@ -345,7 +345,7 @@ class Search:
         self.replay.follow((), self.replay.past)
         root = self.replay.key()
         self.graph = Graph(root)
-        self.kept: dict[int, tuple[Past, Any, int]] = {0: (self.replay.past, root, 0)}
+        self.kept: dict[int, tuple[GhostState, Any, int]] = {0: (self.replay.past, root, 0)}
         self.waiting = {0: [0]}
         self.found: dict[str, tuple[str, tuple[int, ...]]] = {}
         self.finals: set[tuple[Any, ...]] = set()
@@ -365,12 +365,12 @@ class Search:
             for move in found:
                 self.take(node, state, move, preempted + (could_stay and move.cpus[:1] != last))
 
-    def state(self, node: int) -> State:
+    def state(self, node: int) -> ExploredState:
         """What a worker needs of a state. The first ones, and some of the others, are checked to be the same again."""
         past, key, _ = self.kept[node]
-        return State(self.graph.schedule(node), past, key if node < 64 or node % 16 == 0 else None)
+        return ExploredState(self.graph.schedule(node), past, key if node < 64 or node % 16 == 0 else None)
 
-    def take(self, node: int, state: State, move: Move, preempted: int) -> None:
+    def take(self, node: int, state: ExploredState, move: Move, preempted: int) -> None:
         """Note one move."""
         if self.preemptions is not None and preempted > self.preemptions:
             self.cut += 1
@@ -407,7 +407,7 @@ class Search:
         for cpu in schedule:
             if self.replay.off or cpu not in self.replay.machine.able():
                 return False
-            broken = step(self.replay, cpu, self.task.invariants)
+            broken = take_step(self.replay, cpu, self.task.invariants)
         return any(name == found for found, _, _ in broken)
 
     def result(self, stopped: str, options: dict[str, Any]) -> Exploration:

@@ -39,7 +39,7 @@ class Mail(NamedTuple):
     taken: bool
 
 
-Past = tuple[
+GhostState = tuple[
     tuple[tuple[str, tuple[bytes, bool]], ...], tuple[tuple[str, tuple[int, bool]], ...], tuple[tuple[str, Mail], ...],
     frozenset[int],
 ]  # fmt: skip
@@ -65,11 +65,11 @@ class Ghost:
         vms = machine.hypervisor.vms
         self.locks = [*(vm.lock for vm in vms), *(vcpu.lock for vm in vms for vcpu in vm.vcpus)]
 
-    def past(self) -> "Past":
+    def past(self) -> "GhostState":
         """What of the past can still matter: part of a state's key."""
         return (*self.left.items(),), (*self.owed.items(),), (*self.mail.items(),), self.saved
 
-    def remember(self, past: "Past") -> None:
+    def remember(self, past: "GhostState") -> None:
         """Take over a past that `past` gave."""
         left, owed, mail, self.saved = past
         self.left, self.owed, self.mail = dict(left), dict(owed), dict(mail)

@@ -62,7 +62,7 @@ KINDS: dict[Kind, Look] = {
 }
 TRAPS = frozenset(kind for kind, look in KINDS.items() if look.trap)
 FOLLOWS = frozenset(kind for kind, look in KINDS.items() if look.effect)
-CALLS = (Kind.HYPERCALL, Kind.SMC)
+CALL_KINDS = (Kind.HYPERCALL, Kind.SMC)
 
 STEPS = {
     "acquire": "takes {}",

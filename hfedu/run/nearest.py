@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from hfedu.hf.platform import HypervisorHang
 from hfedu.run.explorer import Exploration, Violation, counterexample
-from hfedu.run.invariants import Past
+from hfedu.run.invariants import GhostState
 from hfedu.run.machine import Machine
 from hfedu.run.recording import Recording
 from hfedu.run.replay import Replayer
@@ -61,7 +61,7 @@ class Nearest:
                 return found
         return None
 
-    def from_here(self, begin: tuple[int, ...], past: Past, early: int) -> tuple[int, ...] | None:
+    def from_here(self, begin: tuple[int, ...], past: GhostState, early: int) -> tuple[int, ...] | None:
         """A passing way that begins with a schedule.
 
         It lets `early`, the CPU that was too early in the failing order, go on as soon as it may, and then has few

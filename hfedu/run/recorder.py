@@ -23,7 +23,7 @@ from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.psci import PSCI_CALLS
 from hfedu.hf.spinlock import Step
 from hfedu.hf.vm import Mailbox, Vm
-from hfedu.run.kinds import CALLS, Kind
+from hfedu.run.kinds import CALL_KINDS, Kind
 from hfedu.run.recording import Actor, Cause, Change, Event
 
 ZERO = bytes(8 * arch.SYSTEM), bytes(8 * (len(arch.REGISTER_NAMES) - arch.SYSTEM))
@@ -33,7 +33,7 @@ WATCHED_CPU = frozenset(("current", "is_on"))
 TRAP_KINDS = {arch.EC_HVC: Kind.HYPERCALL, arch.EC_SMC: Kind.SMC, arch.EC_WFI_WFE: Kind.WFI}
 """Which event a trap is, by the class of its exception; any other is an IRQ or a FAULT."""
 
-PLAIN = (int, str, bytes, float)
+KEPT_AS_THEY_ARE = (int, str, bytes, float)
 """The types of values that a recording keeps as they are."""
 Sink = Callable[[str, Any, Any], None]
 """Is told of a change: path, value before, value after."""
@@ -52,7 +52,7 @@ def readable(value: Any) -> Any:
     """A value as recordings keep it, deep: enum members become their names, vCPUs and VMs become actors."""
     if isinstance(value, Enum):
         return value._name_
-    if value is None or isinstance(value, PLAIN):
+    if value is None or isinstance(value, KEPT_AS_THEY_ARE):
         return value
     if isinstance(value, Vcpu):
         return actor_of(value)
@@ -275,7 +275,7 @@ class Recorder:
         kind = Kind.IRQ if trap.esr is None else TRAP_KINDS.get(trap.esr >> 26, Kind.FAULT)
         self.pending.pop(actor, None)
         event = self.open(kind, actor, Cause(self.last.get(("cpu", cpu.id), 0), "cpu"), cpu=cpu.id)
-        if kind in CALLS:
+        if kind in CALL_KINDS:
             event.function, event.args = regs[0], tuple(regs[1:4])
             event.call = self.call(kind, regs[0])
             self.pending[actor] = regs[0], event.call
@@ -365,8 +365,8 @@ class Recorder:
         assert now is not None
         self.last.pop(("waits", now.name), None)
         if now is vcpu:
-            last = self._return(cpu, serving) if event.kind in CALLS else serving.current
-            if event.kind in CALLS:
+            last = self._return(cpu, serving) if event.kind in CALL_KINDS else serving.current
+            if event.kind in CALL_KINDS:
                 last.result, last.refused = cpu.regs[0], cpu.refused
                 self.pending.pop(actor_of(vcpu), None)
             last.registers += self.delta(vcpu, cpu.regs)

@@ -16,7 +16,7 @@ from hfedu.hf import arch, mm
 from hfedu.hf.call import Call
 from hfedu.hf.check import Check
 from hfedu.run import words
-from hfedu.run.kinds import CALLS, FOLLOWS, TRAPS, Kind
+from hfedu.run.kinds import CALL_KINDS, FOLLOWS, TRAPS, Kind
 
 
 class Actor(NamedTuple):
@@ -190,7 +190,7 @@ class Event(NamedTuple):
         return next((cause.seq for cause in self.causes if cause.role == role), None)
 
     def __repr__(self) -> str:
-        return words.line(self)
+        return words.transcript_line(self)
 
 
 def register_changes(before: bytes, after: bytes) -> Iterator[tuple[int, int]]:
@@ -316,7 +316,7 @@ class Recording:
     def call_of(self, event: Event | int) -> Event | None:
         """The call that a RETURN ends, or that an effect is part of; a call is its own. None if it is of none."""
         found: Event | None = self.event(event)
-        while found is not None and found.kind not in CALLS:
+        while found is not None and found.kind not in CALL_KINDS:
             part = found.kind in FOLLOWS and found.causes and found.causes[0].role != "before"
             found = self.events[found.causes[0].seq] if part else None
         return found

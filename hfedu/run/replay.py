@@ -22,12 +22,12 @@ from hfedu.hf.addr import PAGE_SIZE, Pa
 from hfedu.hf.call import HF_PRIMARY_VM_ID
 from hfedu.hf.cpu import Vcpu
 from hfedu.hf.platform import LAYOUT_BIN_END, PowerDown
-from hfedu.run.invariants import Ghost, Past
+from hfedu.run.invariants import Ghost, GhostState
 from hfedu.run.machine import Machine
 from hfedu.run.ramdisk import RamDisk, Secondary
 from hfedu.run.recorder import attributes
 
-PLAIN = (int, str, bytes, frozenset)
+FROZEN_AS_THEY_ARE = (int, str, bytes, frozenset)
 STATE = (int, bytes, frozenset, Enum, Vcpu, type(None))
 """Types of the fields that a step may change: the state of the hypervisor's objects, registers and memory apart."""
 REASONS = ("refused",)
@@ -78,7 +78,7 @@ def starting(cpus: int) -> Iterator[Action]:
 
 def freeze(value: Any) -> Any:
     """A value as part of a key; None if it cannot be one."""
-    if isinstance(value, PLAIN):
+    if isinstance(value, FROZEN_AS_THEY_ARE):
         return value
     if value is None:
         return ()
@@ -197,7 +197,7 @@ class Replayer:
             core.scripted.meeting = core.board.powered[core.cpu.id] = True
         self.schedule, self.off = [], False
 
-    def follow(self, schedule: Sequence[int], past: Past) -> list[int]:
+    def follow(self, schedule: Sequence[int], past: GhostState) -> list[int]:
         """Restart and take the steps of a schedule, which has this past. Which CPUs can go on from there."""
         self.restart()
         for cpu in schedule:

@@ -81,7 +81,7 @@ class Stepper:
         for invariant in self.invariants:
             sentence = invariant.broken(self.ghost)
             if sentence is not None:
-                self.broken.setdefault(invariant.name, (words.plain(sentence), len(self.taken)))
+                self.broken.setdefault(invariant.name, (words.names_in_words(sentence), len(self.taken)))
         if isinstance(core.ended, HypervisorHang):
             self._ends("self-deadlock" if isinstance(core.ended, SelfDeadlock) else "hang", str(core.ended))
         if not self.able() and not self.over:
@@ -91,7 +91,7 @@ class Stepper:
         return taken
 
     def _ends(self, name: str, sentence: str) -> None:
-        self.broken.setdefault(name, (words.plain(sentence).rstrip("."), len(self.taken)))
+        self.broken.setdefault(name, (words.names_in_words(sentence).rstrip("."), len(self.taken)))
 
     def waits(self, cpu: int) -> str:
         """Why a CPU cannot go on."""
@@ -100,10 +100,10 @@ class Stepper:
         if self.over:
             return "the run is over"
         if lock is not None and lock.owner is not None:
-            return f"waits for {words.plain(lock.name)}, which CPU {lock.owner.id} holds"
+            return f"waits for {words.names_in_words(lock.name)}, which CPU {lock.owner.id} holds"
         if isinstance(core.ended, ScriptDone):
             return "its script has ended"
-        return words.plain(str(core.ended)) if core.ended else "waits for the other CPUs to meet it"
+        return words.names_in_words(str(core.ended)) if core.ended else "waits for the other CPUs to meet it"
 
     def recording(self) -> Recording:
         """What has happened so far, and the schedule that makes it again."""
@@ -141,7 +141,7 @@ def announced(core: Core) -> str | None:
     if core.step is None:
         return None
     target = core.cpu.current if core.step.kind == "save" else core.step.target
-    return words.step(core.step.kind, getattr(target, "name", ""))
+    return words.step_words(core.step.kind, getattr(target, "name", ""))
 
 
 def trapped(event: Event) -> str:

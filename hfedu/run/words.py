@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 from hfedu.hf import call
 from hfedu.hf.call import Call
 from hfedu.history import abi, rpc
-from hfedu.run.kinds import CALLS, KINDS, STEPS, Kind
+from hfedu.run.kinds import CALL_KINDS, KINDS, STEPS, Kind
 
 if TYPE_CHECKING:
     from hfedu.run.recording import Actor, Event
 
 RUNS = ("run", "rpc_run")
 """What calls give whose result comes only when the CPU comes back."""
-NAMES = re.compile(r"\b(vm\d+(?:\.vcpu\d+)?|cpu\d+)(?:\.(lock|mailbox))?\b")
+NAME_PATTERN = re.compile(r"\b(vm\d+(?:\.vcpu\d+)?|cpu\d+)(?:\.(lock|mailbox))?\b")
 """Names in what the hypervisor itself says: its sentences are texts."""
 
 
@@ -24,27 +24,27 @@ def number(event: "Event") -> int:
 
 def who(name: "Actor | str | None") -> str:
     """A name as people say it. Example: "cpu0" -> "CPU 0", Actor(1, 0) -> "VM 1 vCPU 0"."""
-    return plain(str(name)) if name is not None else "hypervisor"
+    return names_in_words(str(name)) if name is not None else "hypervisor"
 
 
-def plain(text: str) -> str:
+def names_in_words(text: str) -> str:
     """A text with every name in it as people say it. Example: "vm1.vcpu0.lock" -> "VM 1 vCPU 0's lock"."""
 
     def said(found: re.Match[str]) -> str:
         name = found[1].replace("vm", "VM ").replace(".vcpu", " vCPU ").replace("cpu", "CPU ")
         return f"{name}'s {found[2]}" if found[2] else name
 
-    return NAMES.sub(said, text)
+    return NAME_PATTERN.sub(said, text)
 
 
 def path_words(path: str) -> str:
     """A path of the state as people say it. Example: "vm1.mailbox.recv_bytes" -> "VM 1 mailbox recv bytes"."""
-    return plain(path).replace("'s ", " ").replace(".", " ").replace("_", " ")
+    return names_in_words(path).replace("'s ", " ").replace(".", " ").replace("_", " ")
 
 
-def step(kind: str, target: str) -> str:
+def step_words(kind: str, target: str) -> str:
     """What a CPU does in one atomic step. Example: ("release", "vm1.lock") -> "drops VM 1's lock"."""
-    return STEPS.get(kind, f"{kind} {{}}").format(plain(target)).strip()
+    return STEPS.get(kind, f"{kind} {{}}").format(names_in_words(target)).strip()
 
 
 def size(count: int) -> str:
@@ -55,7 +55,7 @@ def size(count: int) -> str:
     return f"{count} byte{'s' if count != 1 else ''}"
 
 
-def signed(value: int) -> str:
+def signed_text(value: int) -> str:
     """A result as people write it: small negative numbers with a sign, others in decimal or hexadecimal."""
     return str(value - (value >> 63 << 64)) if value >> 63 or value < 10 else f"{value:#x}"
 
@@ -63,7 +63,7 @@ def signed(value: int) -> str:
 def arguments(event: "Event", short: bool = False) -> str:
     """The arguments of a call, decoded. `short` leaves out what a small picture has no room for."""
     if event.call is None:
-        return "…" if short else ", ".join(f"{value:#x}" for value in event.args)
+        return "…" if short else ", ".join(f"{value_words:#x}" for value_words in event.args)
     said = (argument(name, value, short) for name, value in vars(event.arg).items())
     return ", ".join(text for text in said if text)
 
@@ -109,7 +109,7 @@ def result(of: Call | None, value: int, short: bool = False) -> str:
         return f"VM {vm_id}, {count} {'B' if short else 'bytes'}"
     if gives == "vcpu" and value == call.HF_INVALID_VCPU:
         return "0xffff" if short else "0xffff (no vCPU waits)"
-    return signed(value)
+    return signed_text(value)
 
 
 def _run_result(value: int, short: bool) -> str:
@@ -144,7 +144,7 @@ def text_of(message: bytes, limit: int = 20) -> str:
 
 def label(event: "Event", short: bool = False) -> str:
     """What an arrow of the diagram says."""
-    if event.kind in CALLS:
+    if event.kind in CALL_KINDS:
         return f"{name_of_call(event, short=True)}({arguments(event, short=True)})"
     if event.kind is Kind.DELIVER:
         message = event.message or b""
@@ -154,13 +154,13 @@ def label(event: "Event", short: bool = False) -> str:
     if event.kind is Kind.STEP or (event.kind is Kind.SWITCH and event.target is None):
         return goes_on(event)
     if event.kind is Kind.SWITCH:
-        return returns(event, short)
+        return brought_back(event, short)
     return KINDS[event.kind].label or event.text
 
 
 def goes_on(event: "Event") -> str:
     """What a trap does after another CPU had its turn, or a switch that is not over."""
-    return step(*event.step) if event.step is not None else "begins to switch"
+    return step_words(*event.step) if event.step is not None else "begins to switch"
 
 
 def leaves(event: "Event") -> bool:
@@ -168,7 +168,7 @@ def leaves(event: "Event") -> bool:
     return event.kind is Kind.STEP and event.step is not None and event.step[0] == "save"
 
 
-def returns(event: "Event", short: bool = False) -> str:
+def brought_back(event: "Event", short: bool = False) -> str:
     """What a switch brings back to the vCPU that now runs."""
     if event.function is None:
         starts = event.target is not None and event.change(f"{event.target.name}.pc") is None
@@ -180,7 +180,7 @@ def returns(event: "Event", short: bool = False) -> str:
 def sentence(event: "Event") -> str:
     """One line of the transcript, without its number."""
     actor, target = who(event.actor), who(event.target)
-    if event.kind in CALLS:
+    if event.kind in CALL_KINDS:
         via = "SMC " if event.kind is Kind.SMC else ""
         return f"{actor} calls {via}{name_of_call(event)}({arguments(event)})"
     if event.kind is Kind.RETURN:
@@ -195,9 +195,9 @@ def sentence(event: "Event") -> str:
     if event.kind is Kind.SWITCH and event.target is None:
         return f"CPU {event.cpu} begins to switch"
     if event.kind is Kind.SWITCH:
-        return f"CPU {event.cpu} switches to {target}: {returns(event)}"
+        return f"CPU {event.cpu} switches to {target}: {brought_back(event)}"
     address = event.args[0] if event.args else 0
-    text = event.text if event.kind is Kind.LOAD else plain(event.text)  # a file's name is said as it is
+    text = event.text if event.kind is Kind.LOAD else names_in_words(event.text)  # a file's name is said as it is
     look = KINDS[event.kind].sentence
     return look.format(actor=actor, target=target, text=text, esr=event.function or 0, address=address)
 
@@ -211,24 +211,24 @@ def change_rows(event: "Event") -> list[list[str]]:
     """What an event changed, for a table: what, old value, new value. Packed results are decoded."""
     rows = []
     for change in event.changes:
-        after = value(change.what, change.new)
+        after = value_words(change.what, change.new)
         if change.result_of is not None:
             after = f"{change.new:#x}: {result(change.result_of, change.new)}"
-        rows.append([path_words(change.what), value(change.what, change.old), after])
+        rows.append([path_words(change.what), value_words(change.what, change.old), after])
     return rows
 
 
-def changes(event: "Event") -> list[str]:
+def state_changes(event: "Event") -> list[str]:
     """What an event changed beyond what its sentence says, in words: "VM 1 mailbox: EMPTY -> READ"."""
     return [
-        f"{path_words(change.what.removesuffix('.state'))}: {value(change.what, change.old)} -> "
-        f"{value(change.what, change.new)}"
+        f"{path_words(change.what.removesuffix('.state'))}: {value_words(change.what, change.old)} -> "
+        f"{value_words(change.what, change.new)}"
         for change in event.changes
         if change.what.endswith(".state") and event.kind not in (Kind.LOAD, Kind.DELIVER)
     ]
 
 
-def value(path: str, found: object) -> str:
+def value_words(path: str, found: object) -> str:
     """A value of the state, in words."""
     if found is None:
         return "-"
@@ -239,8 +239,8 @@ def value(path: str, found: object) -> str:
     return str(found)
 
 
-def line(event: "Event") -> str:
+def transcript_line(event: "Event") -> str:
     """The whole line of the transcript: number, physical CPU, sentence, and which states changed."""
-    changed = "; ".join(changes(event))
+    changed = "; ".join(state_changes(event))
     indent = "  " if KINDS[event.kind].to_guest else ""
     return f"{event.seq}  cpu{event.cpu}  {indent}{sentence(event)}" + (f"  [{changed}]" if changed else "")

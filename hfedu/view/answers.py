@@ -15,11 +15,11 @@ from hfedu.view.depth import Listing, instructions_of, steps_of
 from hfedu.view.player import changed
 from hfedu.view.why import Why, asks_why, why
 
-EVENTS_AT_MOST = 300
+ANSWERED_AT_MOST = 300
 """Events of a run whose file answers without a kernel."""
 INSTRUCTIONS_AT_MOST = 50_000
 """Instructions of such a run."""
-KEPT = 40
+INSTRUCTIONS_KEPT = 40
 """Instructions that a file keeps of the way to an event: the last."""
 NEEDS_KERNEL = "This needs a kernel: open the run in a notebook."
 TOO_LONG = (
@@ -36,7 +36,7 @@ def answer(recording: Recording, ask: object, seq: Any, vcpu: Any = None) -> dic
     each a `sentence` and `seq`, the event it leads to; `vcpu` makes it why that vCPU does or does not run.
     """
     if ask == "steps":
-        return listing(depth.steps(recording, seq))
+        return listing(depth.atomic_steps(recording, seq))
     if ask == "instructions":
         return listing(depth.instructions(recording, seq))
     if ask == "why":
@@ -98,8 +98,8 @@ class Kept:
 def all_answers(recording: Recording) -> dict[str, Any]:
     """The answers that a file holds. What it does not hold is a sentence, `missing`."""
     events = recording.events
-    if len(events) > EVENTS_AT_MOST:
-        return Kept(TOO_LONG.format(EVENTS_AT_MOST, len(events))).data()
+    if len(events) > ANSWERED_AT_MOST:
+        return Kept(TOO_LONG.format(ANSWERED_AT_MOST, len(events))).data()
     kept = Kept(NEEDS_KERNEL)
     for event in events:
         if asks_why(recording, event):
@@ -120,7 +120,9 @@ def all_answers(recording: Recording) -> dict[str, Any]:
         if event.kind is Kind.END and recording.made["cpus"] == 1:
             trap = seq
         if notes.ways:
-            kept.keep(f"instructions {seq}", instructions_of(recording, seq, trap, notes.ways.get(trap), KEPT))
+            kept.keep(
+                f"instructions {seq}", instructions_of(recording, seq, trap, notes.ways.get(trap), INSTRUCTIONS_KEPT)
+            )
     return kept.data()
 
 

@@ -8,12 +8,12 @@ from hfedu.hf.hypervisor import Hypervisor
 from hfedu.history import hypervisor_type
 
 HEADS = ("number", "call", "x1", "x2", "x3", "who", "what it does", "result")
-ARGUMENTS = {
+ARGUMENT_WORDS = {
     "vm": "VM", "vcpu": "vCPU", "size": "size in bytes", "send": "address of the send page",
     "recv": "address of the receive page", "block": "0: do not wait", "ack": "not 0: acknowledge first",
     "intid": "interrupt",
 }  # fmt: skip
-RESULTS = {
+RESULT_WORDS = {
     "status": "0", "count": "the number", "vm": "the VM", "interrupt": "the interrupt, or 0xffffffff",
     "vcpu": "0; if the primary sends, the vCPU that was woken, or 0xffff",
     "message": "packed: the sender in bits 0-15, the size in bits 32-63",
@@ -32,8 +32,8 @@ class CallTable:
     def cells(self) -> Iterator[list[str]]:
         """The rows in words."""
         for row in self.rows:
-            args = [ARGUMENTS.get(name, name) for name in row.args] + [""] * (3 - len(row.args))
-            result = RESULTS.get(row.gives, row.gives)
+            args = [ARGUMENT_WORDS.get(name, name) for name in row.args] + [""] * (3 - len(row.args))
+            result = RESULT_WORDS.get(row.gives, row.gives)
             yield [f"{row.number:#x}", row.name, *args, row.who.value, row.meaning, result]
 
     def __repr__(self) -> str:

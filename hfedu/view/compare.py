@@ -24,7 +24,7 @@ PASSING = "nearest order that keeps it"
 
 
 @dataclass(frozen=True, repr=False)
-class Comparison:
+class OrderComparison:
     """A failing run and the nearest passing one, None if there is none. `first` is the first step that differs."""
 
     violation: Violation
@@ -43,7 +43,7 @@ class Comparison:
     @property
     def broken(self) -> str:
         """The invariant, what it says, and what went wrong."""
-        return f"{self.violation.invariant}: {self.meaning} Broken: {words.plain(self.violation.sentence)}."
+        return f"{self.violation.invariant}: {self.meaning} Broken: {words.names_in_words(self.violation.sentence)}."
 
     @property
     def sentence(self) -> str:
@@ -87,9 +87,9 @@ class Comparison:
     def table(self) -> str:
         """The steps side by side as HTML."""
         heads = ("step", f"breaks {self.violation.invariant}", PASSING)
-        rows = [row(heads, "th")]
+        rows = [html_row(heads, "th")]
         for differs, *cells in self.cells():
-            rows.append(row(cells, "td", FIRST_DIFFERENCE if differs else ""))
+            rows.append(html_row(cells, "td", FIRST_DIFFERENCE if differs else ""))
         said = f"<p>{html.escape(self.broken)}</p><p><b>{html.escape(self.sentence)}</b></p>"
         return f"{said}<table>{''.join(rows)}</table><p>{html.escape(self.more())}</p>"
 
@@ -118,7 +118,7 @@ class Comparison:
         return scene
 
 
-def row(cells: Iterable[str], tag: str, style: str = "") -> str:
+def html_row(cells: Iterable[str], tag: str, style: str = "") -> str:
     """A row of an HTML table."""
     return "".join(
         ["<tr>", *(f'<{tag} style="text-align:left;{style}">{html.escape(cell)}</{tag}>' for cell in cells), "</tr>"]
@@ -137,10 +137,12 @@ def shifted(shape: Any, by: float) -> Any:
     return shape._replace(**{place: getattr(shape, place) + by for place in places})
 
 
-C = TypeVar("C", bound=Comparison)
+C = TypeVar("C", bound=OrderComparison)
 
 
-def compare(kind: type[C], result: Exploration, violation: Violation, machine_type: type[Machine] = Machine) -> C:
+def compare_orders(
+    kind: type[C], result: Exploration, violation: Violation, machine_type: type[Machine] = Machine
+) -> C:
     """The run that breaks an invariant beside the nearest order that does not, found by search."""
     return kind(violation, meaning(result.invariants, violation), *both_orders(result, violation, machine_type))
 

@@ -18,9 +18,9 @@ from hfedu.run.kinds import Kind
 from hfedu.run.recording import Change, Event, Recording
 from hfedu.view.lines import Guest, guest_of
 
-PACKAGE = Path(__file__).parent.parent
+HFEDU_FOLDER = Path(__file__).parent.parent
 LIMIT = 1000
-NAMES = ["pstate" if name == "spsr" else name for name in REGISTER_NAMES]
+REGISTERS = ["pstate" if name == "spsr" else name for name in REGISTER_NAMES]
 """While a guest runs, what is saved as SPSR is its PSTATE."""
 NO_STEPS = "No atomic step: it touches nothing that physical CPUs share."
 ACTIONS = {
@@ -32,12 +32,12 @@ ACTIONS = {
 }
 CONTEXT = 4
 """Lines of source shown before and after the one that is lit."""
-COLUMNS = ("", "what", "where", "code", "locks held", "changed")
+HEADINGS = ("", "what", "where", "code", "locks held", "changed")
 LIT = "background:#fff1b8;color:#1f2328;padding:0 .3em;white-space:pre-wrap"
 """The source line that is lit: its own two colours, so that it can be read on light and dark."""
 
 
-class Place(NamedTuple):
+class SourcePlace(NamedTuple):
     """A line of source: file (below hfedu/, or the name of a guest's file), line, function and the line's text."""
 
     file: str
@@ -59,13 +59,13 @@ class AtomicStep(NamedTuple):
     event: int
     kind: str
     target: str
-    place: Place
+    place: SourcePlace
     locks: tuple[str, ...]
     others: tuple[tuple[int, str], ...]
     changes: tuple[Change, ...]
 
     def __str__(self) -> str:
-        return words.step(self.kind, self.target)
+        return words.step_words(self.kind, self.target)
 
 
 class Instruction(NamedTuple):
@@ -83,11 +83,11 @@ class Instruction(NamedTuple):
 class Turn(NamedTuple):
     """What a script yielded, and where."""
 
-    place: Place
+    place: SourcePlace
     action: Action
 
 
-class Row(NamedTuple):
+class ListingRow(NamedTuple):
     """One line of a table: `code` at the place `at`; `what` it means, locks held then, what changed as old and new.
 
     `source` are the lines of `file` around its `line`, by their numbers (of a compiled guest, `file` begins with its
@@ -131,7 +131,7 @@ class Listing(Sequence[Any]):
     """
 
     def __init__(
-        self, title: str, note: str, found: Sequence[tuple[Any, Row]] = (), left_out: int = 0, guest: str = ""
+        self, title: str, note: str, found: Sequence[tuple[Any, ListingRow]] = (), left_out: int = 0, guest: str = ""
     ) -> None:
         self.title, self.note, self.left_out, self.guest = title, note, left_out, guest
         self.items, self.rows = [item for item, _ in found], [row for _, row in found]
@@ -154,7 +154,7 @@ class Listing(Sequence[Any]):
     def places(self) -> list[str]:
         """For each row the line of source above it: of an instruction that begins another line than the one before."""
         places = ["" if row.what else row.place() for row in self.rows]
-        return [place if place != before else "" for before, place in pairwise(["", *places])]
+        return [source_place if source_place != before else "" for before, source_place in pairwise(["", *places])]
 
     def __repr__(self) -> str:
         lines = [self.title, self.note]
@@ -168,15 +168,15 @@ class Listing(Sequence[Any]):
         rows = [[str(number), *row.html()] for number, row in enumerate(self.rows, self.left_out + 1)]
         for row, place in zip(rows, self.places(), strict=True):
             row[1] = row[1] or html.escape(place)
-        used = [column for column in range(len(COLUMNS)) if any(row[column] for row in rows)]
-        head = "".join(f'<th scope="col" style="text-align:left">{COLUMNS[column]}</th>' for column in used)
+        used = [column for column in range(len(HEADINGS)) if any(row[column] for row in rows)]
+        head = "".join(f'<th scope="col" style="text-align:left">{HEADINGS[column]}</th>' for column in used)
         cells = ("".join(f'<td style="text-align:left">{row[column]}</td>' for column in used) for row in rows)
         body = "".join(f"<tr>{row}</tr>" for row in cells)
         about = f"<p><b>{html.escape(self.title)}</b><br>{html.escape(self.note)}</p>"
         return about + (f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if rows else "")
 
 
-def steps(recording: Recording, seq: int) -> Listing:
+def atomic_steps(recording: Recording, seq: int) -> Listing:
     """The atomic steps of the hypervisor in event `seq`, each with the line of its source where it is announced.
 
     Of a trap or a return these are all steps; of a delivery, a wake-up, a switch or a step, those that belong to it.
@@ -200,13 +200,13 @@ def steps_of(recording: Recording, seq: int, trap: int | None, noted: Sequence[d
         end = after.changes if after is not None and after.event == one.event else None
         changes = recording.events[one.event].changes[one.changes : end]
         if whole or seq == one.event:
-            taken = AtomicStep(one.event, kind, name, place(one.place), locks, one.others, changes)
+            taken = AtomicStep(one.event, kind, name, source_place(one.place), locks, one.others, changes)
             found.append((taken, step_row(taken, recording, one.place)))
     note = f"{count(len(found), 'atomic step')}." if found else NO_STEPS
     return Listing(title, note, found, guest=str(recording.events[trap].actor))
 
 
-def step_row(step: AtomicStep, recording: Recording, at: depth.Place) -> Row:
+def step_row(step: AtomicStep, recording: Recording, at: depth.CodePlace) -> ListingRow:
     """How a step is shown."""
     event = recording.events[step.event]
     changed = tuple((what, a, b) for what, a, b in words.change_rows(event._replace(changes=step.changes)))
@@ -214,10 +214,12 @@ def step_row(step: AtomicStep, recording: Recording, at: depth.Place) -> Row:
     if recording.made["cpus"] > 1:
         of = {cpu: ", ".join(owner(lock) for holder, lock in step.others if holder == cpu) for cpu, _ in step.others}
         locks = "; ".join(f"CPU {cpu}: {held}" for cpu, held in sorted((of | {event.cpu: locks}).items()) if held)
-    return sourced(Row(str(step.place), step.place.text, str(step), locks, changed, seq=step.event), step.place, at)
+    return sourced(
+        ListingRow(str(step.place), step.place.text, str(step), locks, changed, seq=step.event), step.place, at
+    )
 
 
-def sourced(row: Row, place: Place, at: depth.Place) -> Row:
+def sourced(row: ListingRow, place: SourcePlace, at: depth.CodePlace) -> ListingRow:
     """A row with the lines of source around its place."""
     path, line, _ = at
     first = max(line - CONTEXT, 1)
@@ -254,7 +256,7 @@ def instructions_of(recording: Recording, seq: int, trap: int | None, way: depth
         return Listing(title, "No guest ran on the way to this event.")
     end = "to the end" if recording.events[trap].kind is Kind.END else f"to event {trap}"
     if way.turns:
-        found: list[tuple[Any, Row]] = [turn_row(at, action) for at, action in way.turns]
+        found: list[tuple[Any, ListingRow]] = [turn_row(at, action) for at, action in way.turns]
         event, (last, row) = recording.events[trap], found[-1]
         if last.action.instruction in ("hvc", "smc"):  # it is the call that trapped
             found[-1] = last, row._replace(what=f"calls {words.name_of_call(event)}({words.arguments(event)})")
@@ -268,7 +270,7 @@ def instructions_of(recording: Recording, seq: int, trap: int | None, way: depth
     return Listing(title, note, found, left_out)
 
 
-def executed(way: depth.Way, guest: Guest | None) -> Iterator[tuple[Instruction, Row]]:
+def executed(way: depth.Way, guest: Guest | None) -> Iterator[tuple[Instruction, ListingRow]]:
     """The instructions that were noted, disassembled, and how each is shown; with its line if that is known."""
     from capstone import CS_ARCH_ARM64, CS_MODE_ARM, Cs
 
@@ -276,16 +278,16 @@ def executed(way: depth.Way, guest: Guest | None) -> Iterator[tuple[Instruction,
     for (pc, word, before), (_, _, after) in pairwise([*way.looks, way.last]):
         known = next(capstone.disasm_lite(word.to_bytes(4, "little"), pc), None)
         text = f"{known[2]} {known[3]}".strip() if known else f".word {word:#010x}"
-        values = zip(NAMES, array("Q", before), array("Q", after), strict=True)
+        values = zip(REGISTERS, array("Q", before), array("Q", after), strict=True)
         changes = tuple(Change(name, a, b) for name, a, b in values if a != b and name != "pc")
-        row = Row(f"{pc:#x}  {word:08x}", text, changed=tuple(map(shown, changes)))
+        row = ListingRow(f"{pc:#x}  {word:08x}", text, changed=tuple(map(shown_change, changes)))
         if guest is not None and (line := guest.line(pc)) is not None:
             around = guest.lines.around(line.file, line.line, CONTEXT)
             row = row._replace(file=f"{guest.kernel}/{line.file}", line=line.line, source=around)
         yield Instruction(pc, word, text, changes), row
 
 
-def shown(change: Change) -> tuple[str, str, str]:
+def shown_change(change: Change) -> tuple[str, str, str]:
     """A change of a register in words. Of PSTATE the flags, if nothing else of it changed: a capital is a 1."""
     what, old, new, _ = change
     if what == "pstate" and not (old ^ new) << 36 & call.MASK64:
@@ -298,10 +300,10 @@ def flags(pstate: int) -> str:
     return "".join(flag.upper() if pstate >> 31 - n & 1 else flag for n, flag in enumerate("nzcv"))
 
 
-def turn_row(at: depth.Place, action: Action) -> tuple[Turn, Row]:
+def turn_row(at: depth.CodePlace, action: Action) -> tuple[Turn, ListingRow]:
     """A turn of a script, and how it is shown."""
-    turn = Turn(place(at), action)
-    return turn, sourced(Row(str(turn.place), turn.place.text, action_words(action)), turn.place, at)
+    turn = Turn(source_place(at), action)
+    return turn, sourced(ListingRow(str(turn.place), turn.place.text, action_words(action)), turn.place, at)
 
 
 def action_words(action: Action) -> str:
@@ -313,12 +315,12 @@ def action_words(action: Action) -> str:
     return ACTIONS[action.instruction]
 
 
-def place(at: depth.Place) -> Place:
+def source_place(at: depth.CodePlace) -> SourcePlace:
     """A place in the source with its text."""
     path, line, function = at
-    relative = Path(path).relative_to(PACKAGE) if Path(path).is_relative_to(PACKAGE) else Path(path).name
+    relative = Path(path).relative_to(HFEDU_FOLDER) if Path(path).is_relative_to(HFEDU_FOLDER) else Path(path).name
     text = linecache.getline(path, line).strip() if line else "(the script has come to its end)"
-    return Place(str(relative), line, function, text)
+    return SourcePlace(str(relative), line, function, text)
 
 
 def owner(name: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from hfedu.run import words
 from hfedu.run.explorer import BUILT_IN, Exploration, Graph
-from hfedu.view.compare import row
+from hfedu.view.compare import html_row
 from hfedu.view.scene import Line, Mark, Scene, Text, text_width
 
 MOST_STATES = 400
@@ -44,13 +44,15 @@ def verdict(result: Exploration) -> str:
     return f"None of the {looked} was broken so far, and not everything was tried."
 
 
-def table(result: Exploration) -> str:
+def findings_table(result: Exploration) -> str:
     """The violations and what was covered, as HTML."""
     said = meanings(result)
-    rows = [row(("", "invariant", "what must hold", "what went wrong", "step"), "th")]
+    rows = [html_row(("", "invariant", "what must hold", "what went wrong", "step"), "th")]
     for i, violation in enumerate(result.violations):
-        wrong = words.plain(violation.sentence)
-        rows.append(row((str(i), violation.invariant, said[violation.invariant], wrong, str(violation.steps)), "td"))
+        wrong = words.names_in_words(violation.sentence)
+        rows.append(
+            html_row((str(i), violation.invariant, said[violation.invariant], wrong, str(violation.steps)), "td")
+        )
     name, meaning = html.escape(result.scenario.name), html.escape(result.scenario.meaning)
     covered = " ".join(map(html.escape, coverage(result)))
     found = f"<table>{''.join(rows)}</table>" if result.violations else ""
@@ -64,7 +66,7 @@ def too_many(result: Exploration) -> str | None:
     return f"{result.states:,} states are too many for a picture, which holds {MOST_STATES}."
 
 
-def fatal(graph: Graph, name: str) -> tuple[int, ...] | None:
+def is_fatal(graph: Graph, name: str) -> tuple[int, ...] | None:
     """The states on the shortest way to break an invariant, from the first state to the fatal one."""
     moves = [move for move, names in graph.broken.items() if name in names]
     if moves:
@@ -86,7 +88,7 @@ def graph_scene(result: Exploration, violation: int = 0) -> Scene:
     """The states as dots, deeper ones further to the right, with the way to one of the violations emphasised."""
     graph, scene = result.graph, Scene()
     places = lay_out(graph)
-    ways = {v.invariant: fatal(graph, v.invariant) for v in result.violations}
+    ways = {v.invariant: is_fatal(graph, v.invariant) for v in result.violations}
     chosen = result.violations[violation].invariant if result.violations else None
     emphasised = ways.get(chosen or "") or ()
     steps = set(pairwise(emphasised))

@@ -26,9 +26,9 @@ from hfedu.run.recording import Actor, Event, Recording
 
 MOST = 1 << 20
 """Bytes of a line table that are read: of more, as of a whole Linux, nothing is."""
-WFI = bytes.fromhex("7f2003d5")
+WFI_WORD = bytes.fromhex("7f2003d5")
 
-Row = tuple[int, str, int]
+LineRow = tuple[int, str, int]
 """From this offset on instructions come from this file and line; line 0 is none."""
 
 
@@ -43,7 +43,7 @@ class SourceLine(NamedTuple):
 class Lines:
     """The lines of an image: rows in order of their offsets, and the texts of files as far as they are known."""
 
-    def __init__(self, rows: list[Row], sources: Mapping[str, str]) -> None:
+    def __init__(self, rows: list[LineRow], sources: Mapping[str, str]) -> None:
         self.rows = rows
         self.texts = {file: re.split("\r\n?|\n", sources[file]) for _, file, _ in rows if file in sources}
 
@@ -92,7 +92,7 @@ def shipped(image: bytes) -> Lines:
     return Lines([(offset, file, line) for offset, file, line in table], sources)
 
 
-def elf_rows(content: bytes) -> list[Row]:
+def elf_rows(content: bytes) -> list[LineRow]:
     """The rows of an ELF file for the image that `flat` makes of it: none without a table, or if it is damaged."""
     try:
         from elftools.elf.elffile import ELFFile
@@ -122,10 +122,10 @@ def elf_rows(content: bytes) -> list[Row]:
         return []
 
 
-def sequences(dwarf: Any) -> Iterator[list[Row]]:
+def sequences(dwarf: Any) -> Iterator[list[LineRow]]:
     """The runs of addresses of all line tables: in each, rows by address, and one for its end."""
     for unit in dwarf.iter_CUs():
-        program, sequence = dwarf.line_program_for_CU(unit), list[Row]()
+        program, sequence = dwarf.line_program_for_CU(unit), list[LineRow]()
         first = 0 if program.header.version >= 5 else 1
         names = [base_name(entry.name) for entry in program.header.file_entry]
         for state in (entry.state for entry in program.get_entries() if entry.state is not None):

@@ -32,11 +32,11 @@ def figure(scene: Scene, theme: str = "light") -> Any:
     axes = fig.add_axes((0, 0, 1, 1), xlim=(0, scene.width), ylim=(scene.height, 0))
     axes.set_axis_off()
     for shape in scene.shapes:
-        {Line: line, Rect: rect, Text: text, Mark: mark}[type(shape)](axes, shape, table[shape.role])  # type: ignore[operator]
+        {Line: paint_line, Rect: rect, Text: text, Mark: mark}[type(shape)](axes, shape, table[shape.role])  # type: ignore[operator]
     return fig
 
 
-def line(axes: Any, shape: Line, style: Style) -> None:
+def paint_line(axes: Any, shape: Line, style: Style) -> None:
     """A line or an arrow."""
     length = math.hypot(shape.x2 - shape.x1, shape.y2 - shape.y1) or 1.0
     head = min(8.0, length) if shape.arrow else 0.0

@@ -46,7 +46,7 @@ def player_data(recording: Recording) -> dict[str, Any]:
     }
     return {
         "title": recording.title,
-        "outcome": words.plain(recording.outcome.sentence),
+        "outcome": words.names_in_words(recording.outcome.sentence),
         "fatal": count - 1 if recording.outcome.status == FATAL else None,
         "alt": scene.alt,
         "uart": recording.uart,
@@ -141,7 +141,7 @@ def fact_of(event: Event, several_cpus: bool, asks: bool) -> dict[str, Any]:
     return {
         "kind": event.kind.value,
         "text": sentence,
-        "changed": "; ".join(words.changes(event)),
+        "changed": "; ".join(words.state_changes(event)),
         "vms": " ".join(sorted(vms)),
         "bad": bad,
         "why": asks,

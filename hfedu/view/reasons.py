@@ -7,7 +7,7 @@ from hfedu.run import words
 from hfedu.run.decider import FIELDS, FOR_MESSAGE, Decision
 from hfedu.run.kinds import Kind
 from hfedu.run.recording import Actor, Event, Recording
-from hfedu.view.runs import told, where_they_part
+from hfedu.view.runs import told_event, where_they_part
 
 WHAT = {
     "run": "VM {to} is READY, so it becomes RUNNING and the CPU goes on with it. vcpu_run has no result yet: that "
@@ -145,7 +145,7 @@ def differences(yours: Decision, real: Decision, caller: str) -> list[str]:
     return [field for field in fields if field != "returns" or all(back)]
 
 
-def why(trap: Event, number: int | None, yours: Decision, real: Decision) -> str:
+def why_decided(trap: Event, number: int | None, yours: Decision, real: Decision) -> str:
     """What the real hypervisor does at a trap, and of the first field that differs, why."""
     caller = words.vm_of(trap.actor)
     kind = kind_of(number, real, caller)
@@ -164,10 +164,10 @@ def why(trap: Event, number: int | None, yours: Decision, real: Decision) -> str
     return f"The real one does something else: {text} First difference, “{FIELDS[field]}”: {reason}{more}"
 
 
-def parting(yours: Recording, real: Recording) -> str:
+def parting_from_the_real_one(yours: Recording, real: Recording) -> str:
     """Where a run parts from the real one."""
     here, there = where_they_part(yours, real)
-    said = (told(run.events[at]) if at is not None else "nothing" for run, at in ((yours, here), (real, there)))
+    said = (told_event(run.events[at]) if at is not None else "nothing" for run, at in ((yours, here), (real, there)))
     return "Your run parts from the real one at event {}. In yours: {}. In the real one: {}.".format(
         there or here, *said
     )

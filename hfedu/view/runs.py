@@ -14,19 +14,19 @@ from typing import Any, NamedTuple, TypeVar
 
 from hfedu.errors import Mistake
 from hfedu.run import words
-from hfedu.run.kinds import CALLS, Kind
+from hfedu.run.kinds import CALL_KINDS, Kind
 from hfedu.run.recording import Event, Recording
 from hfedu.run.token import digest
 from hfedu.view.answers import all_answers
 from hfedu.view.page import page
 from hfedu.view.player import player_data
-from hfedu.view.why import waits, why
+from hfedu.view.why import begins_wait, why
 
 AROUND, WIDTH = 3, 60
 UNTOLD = ("ramdisk", "title", "max_seconds", "max_instructions", "max_traps")
 
 
-class Row(NamedTuple):
+class EventPair(NamedTuple):
     """Two events that correspond, the same ("=") or not ("≠"), or one that is only here ("<") or there (">")."""
 
     here: int | None
@@ -35,7 +35,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False)
-class Comparison:
+class RunComparison:
     """Two runs and where they part: `here` and `there` are the events, both None if the same happens.
 
     `sentence` says it in words, `made` how the runs were made differently. `rows` are all events of both runs, in
@@ -46,7 +46,7 @@ class Comparison:
     second: Recording
     sentence: str
     made: str
-    rows: tuple[Row, ...]
+    rows: tuple[EventPair, ...]
     apart: int | None = None
     here: int | None = None
     there: int | None = None
@@ -86,7 +86,7 @@ def pair(
     second: Recording,
     sentence: str,
     made: str,
-    rows: tuple[Row, ...],
+    rows: tuple[EventPair, ...],
     apart: tuple[int | None, int | None],
 ) -> dict[str, Any]:
     """Two runs for two players: `apart` are the events where they part, `rows` those that correspond."""
@@ -96,10 +96,10 @@ def pair(
     return {"sentence": sentence, "made": made, "rows": beside, "apart": parted, "runs": runs}
 
 
-C = TypeVar("C", bound=Comparison)
+C = TypeVar("C", bound=RunComparison)
 
 
-def compare(kind: type[C], first: Recording, second: Recording) -> C:
+def compare_runs(kind: type[C], first: Recording, second: Recording) -> C:
     """Compare two runs: the first is "here", the second is "there"."""
     if not isinstance(second, Recording) or not first.events or not second.events:
         raise Mistake("compare takes two runs that were recorded, as in run.compare(other_run)")
@@ -107,7 +107,7 @@ def compare(kind: type[C], first: Recording, second: Recording) -> C:
     apart = next((at for at, row in enumerate(rows) if row.mark != "="), None)
     if apart is not None:
         here, there = instead(rows, apart)
-        return kind(first, second, parting(first, here, second, there), made, rows, apart, here, there)
+        return kind(first, second, how_they_part(first, here, second, there), made, rows, apart, here, there)
     pairs = pairwise(row.there or 0 for row in rows)
     apart = next((at for at, (one, other) in enumerate(pairs, 1) if other < one), None)
     if apart is None:
@@ -124,7 +124,7 @@ def where_they_part(first: Recording, second: Recording) -> tuple[int | None, in
     return instead(rows, next((at for at, row in enumerate(rows) if row.mark != "="), len(rows) - 1))
 
 
-def align(first: Recording, second: Recording) -> tuple[Row, ...]:
+def align(first: Recording, second: Recording) -> tuple[EventPair, ...]:
     """All events of two runs, each beside the one that corresponds."""
     known: dict[Any, int] = {}
     one, two = dict(identities(first, known)), dict(identities(second, known))
@@ -134,16 +134,16 @@ def align(first: Recording, second: Recording) -> tuple[Row, ...]:
     for identity, here in one.items():
         there = two.get(identity)
         if there is None:
-            rows.append(Row(here, None, "<"))
+            rows.append(EventPair(here, None, "<"))
             continue
         while rest and (rest[-1][0] not in one or rest[-1][0] in paired):
             other, seq = rest.pop()
             if other not in paired:
-                rows.append(Row(None, seq, ">"))
+                rows.append(EventPair(None, seq, ">"))
         paired.add(identity)
-        same = facts(first, first.events[here], exact) == facts(second, second.events[there], exact)
-        rows.append(Row(here, there, "=" if same else "≠"))
-    return (*rows, *(Row(None, seq, ">") for identity, seq in reversed(rest) if identity not in one))
+        same = facts_of(first, first.events[here], exact) == facts_of(second, second.events[there], exact)
+        rows.append(EventPair(here, there, "=" if same else "≠"))
+    return (*rows, *(EventPair(None, seq, ">") for identity, seq in reversed(rest) if identity not in one))
 
 
 def identities(recording: Recording, known: dict[Any, int]) -> Iterator[tuple[int, int]]:
@@ -159,13 +159,13 @@ def identities(recording: Recording, known: dict[Any, int]) -> Iterator[tuple[in
             found.append(cause)
             continue
         target = event.target if event.kind in (Kind.LOAD, Kind.DELIVER, Kind.WAKE) else None
-        key = cause, event.kind, event.actor, target, words.number(event) if event.kind in CALLS else None
+        key = cause, event.kind, event.actor, target, words.number(event) if event.kind in CALL_KINDS else None
         before[key] += 1
         found.append(known.setdefault((key, before[key]), len(known)))
         yield found[-1], event.seq
 
 
-def facts(recording: Recording, event: Event, exact: bool) -> tuple[Any, ...]:
+def facts_of(recording: Recording, event: Event, exact: bool) -> tuple[Any, ...]:
     """What must be equal in events that correspond. `exact` compares states, too: no step was cut off.
 
     A call that returns is another than one that blocks or switches: the runs part there, and not where it shows later.
@@ -174,17 +174,17 @@ def facts(recording: Recording, event: Event, exact: bool) -> tuple[Any, ...]:
         return ()
     states = tuple((c.what, c.new) for c in event.changes if exact and c.what.endswith(".state"))
     target = event.target if event.kind is Kind.SWITCH else None
-    comes_back = event.kind in CALLS and event.seq in recording.returns
+    comes_back = event.kind in CALL_KINDS and event.seq in recording.returns
     return event.function, event.args, event.result, event.message, event.text, target, states, comes_back
 
 
-def instead(rows: tuple[Row, ...], apart: int) -> tuple[int | None, int | None]:
+def instead(rows: tuple[EventPair, ...], apart: int) -> tuple[int | None, int | None]:
     """The events of the row where two runs part; if one is alone, beside it what the other run did instead."""
     alone = list(takewhile(lambda row: row.mark in "<>", rows[apart:])) or [rows[apart]]
     return next((r.here for r in alone if r.mark != ">"), None), next((r.there for r in alone if r.mark != "<"), None)
 
 
-def parting(first: Recording, here: int | None, second: Recording, there: int | None) -> str:
+def how_they_part(first: Recording, here: int | None, second: Recording, there: int | None) -> str:
     """How two runs part, in a sentence."""
     if here is None or there is None:
         event, place, other = (
@@ -197,7 +197,8 @@ def parting(first: Recording, here: int | None, second: Recording, there: int | 
         if way != other:
             name = f"{words.vm_of(one.actor)}'s {words.name_of_call(one, short=True)}"
             return f"Event {at}: here {name} {way}; there, at event {elsewhere}, it {other}."
-    return f"Event {here} here: {told(first.events[here])}; there, at event {there}: {told(second.events[there])}."
+    said = told_event(first.events[here]), told_event(second.events[there])
+    return f"Event {here} here: {said[0]}; there, at event {there}: {said[1]}."
 
 
 def asked(event: Event) -> tuple[Any, ...]:
@@ -208,7 +209,7 @@ def asked(event: Event) -> tuple[Any, ...]:
 def came_out(recording: Recording, event: Event) -> tuple[str, int]:
     """What became of a call, and at which event: its result and why, if it failed or blocks."""
     returned = recording.returned(event) if event.seq in recording.returns else None
-    blocks = returned is None and waits(recording, event)
+    blocks = returned is None and begins_wait(recording, event)
     if returned is None and not blocks:
         served = recording.events[event.seq : recording.settled(event).seq + 1]
         left = any(later.kind is Kind.SWITCH and later.cpu == event.cpu for later in served)
@@ -223,15 +224,15 @@ def came_out(recording: Recording, event: Event) -> tuple[str, int]:
     return f"{way}, because {said}", at.seq
 
 
-def told(event: Event) -> str:
+def told_event(event: Event) -> str:
     """An event and the states it changed."""
-    changed = "; ".join(words.changes(event))
+    changed = "; ".join(words.state_changes(event))
     return words.sentence(event).rstrip(".") + (f" [{changed}]" if changed else "")
 
 
 def said(recording: Recording, seq: int | None) -> str:
     """A cell of the table."""
-    return "" if seq is None else f"{seq:4}  {told(recording.events[seq])}"
+    return "" if seq is None else f"{seq:4}  {told_event(recording.events[seq])}"
 
 
 def folded(count: int) -> list[tuple[str, str, str]]:

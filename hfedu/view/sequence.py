@@ -75,10 +75,10 @@ def sequence(recording: Recording, first: int = 0, last: int | None = None, limi
     """The sequence diagram of a recording, or of its events `first` to `last`; beyond `limit` rows it folds."""
     rows = window(recording.events, first, last, limit)
     scene = Scene(alt=alt_text(recording))
-    layout = place(actors(recording), rows, cpus_used(recording))
+    layout = place_lifelines(actors(recording), rows, cpus_used(recording))
     right = max(layout.bands.values(), default=0) + BAND_WIDTH + BAND_LABEL
     scene.width = max(right + MARGIN, text_width(recording.title, "title") + 2 * MARGIN, 560)
-    outcome = words.plain(recording.outcome.sentence)
+    outcome = words.names_in_words(recording.outcome.sentence)
     subtitle = f"{len(recording.events)} events" + (f" · {outcome}" if len(outcome) < 80 else "")
     scene.add(Text(MARGIN, 26, recording.title, "title"), Text(MARGIN, 44, subtitle, "subtitle"))
     heads(scene, layout)
@@ -96,11 +96,11 @@ def alt_text(recording: Recording) -> str:
     return (
         f"Sequence diagram of {recording.title}: {vms} VMs and the hypervisor{where}, {len(recording.events)} events, "
         f"{count[Kind.HYPERCALL]} hypercalls, {count[Kind.DELIVER]} messages delivered, {count[Kind.WAKE]} wake-ups. "
-        f"{words.plain(recording.outcome.sentence)} The transcript has the same facts."
+        f"{words.names_in_words(recording.outcome.sentence)} The transcript has the same facts."
     )
 
 
-def place(lines: list[Lifeline], rows: Rows, cpus: list[int]) -> Layout:
+def place_lifelines(lines: list[Lifeline], rows: Rows, cpus: list[int]) -> Layout:
     """The column of each lifeline, wide enough for every label that stands in it."""
     crowded = len(lines) > CROWDED
     least = CROWDED_LEAST if crowded else LEAST
@@ -208,7 +208,7 @@ def body(scene: Scene, recording: Recording, rows: Rows, layout: Layout) -> floa
     fatal = recording.outcome.kind == "violation"
     if fatal:
         mark_fatal(scene, rows)
-    return ending(scene, rows, y, layout.hypervisor, "end-fatal" if fatal else "end")
+    return draw_ending(scene, rows, y, layout.hypervisor, "end-fatal" if fatal else "end")
 
 
 def cpu_mark(scene: Scene, event: Event, layout: Layout, at: float) -> None:
@@ -259,11 +259,11 @@ def arrow(scene: Scene, event: Event, layout: Layout, at: float) -> None:
         scene.add(Mark(layout.bands[actor.vm] + BAND_WIDTH / 2, at, "clear", seq))
 
 
-def ending(scene: Scene, rows: Rows, y: float, left: float, role: str) -> float:
+def draw_ending(scene: Scene, rows: Rows, y: float, left: float, role: str) -> float:
     """How the run ended, in words below the lifelines, broken into lines that fit. Returns the y below."""
     if rows and isinstance(rows[-1], Event) and rows[-1].kind is Kind.END:
         room = int((scene.width - left - MARGIN) / text_width("x", "end"))
-        for text in textwrap.wrap(words.plain(rows[-1].text), room):
+        for text in textwrap.wrap(words.names_in_words(rows[-1].text), room):
             y += 15
             scene.add(Text(left - 5, y, text, role, rows[-1].seq))
     return y

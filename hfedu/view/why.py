@@ -19,13 +19,13 @@ from hfedu.hf.platform import LAYOUT_BIN_END, LAYOUT_TEXT_BEGIN, MAX_CPUS
 from hfedu.hf.psci import PsciCall
 from hfedu.history import FIXES, with_needs
 from hfedu.run import words
-from hfedu.run.kinds import CALLS, FOLLOWS, Kind
+from hfedu.run.kinds import CALL_KINDS, FOLLOWS, Kind
 from hfedu.run.recording import Actor, Event, Recording, Stage2
 from hfedu.view.pagetable import describe_attrs, describe_descriptor
 
 CAUSES = 4
 """How far back the chain of an event goes that is neither a refusal nor an end."""
-OFF = (PsciCall.SYSTEM_OFF, PsciCall.SYSTEM_RESET)
+POWER_OFF_CALLS = (PsciCall.SYSTEM_OFF, PsciCall.SYSTEM_RESET)
 HELPS = "What helps: "
 """Begins the link that says what to do, where something helps."""
 NO_REASON = "This hypervisor gives no reason: what refused the call notes no condition."
@@ -76,7 +76,7 @@ def why(recording: Recording, event: Event | int, vcpu: Actor | str | None = Non
         past = Past(recording, asked.seq)
         links = present(past, line.actor) + holders(past)
         return Why(f"Why {line.actor} is as it is after event {asked.seq}:", tuple(links))
-    returned = recording.returned(asked) if asked.kind in CALLS else None
+    returned = recording.returned(asked) if asked.kind in CALL_KINDS else None
     if returned is not None and words.failed(returned):
         asked = returned
     links = explained(recording, asked)
@@ -129,13 +129,13 @@ class Past:
 def explained(recording: Recording, event: Event) -> Links:
     """The chain of an event."""
     if words.failed(event):
-        return refused(recording, event)
+        return refusal_chain(recording, event)
     past = Past(recording, recording.settled(event).seq)
     if event.kind is Kind.FAULT:
         return fault(past, event)
     if event.kind is Kind.END:
         return ended(past, event)
-    if waits(recording, event) and event.actor is not None:
+    if begins_wait(recording, event) and event.actor is not None:
         ends = (event.actor, Actor(event.actor.vm))
         later = (e.seq for e in past.events[event.seq :] if e.kind in (Kind.DELIVER, Kind.WAKE) and e.target in ends)
         if (woken := next(later, None)) is not None:
@@ -144,7 +144,7 @@ def explained(recording: Recording, event: Event) -> Links:
     return led_to(past, event)
 
 
-def waits(recording: Recording, event: Event) -> bool:
+def begins_wait(recording: Recording, event: Event) -> bool:
     """Whether an event begins a wait: for a message, or for an interrupt."""
     if event.kind is Kind.WFI:
         return True
@@ -154,7 +154,7 @@ def waits(recording: Recording, event: Event) -> bool:
 
 def asks_why(recording: Recording, event: Event) -> bool:
     """Whether people ask of an event why it came out as it did: a refusal, a fault, a wait, or the end."""
-    if event.kind in (Kind.FAULT, Kind.END) or words.failed(event) or waits(recording, event):
+    if event.kind in (Kind.FAULT, Kind.END) or words.failed(event) or begins_wait(recording, event):
         return True
     return event.seq in recording.returns and words.failed(recording.events[recording.returns[event.seq]])
 
@@ -187,7 +187,7 @@ def led_to(past: Past, event: Event) -> Links:
 # Refusals: what was noted, then the causes behind it, then what helps.
 
 
-def refused(recording: Recording, event: Event) -> Links:
+def refusal_chain(recording: Recording, event: Event) -> Links:
     """Why a call was refused: the condition that decided, and how it came to that."""
     check = event.refused
     if check is None:
@@ -202,7 +202,7 @@ def refused(recording: Recording, event: Event) -> Links:
 
 def in_words(check: Check) -> str:
     """A condition that failed, as it was noted."""
-    found = ", ".join(f"{name} is {words.value(name, value)}" for name, value in check.values)
+    found = ", ".join(f"{name} is {words.value_words(name, value)}" for name, value in check.values)
     said = f"The hypervisor requires “{check.condition}” of {words.who(check.on)}, and that does not hold"
     return f"{said}: {found}." if found else f"{said}."
 
@@ -264,7 +264,7 @@ def unset(page: str) -> Callable[[Past, Event, Check], Links]:
             return [*links, Link(f"Its HF_VM_CONFIGURE at event {tried.seq} has not returned yet.", tried.seq)]
         if not words.failed(returned):
             return [*links, Link(f"Its HF_VM_CONFIGURE at event {tried.seq} succeeded all the same.", tried.seq)]
-        why_so = refused(past.recording, returned)
+        why_so = refusal_chain(past.recording, returned)
         return [*links, Link(f"Its HF_VM_CONFIGURE at event {tried.seq} was refused.", tried.seq), *why_so]
 
     return explain
@@ -515,20 +515,20 @@ def mailbox(past: Past, vm: int) -> Links:
         by = f": there VM {vm} cleared the last message" if cleared and caller and caller.actor == (vm, 0) else ""
         return [Link(f"{name} is {state} since event {at.seq}{by}.", at.seq)]
     if sent is None:
-        return [Link(f"{name} is {state} since event {at.seq}.", at.seq), delivered(last)]
+        return [Link(f"{name} is {state} since event {at.seq}.", at.seq), brought_to(last)]
     own = caller is not None and caller.actor is not None and caller.actor.vm == vm
     if own and change.old in ("RECEIVED", "PENDING"):
         word = "cleared" if state == "READ" else "acknowledged"
         received = f"VM {vm} received its message at event {at.seq} and has not {word} it"
-        return [Link(f"{name} is {state} because {received}.", at.seq), delivered(sent)]
+        return [Link(f"{name} is {state} because {received}.", at.seq), brought_to(sent)]
     rest = {"RECEIVED": "received", "READ": "cleared", "PENDING": "read", "INFLIGHT": "acknowledged"}
     if at.seq == sent.seq and state in rest:
-        came = delivered(sent).sentence.rstrip(".")
+        came = brought_to(sent).sentence.rstrip(".")
         return [Link(f"{name} is {state} because {came} and VM {vm} has not {rest[state]} it.", at.seq)]
-    return [Link(f"{name} is {state} since event {at.seq}.", at.seq), delivered(last)]
+    return [Link(f"{name} is {state} since event {at.seq}.", at.seq), brought_to(last)]
 
 
-def delivered(sent: Event) -> Link:
+def brought_to(sent: Event) -> Link:
     """When a message came, and from whom."""
     return Link(f"{words.vm_of(sent.actor)}'s message was delivered there at event {sent.seq}.", sent.seq)
 
@@ -776,7 +776,7 @@ def ended(past: Past, end: Event) -> Links:
     before = Past(past.recording, end.seq - 1) if end.seq else past
     last = before.events[-1]
     if kind in ("power off", "reset"):
-        off = before.last(lambda e: e.kind in CALLS and words.number(e) in OFF) or last
+        off = before.last(lambda e: e.kind in CALL_KINDS and words.number(e) in POWER_OFF_CALLS) or last
         return [Link(f"{words.who(off.actor)} called {words.name_of_call(off)} at event {off.seq}.", off.seq)]
     lost = before.last(lambda e: e.kind is Kind.FAULT)
     if kind == "hang" and lost is not None:

@@ -8,7 +8,7 @@ import ipywidgets
 
 from hfedu.errors import Mistake
 from hfedu.widgets.comparison import beside
-from hfedu.widgets.keys import row
+from hfedu.widgets.keys import keys_row
 from hfedu.widgets.orders import says
 from hfedu.widgets.player import Player
 
@@ -30,7 +30,7 @@ class Arrange(ipywidgets.VBox):
         self.said = ipywidgets.HTML(says("Choose a step and move it up or down. The first is done first."))
         self.shown = ipywidgets.VBox()
         about = ipywidgets.HTML(f"<b>Arrange: {html.escape(task)}</b>")
-        super().__init__([about, row(self.list), row(self.up, self.down, self.button), self.said, self.shown])
+        super().__init__([about, keys_row(self.list), keys_row(self.up, self.down, self.button), self.said, self.shown])
 
     def _button(self, text: str, action: Callable[[], Any]) -> ipywidgets.Button:
         button = ipywidgets.Button(description=text, layout={"width": "auto", "min_height": "28px"})

@@ -31,7 +31,7 @@ class Pair(anywidget.AnyWidget):
         self.send({"run": which, **answered(self.recordings[which], asked)})
 
 
-class RunsCompared(runs.Comparison):
+class RunsCompared(runs.RunComparison):
     """A comparison of two runs that shows itself."""
 
     def players(self) -> Pair:
@@ -49,11 +49,11 @@ class RunsCompared(runs.Comparison):
 def beside(run: Recording, right: Recording) -> RunsCompared:
     """What an answer does beside what is right. That both were made by different hypervisors, their titles say."""
     yours = replace(run, title=f"{run.title}: your answer")
-    compared = runs.compare(RunsCompared, yours, replace(right, title=f"{right.title}: right"))
+    compared = runs.compare_runs(RunsCompared, yours, replace(right, title=f"{right.title}: right"))
     return replace(compared, made="")
 
 
-class Comparing(compare.Comparison):
+class Comparing(compare.OrderComparison):
     """A comparison of two orders that shows itself."""
 
     def players(self) -> Pair | Player:

@@ -10,11 +10,11 @@ from hfedu.errors import Mistake
 from hfedu.guest.scripted import clear, configure, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.run import words
 from hfedu.run.decider import FIELDS, Case, Decider, Decision, happened
-from hfedu.view.reasons import consequences, differences, parting, why
+from hfedu.view.reasons import consequences, differences, parting_from_the_real_one, why_decided
 from hfedu.view.sequence import sequence
 from hfedu.view.text import transcript
-from hfedu.widgets.keys import row
-from hfedu.widgets.orders import says, table
+from hfedu.widgets.keys import keys_row
+from hfedu.widgets.orders import says, schedule_table
 from hfedu.widgets.player import Player
 
 
@@ -26,7 +26,7 @@ def first_primary() -> Any:
     yield vcpu_run(1)
 
 
-def reader() -> Any:
+def case_reader() -> Any:
     """Receives and clears, for ever."""
     yield configure()
     while True:
@@ -70,7 +70,7 @@ def sends_to_sleeper() -> Any:
     yield vcpu_run(1)
 
 
-def sleeper() -> Any:
+def case_sleeper() -> Any:
     """Waits for an interrupt, and then for a message."""
     yield configure()
     yield wait_for_interrupt()
@@ -81,13 +81,13 @@ CASES = {
     case.name: case
     for case in (
         Case("first-receive", "A first receive", "VM 0 runs VM 1, which waits for a message; then VM 0 sends it one.",
-             first_primary, (reader,)),
+             first_primary, (case_reader,)),
         Case("wake-up", "A message wakes one VM after the other", "VM 1 and VM 2 wait for a message. VM 0 sends one to "
              "VM 1, VM 1 passes it on to VM 2, and VM 2 to VM 0.", chain_primary, (passes_on, passes_on), 4),
         Case("full-mailbox", "Two sends in a row", "VM 1 waits for a message. VM 0 sends “one”, at once “two”, and "
-             "“two” again when VM 1 has run.", two_sends, (reader,), 2),
+             "“two” again when VM 1 has run.", two_sends, (case_reader,), 2),
         Case("sleep", "A message to a VM that sleeps", "VM 1 executes WFI, wait for interrupt. VM 0 sends to it all "
-             "the same.", sends_to_sleeper, (sleeper,), 1),
+             "the same.", sends_to_sleeper, (case_sleeper,), 1),
     )
 }  # fmt: skip
 """What there is to serve, by name."""
@@ -114,9 +114,9 @@ class YouAreTheHypervisor(ipywidgets.VBox):
         about = ipywidgets.HTML(
             f"<b>You are the hypervisor: {html.escape(case.title)}.</b> {html.escape(case.meaning)}"
         )
-        form = row(*self.fields.values())
-        buttons = row(self.do, self.undo, self.again)
-        below = row(self.beside, self.facts)
+        form = keys_row(*self.fields.values())
+        buttons = keys_row(self.do, self.undo, self.again)
+        below = keys_row(self.beside, self.facts)
         super().__init__([about, self.question, form, buttons, self.said, below, self.player])
         self._show("Decide what happens at this trap, field by field. As the form stands, nothing changes.")
 
@@ -157,7 +157,7 @@ class YouAreTheHypervisor(ipywidgets.VBox):
         decider.decide(decision)
         self.player.show(decider.recording())
         self.beside.value = side_by_side(decision, real, words.vm_of(trap.actor))
-        self._show(f"Trap {len(decider.decided)}. {why(trap, number, decision, real)}")
+        self._show(f"Trap {len(decider.decided)}. {why_decided(trap, number, decision, real)}")
 
     def back(self) -> None:
         """Undo the last choice."""
@@ -187,7 +187,7 @@ class YouAreTheHypervisor(ipywidgets.VBox):
             points = "".join(f"<li>{html.escape(point)}</li>" for point in self.end())
             self.question.value = f'<div role="status"><b>The run is over.</b><ul>{points}</ul></div>'
         self.said.value = says(sentence)
-        self.facts.value = facts(decider)
+        self.facts.value = machine_facts(decider)
         self.undo.disabled = self.again.disabled = not decider.decided
         self._light()
 
@@ -205,11 +205,11 @@ class YouAreTheHypervisor(ipywidgets.VBox):
         """How the run ended, where it first parts from the real one, and what is otherwise in the end."""
         yours, real = self.decider.recording(), self.real.recording()
         same = "You did what the real hypervisor does, event for event."
-        parts = same if happened(yours) == happened(real) else parting(yours, real)
+        parts = same if happened(yours) == happened(real) else parting_from_the_real_one(yours, real)
         led_to = list(consequences(yours, real))
         if not led_to and parts != same:
             led_to = ["In the end each VM has got the same messages and is left as with the real hypervisor."]
-        return [words.plain(yours.outcome.sentence), parts, *led_to]
+        return [words.names_in_words(yours.outcome.sentence), parts, *led_to]
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The widget; for pages without a kernel a picture and the same in words."""
@@ -249,7 +249,7 @@ def side_by_side(yours: Decision, real: Decision, caller: str) -> str:
     return f'<table style="{style}">{caption}<tr>{heads}</tr>{"".join(rows)}</table>'
 
 
-def facts(decider: Decider) -> str:
+def machine_facts(decider: Decider) -> str:
     """The states of vCPUs and mailboxes, and who waits."""
     vms, current = decider.machine.hypervisor.vms, decider.machine.cpu.current
     notes = {vm: [vm.vcpus[0].state.name] for vm in vms}
@@ -257,7 +257,9 @@ def facts(decider: Decider) -> str:
         said += ["has the CPU"] if vm.vcpus[0] is current else []
         said += ["in the list of waiters"] if vm.mailbox.recv_waiter is vm.vcpus[0] else []
     vcpus = [(f"VM {vm.id} vCPU 0", ", ".join(said)) for vm, said in notes.items()]
-    return table("vCPUs now", vcpus) + table("Mailboxes now", [(f"VM {vm.id}", vm.mailbox.state.name) for vm in vms])
+    return schedule_table("vCPUs now", vcpus) + schedule_table(
+        "Mailboxes now", [(f"VM {vm.id}", vm.mailbox.state.name) for vm in vms]
+    )
 
 
 def you_are_the_hypervisor(name: str = "first-receive") -> YouAreTheHypervisor:

@@ -21,6 +21,6 @@ class Keys(anywidget.AnyWidget):
     """
 
 
-def row(*controls: ipywidgets.Widget) -> ipywidgets.HBox:
+def keys_row(*controls: ipywidgets.Widget) -> ipywidgets.HBox:
     """Controls in a row that breaks where there is no room, and that keep their keys."""
     return ipywidgets.HBox([*controls, Keys()], layout={"flex_flow": "row wrap"})

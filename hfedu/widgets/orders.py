@@ -17,7 +17,7 @@ from hfedu.run.stepper import Stepper, announced
 from hfedu.view.sequence import sequence
 from hfedu.view.text import transcript
 from hfedu.widgets.player import Player
-from hfedu.widgets.progress import Progress
+from hfedu.widgets.progress import ProgressLine
 
 AT_THE_END = {name: BUILT_IN[name] for name in ("deadlock", "self-deadlock", "hang")}
 """What the explorer always looks for and one run can show."""
@@ -93,12 +93,12 @@ class YouSchedule(ipywidgets.VBox):
 
     def shortest(self) -> Exploration:
         """Search for the shortest way to break one of the invariants, and show it."""
-        with Progress() as progress:
+        with ProgressLine() as progress:
             found = explore(self.scenario, self.invariants, self.cpus, first=True, progress=progress, **self.options)
         if found.violations:
             violation = found.violations[0]
             text = f"The shortest way breaks {violation.invariant} at step {violation.steps}"
-            said = f"{text}: {words.plain(violation.sentence)}."
+            said = f"{text}: {words.names_in_words(violation.sentence)}."
             recording = counterexample(found, violation)
             self.answer.children = (status(said), Player(recording, len(recording.events) - 2))
         else:
@@ -110,7 +110,7 @@ class YouSchedule(ipywidgets.VBox):
         """Say what happened, and bring everything up to date."""
         said = [sentence, *(f"Broken: {name}. {wrong}." for name, wrong in broken)]
         if self.run.machine.outcome is not None:
-            said.append(f"The run is over: {words.plain(self.run.machine.outcome.sentence)}")
+            said.append(f"The run is over: {words.names_in_words(self.run.machine.outcome.sentence)}")
         self.said.value = says(" ".join(said), bold=bool(broken))
         able = self.run.able()
         for cpu, (button, text) in enumerate(zip(self.buttons, self.next, strict=True)):
@@ -119,7 +119,7 @@ class YouSchedule(ipywidgets.VBox):
             button.tooltip = f"CPU {cpu}: {what}"
             text.value = html.escape(what)
         self.undo.disabled = self.again.disabled = not self.schedule
-        self.state.value = facts(self.run)
+        self.state.value = schedule_facts(self.run)
         self.rules.value = rules(self.run)
 
     def will(self, cpu: int) -> str:
@@ -150,9 +150,11 @@ def status(sentence: str) -> ipywidgets.HTML:
     return ipywidgets.HTML(says(sentence, bold=True))
 
 
-def facts(run: Stepper) -> str:
+def schedule_facts(run: Stepper) -> str:
     """Who holds which lock, and the states of vCPUs and mailboxes."""
-    locks = [(words.plain(lock.name), f"CPU {lock.owner.id}") for lock in run.ghost.locks if lock.owner is not None]
+    locks = [
+        (words.names_in_words(lock.name), f"CPU {lock.owner.id}") for lock in run.ghost.locks if lock.owner is not None
+    ]
     holders: dict[Any, list[str]] = {}
     for core in run.machine.cores:
         holders.setdefault(core.cpu.current, []).append(f"on CPU {core.cpu.id}")
@@ -163,12 +165,12 @@ def facts(run: Stepper) -> str:
         for vcpu in vm.vcpus
         if vcpu.index == 0 or vcpu in holders
     ]
-    mailboxes = [(words.plain(vm.mailbox.name), vm.mailbox.state.name) for vm in vms]
+    mailboxes = [(words.names_in_words(vm.mailbox.name), vm.mailbox.state.name) for vm in vms]
     parts = (("Locks held", locks or [("none", "")]), ("vCPUs", vcpus), ("Mailboxes", mailboxes))
-    return "".join(starmap(table, parts))
+    return "".join(starmap(schedule_table, parts))
 
 
-def table(title: str, rows: Sequence[tuple[str, str]]) -> str:
+def schedule_table(title: str, rows: Sequence[tuple[str, str]]) -> str:
     """A small table of names and values."""
     left, place = "text-align:left;padding-right:12px;white-space:nowrap", "display:inline-table;vertical-align:top"
     lines = [f'<table style="{place};margin:0 32px 8px 0"><caption style="{left};font-weight:bold">{title}</caption>']

@@ -23,7 +23,7 @@ from hfedu.widgets.player import Player
 MOST_VMS = 4
 
 
-def place(row: Call) -> tuple[bool, bool]:
+def button_order(row: Call) -> tuple[bool, bool]:
     """Where the buttons of a call stand: what asks for a number comes last, and before it what runs others."""
     return row.gives == "count", row.gives == "run"
 
@@ -66,7 +66,7 @@ class Playground(ipywidgets.VBox):
         """What a VM can do, by the name of its button."""
         mine = (Caller.ALL, Caller.PRIMARY if vm == HF_PRIMARY_VM_ID else Caller.SECONDARIES)
         rows = [row for row in self.machine.hypervisor.calls.values() if row.who in mine]
-        actions = {name: action for row in sorted(rows, key=place) for name, action in self._buttons(vm, row)}
+        actions = {name: action for row in sorted(rows, key=button_order) for name, action in self._buttons(vm, row)}
         return actions if vm == HF_PRIMARY_VM_ID else actions | {"wait for interrupt": scripted.wait_for_interrupt}
 
     def _buttons(self, vm: int, row: Call) -> Iterator[tuple[str, Callable[[], Action]]]:

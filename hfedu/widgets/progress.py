@@ -11,7 +11,7 @@ PATIENCE, PAUSE = 0.7, 0.2
 """Seconds before anything is shown, and between two updates."""
 
 
-class Progress:
+class ProgressLine:
     """Call it with the depth and the number of states; use it in a `with` statement. What is quick shows nothing."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Progress:
             display({name: data for name, data in view.items() if name != "text/plain"}, raw=True)
         self.line.value = f'<div role="status">{text}</div>'
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> "ProgressLine":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from hfedu import notebook
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.shared.scenes import MAX_TRAPS, call_of, switch_after
+from hfedu.course.shared.scenes import ENOUGH_TRAPS, call_of, switch_after
 from hfedu.errors import Mistake
 from hfedu.files import asset
 from hfedu.hf.call import HF_MAILBOX_SEND
@@ -106,7 +106,7 @@ def judge_mailboxes(answer: list[bytes | Path]) -> Run:
     """The message must pass four mailboxes, and come back."""
     try:
         disk = RamDisk(asset("relay_primary.bin"), list(answer))
-        run = notebook.boot(disk, append="hello", max_traps=MAX_TRAPS, title=f"{len(answer)} secondaries")
+        run = notebook.boot(disk, append="hello", max_traps=ENOUGH_TRAPS, title=f"{len(answer)} secondaries")
     except Mistake as mistake:
         raise Wrong(f"The machine does not start: {mistake}.") from None
     passed = sum(event.kind is Kind.DELIVER for event in run.events)

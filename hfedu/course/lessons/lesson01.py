@@ -8,7 +8,7 @@ from hfedu import notebook
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
-    MAX_TRAPS,
+    ENOUGH_TRAPS,
     as_tuple,
     call_of,
     image,
@@ -16,7 +16,7 @@ from hfedu.course.shared.scenes import (
     is_function,
     is_source,
     last_trap,
-    returns,
+    returned_at,
     switch_to,
     traps,
 )
@@ -119,7 +119,7 @@ def calls_made(run: Run, event: Event) -> str:
     return str(sum(e.kind is Kind.HYPERCALL for vm in (1, 2) for e in traps(run, vm)))
 
 
-RETURNED, FOUND = returns(call_of(0, HF_VM_GET_COUNT, 0)), last_trap(2)
+RETURNED, FOUND = returned_at(call_of(0, HF_VM_GET_COUNT, 0)), last_trap(2)
 PREDICTIONS = (
     Prediction(
         "01-one-call",
@@ -237,7 +237,7 @@ def counting_under(answer: Callable[[File, File, File], object]) -> Run:
     marked = "    mov  x2, #{step}\n    msr  tpidr_el1, x2\n" + COUNTER
     disk = RamDisk(in_turn(1, 2, rounds=ROUNDS), [assemble(marked.format(step=step)) for step in (1, 16)])
     title = "Two guests that count, under your switch"
-    return notebook.boot(disk, timer=TIMER, changes=[switching(answer)], max_traps=MAX_TRAPS, title=title)
+    return notebook.boot(disk, timer=TIMER, changes=[switching(answer)], max_traps=ENOUGH_TRAPS, title=title)
 
 
 def judge_spy(answer: str) -> Run:
@@ -245,7 +245,7 @@ def judge_spy(answer: str) -> Run:
     guest = image(answer)
     for secret in (0x1234, 0x4711):
         disk = RamDisk(in_turn(1, 2), [assemble(LEAVER.format(secret=secret)), guest])
-        run = notebook.boot(disk, max_traps=MAX_TRAPS, title="VM 2 looks for what VM 1 left")
+        run = notebook.boot(disk, max_traps=ENOUGH_TRAPS, title="VM 2 looks for what VM 1 left")
         found = traps(run, 2)
         if not found or found[-1].kind is not Kind.WFI:
             raise Wrong(f"Your guest should wait (wfi) when it has the secret in x20. {run.outcome}", run)

@@ -8,9 +8,9 @@ from hfedu import notebook
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
-    MAX_TRAPS,
+    ENOUGH_TRAPS,
     as_tuple,
-    boot,
+    boot_scripts,
     call_of,
     image,
     in_turn,
@@ -18,7 +18,7 @@ from hfedu.course.shared.scenes import (
     is_source,
     last_trap,
     result_of,
-    returns,
+    returned_at,
     traps,
 )
 from hfedu.guest.scripted import configure, load
@@ -91,7 +91,7 @@ def two_configures() -> Run:
         yield configure(VM_1 + 4 * PAGE_SIZE, VM_2 + 5 * PAGE_SIZE)
         yield configure(VM_1 + 4 * PAGE_SIZE, VM_1 + 5 * PAGE_SIZE)
 
-    return boot(in_turn(1), [owner, quiet], "VM 1 names its pages")
+    return boot_scripts(in_turn(1), [owner, quiet], "VM 1 names its pages")
 
 
 def quiet() -> Any:
@@ -106,7 +106,7 @@ def gets(run: Run, event: Event) -> str:
 
 def configure_of(number: int) -> Callable[[Run], Event]:
     """Finds the return of VM 1's `number`th configure."""
-    return returns(call_of(1, HF_VM_CONFIGURE, number))
+    return returned_at(call_of(1, HF_VM_CONFIGURE, number))
 
 
 def changed_stage2(run: Run, event: Event) -> str:
@@ -213,7 +213,7 @@ def loads(vm: int, address: int) -> Run:
         yield load(address, size=1)
 
     guests = [loader if vm == number else quiet for number in (1, 2)]
-    return boot(in_turn(1, 2) if vm else loader, guests, f"VM {vm} loads from {address:#x}")
+    return boot_scripts(in_turn(1, 2) if vm else loader, guests, f"VM {vm} loads from {address:#x}")
 
 
 PLACES = (
@@ -240,7 +240,7 @@ def judge_fill(answer: str) -> Run:
     """The answer is VM 2, which numbers the pages of its memory."""
     code = image(answer)
     title = "VM 2 numbers its pages"
-    machine = Machine(RamDisk(in_turn(2), [quiet, code]), max_traps=MAX_TRAPS, max_instructions=100_000, title=title)
+    machine = Machine(RamDisk(in_turn(2), [quiet, code]), max_traps=ENOUGH_TRAPS, max_instructions=100_000, title=title)
     run = machine.run()
     assert isinstance(run, Run)
     made = traps(run, 2)

@@ -16,11 +16,11 @@ from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
     call_of,
     calls,
-    changes,
+    changed_at,
     is_guest,
     judge_all,
     last_event,
-    returns,
+    returned_at,
     run_result,
     state_of,
     switch_to,
@@ -147,7 +147,7 @@ PREDICTIONS = (
             Question(
                 "What does vcpu_run(1) return while vCPU 0 waits?",
                 RESULTS,
-                returns(call_of(0, HF_VCPU_RUN, 1)),
+                returned_at(call_of(0, HF_VCPU_RUN, 1)),
                 run_result,
                 "A vCPU that is not READY is not run. The primary is told what it would be told if it had run and "
                 "waited at once.",
@@ -155,7 +155,7 @@ PREDICTIONS = (
             Question(
                 "In which state is vCPU 1 of VM 1?",
                 STATES,
-                changes(call_of(0, HF_VCPU_RUN, 2), "vm1.vcpu1.state"),
+                changed_at(call_of(0, HF_VCPU_RUN, 2), "vm1.vcpu1.state"),
                 state_of("vm1.vcpu1.state"),
                 "The hypervisor starts only vCPU 0 of a secondary. The others are OFF, and this version has no call "
                 "that starts them.",
@@ -163,7 +163,7 @@ PREDICTIONS = (
             Question(
                 "There is no VM 9. What does vcpu_run(9) return?",
                 RESULTS,
-                returns(call_of(0, HF_VCPU_RUN, 3)),
+                returned_at(call_of(0, HF_VCPU_RUN, 3)),
                 run_result,
                 "HF_VCPU_RUN never returns -1: whatever cannot run looks like something that waits.",
             ),

@@ -9,7 +9,7 @@ from hfedu import notebook
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
-    boot,
+    boot_scripts,
     call_of,
     calls,
     delivered,
@@ -19,7 +19,7 @@ from hfedu.course.shared.scenes import (
     judge_all,
     last_event,
     result_of,
-    returns,
+    returned_at,
     run_result,
 )
 from hfedu.errors import Mistake
@@ -81,7 +81,7 @@ def secondary() -> Run:
     def idle() -> Any:
         yield receive(block=True)
 
-    return boot(run_1, [curious, idle], "A secondary makes the primary's calls")
+    return boot_scripts(run_1, [curious, idle], "A secondary makes the primary's calls")
 
 
 def hostile() -> Run:
@@ -95,7 +95,7 @@ def hostile() -> Run:
     def victim() -> Any:
         yield receive(block=True)
 
-    return boot(run_1, [attacker, victim], "VM 1 names pages that are not its own")
+    return boot_scripts(run_1, [attacker, victim], "VM 1 names pages that are not its own")
 
 
 def second_call(run: Run) -> Event:
@@ -120,7 +120,7 @@ PREDICTIONS = (
             Question(
                 "What is the result of the second call?",
                 ("4", "-1", "there is none: VM 1 is stopped"),
-                returns(second_call),
+                returned_at(second_call),
                 result_of,
                 "There is no function 4. To a call that it does not know the hypervisor answers -1, and the guest goes "
                 "on.",
@@ -135,21 +135,21 @@ PREDICTIONS = (
             Question(
                 "HF_VM_GET_COUNT: how many VMs are there?",
                 ("-1", "2", "3"),
-                returns(CALLED),
+                returned_at(CALLED),
                 result_of,
                 "Everybody may ask that. The primary is counted too.",
             ),
             Question(
                 "HF_VCPU_GET_COUNT of VM 2?",
                 ("1", "-1", "WAIT_FOR_INTERRUPT"),
-                returns(call_of(1, HF_VCPU_GET_COUNT, 0)),
+                returned_at(call_of(1, HF_VCPU_GET_COUNT, 0)),
                 result_of,
                 "Only the primary may ask that: -1.",
             ),
             Question(
                 "HF_VCPU_RUN of VM 2, which is READY?",
                 ("VM 2 runs", "-1", "WAIT_FOR_INTERRUPT"),
-                returns(call_of(1, HF_VCPU_RUN, 0)),
+                returned_at(call_of(1, HF_VCPU_RUN, 0)),
                 lambda run, event: run_result(run, event) if event.kind is Kind.RETURN else "VM 2 runs",
                 "Only the primary may run vCPUs. But HF_VCPU_RUN has no -1: refused is WAIT_FOR_INTERRUPT.",
             ),
@@ -164,21 +164,21 @@ PREDICTIONS = (
             Question(
                 "The send page is the hypervisor's code, at 0x40001000. The result?",
                 ("0", "-1"),
-                returns(call_of(1, HF_VM_CONFIGURE, 0)),
+                returned_at(call_of(1, HF_VM_CONFIGURE, 0)),
                 result_of,
                 "VM 1's stage 2 does not map that address: -1.",
             ),
             Question(
                 "It is the first page of VM 2?",
                 ("0", "-1"),
-                returns(call_of(1, HF_VM_CONFIGURE, 1)),
+                returned_at(call_of(1, HF_VM_CONFIGURE, 1)),
                 result_of,
                 "VM 1's stage 2 does not map that address either.",
             ),
             Question(
                 "It is the page of the serial line's device, at 0x9000000?",
                 ("-1", "0"),
-                returns(call_of(1, HF_VM_CONFIGURE, 2)),
+                returned_at(call_of(1, HF_VM_CONFIGURE, 2)),
                 result_of,
                 "Stage 2 of every secondary maps it, so that guests can print. The hypervisor asks whether the page is "
                 "mapped, not whether it is memory.",
@@ -312,7 +312,7 @@ def answered(vm: int, pairs: Sequence[tuple[int, int]]) -> Iterable[Input]:
         yield receive(block=True)
 
     scripts = (caller, [idle, idle]) if vm == 0 else (run_1, [caller, idle])
-    run = boot(*scripts, f"VM {vm} calls HF_VM_CONFIGURE again and again")
+    run = boot_scripts(*scripts, f"VM {vm} calls HF_VM_CONFIGURE again and again")
     mapped = [(begin, end) for begin, end, _ in run.at(len(run.events) - 1)[f"vm{vm}.stage2"].mappings()]
     configured = False
     for event in calls(run, vm, HF_VM_CONFIGURE):

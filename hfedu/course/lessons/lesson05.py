@@ -6,20 +6,20 @@ from typing import Any
 
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.shared.arranged import KEPT, ArrangedSend, judge_order, ordered
+from hfedu.course.shared.arranged import KEPT_RULES, ArrangedSend, judge_order, ordered
 from hfedu.course.shared.defects import ready, run_vm_1, send_and_run
 from hfedu.course.shared.defects import receiver as waits_once
 from hfedu.course.shared.scenes import (
-    boot,
+    boot_scripts,
     call_of,
     calls,
-    changes,
+    changed_at,
     delivered,
     gave,
     is_guest,
     is_order,
     result_of,
-    returns,
+    returned_at,
     settles,
     state_of,
     who_runs,
@@ -45,7 +45,7 @@ def waiting() -> Run:
         yield configure()
         yield receive(block=True)
 
-    return boot(primary, [receiver], "VM 1 waits, VM 0 sends")
+    return boot_scripts(primary, [receiver], "VM 1 waits, VM 0 sends")
 
 
 def nobody_waits() -> Run:
@@ -63,7 +63,7 @@ def nobody_waits() -> Run:
         yield send(0, "I am here")
         yield receive(block=True)
 
-    return boot(primary, [receiver], "VM 1 is busy, VM 0 sends")
+    return boot_scripts(primary, [receiver], "VM 1 is busy, VM 0 sends")
 
 
 SENDS = call_of(0, HF_MAILBOX_SEND, 0)
@@ -76,7 +76,7 @@ PREDICTIONS = (
             Question(
                 "What does VM 0's send return?",
                 ("0", "-1", "0xffff"),
-                returns(SENDS),
+                returned_at(SENDS),
                 result_of,
                 "The primary gets the index of the vCPU that was waiting: VM 1's vCPU 0, so 0. -1 would mean that the "
                 "send failed, 0xffff that nobody was waiting.",
@@ -84,7 +84,7 @@ PREDICTIONS = (
             Question(
                 "In which state is VM 1's mailbox after the send?",
                 ("EMPTY", "RECEIVED", "READ"),
-                changes(SENDS, "vm1.mailbox.state"),
+                changed_at(SENDS, "vm1.mailbox.state"),
                 state_of("vm1.mailbox.state"),
                 "A vCPU was waiting, so the message counts as received at once: READ. RECEIVED is for a message that "
                 "still waits for a receive.",
@@ -106,14 +106,14 @@ PREDICTIONS = (
             Question(
                 "What does VM 0's send return?",
                 ("0", "-1", "0xffff"),
-                returns(SENDS),
+                returned_at(SENDS),
                 result_of,
                 "The message was delivered, but no vCPU waited for it: the primary gets 0xffff, no vCPU's index.",
             ),
             Question(
                 "In which state is VM 1's mailbox after the send?",
                 ("EMPTY", "RECEIVED", "READ"),
-                changes(SENDS, "vm1.mailbox.state"),
+                changed_at(SENDS, "vm1.mailbox.state"),
                 state_of("vm1.mailbox.state"),
                 "The message lies in the mailbox and nobody has asked for it yet: RECEIVED.",
             ),
@@ -149,7 +149,7 @@ def echo_scene(answer: Script) -> Run:
         yield send(1, "three")
         yield receive(block=True)
 
-    return boot(primary, [answer, client], "An echo, tried by VM 0 and VM 2")
+    return boot_scripts(primary, [answer, client], "An echo, tried by VM 0 and VM 2")
 
 
 def judge_echo(answer: Script) -> Run:
@@ -192,7 +192,7 @@ def judge_guard(answer: Script) -> Run:
         yield send(1, "let me in")
         yield receive(block=True)
 
-    run = boot(primary, [answer, stranger], "A guard, tried by a stranger first")
+    run = boot_scripts(primary, [answer, stranger], "A guard, tried by a stranger first")
     if delivered(run, 2):
         raise Wrong("VM 2 got an answer, and it should have been ignored: look at message.sender.", run)
     if b"let me in" in delivered(run, 0):
@@ -306,7 +306,7 @@ EXERCISES = (
         task="the steps of the hypervisor's send in a right order. A check that fails ends the send.",
         wants="a list of the five steps as texts",
         accepts=is_order,
-        judge=partial(judge_order, ArrangedSend, SEND, SEND_AGAINST_RUN, KEPT),
+        judge=partial(judge_order, ArrangedSend, SEND, SEND_AGAINST_RUN, KEPT_RULES),
         hints=(
             "A send that fails changes nothing. So what comes before anything is changed?",
             "The state says whether a vCPU waits, and a vCPU that was woken waits no more. And what is it told when it "

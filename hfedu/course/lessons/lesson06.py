@@ -6,15 +6,15 @@ from typing import Any
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
-    boot,
+    boot_scripts,
     call_of,
     calls,
-    changes,
+    changed_at,
     delivered,
     gave,
     is_guest,
     result_of,
-    returns,
+    returned_at,
     run_result,
     state_of,
     switch_after,
@@ -47,7 +47,7 @@ def chain() -> Run:
         yield vcpu_run(1)
         yield vcpu_run(2)
 
-    return boot(primary, [relay, relay], "A message wakes one VM after the other")
+    return boot_scripts(primary, [relay, relay], "A message wakes one VM after the other")
 
 
 def asleep() -> Run:
@@ -63,7 +63,7 @@ def asleep() -> Run:
         yield configure()
         yield wait_for_interrupt()
 
-    return boot(primary, [sleeper], "VM 1 waits for an interrupt")
+    return boot_scripts(primary, [sleeper], "VM 1 waits for an interrupt")
 
 
 VM1_SENDS = call_of(1, HF_MAILBOX_SEND, 0)
@@ -91,7 +91,7 @@ PREDICTIONS = (
             Question(
                 "In which state is VM 2's vCPU at that moment?",
                 ("READY", "RUNNING", "BLOCKED_INTERRUPT"),
-                changes(VM1_SENDS, "vm2.vcpu0.state"),
+                changed_at(VM1_SENDS, "vm2.vcpu0.state"),
                 state_of("vm2.vcpu0.state"),
                 "The message made it READY. RUNNING it becomes only when the primary runs it.",
             ),
@@ -112,14 +112,14 @@ PREDICTIONS = (
             Question(
                 "What does VM 0's send to VM 1 return?",
                 ("0", "-1", "0xffff"),
-                returns(call_of(0, HF_MAILBOX_SEND, 0)),
+                returned_at(call_of(0, HF_MAILBOX_SEND, 0)),
                 result_of,
                 "The message is delivered, but no vCPU waits for a message (one waits for an interrupt): 0xffff.",
             ),
             Question(
                 "VM 0 runs VM 1 again. In which state is VM 1's vCPU after that?",
                 ("READY", "RUNNING", "BLOCKED_INTERRUPT"),
-                changes(call_of(0, HF_VCPU_RUN, 1), "vm1.vcpu0.state"),
+                changed_at(call_of(0, HF_VCPU_RUN, 1), "vm1.vcpu0.state"),
                 state_of("vm1.vcpu0.state"),
                 "Nothing in this hypervisor makes a vCPU that waits for an interrupt ready again, so the message is "
                 "never read. This defect was repaired seven weeks later.",
@@ -131,7 +131,7 @@ PREDICTIONS = (
 
 def judge_loop(answer: Script) -> Run:
     """The answer is the primary of a chain of two relays."""
-    run = boot(answer, [relay, relay], "Your primary and two relays")
+    run = boot_scripts(answer, [relay, relay], "Your primary and two relays")
     runs = [event.arg.vm for event in calls(run, 0, HF_VCPU_RUN)]
     if not {1, 2} <= set(runs):
         raise Wrong(f"VM {2 if 1 in runs else 1} never ran, so it could not even configure its pages.", run)
@@ -161,7 +161,7 @@ def judge_patient(answer: Script) -> Run:
         yield send(1, "wake up")
         yield vcpu_run(1)
 
-    run = boot(primary, [answer], "A guest that a message should wake")
+    run = boot_scripts(primary, [answer], "A guest that a message should wake")
     if any(event.kind is Kind.WFI and event.seq < len(run.events) - 4 for event in run.events) and not delivered(
         run, 0
     ):

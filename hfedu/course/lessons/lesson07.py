@@ -6,18 +6,18 @@ from typing import Any
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
-    boot,
+    boot_scripts,
     call_of,
     calls,
-    changes,
+    changed_at,
     delivered,
     gave,
     is_guest,
     is_order,
-    reader,
+    reading_guest,
     refusals,
     result_of,
-    returns,
+    returned_at,
     run_result,
     state_of,
     switch_to,
@@ -43,7 +43,7 @@ def three_sends() -> Run:
         yield vcpu_run(1)
         yield send(1, "two")
 
-    return boot(primary, [reader], "Three sends to one mailbox")
+    return boot_scripts(primary, [reading_guest], "Three sends to one mailbox")
 
 
 def read_twice() -> Run:
@@ -62,7 +62,7 @@ def read_twice() -> Run:
         while True:
             yield receive(block=True)
 
-    return boot(primary, [forgetful], "VM 1 forgets to clear")
+    return boot_scripts(primary, [forgetful], "VM 1 forgets to clear")
 
 
 def sends(number: int) -> Any:
@@ -76,14 +76,14 @@ PREDICTIONS = (
         "VM 1 waits. VM 0 sends “one”, then “two” at once; runs VM 1, which reads and clears; then sends “two” again.",
         three_sends,
         (
-            Question("What does the first send return?", ("0", "-1", "0xffff"), returns(sends(0)), result_of,
+            Question("What does the first send return?", ("0", "-1", "0xffff"), returned_at(sends(0)), result_of,
                      "VM 1's vCPU 0 was waiting, its index is the result: 0."),
-            Question("And the second?", ("0", "-1", "0xffff"), returns(sends(1)), result_of,
+            Question("And the second?", ("0", "-1", "0xffff"), returned_at(sends(1)), result_of,
                      "The mailbox still holds “one”. There is room for one message only, so the send fails: -1."),
             Question("In which state is VM 1's mailbox after the second send?", ("EMPTY", "RECEIVED", "READ"),
-                     changes(sends(1), "vm1.mailbox.state"), state_of("vm1.mailbox.state"),
+                     changed_at(sends(1), "vm1.mailbox.state"), state_of("vm1.mailbox.state"),
                      "A failed send changes nothing. The mailbox is READ since the first send: VM 1 was waiting."),
-            Question("And the third send?", ("0", "-1", "0xffff"), returns(sends(2)), result_of,
+            Question("And the third send?", ("0", "-1", "0xffff"), returned_at(sends(2)), result_of,
                      "VM 1 has cleared its mailbox and waits again, so this send succeeds and wakes vCPU 0."),
         ),
     ),
@@ -95,10 +95,10 @@ PREDICTIONS = (
             Question("VM 1's second receive: what does VM 0's vcpu_run(1) return?",
                      ("YIELD", "WAIT_FOR_INTERRUPT", "MESSAGE(3 bytes)"), switch_to(0, 2), run_result,
                      "The message was read already, so there is nothing new to receive: VM 1 blocks."),
-            Question("What does VM 0's second send return?", ("0", "-1", "0xffff"), returns(sends(1)), result_of,
+            Question("What does VM 0's second send return?", ("0", "-1", "0xffff"), returned_at(sends(1)), result_of,
                      "VM 1 waits, but its mailbox is still READ: no room, -1. It waits for what nobody can send."),
             Question("And the last vcpu_run(1)?", ("YIELD", "WAIT_FOR_INTERRUPT", "MESSAGE(3 bytes)"),
-                     returns(call_of(0, HF_VCPU_RUN, 2)), run_result,
+                     returned_at(call_of(0, HF_VCPU_RUN, 2)), run_result,
                      "VM 1 is blocked and nothing can wake it: it has locked itself out for good."),
         ),
     ),
@@ -107,7 +107,7 @@ PREDICTIONS = (
 
 def judge_second_send(answer: Script) -> Run:
     """The answer is the primary; VM 1 reads and clears."""
-    run = boot(answer, [reader], "Two messages to one mailbox")
+    run = boot_scripts(answer, [reading_guest], "Two messages to one mailbox")
     got = delivered(run, 1)
     refused = refusals(run, 0, HF_MAILBOX_SEND)
     if not got:
@@ -137,7 +137,7 @@ def judge_collector(answer: Script) -> Run:
 
         return guest
 
-    run = boot(answer, [insistent("Ada"), insistent("Bob")], "Two VMs that insist")
+    run = boot_scripts(answer, [insistent("Ada"), insistent("Bob")], "Two VMs that insist")
     got = delivered(run, 0)
     if not got:
         raise Wrong("No message arrived: configure your pages, then run VM 1 and VM 2.", run)
@@ -182,7 +182,7 @@ def in_order(steps: Sequence[str]) -> tuple[Run, list[bytes]]:
                 copied.append((yield load(VM1_RECV_PAGE, 5)).to_bytes(5, "little"))
             yield send(0, f"done: {step}")
 
-    return boot(primary, [receiver], " then ".join(steps)), copied
+    return boot_scripts(primary, [receiver], " then ".join(steps)), copied
 
 
 def judge_reading(answer: Sequence[str]) -> Run:

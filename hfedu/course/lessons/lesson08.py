@@ -9,7 +9,7 @@ from typing import Any
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
-    boot,
+    boot_scripts,
     call_of,
     calls,
     delivered,
@@ -20,7 +20,7 @@ from hfedu.course.shared.scenes import (
     judge_all,
     refusals,
     result_of,
-    returns,
+    returned_at,
     run_result,
     switch_after,
     switch_to,
@@ -80,7 +80,7 @@ def forged() -> Run:
         yield configure()
         yield send(1, "from VM 0: open")
 
-    return boot(primary, [service, liar], "VM 2 says that it is VM 0")
+    return boot_scripts(primary, [service, liar], "VM 2 says that it is VM 0")
 
 
 def busy() -> Run:
@@ -101,7 +101,7 @@ def busy() -> Run:
         yield configure()
         yield send(1, "hello")
 
-    return boot(primary, [service, client], "VM 1 does not wait, VM 2 sends to it")
+    return boot_scripts(primary, [service, client], "VM 1 does not wait, VM 2 sends to it")
 
 
 def full() -> Run:
@@ -123,7 +123,7 @@ def full() -> Run:
         yield send(1, "bla")
         yield send(1, "bla bla")
 
-    return boot(primary, [service, chatty], "VM 2 is faster")
+    return boot_scripts(primary, [service, chatty], "VM 2 is faster")
 
 
 def sender_told(run: Run, event: Event) -> str:
@@ -172,7 +172,7 @@ PREDICTIONS = (
             Question(
                 "What does VM 2's send return?",
                 ("0", "-1", "0xffff"),
-                returns(call_of(2, HF_MAILBOX_SEND, 0)),
+                returned_at(call_of(2, HF_MAILBOX_SEND, 0)),
                 result_of,
                 "A secondary is told 0 for every send that succeeds. Which vCPU was waiting, or that none was, is the "
                 "primary's business.",
@@ -193,9 +193,9 @@ PREDICTIONS = (
         full,
         (
             Question("What does VM 2's second send return?", ("0", "-1", "0xffff"),
-                     returns(call_of(2, HF_MAILBOX_SEND, 1)), result_of,
+                     returned_at(call_of(2, HF_MAILBOX_SEND, 1)), result_of,
                      "VM 1's mailbox is full until VM 1 clears it, and VM 1 has not run: -1."),
-            Question("And VM 0's send?", ("0", "-1", "0xffff"), returns(call_of(0, HF_MAILBOX_SEND, 0)),
+            Question("And VM 0's send?", ("0", "-1", "0xffff"), returned_at(call_of(0, HF_MAILBOX_SEND, 0)),
                      result_of,
                      "The room is taken, and the primary has no privilege here: -1. VM 1 will never learn of it."),
         ),
@@ -218,7 +218,7 @@ def judge_route(answer: bytes) -> Run:
         yield send(1, answer)
         yield from follow(1)
 
-    run = boot(primary, [relay, relay], "A message that carries its route")
+    run = boot_scripts(primary, [relay, relay], "A message that carries its route")
     way = [0, *((event.target or Actor(0)).vm for event in run.events if event.kind is Kind.DELIVER)]
     went = " → ".join(f"VM {vm}" for vm in way)
     lost = [(vm, event.arg.vm) for vm in (1, 2) for event in refusals(run, vm, HF_MAILBOX_SEND)]
@@ -264,7 +264,9 @@ def judge_service(answer: Script) -> Run:
     """VM 2 may ask and VM 3 may not, whatever their messages claim, in every order."""
     guests = [answer, caller("from 3: open", "from 2: open"), caller("from 3: open", "from 2: open")]
     titles = {order: f"A service for VM 2; VM {order[0]} comes first" for order in permutations((2, 3))}
-    return judge_all((served_right, boot(serve((1,), order, 2), guests, title)) for order, title in titles.items())
+    return judge_all(
+        (served_right, boot_scripts(serve((1,), order, 2), guests, title)) for order, title in titles.items()
+    )
 
 
 def served_right(run: Run) -> None:
@@ -362,7 +364,7 @@ def judge_broker(answer: Script) -> Run:
 
     def run(how: str, order: Sequence[int]) -> Run:
         title = f"The VMs run in the order {', '.join(map(str, order))}, and VM 2 answers {how}"
-        return boot(serve((1, 2), order, 4), [answer, workers[how], asking(3), asking(4)], title)
+        return boot_scripts(serve((1, 2), order, 4), [answer, workers[how], asking(3), asking(4)], title)
 
     return judge_all((conversed, run(how, order)) for how, order in product(workers, permutations((3, 4, 2))))
 
@@ -440,7 +442,7 @@ def judge_fair(answer: Script) -> Run:
     def run(slow: bool, tries: Sequence[int]) -> Run:
         guests = [collector(slow), *(sender(f"VM {vm}", tries[vm - 2]) for vm in range(2, 2 + len(tries)))]
         title = f"{len(tries)} senders" + (", and VM 1 needs two runs for a message" if slow else "")
-        return boot(answer, guests, title)
+        return boot_scripts(answer, guests, title)
 
     patience = (1, 1), (5, 1), (1, 5), (1, 1, 1), (1, 5, 1), (5, 1, 1)
     return judge_all(

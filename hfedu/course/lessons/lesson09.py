@@ -9,11 +9,11 @@ from hfedu import notebook
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
-    MAX_TRAPS,
-    boot,
+    ENOUGH_TRAPS,
+    boot_scripts,
     call_of,
     calls,
-    changes,
+    changed_at,
     delivered,
     follow,
     gave,
@@ -21,7 +21,7 @@ from hfedu.course.shared.scenes import (
     is_guest,
     judge_all,
     result_of,
-    returns,
+    returned_at,
     run_result,
     so_far,
     state_of,
@@ -59,7 +59,7 @@ BROUGHT = ("blocked-state", "nested-locks")
 
 def boot_before(primary: Script, secondaries: Iterable[Script], title: str) -> Run:
     """Run scripted guests on the hypervisor before the commit."""
-    return notebook.boot(RamDisk(primary, list(secondaries)), profile="rpc", max_traps=MAX_TRAPS, title=title)
+    return notebook.boot(RamDisk(primary, list(secondaries)), profile="rpc", max_traps=ENOUGH_TRAPS, title=title)
 
 
 def neighbours() -> Run:
@@ -119,7 +119,7 @@ def direct() -> Run:
         yield configure()
         yield receive()
 
-    return boot(primary, [sender, receiver], "VM 1 sends to VM 2")
+    return boot_scripts(primary, [sender, receiver], "VM 1 sends to VM 2")
 
 
 REFUSED_REPLY = call_of(1, RPC_REPLY, 1)
@@ -133,7 +133,7 @@ PREDICTIONS = (
             Question(
                 "What does VM 1's request return?",
                 ("0", "-1", "1"),
-                returns(call_of(1, RPC_REQUEST, 0)),
+                returned_at(call_of(1, RPC_REQUEST, 0)),
                 result_of,
                 "Only the primary could request: everybody else got -1.",
             ),
@@ -156,14 +156,14 @@ PREDICTIONS = (
             Question(
                 "What does this second reply return?",
                 ("0", "-1"),
-                returns(REFUSED_REPLY),
+                returned_at(REFUSED_REPLY),
                 result_of,
                 "VM 0's mailbox still holds the first reply: -1.",
             ),
             Question(
                 "In which state is VM 1's mailbox after it?",
                 ("INFLIGHT", "PENDING", "IDLE"),
-                changes(REFUSED_REPLY, "vm1.mailbox.state"),
+                changed_at(REFUSED_REPLY, "vm1.mailbox.state"),
                 state_of("vm1.mailbox.state"),
                 "The call acknowledged first, and looked at VM 0's mailbox afterwards. It failed, and yet it had an "
                 "effect: the question is gone. Today send and clear are two calls.",
@@ -201,7 +201,7 @@ def steps_of(script: Script, primary: Script, **options: Any) -> tuple[Run, list
     scenario = Scenario("VM 1's script", "CPU 0 runs VM 1.", nothing, (primary, nothing), (script,))
     stepper = Stepper(scenario, 2, options, machine_type=Machine)
     steps = []
-    while (able := stepper.able()) and len(stepper.taken) < MAX_TRAPS:
+    while (able := stepper.able()) and len(stepper.taken) < ENOUGH_TRAPS:
         text = stepper.take(able[0]).text
         steps.append((text, stepper.machine.hypervisor.vms[1].vcpus[0].state.name))
     return so_far(stepper), steps
@@ -237,7 +237,7 @@ def reaches(sender: int, receiver: int, before: bool) -> bool:
 
         return guest
 
-    start = boot_before if before else boot
+    start = boot_before if before else boot_scripts
     run = start(primary, [secondary(vm) for vm in (1, 2, 3)], f"VM {sender} to VM {receiver}")
     return any(e.kind is Kind.DELIVER and (e.actor is not None and e.actor.vm == sender) for e in run.events)
 
@@ -283,7 +283,7 @@ def judge_translate(answer: Script) -> Run:
 
     def run(order: Sequence[int]) -> Run:
         turns = ", ".join(map(str, order))
-        return boot(clients(order), [answer, client], f"VM 0 and VM 2 take turns: {turns}")
+        return boot_scripts(clients(order), [answer, client], f"VM 0 and VM 2 take turns: {turns}")
 
     orders = sorted({*permutations((0,) * len(FROM_VM_0) + (2,) * len(FROM_VM_2))})
     return judge_all((translated, run(order)) for order in orders)

@@ -7,10 +7,10 @@ from typing import Any
 from hfedu.course.answers import without_source
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.shared.arranged import KEPT, REPAIRED, ArrangedReceive, judge_order, ordered
+from hfedu.course.shared.arranged import KEPT_RULES, REPAIRED, ArrangedReceive, judge_order, ordered
 from hfedu.course.shared.defects import run_until_message
 from hfedu.course.shared.orders import MEETING, SENDERS, both, is_schedule, on_cpu, play, returned, tried
-from hfedu.course.shared.scenes import deliveries, is_guest, is_order, reader, result_of, returns, so_far
+from hfedu.course.shared.scenes import deliveries, is_guest, is_order, reading_guest, result_of, returned_at, so_far
 from hfedu.course.shared.wants import GUEST
 from hfedu.guest.scripted import Script, clear, configure, load, meet, receive, send, store, vcpu_run
 from hfedu.hf.addr import Pa
@@ -45,7 +45,7 @@ def add() -> Any:
     yield meet()
 
 
-COUNTING = Scenario("counter", "Two CPUs add one to a counter.", nothing, (add_and_look, add), (reader,))
+COUNTING = Scenario("counter", "Two CPUs add one to a counter.", nothing, (add_and_look, add), (reading_guest,))
 
 
 def senders_in_turn() -> Run:
@@ -71,14 +71,14 @@ PREDICTIONS = (
             Question(
                 "What does CPU 0's send return?",
                 ("-1", "0", "0xffff"),
-                returns(on_cpu(0, HF_MAILBOX_SEND)),
+                returned_at(on_cpu(0, HF_MAILBOX_SEND)),
                 result_of,
                 "CPU 0 is first at every lock, so it finds the mailbox EMPTY and VM 1's vCPU 0 waiting: 0.",
             ),
             Question(
                 "And CPU 1's?",
                 ("0", "-1", "0xffff"),
-                returns(on_cpu(1, HF_MAILBOX_SEND)),
+                returned_at(on_cpu(1, HF_MAILBOX_SEND)),
                 result_of,
                 "CPU 1 waits for vm1.lock until CPU 0 is done with the mailbox, and then finds it full: -1.",
             ),
@@ -223,7 +223,7 @@ EXERCISES = (
         task="the steps of a receive(block=True) in an order that is right whatever another CPU does meanwhile.",
         wants="a list of the five steps as texts",
         accepts=is_order,
-        judge=partial(judge_order, ArrangedReceive, RECEIVE, MEETING, KEPT),
+        judge=partial(judge_order, ArrangedReceive, RECEIVE, MEETING, KEPT_RULES),
         hints=(
             "Who looks and then waits must not be overtaken by a send in between. What keeps a send out?",
             "The lock is held from before the look until the vCPU is in the list: a send then finds either an empty "

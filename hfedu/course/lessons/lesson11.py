@@ -9,7 +9,7 @@ from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.arranged import REPAIRED, ArrangedSwitch, judge_order, ordered
 from hfedu.course.shared.defects import ready, run_vm_1
 from hfedu.course.shared.orders import answerer, both, is_schedule, on_cpu, play, shortest, tried
-from hfedu.course.shared.scenes import is_function, is_guest, is_order, result_of, returns, settles, so_far
+from hfedu.course.shared.scenes import is_function, is_guest, is_order, result_of, returned_at, settles, so_far
 from hfedu.course.shared.wants import GUEST
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
 from hfedu.hf.call import HF_MAILBOX_SEND, HF_VCPU_RUN
@@ -79,7 +79,7 @@ PREDICTIONS = (
             Question(
                 "What does CPU 1's send return?",
                 ("-1", "0xffff", "0"),
-                returns(on_cpu(1, HF_MAILBOX_SEND)),
+                returned_at(on_cpu(1, HF_MAILBOX_SEND)),
                 result_of,
                 "VM 1's vCPU 0 is in the list of waiters already, so the send finds it and wakes it: 0.",
             ),

@@ -9,7 +9,7 @@ from hfedu.course.answers import without_source
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.defects import ready, receiver, run_vm_1, send_and_run, send_hello
-from hfedu.course.shared.scenes import MAX_TRAPS, boot, call_of, calls, changes, delivered, gave, state_of
+from hfedu.course.shared.scenes import ENOUGH_TRAPS, boot_scripts, call_of, calls, changed_at, delivered, gave, state_of
 from hfedu.course.shared.wrong import (
     CheckedBeforeLock,
     ClearsUnread,
@@ -53,7 +53,7 @@ def trespass() -> Run:
         yield configure()
         yield receive(block=True)
 
-    return boot(primary, [trespasser, innocent], "VM 1 loads from memory that is not its own")
+    return boot_scripts(primary, [trespasser, innocent], "VM 1 loads from memory that is not its own")
 
 
 def waits() -> Run:
@@ -68,7 +68,7 @@ def waits() -> Run:
         yield configure()
         yield receive(block=True)
 
-    return boot(primary, [receiver], "VM 1 waits for a message")
+    return boot_scripts(primary, [receiver], "VM 1 waits for a message")
 
 
 def fate(run: Run, event: Event) -> str:
@@ -112,7 +112,7 @@ PREDICTIONS = (
             Question(
                 "In which state is VM 1's vCPU after that?",
                 ("BLOCKED_MAILBOX", "BLOCKED_INTERRUPT", "READY"),
-                changes(call_of(1, HF_MAILBOX_RECEIVE, 0), "vm1.vcpu0.state"),
+                changed_at(call_of(1, HF_MAILBOX_RECEIVE, 0), "vm1.vcpu0.state"),
                 state_of("vm1.vcpu0.state"),
                 "receive records BLOCKED_MAILBOX. Then it calls the function that goes back to the primary, the same "
                 "that WFI uses, and that one writes BLOCKED_INTERRUPT over it.",
@@ -144,7 +144,7 @@ def asleep(fixes: Iterable[str]) -> Run:
         yield send(0, message.data)
 
     disk = RamDisk(primary, [sleeper])
-    return notebook.boot(disk, fixes=fixes, max_traps=MAX_TRAPS, title="A message to a VM in WFI")
+    return notebook.boot(disk, fixes=fixes, max_traps=ENOUGH_TRAPS, title="A message to a VM in WFI")
 
 
 def judge_sleeper(answer: Iterable[str]) -> Run:
@@ -190,7 +190,7 @@ def four_clears(fix: type[Hypervisor]) -> tuple[Run, list[bytes]]:
         yield clear()
 
     disk = RamDisk(primary, [owner])
-    return notebook.boot(disk, changes=[fix], max_traps=MAX_TRAPS, title="Four clears"), got
+    return notebook.boot(disk, changes=[fix], max_traps=ENOUGH_TRAPS, title="Four clears"), got
 
 
 def judge_idempotent(answer: type[Hypervisor]) -> Run:

@@ -6,7 +6,7 @@ from typing import Any
 from hfedu import notebook
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.shared.scenes import call_of, calls, compiled, delivered, gave, is_source, returns
+from hfedu.course.shared.scenes import call_of, calls, compiled, delivered, gave, is_source, returned_at
 from hfedu.course.shared.wants import C_SOURCE
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
 from hfedu.guest.toolchain import assemble, compile_c
@@ -114,14 +114,14 @@ PREDICTIONS = (
             Question(
                 "What is in x9 after the HVC?",
                 ("7", "0"),
-                returns(FIRST),
+                returned_at(FIRST),
                 register("x9"),
                 "The hypervisor gives x1 to x17 back as zero, so that nothing of its own is left in them.",
             ),
             Question(
                 "And in x19?",
                 ("7", "0"),
-                returns(FIRST),
+                returned_at(FIRST),
                 register("x19"),
                 "x18 to x30 are kept. What must live across a hypercall belongs there.",
             ),

@@ -8,17 +8,17 @@ from typing import Any, NamedTuple
 from hfedu.course.exercises import Exercise, Verdict, Wrong, find, judge
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
-    boot,
+    boot_scripts,
     call_of,
     calls,
-    changes,
+    changed_at,
     compiled,
     gave,
     is_function,
     is_guest,
     is_source,
     last_event,
-    returns,
+    returned_at,
     run_result,
     so_far,
     until,
@@ -358,7 +358,7 @@ def straight() -> Run:
         yield configure()
         yield send(2, "20open")
 
-    return boot(primary, [QUIET, receiver, stranger], "Past the router")
+    return boot_scripts(primary, [QUIET, receiver, stranger], "Past the router")
 
 
 def stubborn() -> Run:
@@ -381,7 +381,7 @@ def stubborn() -> Run:
             while (yield send(3, message.data)) == -1:
                 pass
 
-    return boot(primary, [router, QUIET, deaf], "A router that insists")
+    return boot_scripts(primary, [router, QUIET, deaf], "A router that insists")
 
 
 def who_sent(run: Run, event: Event) -> str:
@@ -409,7 +409,7 @@ PREDICTIONS = (
             Question(
                 "Does VM 2 get the message?",
                 ("no, its send gives -1", "yes"),
-                changes(call_of(3, HF_MAILBOX_SEND, 0), "vm2.mailbox.state"),
+                changed_at(call_of(3, HF_MAILBOX_SEND, 0), "vm2.mailbox.state"),
                 lambda _, event: "yes" if event.kind is Kind.DELIVER else "no, its send gives -1",
                 "Since the commit of this course any VM may send to any VM. The table is the router's, and the "
                 "hypervisor has never heard of it.",
@@ -417,7 +417,7 @@ PREDICTIONS = (
             Question(
                 "Who has sent it, says the hypervisor to VM 2?",
                 ("VM 0", "VM 1", "VM 3"),
-                returns(call_of(2, HF_MAILBOX_RECEIVE, 0)),
+                returned_at(call_of(2, HF_MAILBOX_RECEIVE, 0)),
                 who_sent,
                 "The result of receive names VM 3, whatever stands in the message. So a client drops all that does not "
                 "come from VM 1: that is what makes the router's table count.",

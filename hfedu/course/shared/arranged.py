@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from hfedu import notebook
 from hfedu.course.exercises import Wrong
-from hfedu.course.shared.scenes import MAX_TRAPS, so_far
+from hfedu.course.shared.scenes import ENOUGH_TRAPS, so_far
 from hfedu.guest.scripted import Message, clear, configure, receive, send, vcpu_run
 from hfedu.hf.addr import NULL
 from hfedu.hf.api import Result, running
@@ -37,7 +37,9 @@ from hfedu.run.stepper import Stepper
 
 REPAIRED = frozenset(("regs-race", "nested-locks"))
 """Two defects of 2018 that would break an order that is right."""
-KEPT = tuple(i for i in INVARIANTS if i.name in ("registers-kept", "result-kept", "messages", "waiters", "deliverable"))
+KEPT_RULES = tuple(
+    i for i in INVARIANTS if i.name in ("registers-kept", "result-kept", "messages", "waiters", "deliverable")
+)
 """What a right send or receive keeps in every order."""
 STEPS_AT_MOST = 300
 """Steps of a run that is shown."""
@@ -282,7 +284,7 @@ def watched_conversation(hypervisor: dict[str, Any]) -> tuple[Run, list[tuple[st
             yield send(0, "thanks")
 
     disk = RamDisk(primary, [receiver])
-    return notebook.boot(disk, max_traps=MAX_TRAPS, title="VM 0 and VM 1, on one CPU", **hypervisor), seen
+    return notebook.boot(disk, max_traps=ENOUGH_TRAPS, title="VM 0 and VM 1, on one CPU", **hypervisor), seen
 
 
 def judge_conversation(yours: dict[str, Any], ours: dict[str, Any]) -> Run:
@@ -292,20 +294,26 @@ def judge_conversation(yours: dict[str, Any], ours: dict[str, Any]) -> Run:
     for i, (what, value) in enumerate(expected):
         if i >= len(seen):
             raise Wrong(
-                f"{words.plain(run.outcome.sentence)} It never comes to this: {what} {told(value)}.", run, right
+                f"{words.names_in_words(run.outcome.sentence)} It never comes to this: {what} {told_result(value)}.",
+                run,
+                right,
             )
         if seen[i] != (what, value):
             before, got = seen[i]
             meant = "With a right order" if what == before else f"With a right order this comes first: {what}"
-            raise Wrong(f"{before} {told(got)}. {meant}{': ' if what == before else ' '}{told(value)}.", run, right)
+            raise Wrong(
+                f"{before} {told_result(got)}. {meant}{': ' if what == before else ' '}{told_result(value)}.",
+                run,
+                right,
+            )
     return run
 
 
-def told(value: Any) -> str:
+def told_result(value: Any) -> str:
     """What a guest was told, in words."""
     if isinstance(value, Message):
         return f"{words.text_of(value.data) or 'no bytes'} from VM {value.sender}"
-    return words.signed(value & MASK64)
+    return words.signed_text(value & MASK64)
 
 
 def judge_order(
@@ -323,7 +331,7 @@ def judge_order(
     violation = found.violations[0]
     run = counterexample(found, violation, Machine)
     assert isinstance(run, Run)
-    said = words.plain(violation.sentence).rstrip(".")
+    said = words.names_in_words(violation.sentence).rstrip(".")
     meaning = next((f", “{rule.meaning}”" for rule in rules if rule.name == violation.invariant), ".")
     raise Wrong(
         f"On two CPUs, {violation.steps} steps break {violation.invariant}{meaning} {said[:1].upper()}{said[1:]}.",

@@ -36,7 +36,7 @@ from hfedu.run.replay import Scenario
 
 
 @dataclass(frozen=True)
-class Fault:
+class FaultyHypervisor:
     """The hypervisor at fault: a profile, and classes that change it."""
 
     profile: str = "2018-10-04"
@@ -55,7 +55,7 @@ class Demonstration:
     id: str
     meaning: str
     shown_by: str = "explorer"
-    fault: Fault = Fault()
+    fault: FaultyHypervisor = FaultyHypervisor()
 
     def show(self, hypervisor: dict[str, Any], **options: Any) -> "Exploration | Observation":
         """What a hypervisor does."""

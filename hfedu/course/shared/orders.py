@@ -6,7 +6,7 @@ from typing import Any
 from hfedu.course.exercises import Wrong
 from hfedu.course.shared.arranged import REPAIRED, alongside
 from hfedu.course.shared.defects import ready, run_vm_1, send_hello
-from hfedu.course.shared.scenes import reader, so_far
+from hfedu.course.shared.scenes import reading_guest, so_far
 from hfedu.errors import Mistake
 from hfedu.guest.scripted import ScriptDone, configure, receive, send, vcpu_run
 from hfedu.notebook import Machine, Run
@@ -18,7 +18,7 @@ from hfedu.run.recording import Event
 from hfedu.run.replay import Scenario
 from hfedu.run.schedule import Schedule, chooser
 from hfedu.run.stepper import Stepper, Taken
-from hfedu.view.compare import Comparison, compare
+from hfedu.view.compare import OrderComparison, compare_orders
 
 MAX_STATES = 2_000
 """Where the exploration of a learner's script stops."""
@@ -50,7 +50,7 @@ def answerer() -> Any:
     yield send(0, message.data)
 
 
-SENDERS = Scenario("two senders", "Two CPUs send to one mailbox.", started, (one, two), (reader,))
+SENDERS = Scenario("two senders", "Two CPUs send to one mailbox.", started, (one, two), (reading_guest,))
 MEETING = Scenario("meeting", "A send against the receiver's run.", ready, (send_hello, run_vm_1), (answerer,))
 
 
@@ -60,17 +60,17 @@ def steps(scenario: Scenario, schedule: Schedule = "every 1", last: int = AT_MOS
     `schedule` and `options` are those of `Machine`. A CPU that cannot go on says in brackets which lock it waits for.
     """
     stepper, choose = Stepper(scenario, 2, options), chooser(schedule)
-    lines = [row("step", ("CPU 0", "CPU 1"))]
+    lines = [schedule_row("step", ("CPU 0", "CPU 1"))]
     while (able := stepper.able()) and len(lines) <= last:
         taken = stepper.take(choose(able))
         others = (stepper.machine.cores[cpu].waits_for for cpu in (0, 1))
-        waits = [f"(waits for {words.plain(lock.name)})" if lock is not None else "" for lock in others]
+        waits = [f"(waits for {words.names_in_words(lock.name)})" if lock is not None else "" for lock in others]
         waits[taken.cpu] = brief(stepper, taken)
-        lines.append(row(str(len(lines)), waits))
+        lines.append(schedule_row(str(len(lines)), waits))
     return "\n".join(lines)
 
 
-def row(number: str, columns: Sequence[str]) -> str:
+def schedule_row(number: str, columns: Sequence[str]) -> str:
     """A line of the table of steps."""
     return f"{number:>4}  {columns[0]:50}{columns[1]}".rstrip()
 
@@ -140,7 +140,7 @@ def both(found: Exploration, right: Scenario) -> tuple[Run, Run]:
 
     If no order does, then the `right` scenario in that order.
     """
-    comparison = compare(Comparison, found, found.violations[0], Machine)
+    comparison = compare_orders(OrderComparison, found, found.violations[0], Machine)
     passing = comparison.passing or alongside(found, right, {"fixes": REPAIRED})
     assert isinstance(comparison.failing, Run)
     assert isinstance(passing, Run)

@@ -17,16 +17,16 @@ from hfedu.run.ramdisk import RamDisk
 from hfedu.run.recording import Actor, Event, Outcome
 from hfedu.run.stepper import Stepper
 
-MAX_TRAPS = 400
+ENOUGH_TRAPS = 400
 """Enough for every exercise; an answer that never ends is stopped here."""
 
 
-def boot(primary: Script, secondaries: Sequence[Script], title: str) -> Run:
+def boot_scripts(primary: Script, secondaries: Sequence[Script], title: str) -> Run:
     """Run scripted guests, few traps at most."""
-    return notebook.boot(RamDisk(primary, list(secondaries)), max_traps=MAX_TRAPS, title=title)
+    return notebook.boot(RamDisk(primary, list(secondaries)), max_traps=ENOUGH_TRAPS, title=title)
 
 
-def reader() -> Any:
+def reading_guest() -> Any:
     """Receives and clears, for ever."""
     yield configure()
     while True:
@@ -149,7 +149,7 @@ def switch_after(find: Callable[[Run], Event]) -> Callable[[Run], Event]:
     return lambda run: next(e for e in run.events[find(run).seq :] if e.kind is Kind.SWITCH)
 
 
-def returns(find: Callable[[Run], Event]) -> Callable[[Run], Event]:
+def returned_at(find: Callable[[Run], Event]) -> Callable[[Run], Event]:
     """Finds the event that brings a call's result; of a call without one, the last of what was done about it."""
     return lambda run: run.returned(find(run)) or run.settled(find(run))
 
@@ -159,7 +159,7 @@ def settles(find: Callable[[Run], Event]) -> Callable[[Run], Event]:
     return lambda run: run.settled(find(run))
 
 
-def changes(find: Callable[[Run], Event], path: str) -> Callable[[Run], Event]:
+def changed_at(find: Callable[[Run], Event], path: str) -> Callable[[Run], Event]:
     """Finds the event that gave a value what it is after a trap; the trap's last event if it left the value alone."""
 
     def where(run: Run) -> Event:
@@ -209,7 +209,7 @@ def last_event(run: Run) -> Event:
 
 def result_of(run: Run, event: Event) -> str:
     """The result that an event brings, as the questions offer it: a number."""
-    return words.signed(event.result or 0)
+    return words.signed_text(event.result or 0)
 
 
 def who_runs(run: Run, event: Event) -> str:

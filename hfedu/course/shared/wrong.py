@@ -12,7 +12,7 @@ from hfedu.course.shared.defects import (
     Demonstration,
     Directed,
     Explored,
-    Fault,
+    FaultyHypervisor,
     endless,
     ready,
     receiver,
@@ -314,7 +314,7 @@ def wrong(
     Its id is the class's name in small letters with hyphens.
     """
     name = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in mixin.__name__)[1:]
-    return kind(id=name, meaning=meaning, fault=Fault("fixed", changes=(mixin,)), **how)
+    return kind(id=name, meaning=meaning, fault=FaultyHypervisor("fixed", changes=(mixin,)), **how)
 
 
 WRONG = {
