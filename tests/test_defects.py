@@ -171,7 +171,7 @@ def test_a_class_of_ones_own_lies_over_the_repairs():
 
 @pytest.mark.parametrize("change", [int, 3, None])
 def test_what_is_no_change_is_refused(change):
-    with pytest.raises(Mistake, match="a change is a class that builds on hfedu.hf.hypervisor.Hypervisor, not "):
+    with pytest.raises(Mistake, match=r"a change is a class that builds on hfedu\.hf\.hypervisor\.Hypervisor, not "):
         hypervisor_type(Hypervisor, "2018-10-04", (), [change])
 
 
