@@ -26,7 +26,7 @@ def first_primary() -> Any:
     yield vcpu_run(1)
 
 
-def case_reader() -> Any:
+def reader() -> Any:
     """Receives and clears, for ever."""
     yield configure()
     while True:
@@ -70,7 +70,7 @@ def sends_to_sleeper() -> Any:
     yield vcpu_run(1)
 
 
-def case_sleeper() -> Any:
+def sleeper() -> Any:
     """Waits for an interrupt, and then for a message."""
     yield configure()
     yield wait_for_interrupt()
@@ -81,13 +81,13 @@ CASES = {
     case.name: case
     for case in (
         Case("first-receive", "A first receive", "VM 0 runs VM 1, which waits for a message; then VM 0 sends it one.",
-             first_primary, (case_reader,)),
+             first_primary, (reader,)),
         Case("wake-up", "A message wakes one VM after the other", "VM 1 and VM 2 wait for a message. VM 0 sends one to "
              "VM 1, VM 1 passes it on to VM 2, and VM 2 to VM 0.", chain_primary, (passes_on, passes_on), 4),
         Case("full-mailbox", "Two sends in a row", "VM 1 waits for a message. VM 0 sends “one”, at once “two”, and "
-             "“two” again when VM 1 has run.", two_sends, (case_reader,), 2),
+             "“two” again when VM 1 has run.", two_sends, (reader,), 2),
         Case("sleep", "A message to a VM that sleeps", "VM 1 executes WFI, wait for interrupt. VM 0 sends to it all "
-             "the same.", sends_to_sleeper, (case_sleeper,), 1),
+             "the same.", sends_to_sleeper, (sleeper,), 1),
     )
 }  # fmt: skip
 """What there is to serve, by name."""

@@ -14,7 +14,7 @@ from hfedu.course.shared.scenes import (
     gave,
     is_guest,
     is_order,
-    reading_guest,
+    reader,
     refusals,
     result_of,
     returned_at,
@@ -43,7 +43,7 @@ def three_sends() -> Run:
         yield vcpu_run(1)
         yield send(1, "two")
 
-    return boot_scripts(primary, [reading_guest], "Three sends to one mailbox")
+    return boot_scripts(primary, [reader], "Three sends to one mailbox")
 
 
 def read_twice() -> Run:
@@ -107,7 +107,7 @@ PREDICTIONS = (
 
 def judge_second_send(answer: Script) -> Run:
     """The answer is the primary; VM 1 reads and clears."""
-    run = boot_scripts(answer, [reading_guest], "Two messages to one mailbox")
+    run = boot_scripts(answer, [reader], "Two messages to one mailbox")
     got = delivered(run, 1)
     refused = refusals(run, 0, HF_MAILBOX_SEND)
     if not got:

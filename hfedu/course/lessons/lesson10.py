@@ -10,7 +10,7 @@ from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.arranged import KEPT_RULES, REPAIRED, ArrangedReceive, judge_order, ordered
 from hfedu.course.shared.defects import run_until_message
 from hfedu.course.shared.orders import MEETING, SENDERS, both, is_schedule, on_cpu, play, returned, tried
-from hfedu.course.shared.scenes import deliveries, is_guest, is_order, reading_guest, result_of, returned_at, so_far
+from hfedu.course.shared.scenes import deliveries, is_guest, is_order, reader, result_of, returned_at, so_far
 from hfedu.course.shared.wants import GUEST
 from hfedu.guest.scripted import Script, clear, configure, load, meet, receive, send, store, vcpu_run
 from hfedu.hf.addr import Pa
@@ -45,7 +45,7 @@ def add() -> Any:
     yield meet()
 
 
-COUNTING = Scenario("counter", "Two CPUs add one to a counter.", nothing, (add_and_look, add), (reading_guest,))
+COUNTING = Scenario("counter", "Two CPUs add one to a counter.", nothing, (add_and_look, add), (reader,))
 
 
 def senders_in_turn() -> Run:

@@ -6,7 +6,7 @@ from typing import Any
 from hfedu.course.exercises import Wrong
 from hfedu.course.shared.arranged import REPAIRED, alongside
 from hfedu.course.shared.defects import ready, run_vm_1, send_hello
-from hfedu.course.shared.scenes import reading_guest, so_far
+from hfedu.course.shared.scenes import reader, so_far
 from hfedu.errors import Mistake
 from hfedu.guest.scripted import ScriptDone, configure, receive, send, vcpu_run
 from hfedu.notebook import Machine, Run
@@ -50,7 +50,7 @@ def answerer() -> Any:
     yield send(0, message.data)
 
 
-SENDERS = Scenario("two senders", "Two CPUs send to one mailbox.", started, (one, two), (reading_guest,))
+SENDERS = Scenario("two senders", "Two CPUs send to one mailbox.", started, (one, two), (reader,))
 MEETING = Scenario("meeting", "A send against the receiver's run.", ready, (send_hello, run_vm_1), (answerer,))
 
 

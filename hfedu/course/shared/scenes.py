@@ -26,7 +26,7 @@ def boot_scripts(primary: Script, secondaries: Sequence[Script], title: str) -> 
     return notebook.boot(RamDisk(primary, list(secondaries)), max_traps=ENOUGH_TRAPS, title=title)
 
 
-def reading_guest() -> Any:
+def reader() -> Any:
     """Receives and clears, for ever."""
     yield configure()
     while True:
