@@ -18,12 +18,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 CEILINGS: dict[str, int] = {
-    "hfedu/hf": 12_200,
-    "hfedu/history": 4_720,
+    "hfedu/hf": 14_000,
+    "hfedu/history": 5_200,
     "hfedu/board": 2_070,
     "hfedu/guest": 11_600,
-    "hfedu/run": 20_600,
-    "hfedu/view": 38_400,
+    "hfedu/run": 29_800,
+    "hfedu/view": 33_500,
     "hfedu/widgets": 8_250,
     "hfedu/course": 57_800,
     "hfedu/__init__.py": 780,
@@ -32,12 +32,12 @@ CEILINGS: dict[str, int] = {
     "hfedu/errors.py": 180,
     "hfedu/files.py": 110,
     "hfedu/notebook.py": 1_490,
-    "assets": 340,
-    "assets/player": 20_200,
+    "assets": 740,
+    "assets/player": 22_200,
     "assets/player.css": 4_240,
     "assets/guests": 1_570,
     "notebooks": 6_780,
-    "tests": 94_400,
+    "tests": 107_000,
     "tests/browser": 12_500,
 }
 """By room: a folder with all that is below it, or a file. What is in two rooms counts in the smaller one.

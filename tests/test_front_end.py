@@ -64,7 +64,11 @@ def about(run):
         "causes": [event.cause for event in events],
         "changed": [
             [change.what for change in event.changes]
-            + [f"{v.name}.{REGISTER_NAMES[i]}" for v, old, new in event.registers for i, _ in register_changes(old, new)]
+            + [
+                f"{vcpu.name}.{REGISTER_NAMES[i]}"
+                for vcpu, *both in event.registers
+                for i, _ in register_changes(*both)
+            ]
             for event in events
         ],
         "states": [
