@@ -294,6 +294,13 @@ def test_a_vcpu_that_is_off_and_one_that_is_ready():
     assert "HF_VCPU_RUN(VM 2, vCPU 0)" in why
 
 
+def test_a_vcpu_whose_vm_is_not_loaded_yet_is_said_not_to_be_there():
+    run = boot(primary_that(), ready, ready)
+    for event in run.events:
+        said = str(run.why(event.seq, "vm2.vcpu0"))
+        assert ("is not loaded" in said) == (run.at(event).get("vm2.vcpu0.state") is None), said
+
+
 def test_the_primary_waits_for_the_vcpu_it_runs():
     run = boot(primary_that(), ready)
     inside = next(event.seq for event in run.events if event.actor == Actor(1, 0))

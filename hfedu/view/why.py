@@ -588,7 +588,9 @@ def present(past: Past, vcpu: Actor) -> Links:
         off = Link(f"{vcpu} is OFF since event {at.seq}, when its VM was loaded.", at.seq)
         never = Link("Nothing starts it: only vCPU 0 of a secondary is started, if its tables could be built.")
         return [off] if past.changed else [off, never]
-    if state in ("RUNNING", None):
+    if state is None:
+        return [Link(f"{vcpu} does not run: its VM is not loaded at this event.")]
+    if state == "RUNNING":
         return [Link(f"{vcpu} is {state} since event {at.seq}, and a CPU is on its way to it.", at.seq)]
     began = past.last(lambda event: event.actor == vcpu and (event.kind is Kind.WFI or receives(event)))
     waiting = vcpu in past.state.waiters(vcpu.vm) or state == "BLOCKED_RPC"
