@@ -12,7 +12,9 @@ the exclusive monitor. At EL2 its MMU is off, so there the emulator takes addres
 """
 
 import ctypes
+import threading
 import time
+import weakref
 from array import array
 from collections.abc import Callable
 from functools import partial
@@ -60,8 +62,13 @@ ERET_PAGE = (1 << PA_BITS) - PAGE_SIZE
 """Where the emulated CPU finds the ERET that enters a guest: the end of physical memory, which no stage 2 maps."""
 
 EXCP_UDEF, EXCP_SWI, EXCP_PREFETCH_ABORT, EXCP_DATA_ABORT, EXCP_BKPT, EXCP_HVC, EXCP_HYP_TRAP = 1, 2, 3, 4, 7, 11, 12
-SLICE = 10_000_000
-"""Instructions the emulator runs before Python looks at budgets and at the notebook's stop button."""
+FIRST_SLICE, SLICE = 5_000, 10_000_000
+"""Instructions that the emulator runs before Python looks at budgets and at the notebook's stop button: the first time
+after a trap, and later. What instructions take differs by a factor of thousands, so the clock ends most slices."""
+TICK = 0.05
+"""Seconds: a slice is ended when it has lasted one to two of these."""
+IDLE = 20
+"""Ticks without machine code after which nobody watches any more."""
 GLANCE = 16
 """Instructions between two looks whether the primary has unmasked a pending interrupt."""
 TCG_BUFFER = 8 << 20
@@ -131,8 +138,9 @@ class UnicornCpu:
         self.write_cp(VTCR_EL2, VTCR_44_BITS)
         self.exception: int | None = None
         self.block_begin = self.block_end = self.executed = 0
-        self.emulating = False
-        self.interrupt: Callable[[], object] | None = None
+        self.emulating = self.bounded = self.paused = self.expired = self.halted = False
+        self.turn = 0
+        self.watcher: threading.Thread | None = None
         self.loaded: Vcpu | None = None
         self._hooks: list[Any] = []
         self._hook(const.UC_HOOK_INTR, _HOOK_INTR(self._on_exception))
@@ -210,6 +218,10 @@ class UnicornCpu:
         self.stop()
 
     def _on_block(self, _uc: int, address: int, size: int, _data: int) -> None:
+        if self.expired and address != ERET_PAGE:
+            self.halted = True
+            self.stop()
+            return
         self.executed += size >> 2
         self.block_begin, self.block_end = address, address + size
 
@@ -267,16 +279,21 @@ class UnicornCpu:
 
         `OutOfBudget` or `StuckForever` if it never will.
         """
-        if self.interrupted():
-            return Trap(None)
-        self.enter()
+        if self.paused:
+            start, count = self.go_on, SLICE
+        else:
+            if self.interrupted():
+                return Trap(None)
+            self.enter()
+            start, count = self.return_from_el2, FIRST_SLICE
         if limit is not None:
             self.see_other_cpus()
-        start = self.return_from_el2
         while True:
+            self.paused = start is self.go_on  # should the check raise, the guest goes on right here
             self.budget.check()
-            error = self.emulate(start, limit or SLICE)
-            start = self.go_on
+            self.paused = False
+            error = self.emulate(start, limit or count, limit is not None)
+            start, count = self.go_on, SLICE
             if self.exception == EXCP_HVC:
                 return HVC_TRAP
             self.refuse_aarch32()
@@ -313,8 +330,11 @@ class UnicornCpu:
             self.vector(None, None)
         return False
 
-    def emulate(self, start: Callable[[], int], count: int) -> int:
-        """At most `count` instructions; registers are in `cpu.regs` afterwards. The ERET does not count."""
+    def emulate(self, start: Callable[[], int], count: int, whole: bool) -> int:
+        """At most `count` instructions; registers are in `cpu.regs` afterwards. The ERET does not count.
+
+        `whole`: they are not cut short because they take long.
+        """
         budget, regs, timer = self.budget, self.cpu.regs, self.timer
         if self.counting:
             if budget.instructions is not None:
@@ -324,24 +344,39 @@ class UnicornCpu:
             eret = start is self.return_from_el2
             self.executed, self.block_begin, self.block_end = -eret, 0, 0
             self.count.value = count + eret
-        elif count is not SLICE:
+        else:
             self.count.value = count + (start is self.return_from_el2)
         self.exception = None
-        self.emulating = True  # from here to False the stop button only leaves a note in self.interrupt
+        self.expired = self.halted = False
+        self.bounded = whole or count <= GLANCE or not (self.counting or start is self.go_on)
+        self.turn += 1
+        self.emulating = True
+        if not self.bounded and start is self.go_on:
+            self.be_watched()
         error = start()
         self.emulating = False
         self.read_general()
-        if self.interrupt is not None:
-            interrupt, self.interrupt = self.interrupt, None
-            interrupt()
         if self.counting:
             inside = self.block_begin <= regs[PC] < self.block_end  # stopped before the end of a block
             done = self.executed - (self.block_end - regs[PC] >> 2 if inside else 0)
-            done = max(1, done) if self.exception is not None or error else count
+            done = max(1, done) if self.exception is not None or error else self.executed if self.halted else count
             budget.executed += done
             if timer is not None:
                 timer.elapse(done)
         return error
+
+    def be_watched(self) -> None:
+        """See to it that somebody ends slices that take long: a thread, which ends when no guest runs."""
+        if self.watcher is None or not self.watcher.is_alive():
+            self.watcher = threading.Thread(target=watch, args=(weakref.ref(self),), name="hfedu clock", daemon=True)
+            self.watcher.start()
+
+    def end_slice(self) -> None:
+        """Let the slice come to its end soon: where instructions count, before a block of them, so that they do."""
+        if self.counting:
+            self.expired = not self.bounded
+        elif not self.bounded:
+            self.stop()
 
     def refuse_aarch32(self) -> None:
         """`StuckForever` if the guest went to AArch32 code at EL0: PC and PSTATE are stale then.
@@ -453,7 +488,6 @@ class UnicornCpu:
                 "code that runs, so handling the exception raises it again."
             )
         regs[ELR_EL1], regs[SPSR_EL1] = pc, pstate
-        loaded, self.loaded = self.loaded, None  # should the stop button come now, all is put into the emulator again
         if esr is not None:
             regs[syndrome.ESR_EL1] = esr
         if far is not None:
@@ -461,8 +495,30 @@ class UnicornCpu:
         regs[PC], regs[SPSR] = target, new_pstate
         self.values[SYSTEM_VALUES], self.values[AT_SP] = regs[SYSTEM:], regs[SP_EL1]
         self.write_el1()
-        self.loaded = loaded
         return None
+
+
+def watch(watched: "weakref.ref[UnicornCpu]") -> None:
+    """End the slices of a CPU that take long, until it has not executed machine code for a while."""
+    turn, idle = 0, 0
+    while True:
+        time.sleep(TICK)
+        cpu = watched()
+        if cpu is None:
+            return
+        if not cpu.emulating:
+            idle += 1
+        else:
+            idle = 0
+            if cpu.turn == turn:
+                cpu.end_slice()
+            turn = cpu.turn
+        if idle > IDLE:
+            watcher, cpu.watcher = cpu.watcher, None
+            if not cpu.emulating:  # else it began before it could see that nobody watches
+                return
+            cpu.watcher = watcher
+        del cpu
 
 
 def _active_sp(pstate: int) -> int:
