@@ -83,6 +83,10 @@ HVC_TRAP = Trap(arch.EC_HVC << 26 | arch.ESR_IL)
 
 _HOOK_INTR = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p)
 _HOOK_BLOCK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p)
+_MMIO_READ = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p)
+_MMIO_WRITE = ctypes.CFUNCTYPE(
+    None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_uint64, ctypes.c_void_p
+)
 _TB_REMOVE = ctypes.c_int(const.UC_CTL_IO_WRITE << 30 | 2 << 26 | const.UC_CTL_TB_REMOVE_CACHE)
 _TLB_FLUSH = ctypes.c_int(const.UC_CTL_IO_WRITE << 30 | const.UC_CTL_TLB_FLUSH)
 _QUICK = ctypes.PyDLL(uclib._name)
@@ -125,11 +129,11 @@ class UnicornCpu:
         ram = ctypes.addressof(ctypes.c_char.from_buffer(memory.ram))
         uc.mem_map_ptr(RAM_BASE, memory.ram_size, const.UC_PROT_ALL, ram)
         uc.mem_map(0, FLASH_SIZE, const.UC_PROT_READ | const.UC_PROT_EXEC)
-        uart = memory.uart
-        uc.mmio_map(
-            PL011_BASE, PAGE_SIZE, lambda _, offset, size, data: uart.read(offset), None,
-            lambda _, offset, size, value, data: uart.write(offset, value), None,
-        )  # fmt: skip
+        self._hooks: list[Any] = [_MMIO_READ(self._on_uart_read), _MMIO_WRITE(self._on_uart_write)]
+        read, write = self._hooks
+        begin, size = ctypes.c_uint64(PL011_BASE), ctypes.c_size_t(PAGE_SIZE)
+        error = uclib.uc_mmio_map(self.handle, begin, size, read, None, write, None)
+        assert error == 0, f"uc_mmio_map failed with {error}"
         uc.mem_map(ERET_PAGE, PAGE_SIZE, const.UC_PROT_READ | const.UC_PROT_EXEC)
         uc.mem_write(ERET_PAGE, ERET.to_bytes(4, "little"))
         uc.ctl_exits_enabled(True)  # and none is set: no address stops the emulator
@@ -140,9 +144,11 @@ class UnicornCpu:
         self.block_begin = self.block_end = self.executed = 0
         self.emulating = self.bounded = self.paused = self.expired = self.halted = False
         self.turn = 0
+        self.stopped = self.torn = False
+        self.chain: list[int] = []
+        self.chain_end, self.skip, self.store_at = -1, 0, -1
         self.watcher: threading.Thread | None = None
         self.loaded: Vcpu | None = None
-        self._hooks: list[Any] = []
         self._hook(const.UC_HOOK_INTR, _HOOK_INTR(self._on_exception))
         if self.counting:
             self._hook(const.UC_HOOK_BLOCK, _HOOK_BLOCK(self._on_block))
@@ -224,6 +230,29 @@ class UnicornCpu:
             return
         self.executed += size >> 2
         self.block_begin, self.block_end = address, address + size
+
+    def _on_uart_read(self, _uc: int, offset: int, _size: int, _data: int) -> int:
+        return self.memory.uart.read(offset)
+
+    def _on_uart_write(self, _uc: int, offset: int, size: int, value: int, _data: int) -> None:
+        """A write to the UART, of which one instruction may make several, at addresses that follow one another.
+
+        Where the emulator is stopped in here it does the instruction again later: what that has written is then left
+        out. `chain` holds where the last writes went, as far as one instruction may have made them.
+        """
+        if self.torn:
+            self.torn = False
+            self.skip = len(self.chain) - self.chain.index(offset) if offset in self.chain else 0
+        if self.skip:
+            self.skip -= 1
+        else:
+            if offset != self.chain_end:
+                self.chain.clear()
+            self.chain.append(offset)
+            self.chain_end = offset + size
+            self.memory.uart.write(offset, value)
+        if self.stopped:
+            self.store_at = self.uc.reg_read(reg.UC_ARM64_REG_PC)
 
     # Registers.
 
@@ -347,7 +376,8 @@ class UnicornCpu:
         else:
             self.count.value = count + (start is self.return_from_el2)
         self.exception = None
-        self.expired = self.halted = False
+        self.expired = self.halted = self.stopped = False
+        self.store_at = -1
         self.bounded = whole or count <= GLANCE or not (self.counting or start is self.go_on)
         self.turn += 1
         self.emulating = True
@@ -356,6 +386,8 @@ class UnicornCpu:
         error = start()
         self.emulating = False
         self.read_general()
+        if self.stopped and self.store_at == regs[PC]:
+            self.torn = True
         if self.counting:
             inside = self.block_begin <= regs[PC] < self.block_end  # stopped before the end of a block
             done = self.executed - (self.block_end - regs[PC] >> 2 if inside else 0)
@@ -376,6 +408,7 @@ class UnicornCpu:
         if self.counting:
             self.expired = not self.bounded
         elif not self.bounded:
+            self.stopped = True
             self.stop()
 
     def refuse_aarch32(self) -> None:
