@@ -144,7 +144,7 @@ class UnicornCpu:
         self.block_begin = self.block_end = self.executed = 0
         self.emulating = self.bounded = self.paused = self.expired = self.halted = False
         self.turn = 0
-        self.stopped = self.torn = False
+        self.torn = False
         self.chain: list[int] = []
         self.chain_end, self.skip, self.store_at = -1, 0, -1
         self.watcher: threading.Thread | None = None
@@ -251,8 +251,9 @@ class UnicornCpu:
             self.chain.append(offset)
             self.chain_end = offset + size
             self.memory.uart.write(offset, value)
-        if self.stopped:
+        if self.expired and not self.counting:
             self.store_at = self.uc.reg_read(reg.UC_ARM64_REG_PC)
+            self.stop()
 
     # Registers.
 
@@ -376,7 +377,7 @@ class UnicornCpu:
         else:
             self.count.value = count + (start is self.return_from_el2)
         self.exception = None
-        self.expired = self.halted = self.stopped = False
+        self.expired = self.halted = False
         self.store_at = -1
         self.bounded = whole or count <= GLANCE or not (self.counting or start is self.go_on)
         self.turn += 1
@@ -386,8 +387,7 @@ class UnicornCpu:
         error = start()
         self.emulating = False
         self.read_general()
-        if self.stopped and self.store_at == regs[PC]:
-            self.torn = True
+        self.torn |= self.store_at == regs[PC]
         if self.counting:
             inside = self.block_begin <= regs[PC] < self.block_end  # stopped before the end of a block
             done = self.executed - (self.block_end - regs[PC] >> 2 if inside else 0)
@@ -404,11 +404,12 @@ class UnicornCpu:
             self.watcher.start()
 
     def end_slice(self) -> None:
-        """Let the slice come to its end soon: where instructions count, before a block of them, so that they do."""
-        if self.counting:
-            self.expired = not self.bounded
-        elif not self.bounded:
-            self.stopped = True
+        """Ask for the end of the slice: before a block where instructions count, else in a write to the UART."""
+        self.expired = not self.bounded
+
+    def force_end(self, turn: int) -> None:
+        """End a slice that was asked and did not come to such a place."""
+        if self.emulating and self.turn == turn and self.expired and not self.counting and self.store_at < 0:
             self.stop()
 
     def refuse_aarch32(self) -> None:
@@ -545,6 +546,8 @@ def watch(watched: "weakref.ref[UnicornCpu]") -> None:
             idle = 0
             if cpu.turn == turn:
                 cpu.end_slice()
+                time.sleep(TICK / 50)
+                cpu.force_end(turn)
             turn = cpu.turn
         if idle > IDLE:
             watcher, cpu.watcher = cpu.watcher, None
