@@ -6,7 +6,7 @@ import pytest
 from conftest import first_is_quick, one
 
 import hfedu
-from hfedu import RamDisk, Secondary
+from hfedu import RamDisk
 from hfedu.guest import unicorn_cpu
 from hfedu.notebook import Machine
 from hfedu.run.ramdisk import cpio_entry
@@ -86,7 +86,7 @@ LETTERS = """
 
 @pytest.mark.parametrize("how", [{}, {"max_instructions": 10**12}], ids=["uncounted", "counted"])
 def test_slices_that_the_clock_ends_repeat_and_lose_nothing(how, monkeypatch):
-    monkeypatch.setattr(unicorn_cpu, "TICK", 0.002)
+    monkeypatch.setattr(unicorn_cpu, "TICK", 0.01)
     for body in (LETTERS, LETTERS.replace("#300", "#1")):
         machine = Machine(RamDisk(hfedu.assemble(UART + body)), max_seconds=0.5, **how)
         machine.boot()

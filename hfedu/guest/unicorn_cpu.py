@@ -143,7 +143,7 @@ class UnicornCpu:
         self.exception: int | None = None
         self.block_begin = self.block_end = self.executed = 0
         self.emulating = self.bounded = self.paused = self.expired = self.halted = False
-        self.turn = 0
+        self.turn = self.writes = 0
         self.torn = False
         self.chain: list[int] = []
         self.chain_end, self.skip, self.store_at = -1, 0, -1
@@ -240,6 +240,7 @@ class UnicornCpu:
         Where the emulator is stopped in here it does the instruction again later: what that has written is then left
         out. `chain` holds where the last writes went, as far as one instruction may have made them.
         """
+        self.writes += 1
         if self.torn:
             self.torn = False
             self.skip = len(self.chain) - self.chain.index(offset) if offset in self.chain else 0
@@ -534,7 +535,7 @@ class UnicornCpu:
 
 def watch(watched: "weakref.ref[UnicornCpu]") -> None:
     """End the slices of a CPU that take long, until it has not executed machine code for a while."""
-    turn, idle = 0, 0
+    turn, writes, idle = 0, 0, 0
     while True:
         time.sleep(TICK)
         cpu = watched()
@@ -547,8 +548,9 @@ def watch(watched: "weakref.ref[UnicornCpu]") -> None:
             if cpu.turn == turn:
                 cpu.end_slice()
                 time.sleep(TICK / 50)
-                cpu.force_end(turn)
-            turn = cpu.turn
+                if cpu.writes == writes:  # else a write may be about to end, and the next one ends the slice
+                    cpu.force_end(turn)
+            turn, writes = cpu.turn, cpu.writes
         if idle > IDLE:
             watcher, cpu.watcher = cpu.watcher, None
             if not cpu.emulating:  # else it began before it could see that nobody watches
