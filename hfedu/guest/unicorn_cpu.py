@@ -376,10 +376,11 @@ class UnicornCpu:
             self.executed, self.block_begin, self.block_end = -eret, 0, 0
             self.count.value = count + eret
         else:
-            self.count.value = count + (start is self.return_from_el2)
+            count += start is self.return_from_el2
+            if self.count.value != count:
+                self.count.value = count
         self.exception = None
         self.expired = self.halted = False
-        self.store_at = -1
         self.bounded = whole or count <= GLANCE or not (self.counting or start is self.go_on)
         self.turn += 1
         self.emulating = True
@@ -388,7 +389,9 @@ class UnicornCpu:
         error = start()
         self.emulating = False
         self.read_general()
-        self.torn |= self.store_at == regs[PC]
+        if self.store_at >= 0:
+            self.torn |= self.store_at == regs[PC]
+            self.store_at = -1
         if self.counting:
             inside = self.block_begin <= regs[PC] < self.block_end  # stopped before the end of a block
             done = self.executed - (self.block_end - regs[PC] >> 2 if inside else 0)
