@@ -2,7 +2,8 @@
 
 Of `boot` stdout is the serial line and nothing else; what hfedu itself has to say goes to stderr. Exit status:
 0 powered off, 2 bad input, 3 a guest ran out of its budget or waits for ever, 4 the hypervisor hung or panicked. Of
-`explore`: 0 no violation was found, 1 one was, 2 bad input.
+`explore`: 0 everything was tried and no violation was found, 1 one was, 2 bad input, 3 none was found and not
+everything was tried. An interrupt (Ctrl-C) ends every command with 130, but `lab`, where JupyterLab asks first.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import json
 import os
 import re
 import sys
+import time
 from typing import Any, NoReturn
 
 import hfedu
@@ -20,13 +22,21 @@ from hfedu.run.recording import Outcome
 from hfedu.run.schedule import DEFAULT
 from hfedu.view.theme import THEMES
 
-BAD_INPUT, INTERRUPTED = 2, 130
+BAD_INPUT, NOT_ALL_TRIED, INTERRUPTED = 2, 3, 130
+PATIENCE = 60.0
+"""Seconds after which a run that has not ended says so, again and again."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command. The exit status."""
-    options = parser().parse_args(with_values(sys.argv[1:] if argv is None else argv))
+    argv = sys.argv[1:] if argv is None else argv
+    jupyter: list[str] = []
+    if argv[:1] == ["lab"] and "--" in argv:
+        at = argv.index("--")
+        argv, jupyter = argv[:at], argv[at + 1 :]
     try:
+        options = parser().parse_args(with_values(argv))
+        options.jupyter = jupyter
         return int(options.command(options))
     except Mistake as error:
         return complain(str(error))
@@ -102,7 +112,8 @@ def parser() -> argparse.ArgumentParser:
         "explore",
         parents=[profile],
         help="try every order of steps and show what breaks",
-        epilog="Exit status: 0 no violation was found, 1 one was, 2 bad input. Without a profile the hypervisor is the "
+        epilog="Exit status: 0 no violation was found, 1 one was, 2 bad input, 3 none was found and not "
+        "everything was tried, 130 interrupted. Without a profile the hypervisor is the "
         "one at fault; a wrong hypervisor's mistake is gone with --profile fixed.",
     )
     explore.add_argument("id", nargs="?", metavar="ID", help="a defect or a wrong hypervisor; without it, list them")
@@ -138,10 +149,15 @@ def command_boot(options: argparse.Namespace) -> int:
     machine = hfedu.Machine(
         disk, options.append, options.memory, record=False, max_seconds=options.max_seconds, **how(options)
     )
-    written = 0
+    written, begin = 0, time.monotonic()
+    next_word = begin + PATIENCE
 
     def flush() -> None:
-        nonlocal written
+        nonlocal written, next_word
+        now = time.monotonic()
+        if now >= next_word:
+            next_word = now + PATIENCE
+            complain(still_running(now - begin, machine.budget.trapped))
         output = machine.board.memory.uart.output
         if len(output) > written:
             sys.stdout.buffer.write(bytes(output[written:]).replace(b"\r", b""))
@@ -155,6 +171,14 @@ def command_boot(options: argparse.Namespace) -> int:
         flush()
     report(outcome, disk)
     return outcome.status
+
+
+def still_running(seconds: float, traps: int) -> str:
+    """What to say of a run that does not end."""
+    return (
+        f"the guests still run after {seconds:.0f} seconds, with {traps:,} traps so far: they may never end. "
+        "Ctrl-C stops them, --max-seconds N does it next time"
+    )
 
 
 def report(outcome: Outcome, disk: RamDisk) -> None:
@@ -204,7 +228,11 @@ def command_explore(options: argparse.Namespace) -> int:
         print(json.dumps({"id": options.id, "violations": violations, **{n: getattr(found, n) for n in covered}}))
     else:
         print(f"{DEMONSTRATIONS[options.id].meaning}\n{found}")
-    return 1 if found.violations else 0
+    if getattr(found, "interrupted", False):
+        return INTERRUPTED
+    if found.violations:
+        return 1
+    return 0 if found.complete else NOT_ALL_TRIED
 
 
 def show_progress(depth: int, states: int) -> None:

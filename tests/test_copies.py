@@ -94,7 +94,7 @@ def test_the_command_says_what_it_did_and_how_to_go_on(course, copies, capsys):
 
 def test_lab_delivers_in_the_same_way(course, copies, monkeypatch):
     opened = []
-    monkeypatch.setattr(notebooks.subprocess, "run", lambda command: opened.append(command) or Ended())
+    monkeypatch.setattr(notebooks, "become", lambda command: opened.append(command) or 7)
     (copies / "05_send.ipynb").write_text("my work")
     (course / "00_tour.ipynb").write_text("version 2")
     assert cli.main(["lab", str(copies)]) == 7
@@ -103,8 +103,11 @@ def test_lab_delivers_in_the_same_way(course, copies, monkeypatch):
     assert str(copies / "00_tour.ipynb") in opened[0]
 
 
-class Ended:
-    returncode = 7
+def test_lab_hands_on_the_options_of_jupyter(copies, monkeypatch):
+    opened = []
+    monkeypatch.setattr(notebooks, "become", lambda command: opened.append(command) or 0)
+    assert cli.main(["lab", str(copies), "--", "--no-browser", "--port", "8889"]) == 0
+    assert opened[0][-3:] == ["--no-browser", "--port", "8889"]
 
 
 def test_a_folder_that_cannot_be_is_a_sentence(course, tmp_path, capsys):

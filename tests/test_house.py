@@ -26,6 +26,7 @@ LAYERS = [
     "course",
     "bench",
     "cli",
+    "__main__",
 ]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -1,5 +1,7 @@
 """The board: places what the boot loader places, and plays the firmware behind SMC."""
 
+from collections.abc import Callable
+
 from hfedu.board import devicetree
 from hfedu.board.memory import RAM_BASE, PhysicalMemory
 from hfedu.errors import Mistake
@@ -54,6 +56,12 @@ class Board:
             raise BoardError(f"this computer has no {ram_size} bytes to lend: give the machine less") from None
         self.memory.write(Pa(begin), initrd)
         self.memory.write(self.fdt_begin, fdt)
+        self.on_tick: Callable[[], None] | None = None
+
+    def tick(self) -> None:
+        """Time passes: tell who listens, and may raise."""
+        if self.on_tick is not None:
+            self.on_tick()
 
     def smc(self, function: int, arg0: int, arg1: int, arg2: int) -> int:
         """The firmware's PSCI. A CPU that it turns on enters the hypervisor, which knows what to run on it."""

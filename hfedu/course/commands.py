@@ -7,9 +7,10 @@ from hfedu.course.notebooks import deliver, open_lab
 
 
 def add_lab(lab: ArgumentParser) -> None:
-    """hfedu lab [DIR]."""
+    """hfedu lab [DIR] [-- JUPYTER'S OPTIONS]."""
+    lab.epilog = "What follows -- goes to JupyterLab: hfedu lab DIR -- --no-browser --port 8889"
     lab.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="where your copies of the lessons live")
-    lab.set_defaults(command=lambda options: open_lab(options.folder))
+    lab.set_defaults(command=lambda options: open_lab(options.folder, options.jupyter))
 
 
 def add_course(course: ArgumentParser) -> None:

@@ -3,8 +3,10 @@
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -157,8 +159,24 @@ def write(target: Path, content: bytes) -> None:
     os.replace(part, target)
 
 
-def open_lab(folder: Path | None) -> int:
-    """Start JupyterLab at the first lesson, in `folder` or a fresh `hfedu-notebooks` here. Its exit status."""
+def become(command: list[str]) -> int:
+    """Run a program in place of this one, so that signals (Ctrl-C, and the one that ends it) are its own affair.
+
+    Windows cannot do that: there it is waited for. Its exit status.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if os.name == "posix":
+        os.execv(command[0], command)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # JupyterLab gets it too, and asks
+    return subprocess.run(command).returncode
+
+
+def open_lab(folder: Path | None, options: Sequence[str] = ()) -> int:
+    """Start JupyterLab at the first lesson, in `folder` or a fresh `hfedu-notebooks` here. Its exit status.
+
+    `options` are JupyterLab's own.
+    """
     folder_of_lessons, in_place = source()
     if folder is not None or not in_place:
         folder_of_lessons = folder or COPIES
@@ -166,4 +184,4 @@ def open_lab(folder: Path | None) -> int:
     lab = [sys.executable, "-m", "jupyter", "lab", str(folder_of_lessons / FIRST)]
     if getattr(os, "geteuid", lambda: None)() == 0:
         lab.append("--allow-root")  # in a container root is the only user, and Jupyter would refuse
-    return subprocess.run(lab).returncode
+    return become([*lab, *options])

@@ -33,7 +33,9 @@ class Budget:
     trapped: int = 0
     deadline: float | None = field(default=None, init=False)
     on_check: Callable[[], None] | None = field(default=None, init=False)
-    """Called whenever the budget is checked: at every trap, and every few milliseconds of a guest that never traps."""
+    """Called whenever the budget is checked: at every trap, and ten times a second while a guest never traps."""
+    on_stop: Callable[[], None] | None = field(default=None, init=False)
+    """Called then too; there while somebody waits who pressed the stop button, and may raise."""
 
     def start(self) -> None:
         """Start the clock."""
@@ -44,9 +46,15 @@ class Budget:
         """`OutOfBudget` if the run has used up one of its limits."""
         if self.on_check is not None:
             self.on_check()
+        if self.on_stop is not None:
+            self.on_stop()
         if self.instructions is not None and self.executed >= self.instructions:
             raise OutOfBudget(f"The guests used up their {self.instructions:,} instructions.")
         if self.traps is not None and self.trapped >= self.traps:
             raise OutOfBudget(f"The guests used up their {self.traps:,} traps to the hypervisor.")
+        self.check_clock()
+
+    def check_clock(self) -> None:
+        """`OutOfTime` if the time is over."""
         if self.deadline is not None and time.monotonic() >= self.deadline:
             raise OutOfTime(f"The run used up its {self.seconds:g} seconds.")

@@ -12,7 +12,9 @@ the exclusive monitor. At EL2 its MMU is off, so there the emulator takes addres
 """
 
 import ctypes
+import threading
 import time
+import weakref
 from array import array
 from collections.abc import Callable
 from functools import partial
@@ -60,8 +62,13 @@ ERET_PAGE = (1 << PA_BITS) - PAGE_SIZE
 """Where the emulated CPU finds the ERET that enters a guest: the end of physical memory, which no stage 2 maps."""
 
 EXCP_UDEF, EXCP_SWI, EXCP_PREFETCH_ABORT, EXCP_DATA_ABORT, EXCP_BKPT, EXCP_HVC, EXCP_HYP_TRAP = 1, 2, 3, 4, 7, 11, 12
-SLICE = 10_000_000
-"""Instructions the emulator runs before Python looks at budgets and at the notebook's stop button."""
+FIRST_SLICE, SLICE = 5_000, 10_000_000
+"""Instructions that the emulator runs before Python looks at budgets and at the notebook's stop button: the first time
+after a trap, and later. What instructions take differs by a factor of thousands, so the clock ends most slices."""
+TICK = 0.05
+"""Seconds: a slice is ended when it has lasted one to two of these."""
+IDLE = 20
+"""Ticks without machine code after which nobody watches any more."""
 GLANCE = 16
 """Instructions between two looks whether the primary has unmasked a pending interrupt."""
 TCG_BUFFER = 8 << 20
@@ -76,6 +83,10 @@ HVC_TRAP = Trap(arch.EC_HVC << 26 | arch.ESR_IL)
 
 _HOOK_INTR = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p)
 _HOOK_BLOCK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p)
+_MMIO_READ = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p)
+_MMIO_WRITE = ctypes.CFUNCTYPE(
+    None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_uint64, ctypes.c_void_p
+)
 _TB_REMOVE = ctypes.c_int(const.UC_CTL_IO_WRITE << 30 | 2 << 26 | const.UC_CTL_TB_REMOVE_CACHE)
 _TLB_FLUSH = ctypes.c_int(const.UC_CTL_IO_WRITE << 30 | const.UC_CTL_TLB_FLUSH)
 _QUICK = ctypes.PyDLL(uclib._name)
@@ -118,11 +129,11 @@ class UnicornCpu:
         ram = ctypes.addressof(ctypes.c_char.from_buffer(memory.ram))
         uc.mem_map_ptr(RAM_BASE, memory.ram_size, const.UC_PROT_ALL, ram)
         uc.mem_map(0, FLASH_SIZE, const.UC_PROT_READ | const.UC_PROT_EXEC)
-        uart = memory.uart
-        uc.mmio_map(
-            PL011_BASE, PAGE_SIZE, lambda _, offset, size, data: uart.read(offset), None,
-            lambda _, offset, size, value, data: uart.write(offset, value), None,
-        )  # fmt: skip
+        self._hooks: list[Any] = [_MMIO_READ(self._on_uart_read), _MMIO_WRITE(self._on_uart_write)]
+        read, write = self._hooks
+        begin, size = ctypes.c_uint64(PL011_BASE), ctypes.c_size_t(PAGE_SIZE)
+        error = uclib.uc_mmio_map(self.handle, begin, size, read, None, write, None)
+        assert error == 0, f"uc_mmio_map failed with {error}"
         uc.mem_map(ERET_PAGE, PAGE_SIZE, const.UC_PROT_READ | const.UC_PROT_EXEC)
         uc.mem_write(ERET_PAGE, ERET.to_bytes(4, "little"))
         uc.ctl_exits_enabled(True)  # and none is set: no address stops the emulator
@@ -131,10 +142,13 @@ class UnicornCpu:
         self.write_cp(VTCR_EL2, VTCR_44_BITS)
         self.exception: int | None = None
         self.block_begin = self.block_end = self.executed = 0
-        self.emulating = False
-        self.interrupt: Callable[[], object] | None = None
+        self.emulating = self.bounded = self.paused = self.expired = self.halted = False
+        self.turn = self.writes = 0
+        self.torn = False
+        self.chain: list[int] = []
+        self.chain_end, self.skip, self.store_at = -1, 0, -1
+        self.watcher: threading.Thread | None = None
         self.loaded: Vcpu | None = None
-        self._hooks: list[Any] = []
         self._hook(const.UC_HOOK_INTR, _HOOK_INTR(self._on_exception))
         if self.counting:
             self._hook(const.UC_HOOK_BLOCK, _HOOK_BLOCK(self._on_block))
@@ -210,8 +224,37 @@ class UnicornCpu:
         self.stop()
 
     def _on_block(self, _uc: int, address: int, size: int, _data: int) -> None:
+        if self.expired and address != ERET_PAGE:
+            self.halted = True
+            self.stop()
+            return
         self.executed += size >> 2
         self.block_begin, self.block_end = address, address + size
+
+    def _on_uart_read(self, _uc: int, offset: int, _size: int, _data: int) -> int:
+        return self.memory.uart.read(offset)
+
+    def _on_uart_write(self, _uc: int, offset: int, size: int, value: int, _data: int) -> None:
+        """A write to the UART, of which one instruction may make several, at addresses that follow one another.
+
+        Where the emulator is stopped in here it does the instruction again later: what that has written is then left
+        out. `chain` holds where the last writes went, as far as one instruction may have made them.
+        """
+        self.writes += 1
+        if self.torn:
+            self.torn = False
+            self.skip = len(self.chain) - self.chain.index(offset) if offset in self.chain else 0
+        if self.skip:
+            self.skip -= 1
+        else:
+            if offset != self.chain_end:
+                self.chain.clear()
+            self.chain.append(offset)
+            self.chain_end = offset + size
+            self.memory.uart.write(offset, value)
+        if self.expired and not self.counting:
+            self.store_at = self.uc.reg_read(reg.UC_ARM64_REG_PC)
+            self.stop()
 
     # Registers.
 
@@ -267,16 +310,21 @@ class UnicornCpu:
 
         `OutOfBudget` or `StuckForever` if it never will.
         """
-        if self.interrupted():
-            return Trap(None)
-        self.enter()
+        if self.paused:
+            start, count = self.go_on, SLICE
+        else:
+            if self.interrupted():
+                return Trap(None)
+            self.enter()
+            start, count = self.return_from_el2, FIRST_SLICE
         if limit is not None:
             self.see_other_cpus()
-        start = self.return_from_el2
         while True:
+            self.paused = start is self.go_on  # should the check raise, the guest goes on right here
             self.budget.check()
-            error = self.emulate(start, limit or SLICE)
-            start = self.go_on
+            self.paused = False
+            error = self.emulate(start, limit or count, limit is not None)
+            start, count = self.go_on, SLICE
             if self.exception == EXCP_HVC:
                 return HVC_TRAP
             self.refuse_aarch32()
@@ -313,8 +361,11 @@ class UnicornCpu:
             self.vector(None, None)
         return False
 
-    def emulate(self, start: Callable[[], int], count: int) -> int:
-        """At most `count` instructions; registers are in `cpu.regs` afterwards. The ERET does not count."""
+    def emulate(self, start: Callable[[], int], count: int, whole: bool) -> int:
+        """At most `count` instructions; registers are in `cpu.regs` afterwards. The ERET does not count.
+
+        `whole`: they are not cut short because they take long.
+        """
         budget, regs, timer = self.budget, self.cpu.regs, self.timer
         if self.counting:
             if budget.instructions is not None:
@@ -324,24 +375,46 @@ class UnicornCpu:
             eret = start is self.return_from_el2
             self.executed, self.block_begin, self.block_end = -eret, 0, 0
             self.count.value = count + eret
-        elif count is not SLICE:
-            self.count.value = count + (start is self.return_from_el2)
+        else:
+            count += start is self.return_from_el2
+            if self.count.value != count:
+                self.count.value = count
         self.exception = None
-        self.emulating = True  # from here to False the stop button only leaves a note in self.interrupt
+        self.expired = self.halted = False
+        self.bounded = whole or count <= GLANCE or not (self.counting or start is self.go_on)
+        self.turn += 1
+        self.emulating = True
+        if not self.bounded and start is self.go_on:
+            self.be_watched()
         error = start()
         self.emulating = False
         self.read_general()
-        if self.interrupt is not None:
-            interrupt, self.interrupt = self.interrupt, None
-            interrupt()
+        if self.store_at >= 0:
+            self.torn |= self.store_at == regs[PC]
+            self.store_at = -1
         if self.counting:
             inside = self.block_begin <= regs[PC] < self.block_end  # stopped before the end of a block
             done = self.executed - (self.block_end - regs[PC] >> 2 if inside else 0)
-            done = max(1, done) if self.exception is not None or error else count
+            done = max(1, done) if self.exception is not None or error else self.executed if self.halted else count
             budget.executed += done
             if timer is not None:
                 timer.elapse(done)
         return error
+
+    def be_watched(self) -> None:
+        """See to it that somebody ends slices that take long: a thread, which ends when no guest runs."""
+        if self.watcher is None or not self.watcher.is_alive():
+            self.watcher = threading.Thread(target=watch, args=(weakref.ref(self),), name="hfedu clock", daemon=True)
+            self.watcher.start()
+
+    def end_slice(self) -> None:
+        """Ask for the end of the slice: before a block where instructions count, else in a write to the UART."""
+        self.expired = not self.bounded
+
+    def force_end(self, turn: int) -> None:
+        """End a slice that was asked and did not come to such a place."""
+        if self.emulating and self.turn == turn and self.expired and not self.counting and self.store_at < 0:
+            self.stop()
 
     def refuse_aarch32(self) -> None:
         """`StuckForever` if the guest went to AArch32 code at EL0: PC and PSTATE are stale then.
@@ -453,7 +526,6 @@ class UnicornCpu:
                 "code that runs, so handling the exception raises it again."
             )
         regs[ELR_EL1], regs[SPSR_EL1] = pc, pstate
-        loaded, self.loaded = self.loaded, None  # should the stop button come now, all is put into the emulator again
         if esr is not None:
             regs[syndrome.ESR_EL1] = esr
         if far is not None:
@@ -461,8 +533,33 @@ class UnicornCpu:
         regs[PC], regs[SPSR] = target, new_pstate
         self.values[SYSTEM_VALUES], self.values[AT_SP] = regs[SYSTEM:], regs[SP_EL1]
         self.write_el1()
-        self.loaded = loaded
         return None
+
+
+def watch(watched: "weakref.ref[UnicornCpu]") -> None:
+    """End the slices of a CPU that take long, until it has not executed machine code for a while."""
+    turn, writes, idle = 0, 0, 0
+    while True:
+        time.sleep(TICK)
+        cpu = watched()
+        if cpu is None:
+            return
+        if not cpu.emulating:
+            idle += 1
+        else:
+            idle = 0
+            if cpu.turn == turn:
+                cpu.end_slice()
+                time.sleep(TICK / 50)
+                if cpu.writes == writes:  # else a write may be about to end, and the next one ends the slice
+                    cpu.force_end(turn)
+            turn, writes = cpu.turn, cpu.writes
+        if idle > IDLE:
+            watcher, cpu.watcher = cpu.watcher, None
+            if not cpu.emulating:  # else it began before it could see that nobody watches
+                return
+            cpu.watcher = watcher
+        del cpu
 
 
 def _active_sp(pstate: int) -> int:

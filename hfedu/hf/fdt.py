@@ -4,7 +4,7 @@ Works on a copy of the blob; whoever calls writes the patched copy back.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 MAGIC = 0xD00DFEED
@@ -22,10 +22,10 @@ class Property(NamedTuple):
 
 
 class Fdt:
-    """A device tree blob. `ValueError` if it is not one."""
+    """A device tree blob. `ValueError` if it is not one. `tick` is called for each token that is read."""
 
-    def __init__(self, blob: bytes) -> None:
-        self.blob = bytearray(blob)
+    def __init__(self, blob: bytes, tick: Callable[[], None] = lambda: None) -> None:
+        self.blob, self.tick = bytearray(blob), tick
         if len(blob) < HEADER.size or HEADER.unpack_from(blob)[0] != MAGIC:
             raise ValueError("no device tree: the magic number is missing")
         self.totalsize, self.off_struct, self.off_strings, self.off_rsvmap = HEADER.unpack_from(blob)[1:5]
@@ -34,6 +34,7 @@ class Fdt:
         """Every property, in the order of the blob."""
         at, path = self.off_struct, [""]
         while True:
+            self.tick()
             (token,) = struct.unpack_from(">I", self.blob, at)
             at += 4
             if token == BEGIN_NODE:

@@ -83,6 +83,24 @@ def cpio_files(read: Callable[[int, int], bytes], begin: int, end: int) -> Itera
         yield File(name, Va(contents), size)
 
 
+class Archive:
+    """What has been read of a cpio archive: the first entry of each name, up to where somebody looked."""
+
+    def __init__(self, read: Callable[[int, int], bytes], begin: int, end: int) -> None:
+        self.begin, self.end = begin, end
+        self.entries = cpio_files(read, begin, end)
+        self.known: dict[bytes, File] = {}
+
+    def find(self, name: bytes) -> File | None:
+        """The first entry of that name: read on from where the last search ended."""
+        while name not in self.known:
+            file = next(self.entries, None)
+            if file is None:
+                return None
+            self.known.setdefault(file.name, file)
+        return self.known[name]
+
+
 def carve_out_mem_range(ranges: list[tuple[int, int]], size: int) -> tuple[Pa, Pa] | None:
     """Cut `size` bytes off the end of the first range that has them; None if none has."""
     for i, (begin, end) in enumerate(ranges):
@@ -100,9 +118,11 @@ class Load(Mm):
     def __init__(self, platform: board.Platform) -> None:
         super().__init__(platform)
         self.vms: list[Vm] = []
+        self.archive: Archive | None = None
 
     def read_archive(self, at: int, size: int) -> bytes:
         """Read from the RAM disk. A kernel that was copied over it has also unmapped it."""
+        self.platform.tick()
         try:
             return self.mm_load(Va(at), size)
         except El2Abort:
@@ -112,12 +132,21 @@ class Load(Mm):
             ) from None
 
     def find_file(self, cpio: tuple[int, int], name: bytes) -> File | None:
-        """The first entry of that name. Reads the archive anew, as upstream does: what overwrote it shows."""
-        return next((file for file in cpio_files(self.read_archive, *cpio) if file.name == name), None)
+        """The first entry of that name.
+
+        Upstream reads the archive anew each time, so what overwrote it shows. It does here: what was read before counts
+        only until something is copied to where the archive lies.
+        """
+        if self.archive is None or (self.archive.begin, self.archive.end) != cpio:
+            self.archive = Archive(self.read_archive, *cpio)
+        return self.archive.find(name)
 
     def copy_to_unmapped(self, to: Pa, file: File) -> bool:
         """Copy a file to physical memory that the hypervisor maps only while it copies."""
         end = pa_add(to, file.size)
+        archive = self.archive
+        if archive is not None and to < align_up(archive.end, PAGE_SIZE) and archive.begin & -PAGE_SIZE < end:
+            self.archive = None
         if not self.mm_identity_map(to, end, MM_MODE_W):
             return False
         self.mm_memcpy(va_from_pa(to), file.begin, file.size)
@@ -171,6 +200,7 @@ class Load(Mm):
             return []
         available = [(begin, end & -PAGE_SIZE) for begin, end in params.mem_ranges]
         for line in vms_txt(self.mm_load(listing.begin, listing.size)):
+            self.platform.tick()
             with suppress(VmSkipped):
                 self.load_one_secondary(cpio, available, *line)
         ends = zip(available, params.mem_ranges, strict=True)
@@ -240,6 +270,6 @@ class Load(Mm):
             room = PAGE_SIZE if mode & MM_MODE_W else 0
             if not self.mm_identity_map(begin, pa_add(begin, size + room), mode):
                 self.fail("Unable to map full FDT.")
-            return Fdt(self.mm_load(va_from_pa(begin), size))
+            return Fdt(self.mm_load(va_from_pa(begin), size), self.platform.tick)
         except ValueError:
             self.fail("FDT failed validation.")

@@ -142,8 +142,10 @@ class Mm(Checks):
             raise HypervisorHang(
                 f"{abort}: it can no longer print, and every attempt to say so aborts again."
             ) from None
-        for byte in text.replace("\n", "\r\n").encode("latin-1"):
+        for at, byte in enumerate(text.replace("\n", "\r\n").encode("latin-1"), 1):
             self.memory.write(board.PL011_BASE, bytes((byte,)))
+            if at % PAGE_SIZE == 0:
+                self.platform.tick()
 
     # The pool of pages.
 
@@ -332,6 +334,8 @@ class Mm(Checks):
         """Copy as upstream's memcpy does, first byte first; where it faults it reports itself and spins."""
         try:
             for done in range(0, size, PAGE_SIZE):
+                if done:
+                    self.platform.tick()
                 self.mm_store(Va(to + done), self.mm_load(Va(source + done), min(PAGE_SIZE, size - done)))
         except El2Abort as abort:
             self.sync_current_exception(abort)
@@ -349,15 +353,17 @@ class Mm(Checks):
 
     def mm_load(self, va: Va, size: int) -> bytes:
         """Read `size` bytes through stage 1, in order; `El2Abort` at the first byte that faults."""
-        data, end = b"", va + size
+        parts, end = [], va + size
         while va < end:
             page_end = (va | PAGE_SIZE - 1) + 1
             try:
-                data += self.memory.read(self.mm_stage1(va, False), (end if end < page_end else page_end) - va)
+                parts.append(self.memory.read(self.mm_stage1(va, False), (end if end < page_end else page_end) - va))
             except BusError:
                 raise El2Abort(va, 0x10, False) from None
             va = Va(page_end)
-        return data
+            if va < end:
+                self.platform.tick()
+        return b"".join(parts)
 
     def mm_store(self, va: Va, data: bytes) -> None:
         """Write `data` through stage 1, in order; `El2Abort` at the first byte that faults."""

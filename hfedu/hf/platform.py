@@ -58,6 +58,9 @@ class Platform(Protocol):
     def smc(self, function: int, arg0: int, arg1: int, arg2: int) -> int:
         """Call the firmware (PSCI). Powering off does not return: it raises `PowerDown`."""
 
+    def tick(self) -> None:
+        """Time passes. Called again and again in work whose length the RAM disk decides; may raise to end it."""
+
 
 class PowerDown(Exception):
     """The firmware took the power away: `reason` is "off" or "reset"."""

@@ -129,6 +129,6 @@ class Core:
         self.board.powered[self.cpu.id] = False
         self.cpu.current = None
         if self.unicorn is not None:
-            self.unicorn.loaded = None
+            self.unicorn.loaded, self.unicorn.paused = None, False
         if self.recorder is not None:
             self.recorder.finish(self.cpu)

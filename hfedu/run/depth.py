@@ -159,8 +159,6 @@ class Watched(Core):
             if self.skip < self.executed <= self.skip + self.limit:
                 unicorn.read_general()
                 self.looks.append(self._look(pc))
-            if unicorn.interrupt is not None:
-                unicorn.stop()
 
         if not self.hooked:
             unicorn.watch(on_instruction)
@@ -241,8 +239,7 @@ def watch_all(recording: Recording, limit: int) -> Notes:
 def run_again(machine: Machine, recording: Recording, target: int) -> None:
     """Run a watched machine until event `target` is over. `Mistake` if this is not the recorded run."""
     try:
-        with machine._stop_button():
-            again = run_to(machine, recording, target)
+        again = run_to(machine, recording, target)
     except Mistake:
         raise
     except Exception as error:

@@ -32,6 +32,7 @@ WALK = 50
 CHUNK = 200
 """Schedules that one worker extends at a time."""
 FAR = 1 << 60
+INTERRUPTED = "Interrupted."
 BUILT_IN = {
     "deadlock": "Some CPU can always go on, unless all there was to do is done.",
     "self-deadlock": "No CPU waits for a lock that it holds itself.",
@@ -63,6 +64,7 @@ class Exploration:
     schedules there are, None if there is no end of them. `finals` are the machine states at the ends, as tuples of
     (name, value). `complete` says whether all was tried: only then does an empty `violations` mean that none exists.
     `setup` is how many steps every schedule begins with, before the scripts have met. `graph` are the states.
+    `interrupted` says whether Ctrl-C ended it.
     """
 
     scenario: Scenario
@@ -78,6 +80,7 @@ class Exploration:
     options: dict[str, Any]
     invariants: tuple[Invariant, ...]
     graph: "Graph" = field(compare=False)
+    interrupted: bool = False
 
     def __repr__(self) -> str:
         found = [f"  {violation}" for violation in self.violations] or [
@@ -329,7 +332,7 @@ def explore(
         else:
             stopped = "Stopped at the first violation." if search.waiting else ""
     except KeyboardInterrupt:
-        stopped = "Interrupted."
+        stopped = INTERRUPTED
     return search.result(stopped, dict(options, cpus=cpus))
 
 
@@ -430,7 +433,7 @@ class Search:
             self.task.scenario, tuple(sorted(violations, key=lambda v: v.steps)), len(graph.cost), self.steps,
             max(graph.cost)[0], graph.ways() if complete else None, frozenset(self.finals), complete,
             f"{stopped or 'Every order was tried.'} Memory is sequentially consistent: weak memory is not modelled.",
-            len(setup), options, self.task.invariants, graph,
+            len(setup), options, self.task.invariants, graph, stopped.endswith(INTERRUPTED),
         )  # fmt: skip
 
 

@@ -1,11 +1,9 @@
 """The machine: a board, a hypervisor, and guests, run to the end or trap by trap."""
 
 import os
-import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from types import FrameType
+from typing import Any
 
 from hfedu.board.board import Board
 from hfedu.board.timer import Timer
@@ -27,6 +25,7 @@ from hfedu.run.ramdisk import RamDisk, parse_size
 from hfedu.run.recorder import OwnFields, Recorder, attributes
 from hfedu.run.recording import Actor, Cause, Lifeline, Outcome, Recording, Spins, Stage2
 from hfedu.run.schedule import DEFAULT, Schedule, chooser
+from hfedu.run.stop import StopButton
 
 
 def printable(text: str) -> str:
@@ -140,16 +139,24 @@ class Machine:
         self.ramdisk = ramdisk
         self.title = printable(title or "RAM disk")
         fixes, changes = known_fixes(fixes), known_changes(changes)
-        self.made = {
+        self.made: dict[str, Any] = {
             "ramdisk": ramdisk, "append": append, "memory": memory, "cpus": cpus, "schedule": schedule, "timer": timer,
             "max_seconds": max_seconds, "max_instructions": max_instructions, "max_traps": max_traps,
             "profile": profile, "fixes": fixes, "changes": changes, "title": self.title,
         }  # fmt: skip
+        self.record = record
         self.budget = Budget(max_instructions, max_seconds, max_traps)
-        self.board = Board(ramdisk.image, append, parse_size(memory), cpus)
         self.choose = chooser(schedule)
         self.taken: list[int] = []
         self.stepped = False
+        self._assemble()
+        self.button = StopButton(self)
+
+    def _assemble(self) -> None:
+        """Put a machine together that is switched off."""
+        profile, fixes, changes, timer = (self.made[name] for name in ("profile", "fixes", "changes", "timer"))
+        cpus, record = self.made["cpus"], self.record
+        self.board = Board(self.ramdisk.image, self.made["append"], parse_size(self.made["memory"]), cpus)
         kind = hypervisor_type(_LoadedHypervisor, profile, fixes, changes)
         self.hypervisor: _LoadedHypervisor = kind(self.board)
         self.recorder: Recorder | None = None
@@ -184,9 +191,27 @@ class Machine:
         return bytes(self.board.memory.uart.output).replace(b"\r", b"")
 
     def boot(self) -> None:
-        """Switch on: the hypervisor starts, loads the VMs and is about to enter the primary."""
-        self.booted = True
-        self.budget.start()
+        """Switch on: the hypervisor starts, loads the VMs and is about to enter the primary.
+
+        A boot that `KeyboardInterrupt` ended begins anew.
+        """
+        with self.button.held():
+            self.booted = True
+            self.budget.start()
+            self.board.on_tick = self._tick
+            try:
+                self._boot()
+            except KeyboardInterrupt:
+                self._assemble()
+                raise
+            self.board.on_tick = None
+
+    def _tick(self) -> None:
+        """What is looked at again and again while the machine boots."""
+        self.budget.check_clock()
+        self.button.take()
+
+    def _boot(self) -> None:
         with self._outcome():
             self.hypervisor.one_time_init()
             self._record_boot()
@@ -201,24 +226,27 @@ class Machine:
         With `cpu`, one atomic step of that physical CPU, whatever the schedule says.
         """
         self.stepped = True
-        if not self.booted:
-            self.boot()
-        if self.outcome is None:
-            with self._outcome():
-                if cpu is None:
-                    self._advance()
-                elif cpu in self.able():
-                    self._take(cpu)
+        with self.button.held():
+            if not self.booted:
+                self.boot()
+            if self.outcome is None:
+                with self._outcome():
+                    if cpu is None:
+                        self._advance()
+                    elif cpu in self.able():
+                        self._take(cpu)
         return self.outcome is None
 
     def run(self) -> Recording:
-        """Run to the end. `KeyboardInterrupt` stops it between two instructions; `run` again goes on."""
-        if not self.booted:
-            self.boot()
-        with self._stop_button():
+        """Run to the end. `KeyboardInterrupt` stops it between two steps; `run` again goes on as if there was none."""
+        with self.button.held():
+            if not self.booted:
+                self.boot()
             while self.outcome is None:
                 with self._outcome():
                     while True:
+                        if self.button.pressed is not None:
+                            self.button.take()
                         self._advance()
         return self.recording()
 
@@ -301,6 +329,11 @@ class Machine:
             kind, status = next(ends for cls, ends in ENDS.items() if isinstance(end, cls))
             by_clock = isinstance(end, OutOfTime)
             self.end(Outcome(kind, str(end), status, spins_of(end), by_clock))
+        except BaseException:
+            if self.button.torn is not None:
+                sentence, self.button.torn = self.button.torn, None
+                self.end(Outcome("interrupted", sentence, 3))
+            raise
 
     def end(self, outcome: Outcome) -> None:
         """The run is over, and how."""
@@ -339,25 +372,3 @@ class Machine:
             for vm in self.hypervisor.vms
             for vcpu in vm.vcpus
         )
-
-    @contextmanager
-    def _stop_button(self) -> Iterator[None]:
-        """While guests run, hold an interrupt back until the emulator has returned: raised inside it, it is lost."""
-        previous = signal.getsignal(signal.SIGINT)
-        if threading.current_thread() is not threading.main_thread() or not callable(previous):
-            yield
-            return
-
-        def on_interrupt(number: int, frame: FrameType | None) -> None:
-            emulating = (core.unicorn for core in self.cores if core.unicorn is not None and core.unicorn.emulating)
-            unicorn = next(emulating, None)
-            if unicorn is not None:
-                unicorn.interrupt = lambda: previous(number, frame)
-            else:
-                previous(number, frame)
-
-        signal.signal(signal.SIGINT, on_interrupt)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, previous)

@@ -1,0 +1,213 @@
+"""The stop button: stopped and gone on is never stopped, whenever it is pressed."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from conftest import one
+
+import hfedu
+from hfedu import Mistake, RamDisk
+from hfedu.hf.hypervisor import Hypervisor
+from hfedu.hf.load import Load
+from hfedu.notebook import Machine
+
+HFEDU = [sys.executable, "-m", "hfedu"]
+COUNT_DOWN = """
+ mov x20, #30
+ movz x1, #0x0900, lsl #16
+ l: mov x5, #20000
+ w: sub x5, x5, #1
+ cbnz x5, w
+ add w2, w20, #40
+ str w2, [x1]
+ movz x0, #0xff01
+ hvc #0
+ movz x1, #0x0900, lsl #16
+ sub x20, x20, #1
+ cbnz x20, l
+ movz x0, #0x8400, lsl #16
+ movk x0, #8
+ hvc #0
+"""
+
+
+def primary():
+    yield hfedu.configure()
+    yield hfedu.vcpu_run(1)
+    for number in range(20):
+        yield hfedu.send(1, f"message {number}")
+        yield hfedu.vcpu_run(1)
+
+
+def secondary():
+    yield hfedu.configure()
+    while True:
+        yield hfedu.receive()
+        yield hfedu.clear()
+
+
+class Storm:
+    """Interrupts at random times while it is entered; `run` goes on each time until the machine is done."""
+
+    def __init__(self, seed: int) -> None:
+        self.random, self.over = random.Random(seed), threading.Event()
+        self.armed = False
+
+    def send(self) -> None:
+        while not self.over.wait(self.random.uniform(0.001, 0.05)):
+            if self.armed:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    def run(self, machine: Machine) -> int:
+        def stop(number, frame):
+            if self.armed:
+                raise KeyboardInterrupt
+
+        before, stops = signal.signal(signal.SIGINT, stop), 0
+        thread = threading.Thread(target=self.send)
+        thread.start()
+        try:
+            while True:
+                try:
+                    self.armed = True
+                    machine.run()
+                    self.armed = False
+                    break
+                except KeyboardInterrupt:
+                    stops += 1
+        finally:
+            self.armed = False
+            self.over.set()
+            thread.join()
+            signal.signal(signal.SIGINT, before)
+        return stops
+
+
+@pytest.mark.parametrize("times", [3, pytest.param(40, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("disk", "how"),
+    [
+        (lambda: RamDisk(hfedu.assemble(COUNT_DOWN)), {}),
+        (lambda: RamDisk(hfedu.assemble(COUNT_DOWN)), {"timer": 5_000}),
+        (lambda: one("chain_relay_3").initrd, {"cpus": 2, "schedule": 5}),
+        (lambda: RamDisk(primary, [secondary]), {}),
+    ],
+    ids=["machine code", "timer", "two CPUs", "scripts"],
+)
+def test_a_storm_of_interrupts_changes_nothing(disk, how, times):
+    disk, stops = disk(), 0
+    reference = Machine(disk, **how).run()
+    for seed in range(times):
+        machine = Machine(disk, **how)
+        stops += Storm(seed).run(machine)
+        run = machine.run()
+        assert (run.events, run.uart, run.outcome) == (reference.events, reference.uart, reference.outcome)
+    assert stops > 0 or times < 40
+
+
+@pytest.mark.parametrize("where", ["mm_memcpy", "restore_registers", "save_registers"])
+def test_an_interrupt_in_the_hypervisor_waits_for_the_end_of_the_step(where):
+    disk = RamDisk(primary, [secondary])
+    reference = Machine(disk).run()
+    machine = Machine(disk)
+    machine.boot()
+    inner, calls = getattr(machine.hypervisor, where), []
+
+    def once(*args):
+        calls.append(None)
+        if len(calls) == 2:
+            signal.raise_signal(signal.SIGINT)
+        return inner(*args)
+
+    setattr(machine.hypervisor, where, once)
+    with pytest.raises(KeyboardInterrupt):
+        machine.run()
+    assert machine.run().events == reference.events
+
+
+def test_a_boot_that_was_interrupted_begins_anew(monkeypatch):
+    disk = RamDisk(primary, [secondary])
+    reference = Machine(disk).run()
+    inner, calls = Load.find_file, []
+
+    def once(self, *args):
+        calls.append(None)
+        if len(calls) == 2:
+            signal.raise_signal(signal.SIGINT)
+        return inner(self, *args)
+
+    monkeypatch.setattr(Load, "find_file", once)
+    machine = Machine(disk)
+    with pytest.raises(KeyboardInterrupt):
+        machine.run()
+    assert machine.run().events == reference.events
+
+
+def press(after: float) -> None:
+    threading.Timer(after, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+
+
+def hang():
+    yield hfedu.vm_count()
+    while True:
+        pass
+
+
+def test_a_script_that_loops_is_stopped_and_the_machine_says_so():
+    machine = Machine(RamDisk(hang))
+    press(0.2)
+    with pytest.raises(KeyboardInterrupt):
+        machine.run()
+    run = machine.run()
+    assert run.outcome.kind == "interrupted"
+    assert "the script of VM 0 vCPU 0" in run.outcome.sentence
+    assert not machine.step()
+
+
+class Loops(Hypervisor):
+    def save_registers(self, cpu, vcpu):
+        while True:
+            pass
+
+
+def test_a_hypervisor_of_one_s_own_that_loops_is_stopped_and_the_machine_says_so():
+    machine = Machine(RamDisk(primary, [secondary]), changes=[Loops])
+    press(0.2)
+    with pytest.raises(KeyboardInterrupt):
+        machine.run()
+    assert machine.run().outcome.kind == "interrupted"
+    assert "the hypervisor" in machine.run().outcome.sentence
+
+
+def test_a_second_thread_gets_a_sentence():
+    machine, said = Machine(RamDisk(hfedu.assemble("b .")), max_seconds=1, record=False), []
+
+    def other():
+        try:
+            machine.run()
+        except Mistake as mistake:
+            said.append(str(mistake))
+
+    threading.Timer(0.3, other).start()
+    machine.run()
+    time.sleep(0.1)
+    assert said[0].startswith("this machine runs in another thread")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wait", [0.15, 0.3, 1.5])
+def test_an_interrupt_ends_the_command_with_130(wait, tmp_path):
+    path = tmp_path / "initrd.img"
+    path.write_bytes(RamDisk(hfedu.assemble("b .")).image)
+    with subprocess.Popen([*HFEDU, "boot", path], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        time.sleep(wait)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=20)[1]
+    assert process.returncode == 130
+    assert b"Traceback" not in said
