@@ -63,7 +63,7 @@ def misfit(name: str, signature: inspect.Signature, args: tuple[Any, ...], optio
         known = [parameter.name for parameter in own if parameter.kind is not parameter.VAR_KEYWORD]
         unknown = next((option for option in options if option not in known), None)
         if unknown is None or any(parameter.kind is parameter.VAR_KEYWORD for parameter in own):
-            return f"{name}({', '.join(map(str, own))}) cannot be called so: {error}"
+            return f"{name} takes {', '.join(known) or 'nothing'}, and this call does not fit: {error}"
         near = nearest(unknown, known) or f": it has {', '.join(known) or 'none'}"
         return f"{name} has no option {unknown!r}{near}"
     return None

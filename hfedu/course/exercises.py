@@ -69,8 +69,8 @@ class Exercise:
 class Verdict:
     """What `check` found: "not attempted", "wrong", "crashed" or "right", in a sentence.
 
-    `run` shows the behaviour, `beside` a right one; that is made when somebody looks at it. `judged` is False where this
-    computer was in the way.
+    `run` shows the behaviour, `beside` a right one; that is made when somebody looks at it. `judged` is False where
+    this computer was in the way.
     """
 
     exercise: str

@@ -137,7 +137,9 @@ def beside(path: Path, to: Path, delivered: dict[str, str]) -> str:
     """Put the new version, if there is one, beside a changed file. A sentence that says so."""
     target = to / f"{path.stem}.new{path.suffix}"
     said = f"You changed {path.name}, so it was left alone"
-    if digest(path.read_bytes()) in (delivered.get(path.name), delivered.get(target.name)) and not os.path.lexists(target):
+    if digest(path.read_bytes()) in (delivered.get(path.name), delivered.get(target.name)) and not os.path.lexists(
+        target
+    ):
         return f"{said}."
     if put(path, target, delivered) == "changed":
         return f"{said}; you changed {target.name} too: rename it, and its newest version comes with the next start."

@@ -47,7 +47,9 @@ TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 OUTSIDE = re.compile(r"(?:failed|unable) to .*: [A-Z]\w+$|.*(?:Permission denied|No space left on device)$")
 """What Zig says of the computer, not of the program."""
 TOO_LARGE = re.compile(r"File too large|FileTooBig|SIGXFSZ", re.IGNORECASE)
-SHORT_OF_MEMORY = re.compile(r"out ?of ?memory|bad_alloc|cannot allocate|failed with exit code 1[3-9]\d|due to signal", re.IGNORECASE)
+SHORT_OF_MEMORY = re.compile(
+    r"out ?of ?memory|bad_alloc|cannot allocate|failed with exit code 1[3-9]\d|due to signal", re.IGNORECASE
+)
 
 
 class Compiled(bytes):
@@ -162,7 +164,9 @@ def run_compiler(arguments: list[str], folder: str, folders: Iterable[Path]) -> 
     if home is None:
         raise Trouble("there is no compiler: pip install ziglang")
     zig = str(home / ("zig.exe" if os.name == "nt" else "zig"))
-    readable = "\n".join(map(str, (home, home.resolve(), Path(folder).resolve(), asset("guests/guest.ld").parent, *folders)))
+    readable = "\n".join(
+        map(str, (home, home.resolve(), Path(folder).resolve(), asset("guests/guest.ld").parent, *folders))
+    )
     confined = str(Path(__file__).with_name("confined.py"))
     command = [sys.executable, "-I", "-S", confined, str(MEMORY), str(FILE_SIZE), readable, zig, *arguments]
     try:
@@ -242,6 +246,8 @@ def flat(content: bytes, what: str) -> bytes:
         raise Mistake(f"{what} is an ELF file for {name}: compile it for 64-bit little-endian Arm (aarch64)")
     try:
         entry, table, size, count = ELF_HEADER.unpack_from(content)
+        if count and (size < ELF_SEGMENT.size or table + count * size > len(content)):
+            raise struct.error
         segments = [ELF_SEGMENT.unpack_from(content, table + n * size) for n in range(count)]
     except struct.error:
         raise Mistake(f"{what} is an ELF file that is cut short: build it again") from None
@@ -252,7 +258,8 @@ def flat(content: bytes, what: str) -> bytes:
         raise Mistake(f"{what} is an ELF file without a segment to load: link it, an object file is no program")
     lowest, end = min(pa for _, _, pa, _, _ in loads), max(pa + memory for _, _, pa, _, memory in loads)
     base = lowest & -PAGE_SIZE
-    if end - base > MAX_IMAGE or any(at + n > len(content) or n > memory for at, _, _, n, memory in loads):
+    too_much = max(end - base, sum(filled for _, _, _, filled, _ in loads)) > MAX_IMAGE
+    if too_much or any(at + n > len(content) or n > memory for at, _, _, n, memory in loads):
         raise Mistake(f"{what} is an ELF file that is damaged, or whose segments span more than {MAX_IMAGE >> 20}M")
     image, start = bytearray(end - base), -1
     for at, va, pa, filled, memory in loads:
