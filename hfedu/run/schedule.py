@@ -34,7 +34,8 @@ def chooser(schedule: Schedule) -> Choose:
     if isinstance(schedule, list | tuple) and all(isinstance(cpu, int) and 0 <= cpu < MAX_CPUS for cpu in schedule):
         return _listed(schedule)
     raise Mistake(
-        f"{schedule!r:.60} is no schedule: give a whole number (a seed), a text such as 'every 3', or a list of CPU numbers"
+        f"{schedule!r:.60} is no schedule: "
+        "give a whole number (a seed), a text such as 'every 3', or a list of CPU numbers"
     )
 
 

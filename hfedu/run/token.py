@@ -12,6 +12,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import hfedu
@@ -116,10 +117,8 @@ def unpack(text: str) -> list[Any]:
         packed, facts = b"", b""
     whole = inflate.eof and not inflate.unused_data
     unpacked: Any = None
-    try:
+    with suppress(ValueError):
         unpacked = json_of(facts) if whole and zlib.crc32(facts) == int.from_bytes(packed[:4], "big") else None
-    except ValueError:
-        pass
     if not is_token(unpacked):
         raise Mistake("the token is damaged: copy it again, from its first letter to its last")
     found: list[Any] = unpacked
