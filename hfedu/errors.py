@@ -8,6 +8,8 @@ from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
+LONGEST = 2000
+"""Characters of a sentence; of a longer one, which quotes what somebody gave, the middle is left out."""
 
 
 def printable(text: str) -> str:
@@ -19,7 +21,8 @@ class Mistake(ValueError):
     """A mistake of the user's; the text says what is wrong and what to do. Base of all such errors."""
 
     def __str__(self) -> str:
-        return printable(super().__str__())
+        text = printable(super().__str__())
+        return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
 
     def _render_traceback_(self) -> list[str]:
         """IPython shows this instead of a traceback."""
@@ -51,6 +54,12 @@ def plainly(function: Callable[P, T]) -> Callable[P, T]:
         raise Mistake(wrong)
 
     return call
+
+
+def plainly_made(kind: type[T]) -> type[T]:
+    """A class of the like, such as a dataclass."""
+    setattr(kind, "__init__", plainly(vars(kind)["__init__"]))  # noqa: B010 - the type checker forbids it otherwise
+    return kind
 
 
 def misfit(name: str, signature: inspect.Signature, args: tuple[Any, ...], options: dict[str, Any]) -> str | None:

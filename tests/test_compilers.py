@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -30,20 +31,20 @@ def secret(tmp_path):
 
 
 READING = {
-    ".incbin": (assemble, '.incbin "{}"'),
-    ".INCBIN in C": (compile_c, f'__asm__(".INCBIN \\"{{}}\\"");{EMPTY}'),
-    ".include": (assemble, '.include "{}"'),
-    "#include": (compile_c, f'#include "{{}}"\n{EMPTY}'),
-    "#include of a name": (compile_c, f'#define X "{{}}"\n#include X\n{EMPTY}'),
-    "#embed": (compile_c, f'const char a[] = {{{{\n#embed "{{}}"\n}}}};{EMPTY}'),
-    "digraph": (compile_c, f'%:include "{{}}"\n{EMPTY}'),
-    "split line": (compile_c, f'#inc\\\nlude "{{}}"\n{EMPTY}'),
-    "comment": (compile_c, f'/* */ # /* */ include "{{}}"\n{EMPTY}'),
-    "upwards": (compile_c, f'#include "x/../../../../{{}}"\n{EMPTY}'),
+    ".incbin": (assemble, '.incbin "PATH"'),
+    ".INCBIN in C": (compile_c, f'__asm__(".INCBIN \\"PATH\\"");{EMPTY}'),
+    ".include": (assemble, '.include "PATH"'),
+    "#include": (compile_c, f'#include "PATH"\n{EMPTY}'),
+    "#include of a name": (compile_c, f'#define X "PATH"\n#include X\n{EMPTY}'),
+    "#embed": (compile_c, f'const char a[] = {{\n#embed "PATH"\n}};{EMPTY}'),
+    "digraph": (compile_c, f'%:include "PATH"\n{EMPTY}'),
+    "split line": (compile_c, f'#inc\\\nlude "PATH"\n{EMPTY}'),
+    "comment": (compile_c, f'/* */ # /* */ include "PATH"\n{EMPTY}'),
+    "upwards": (compile_c, f'#include "x/../../../../PATH"\n{EMPTY}'),
 }
 HIDDEN = {
-    "macro": (assemble, '.macro m a b\n.\\a\\b "{}"\n.endm\nm inc bin\n'),
-    "joined texts": (compile_c, f'__asm__(".inc" "bin \\"{{}}\\"");{EMPTY}'),
+    "macro": (assemble, '.macro m a b\n.\\a\\b "PATH"\n.endm\nm inc bin\n'),
+    "joined texts": (compile_c, f'__asm__(".inc" "bin \\"PATH\\"");{EMPTY}'),
 }
 
 
@@ -51,7 +52,7 @@ HIDDEN = {
 def test_a_source_reads_no_file_of_the_users(secret, way):
     make, source = READING[way]
     with pytest.raises(Mistake, match="reads a file with"):
-        make(source.format(secret))
+        make(source.replace("PATH", str(secret)))
 
 
 @linux
@@ -59,7 +60,7 @@ def test_a_source_reads_no_file_of_the_users(secret, way):
 def test_not_even_where_it_hides_that_it_reads(secret, way):
     make, source = HIDDEN[way]
     with pytest.raises(Mistake, match="Could not find incbin file"):
-        make(source.format(secret))
+        make(source.replace("PATH", str(secret)))
 
 
 def test_headers_of_the_compiler_and_of_hfedu_are_there():
@@ -90,8 +91,8 @@ def compilers():
     found = []
     for process in psutil.process_iter(["name", "status"]):
         if process.info["name"] == "zig" and process.info["status"] != psutil.STATUS_ZOMBIE:
-            mine = process.environ().get("HFEDU_TEST") == str(os.getpid())
-            found += [process] if mine else []
+            with suppress(psutil.Error):  # it has ended meanwhile
+                found += [process] if process.environ().get("HFEDU_TEST") == str(os.getpid()) else []
     return found
 
 
@@ -104,9 +105,8 @@ def marked(monkeypatch):
 def test_an_interrupt_ends_the_compiler_and_all_that_it_started():
     code = "import hfedu; print('begins', flush=True); hfedu.assemble('.rept 100000000\\nnop\\n.endr')"
     root = str(Path(hfedu.__file__).parent.parent)
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | {"PYTHONPATH": root}
-    )
+    environment, pipe = os.environ | {"PYTHONPATH": root}, subprocess.PIPE
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=pipe, stderr=pipe, env=environment)
     assert process.stdout.readline()
     while not compilers():
         assert process.poll() is None

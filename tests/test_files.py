@@ -21,10 +21,10 @@ needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with n
 
 @pytest.fixture(scope="module")
 def run():
-    return hfedu.boot(RamDisk(lambda_guest))
+    return hfedu.boot(RamDisk(asks))
 
 
-def lambda_guest():
+def asks():
     yield hfedu.vm_count()
 
 
@@ -81,11 +81,14 @@ def test_what_cannot_be_written_whole_leaves_what_was_there(tmp_path, monkeypatc
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
 
 
+def no_links(*_):
+    raise PermissionError(1, "no links here")
+
+
 def test_a_new_file_is_put_where_nothing_is(tmp_path, monkeypatch):
     for links in (True, False):
         if not links:
-            monkeypatch.delattr(os, "link", raising=False)
-            monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(PermissionError(1, "no links here")), False)
+            monkeypatch.setattr(files.os, "link", no_links)
         files.write_whole(tmp_path / f"file{links}", b"one", new=True)
         with pytest.raises(FileExistsError):
             files.write_whole(tmp_path / f"file{links}", b"two", new=True)
@@ -187,7 +190,11 @@ def test_what_is_no_notebook_is_a_sentence(tmp_path, text):
 @pytest.mark.slow
 def test_a_killed_start_leaves_whole_lessons_or_none(tmp_path):
     for _ in range(5):
-        start = [sys.executable, "-c", f"from hfedu.cli import main; main(['course', 'start', {str(tmp_path / 'c')!r}])"]
+        start = [
+            sys.executable,
+            "-c",
+            f"from hfedu.cli import main; main(['course', 'start', {str(tmp_path / 'c')!r}])",
+        ]
         process = subprocess.Popen(start, stdout=subprocess.DEVNULL)
         while not list(tmp_path.glob("c/*.ipynb")) and process.poll() is None:
             pass

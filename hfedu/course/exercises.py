@@ -150,7 +150,7 @@ def judge(exercise: Exercise, answer: Any) -> Verdict:
             return not_judged(exercise, wrong.__context__)
         run, right = wrong.run, wrong.beside
         return Verdict(exercise.id, "wrong", str(wrong), run, lambda: right or twin(exercise, answer, run))
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, GeneratorExit) as error:
         said = f"Your answer raised {type(error).__name__}: {error}"
         if "'Action'" in str(error):
             said += ". Is there a yield before the call? count = yield vm_count()"

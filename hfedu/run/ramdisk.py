@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hfedu.errors import Mistake, plainly
+from hfedu.errors import Mistake, plainly, plainly_made
 from hfedu.files import read_whole
 from hfedu.guest.scripted import Script, check_script
 from hfedu.guest.toolchain import MAX_IMAGE, Compiled, flat
@@ -28,6 +28,7 @@ class RamDiskError(Mistake):
     """A RAM disk that could not boot; the text says what to change."""
 
 
+@plainly_made
 @dataclass(frozen=True)
 class Secondary:
     """A secondary VM: its image, its memory (bytes, or text such as "1M"), its vCPUs and its kernel's file name."""
