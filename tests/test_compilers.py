@@ -180,7 +180,5 @@ def test_any_text_is_a_program_or_a_sentence(source):
 
 @pytest.mark.parametrize("flags", [(3,), ("a\0",), ("",), ("/etc/passwd",), ("-o", "x")])
 def test_any_flag_is_a_program_or_a_sentence(flags):
-    try:
+    with suppress(Mistake):
         assert compile_c(EMPTY, *flags)
-    except Mistake as mistake:
-        assert str(mistake).isprintable()

@@ -73,8 +73,9 @@ def said(make):
     try:
         return make()
     except Mistake as mistake:
-        assert str(mistake).isprintable()
-            assert len(str(mistake)) < 2100
+        sentence = str(mistake)
+    assert sentence.isprintable()
+    assert len(sentence) < 2100
     return None
 
 
