@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import hfedu
 from hfedu.course import commands as course
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, printable
 from hfedu.run.ramdisk import RamDisk, cpio_names
 from hfedu.run.recording import Outcome
 from hfedu.run.schedule import DEFAULT
@@ -61,7 +61,7 @@ def with_values(argv: list[str]) -> list[str]:
 
 def complain(sentence: str) -> int:
     """One line to stderr. The exit status for bad input."""
-    print(f"hfedu: {sentence}", file=sys.stderr)
+    print(f"hfedu: {printable(sentence)}", file=sys.stderr)
     return BAD_INPUT
 
 
@@ -70,7 +70,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Exit with status 2."""
-        self.exit(BAD_INPUT, f"hfedu: {message} ({self.prog} --help lists what there is)\n")
+        self.exit(BAD_INPUT, f"hfedu: {printable(message)} ({self.prog} --help lists what there is)\n")
 
 
 def event_range(text: str) -> tuple[int, int | None]:
@@ -202,7 +202,8 @@ def command_draw(options: argparse.Namespace) -> int:
     if first >= len(run.events):
         return complain(f"there is no event {first}: the run has events 0 to {len(run.events) - 1}")
     run.draw(options.output, first, last, options.theme)
-    print(f"hfedu: {len(run.events)} events, {run.outcome.sentence} Written to {options.output}.", file=sys.stderr)
+    written = printable(f"{run.outcome.sentence} Written to {options.output}.")
+    print(f"hfedu: {len(run.events)} events, {written}", file=sys.stderr)
     return 0
 
 

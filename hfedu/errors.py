@@ -1,14 +1,81 @@
 """What hfedu says when the user made a mistake: one sentence, and in a notebook no traceback."""
 
-from typing import Any
+import inspect
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+LONGEST = 2000
+"""Characters of a sentence; of a longer one, which quotes what somebody gave, the middle is left out."""
+
+
+def printable(text: str) -> str:
+    """A text that every terminal, picture and page can show: a question mark for each control character."""
+    return text if text.isprintable() else "".join(each if each.isprintable() else "?" for each in text)
 
 
 class Mistake(ValueError):
     """A mistake of the user's; the text says what is wrong and what to do. Base of all such errors."""
 
+    def __str__(self) -> str:
+        text = printable(super().__str__())
+        return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
+
     def _render_traceback_(self) -> list[str]:
         """IPython shows this instead of a traceback."""
         return [f"{type(self).__name__}: {self}"]
+
+
+class Trouble(Mistake):
+    """Trouble of this computer, such as a full disk, and no mistake in what the user wrote: it cannot be judged."""
+
+
+def nearest(name: object, known: Iterable[str]) -> str:
+    """What a misspelt name may have meant, as the end of a sentence; nothing if no known name is near."""
+    close = get_close_matches(str(name)[:100], list(known), 1)
+    return f", did you mean {close[0]!r}?" if close else ""
+
+
+def plainly(function: Callable[P, T]) -> Callable[P, T]:
+    """A public function that answers a call which does not fit it with a `Mistake`, and the nearest right name."""
+    signature = inspect.signature(function)
+
+    @wraps(function)
+    def call(*args: P.args, **options: P.kwargs) -> T:
+        try:
+            return function(*args, **options)
+        except TypeError:
+            wrong = misfit(function.__qualname__, signature, args, options)
+            if wrong is None:
+                raise
+        raise Mistake(wrong)
+
+    return call
+
+
+def plainly_made(kind: type[T]) -> type[T]:
+    """A class of the like, such as a dataclass."""
+    setattr(kind, "__init__", plainly(vars(kind)["__init__"]))  # noqa: B010 - the type checker forbids it otherwise
+    return kind
+
+
+def misfit(name: str, signature: inspect.Signature, args: tuple[Any, ...], options: dict[str, Any]) -> str | None:
+    """Why a call does not fit a function, in a sentence; None if it does."""
+    name = name.removesuffix(".__init__").rpartition(".")[2]
+    own = [parameter for parameter in signature.parameters.values() if parameter.name != "self"]
+    try:
+        signature.bind(*args, **options)
+    except TypeError as error:
+        known = [parameter.name for parameter in own if parameter.kind is not parameter.VAR_KEYWORD]
+        unknown = next((option for option in options if option not in known), None)
+        if unknown is None or any(parameter.kind is parameter.VAR_KEYWORD for parameter in own):
+            return f"{name} takes {', '.join(known) or 'nothing'}, and this call does not fit: {error}"
+        near = nearest(unknown, known) or f": it has {', '.join(known) or 'none'}"
+        return f"{name} has no option {unknown!r}{near}"
+    return None
 
 
 def explain_missing_names(shell: Any) -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, plainly
+from hfedu.files import write_whole
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.run import explorer, machine, token
 from hfedu.run.invariants import INVARIANTS, Invariant
@@ -34,6 +35,8 @@ MAX_SECONDS = 10.0
 MAX_TRAPS = 100_000
 TEXTS = {"mmd": mermaid, "txt": transcript}
 FORMATS = ("svg", "png", "pdf", "html", *TEXTS)
+MAX_MEMORY = "256M"
+"""That a token may ask for."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -54,40 +57,55 @@ class Run(Recording):
     token = token.token
     why = why
 
+    @plainly
     def compare(self, other: Recording) -> "RunsCompared":
         """This run ("here") beside another ("there"), aligned by cause, and where they first part."""
         from hfedu.widgets.comparison import RunsCompared
 
         return compare_runs(RunsCompared, self, other)
 
+    @plainly
     def draw(self, path: str | os.PathLike[str], first: int = 0, last: int | None = None, theme: str = "light") -> Path:
         """Write the sequence diagram: the ending of `path` says whether as SVG, PNG, PDF, HTML, Mermaid or text.
 
         `first` and `last` choose events, `theme` is "light" or "dark"; ".html" is the player, with all events and at
         `first`, light or dark as the reader's system. `Mistake` with a sentence for an ending or a theme that does not
-        exist, `OSError` if the file cannot be written.
+        exist, and if the file cannot be written: it is written whole or not at all.
         """
+        if not isinstance(path, str | os.PathLike):
+            raise Mistake(f"draw takes the path of a file, such as 'run.svg', not {path!r}")
         path = Path(path)
-        path.write_bytes(self.render(path.suffix[1:].lower(), first, last, theme))
+        picture = self.render(path.suffix[1:].lower(), first, last, theme)
+        try:
+            write_whole(path, picture)
+        except OSError as error:
+            raise Mistake(f"cannot write {path}: {error.strerror}") from None
+        except ValueError as error:  # a name with a NUL
+            raise Mistake(f"cannot write {path}: {error}") from None
         return path
 
+    @plainly
     def render(self, fmt: str, first: int = 0, last: int | None = None, theme: str = "light") -> bytes:
         """The sequence diagram as bytes of a file; arguments as for `draw`."""
-        if fmt not in FORMATS:
+        if not isinstance(fmt, str) or fmt not in FORMATS:
             raise Mistake(f"{fmt or 'no ending'!r} is no output format: choose one of {', '.join(FORMATS)}")
-        if theme not in THEMES:
+        if not isinstance(theme, str) or theme not in THEMES:
             raise Mistake(f"there is no theme {theme!r}: choose one of {', '.join(THEMES)}")
+        for name, event in {"first": first, "last": 0 if last is None else last}.items():
+            if not isinstance(event, int) or event < 0:
+                raise Mistake(f"{name} must be the number of an event, not {event!r}")
         if fmt == "html":
             return self.to_html(position=first).encode()
         if fmt in TEXTS:
             return TEXTS[fmt](self, first, last).encode()
         return paint.render(sequence(self, first, last), fmt, theme)
 
+    @plainly
     def player(self, position: int = 0) -> "Player":
         """The player, at an event of your choice. `Mistake` if there is no such event."""
         from hfedu.widgets.player import Player
 
-        if not 0 <= position < len(self.events):
+        if not isinstance(position, int) or not 0 <= position < len(self.events):
             raise Mistake(f"there is no event {position!r}: this recording has events 0 to {len(self.events) - 1}")
         return Player(self, position)
 
@@ -115,6 +133,7 @@ class Machine(machine.Machine):
     recording_type = Run
 
 
+@plainly
 def boot(
     ramdisk: RamDisk | bytes | str | os.PathLike[str],
     append: str = "",
@@ -178,6 +197,7 @@ class Exploration(explorer.Exploration):
         display(*([{"text/plain": sentence}] if sentence else [exploration.graph_scene(self)]), raw=bool(sentence))
 
 
+@plainly
 def explore(
     scenario: Scenario,
     invariants: Sequence[Invariant] = INVARIANTS,
@@ -198,6 +218,13 @@ def explore(
 
     The stop button ends it with what was found.
     """
+    if not isinstance(scenario, Scenario):
+        raise Mistake(f"explore takes a Scenario, not {scenario!r}")
+    if not isinstance(invariants, list | tuple) or not all(isinstance(each, Invariant) for each in invariants):
+        raise Mistake("invariants must be a list of Invariant, such as [*hfedu.INVARIANTS]")
+    for name, given in {"cpus": cpus, "max_states": 1 if max_states is None else max_states}.items():
+        if not isinstance(given, int) or given < 1:
+            raise Mistake(f"{name} must be a whole number above 0, not {given!r}")
     from hfedu.widgets.progress import ProgressLine
 
     with ProgressLine() as line:
@@ -208,11 +235,19 @@ def explore(
     return Exploration(**vars(found))
 
 
-def replay(text: str, ramdisk: RamDisk | bytes | str | os.PathLike[str]) -> Run:
+@plainly
+def replay(
+    text: str,
+    ramdisk: RamDisk | bytes | str | os.PathLike[str],
+    *,
+    max_seconds: float | None = MAX_SECONDS,
+    max_memory: int | str | None = MAX_MEMORY,
+) -> Run:
     """Make the run of a token (`run.token()`) again, from the RAM disk that it was made with.
 
-    `Mistake` with a sentence that says what differs: the version, the RAM disk, or which event is the first to.
+    It may take ten seconds and 256 MiB of memory, unless you allow more (None for no limit). `Mistake` with a sentence
+    that says what differs: the version, the RAM disk, or which event is the first to.
     """
-    run = token.replay(text, ramdisk, Machine)
+    run = token.replay(text, ramdisk, Machine, max_seconds=max_seconds, max_memory=max_memory)
     assert isinstance(run, Run)
     return run

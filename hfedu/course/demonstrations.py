@@ -7,7 +7,7 @@ from typing import Any
 
 from hfedu.course.shared.defects import DEFECTS, Demonstration, Observation
 from hfedu.course.shared.wrong import WRONG
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, plainly
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.history import known_changes, known_fixes
 from hfedu.run.explorer import Exploration
@@ -16,6 +16,7 @@ DEMONSTRATIONS: dict[str, Demonstration] = {**DEFECTS, **WRONG}
 """By id: the defects in the order of `hfedu.history.FIXES`, then the wrong ones."""
 
 
+@plainly
 def demonstrate(
     mistake: str,
     profile: str | None = None,
@@ -30,7 +31,7 @@ def demonstrate(
     `demonstrate("regs-race", fixes={"regs-race"})` breaks nothing. `Mistake` if there is no such mistake, or it cannot
     be shown with these options.
     """
-    if mistake not in DEMONSTRATIONS:
+    if not isinstance(mistake, str) or mistake not in DEMONSTRATIONS:
         close = difflib.get_close_matches(str(mistake), DEMONSTRATIONS, 1)
         hint = f", did you mean {close[0]!r}?" if close else "."
         raise Mistake(f"there is no demonstration {mistake!r}{hint} There are {', '.join(DEMONSTRATIONS)}.")

@@ -18,7 +18,7 @@ from typing import Any
 import hfedu.course.lessons
 from hfedu.course.answers import shown_source, without_source
 from hfedu.course.record import RECORD, Standing
-from hfedu.errors import Mistake, explain_missing_names
+from hfedu.errors import Mistake, Trouble, explain_missing_names, plainly, printable
 from hfedu.guest.toolchain import assemble, compile_c
 from hfedu.hf.load import cpio_files
 from hfedu.notebook import Machine, Run
@@ -69,7 +69,8 @@ class Exercise:
 class Verdict:
     """What `check` found: "not attempted", "wrong", "crashed" or "right", in a sentence.
 
-    `run` shows the behaviour, `beside` a right one; that is made when somebody looks at it.
+    `run` shows the behaviour, `beside` a right one; that is made when somebody looks at it. `judged` is False where
+    this computer was in the way.
     """
 
     exercise: str
@@ -77,6 +78,7 @@ class Verdict:
     sentence: str
     run: Run | None = None
     make_beside: Callable[[], Run | None] = field(default=lambda: None, compare=False)
+    judged: bool = True
 
     @cached_property
     def beside(self) -> Run | None:
@@ -84,11 +86,11 @@ class Verdict:
         return self.make_beside()
 
     def __repr__(self) -> str:
-        return f"{self.exercise}: {self.state}. {self.sentence}"
+        return f"{self.exercise}: {self.state}. {printable(self.sentence)}"
 
     def _repr_html_(self) -> str:
         sign = {"right": "✓", "wrong": "✗", "crashed": "!", "not attempted": "…"}[self.state]
-        text = html.escape(self.sentence)
+        text = html.escape(printable(self.sentence))
         return f'<p role="status"><b>{sign} {self.exercise}: {self.state}.</b> {text}</p>'
 
     def _ipython_display_(self) -> None:
@@ -110,11 +112,12 @@ def exercises() -> dict[str, Exercise]:
 
 def find(exercise_id: str) -> Exercise:
     """The exercise of that id. `Mistake` names those there are."""
-    if exercise_id not in exercises():
+    if not isinstance(exercise_id, str) or exercise_id not in exercises():
         raise Mistake(f"there is no exercise {exercise_id!r}: there are {', '.join(exercises())}")
     return exercises()[exercise_id]
 
 
+@plainly
 def check(exercise_id: str, answer: Any = None) -> Verdict:
     """Judge an answer by what it does, and note the verdict for `progress`.
 
@@ -124,7 +127,8 @@ def check(exercise_id: str, answer: Any = None) -> Verdict:
     if answer is None or answer is ...:
         return Verdict(exercise.id, "not attempted", f"Write your answer first: {exercise.task}")
     verdict = judge(exercise, answer)
-    RECORD.note(exercise.id, Standing.RIGHT if verdict.state == "right" else Standing.WRONG)
+    if verdict.judged:
+        RECORD.note(exercise.id, Standing.RIGHT if verdict.state == "right" else Standing.WRONG)
     return verdict
 
 
@@ -139,15 +143,24 @@ def judge(exercise: Exercise, answer: Any) -> Verdict:
         return Verdict(exercise.id, "wrong", sentence)
     try:
         run = exercise.judge(answer)
+    except Trouble as trouble:
+        return not_judged(exercise, trouble)
     except Wrong as wrong:
+        if isinstance(wrong.__context__, Trouble):  # a judge took it for a mistake of the learner's
+            return not_judged(exercise, wrong.__context__)
         run, right = wrong.run, wrong.beside
         return Verdict(exercise.id, "wrong", str(wrong), run, lambda: right or twin(exercise, answer, run))
-    except Exception as error:
+    except (Exception, SystemExit, GeneratorExit) as error:
         said = f"Your answer raised {type(error).__name__}: {error}"
         if "'Action'" in str(error):
             said += ". Is there a yield before the call? count = yield vm_count()"
         return Verdict(exercise.id, "crashed", said)
     return Verdict(exercise.id, "right", "It does what was asked.", run)
+
+
+def not_judged(exercise: Exercise, trouble: Trouble) -> Verdict:
+    """The verdict where this computer is in the way of a judgement. It is not noted."""
+    return Verdict(exercise.id, "crashed", f"Your answer could not be judged: {trouble}", judged=False)
 
 
 def twin(exercise: Exercise, answer: Any, run: Run | None) -> Run | None:
@@ -194,6 +207,7 @@ def with_source(disk: RamDisk, answer: str, right: str) -> RamDisk | None:
     return other
 
 
+@plainly
 def arrange(exercise_id: str) -> Arrange:
     """The steps of an exercise whose answer is an order, to move up and down and to check."""
     exercise = find(exercise_id)
@@ -203,6 +217,7 @@ def arrange(exercise_id: str) -> Arrange:
     return Arrange(exercise.id, exercise.task, exercise.pieces, check)
 
 
+@plainly
 def hint(exercise_id: str, number: int = 1) -> str:
     """A hint: 1, 2 and 3 say more and more."""
     hints = find(exercise_id).hints
@@ -211,6 +226,7 @@ def hint(exercise_id: str, number: int = 1) -> str:
     return f"Hint {number} of {len(hints)}: {hints[number - 1]}"
 
 
+@plainly
 def solution(exercise_id: str, show: bool = False) -> str:
     """A solution, if you say that you want it."""
     exercise = find(exercise_id)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hfedu.errors import Mistake
+from hfedu.files import json_of, read_whole, regular, write_whole
 
 FIRST = "00_tour.ipynb"
 COPIES = Path("hfedu-notebooks")
@@ -65,11 +66,11 @@ def lesson_at(path: Path) -> Lesson:
 def code_cells(path: Path) -> list[dict[str, Any]]:
     """The cells of a notebook, sources as one string. `Mistake` if the file is no notebook."""
     try:
-        found: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))["cells"]
+        found: list[dict[str, Any]] = json_of(read_whole(path))["cells"]
         return [{**cell, "source": "".join(cell["source"])} for cell in found]
     except OSError as error:
         raise Mistake(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise Mistake(f"{path} is no notebook: repair it, or take it out of the folder") from None
 
 
@@ -77,7 +78,7 @@ def code_cells(path: Path) -> list[dict[str, Any]]:
 def cell_text(path: Path) -> str:
     """The Markdown of a page: a notebook's text cells, or a file."""
     if path.suffix != ".ipynb":
-        return path.read_text("utf-8")
+        return read_whole(path).decode("utf-8", "replace")
     return "\n\n".join(cell["source"] for cell in code_cells(path) if cell["cell_type"] == "markdown")
 
 
@@ -107,9 +108,11 @@ def deliver(to: Path) -> Delivery:
         files = sorted((*origin.glob("*.ipynb"), *origin.glob("*.md")))
         states = {path: put(path, to / path.name, delivered) for path in files}
         changed = [files_beside(path, to, delivered) for path, state in states.items() if state == "changed"]
-        write(to / MANIFEST, json.dumps(delivered, indent=1).encode())
+        write_whole(to / MANIFEST, json.dumps(delivered, indent=1).encode())
     except OSError as error:
         raise Mistake(f"cannot put the lessons into {to}: {error.strerror}; name another folder") from None
+    except ValueError as error:  # a name with a NUL
+        raise Mistake(f"cannot put the lessons into {to}: {error}; name another folder") from None
     counts = list(states.values())
     return Delivery(counts.count("new"), counts.count("updated"), changed)
 
@@ -117,13 +120,18 @@ def deliver(to: Path) -> Delivery:
 def put(path: Path, target: Path, delivered: dict[str, str]) -> str:
     """Deliver one file: "new", "updated" or "same"; "changed" if somebody changed it there, and then it is let be."""
     content = path.read_bytes()
-    there = file_digest(target.read_bytes()) if target.exists() else None
+    there = None
+    if os.path.lexists(target):
+        if target.is_symlink():  # somebody else put it there, and it leads elsewhere
+            return "changed"
+        regular(os.lstat(target).st_mode, target)
+        there = file_digest(read_whole(target))
     if there not in (None, file_digest(content), delivered.get(target.name)):
         return "changed"
     delivered[target.name] = file_digest(content)
     if there == file_digest(content):
         return "same"
-    write(target, content)
+    write_whole(target, content, new=there is None)
     return "updated" if there else "new"
 
 
@@ -131,7 +139,8 @@ def files_beside(path: Path, to: Path, delivered: dict[str, str]) -> str:
     """Put the new version, if there is one, beside a changed file. A sentence that says so."""
     target = to / f"{path.stem}.new{path.suffix}"
     said = f"You changed {path.name}, so it was left alone"
-    if file_digest(path.read_bytes()) in (delivered.get(path.name), delivered.get(target.name)) and not target.exists():
+    known = (delivered.get(path.name), delivered.get(target.name))
+    if file_digest(path.read_bytes()) in known and not os.path.lexists(target):
         return f"{said}."
     if put(path, target, delivered) == "changed":
         return f"{said}; you changed {target.name} too: rename it, and its newest version comes with the next start."
@@ -141,22 +150,16 @@ def files_beside(path: Path, to: Path, delivered: dict[str, str]) -> str:
 def read_manifest(folder: Path) -> dict[str, str]:
     """What was delivered into a folder. Without a readable list every file there counts as changed."""
     try:
-        content = json.loads((folder / MANIFEST).read_text("utf-8"))
+        content = json_of(read_whole(folder / MANIFEST))
     except (FileNotFoundError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}
+    delivered = content if isinstance(content, dict) else {}
+    return {name: known for name, known in delivered.items() if isinstance(known, str)}
 
 
 def file_digest(content: bytes) -> str:
     """SHA-256 in hex."""
     return hashlib.sha256(content).hexdigest()
-
-
-def write(target: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    part = target.with_name(f".{target.name}.part")
-    part.write_bytes(content)
-    os.replace(part, target)
 
 
 def become(command: list[str]) -> int:

@@ -13,7 +13,7 @@ import ipywidgets
 
 from hfedu.course.exercises import LESSON_MODULES
 from hfedu.course.record import RECORD, Standing
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, plainly
 from hfedu.notebook import Run
 from hfedu.run.recording import Event
 from hfedu.widgets.keys import keys_row
@@ -133,8 +133,9 @@ def grade_report(marks: list[Grade], miss: Grade | None) -> str:
     return f'<div role="status"><p>{right} of {len(marks)} right.</p><ol>{rows}</ol>{why}</div>'
 
 
+@plainly
 def predict(prediction_id: str) -> Predict:
     """Show a prediction. `Mistake` names those there are."""
-    if prediction_id not in predictions():
+    if not isinstance(prediction_id, str) or prediction_id not in predictions():
         raise Mistake(f"there is no prediction {prediction_id!r}: there are {', '.join(predictions())}")
     return Predict(predictions()[prediction_id])

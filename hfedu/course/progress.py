@@ -17,7 +17,7 @@ from hfedu.course.exercises import exercises
 from hfedu.course.notebooks import Lesson, lessons
 from hfedu.course.predictions import predictions
 from hfedu.course.record import RECORD, Standing, where
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, plainly
 
 PLACES = Path(__file__).with_name("places.txt")
 VERSION = 1
@@ -44,15 +44,16 @@ def decode(text: str) -> dict[str, Standing]:
     if match is None:
         raise Mistake(f"this is no progress string: paste all of one, from hfedu{VERSION}- on, between quotes")
     newer = Mistake("this progress string comes from a newer hfedu: update hfedu here, then paste it again")
-    if int(match[1]) != VERSION:
+    if match[1] != str(VERSION):
         raise newer
     try:
         payload = base64.urlsafe_b64decode(match[2] + "=" * (-len(match[2]) % 4))
     except ValueError:
         payload = b""
     body, check = payload[:-CHECK_BYTES], payload[-CHECK_BYTES:]
-    bits = int.from_bytes(body, "little")
-    values = [bits >> 2 * place & 3 for place in range((bits.bit_length() + 1) // 2)]
+    values = [byte >> shift & 3 for byte in body.rstrip(b"\0") for shift in (0, 2, 4, 6)]
+    while values and not values[-1]:
+        values.pop()
     if check != checksum(body) or 3 in values:
         raise Mistake("this progress string is damaged: copy all of it again, from the first to the last character")
     if len(values) > len(places()):
@@ -128,6 +129,7 @@ PROGRESS_COLUMNS = ("lesson", "right", "wrong", "not attempted", "predictions")
 LEFT = ' style="text-align: left"'
 
 
+@plainly
 def progress(string: str | None = None) -> Progress:
     """What you have done in the lessons. With a progress string, what it holds is added first; nothing is ever lost."""
     for name, standing in decode(string).items() if string is not None else ():

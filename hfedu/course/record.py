@@ -1,7 +1,8 @@
 """What the learner has done, kept beside the lessons: one line for each step forward, so nothing is ever overwritten.
 
 A line is an id and a standing, such as `05-decode right`. Lines are only ever appended, each in one write, and the best
-standing of an id counts: kernels that write at the same time lose nothing, and a line cut short is passed over.
+standing of an id counts: kernels that write at the same time lose nothing, and a line cut short is passed over. What
+this kernel noted and the file does not have, because an editor or a full disk lost it, is added with the next line.
 """
 
 import os
@@ -9,10 +10,17 @@ import sys
 from enum import IntEnum
 from pathlib import Path
 
+from hfedu.errors import printable
+from hfedu.files import append_line, read_whole
+
 FILE = "hfedu-progress.txt"
 SWITCH = "HFEDU_PROGRESS"
 """In the environment: the file to keep progress in, or nothing at all for none."""
 LESSONS = "[0-9][0-9]_*.ipynb"
+LONGEST = 1 << 24
+"""Bytes of a file of progress; a longer one is something else."""
+BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+"""What some editors put before a text, and how it is written then."""
 
 
 class Standing(IntEnum):
@@ -46,42 +54,44 @@ class Record:
 
     def standings(self) -> dict[str, Standing]:
         """The best standing of each id that was attempted. What cannot be read counts as nothing."""
-        best = dict(self.noted)
-        path = where()
-        try:
-            text = path.read_text("utf-8", errors="replace") if path else ""
-        except OSError:
-            return best
-        for line in text.splitlines():
-            name, _, standing = line.partition(" ")
-            if standing in ("wrong", "right"):
-                best[name] = max(best.get(name, Standing.WRONG), Standing[standing.upper()])
-        return best
+        return better(kept(where()), self.noted)
 
     def note(self, name: str, standing: Standing) -> None:
         """Note that something was attempted. If the file cannot be written, say so once and go on."""
-        if self.standings().get(name, Standing.NOT_ATTEMPTED) >= standing:
-            return
-        self.noted[name] = standing
         path = where()
+        there = kept(path)
+        self.noted = better(self.noted, {name: max(standing, there.get(name, standing))})
+        missing = [each for each, best in self.noted.items() if there.get(each, Standing.NOT_ATTEMPTED) < best]
+        if path is None or not missing:
+            return
         try:
-            if path:
-                append(path, f"{name} {standing.name.lower()}\n")
-        except OSError as error:
+            append_line(path, "".join(f"{each} {self.noted[each].name.lower()}\n" for each in missing))
+            self.complaint = ""
+        except (OSError, ValueError) as error:
             if not self.complaint:
-                self.complaint = (
-                    f"Your progress cannot be written to {path}: {error.strerror}. Keep its string instead."
-                )
-                print(f"{self.complaint} print(hfedu.progress().string) shows it.", file=sys.stderr)
+                reason = getattr(error, "strerror", None) or error
+                self.complaint = f"Your progress cannot be written to {path}: {reason}. Keep its string instead."
+                print(f"{printable(self.complaint)} print(hfedu.progress().string) shows it.", file=sys.stderr)
 
 
-def append(path: Path, line: str) -> None:
-    """Append a line in one write, on a line of its own even if the last one was cut short."""
-    with path.open("ab+", buffering=0) as file:
-        if file.tell():
-            file.seek(-1, os.SEEK_END)
-            line = line if file.read(1) == b"\n" else "\n" + line
-        file.write(line.encode())
+def better(one: dict[str, Standing], other: dict[str, Standing]) -> dict[str, Standing]:
+    """The better standing of each id of two lists."""
+    none = Standing.NOT_ATTEMPTED
+    return {name: max(one.get(name, none), other.get(name, none)) for name in {**one, **other}}
+
+
+def kept(path: Path | None) -> dict[str, Standing]:
+    """What a file holds. What cannot be read, or is no line of ours, counts as nothing."""
+    try:
+        content = read_whole(path, LONGEST) if path is not None else b""
+    except (OSError, ValueError):
+        return {}
+    best: dict[str, Standing] = {}
+    for line in content.decode(BYTE_ORDER_MARKS.get(content[:2], "utf-8-sig"), "replace").splitlines():
+        name, _, standing = line.strip().partition(" ")
+        if standing in ("wrong", "right"):
+            best[name] = max(best.get(name, Standing.WRONG), Standing[standing.upper()])
+    return best
 
 
 RECORD = Record()

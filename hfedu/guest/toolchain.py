@@ -5,16 +5,19 @@ The compiler is Zig's, from the package ziglang.
 
 import os
 import re
+import signal
 import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, Trouble, plainly
 from hfedu.files import asset
 from hfedu.hf.addr import PAGE_SIZE
 from hfedu.hf.call import CALLS, Call
@@ -31,6 +34,23 @@ ELF_MACHINES = {3: "x86", 40: "Arm", 62: "x86-64", 183: "Arm", 243: "RISC-V"}
 MAX_IMAGE = 127 << 20
 """The primary's kernel goes to 512 KiB above the RAM's base, the RAM disk to 128 MiB above it at most."""
 
+SECONDS = 60
+"""That the compiler may take; an ordinary guest takes less than one."""
+MEMORY, FILE_SIZE = 1 << 30, 256 << 20
+"""Bytes of address space and of any file that the compiler may use."""
+INCLUDES = re.compile(r"^[ \t]*(?:#|%:|\?\?=)[ \t]*(include_next|include|import|embed)\b[ \t]*([^\n]*)", re.MULTILINE)
+OWN = re.compile(r"""(?:"\w[\w.-]*"|<\w[\w./-]*>)\s*(?://.*)?""")
+"""What may be included: a header beside the program, or one of the compiler's."""
+READS = re.compile(r"\.(incbin|include)\b", re.IGNORECASE)
+TEMPORARY = ("TMPDIR", "TEMP", "TMP")
+"""In the environment: where programs put what they need for a while."""
+OUTSIDE = re.compile(r"(?:failed|unable) to .*: [A-Z]\w+$|.*(?:Permission denied|No space left on device)$")
+"""What Zig says of the computer, not of the program."""
+TOO_LARGE = re.compile(r"File too large|FileTooBig|SIGXFSZ", re.IGNORECASE)
+SHORT_OF_MEMORY = re.compile(
+    r"out ?of ?memory|bad_alloc|cannot allocate|failed with exit code 1[3-9]\d|due to signal", re.IGNORECASE
+)
+
 
 class Compiled(bytes):
     """An image that still has the ELF file it was made of, for its line table, and the texts of sources by file name.
@@ -42,6 +62,7 @@ class Compiled(bytes):
     sources: Mapping[str, str] = MappingProxyType({})
 
 
+@plainly
 def assemble(source: str) -> bytes:
     """The image of AArch64 assembly, entered at its first instruction.
 
@@ -58,6 +79,7 @@ def calls_header(rows: Iterable[Call]) -> str:
     return "\n".join([about, "#ifndef CALLS_H", "#define CALLS_H", "", *lines, "", "#endif", ""])
 
 
+@plainly
 def compile_c(source: str, *flags: str, calls: Iterable[Call] = CALLS) -> bytes:
     """The image of a C program. `guest_main` is entered with the address of the device tree, in a secondary with 0.
 
@@ -67,8 +89,10 @@ def compile_c(source: str, *flags: str, calls: Iterable[Call] = CALLS) -> bytes:
     (`Mine.calls.values()`). `Mistake` with the compiler's first message.
     """
     start = asset("guests/start.S")
+    if not all(isinstance(flag, str) and "\0" not in flag for flag in flags):
+        raise Mistake(f'the flags must be texts such as "-O2", not {flags!r}')
     own = ["-fPIE", "-pie", "-DRUNTIME", f"-I{start.parent}", str(start)]
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         Path(folder, "calls.h").write_text(calls_header(calls), "utf-8")
         prologue = '#include "calls.h"\n#include "guest.h"\n#line 1\n'
         return _build("the C program", "guest.c", prologue, source, f"-I{folder}", *own, *flags)
@@ -82,28 +106,128 @@ def _build(what: str, name: str, prologue: str, source: str, *flags: str) -> byt
     """
     if not isinstance(source, str):
         raise Mistake(f"{what} must be a text, not {source!r}")
-    with tempfile.TemporaryDirectory() as folder:
+    try:
+        text = (prologue + source).encode()
+    except UnicodeEncodeError as error:
+        raise Mistake(f"{what} holds {source[error.start - len(prologue)]!r}, which is no character") from None
+    refuse_files(what, source)
+    folders = [Path(flag[2:]) for flag in flags if flag.startswith("-I")]
+    with temporary_folder() as folder:
         path, elf = Path(folder, name), Path(folder, "guest.elf")
-        path.write_text(prologue + source, "utf-8")
+        path.write_bytes(text)
         files = ["-T", str(asset("guests/guest.ld")), str(path), "-o", str(elf)]
-        done = subprocess.run(
-            [sys.executable, "-m", "ziglang", "cc", "-g", *FLAGS, *flags, *files],
-            env=os.environ | {"ZIG_GLOBAL_CACHE_DIR": folder, "ZIG_LOCAL_CACHE_DIR": folder},
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-        )
-        if done.returncode:
-            found = re.search(r"^(?:\S*?:(\d+):\d+: |ld\.lld: )?(?:fatal )?error: (.*)", done.stderr, re.MULTILINE)
-            line, message = found.groups() if found else (None, done.stderr.strip())
-            where = f", line {line}" if line else ""
-            raise Mistake(f"{what} does not compile{where}: {message.replace(folder + os.sep, '')}")
+        status, said = run_compiler(["cc", "-g", *FLAGS, *flags, *files], folder, folders)
+        if status or not elf.exists():
+            refuse(what, status, said.replace(folder + os.sep, ""), folder)
         image = flat(elf.read_bytes(), what)
     if isinstance(image, Compiled):
-        folders = [Path(flag[2:]) for flag in flags if flag.startswith("-I")]
         others = [path for folder in folders for path in folder.glob("*.[hS]") if path.name.encode() in image.elf]
         image.sources = {path.name: path.read_text("utf-8", "replace") for path in others} | {name: source}
     return image
+
+
+def refuse_files(what: str, source: str) -> None:
+    """`Mistake` for a source that says that it reads a file, other than the headers that come with hfedu."""
+    plain = re.sub(r"\\\r?\n", "", source)
+    plain = re.sub(r"/\*.*?\*/|//[^\n]*", " ", plain, flags=re.DOTALL)
+    found = next((f"#{word} {name}" for word, name in INCLUDES.findall(plain) if word == "embed" or not own(name)), "")
+    reads = READS.search(plain)
+    found = found or (reads[0] if reads else "")
+    if found:
+        raise Mistake(f"{what} reads a file with {found.strip()[:80]}: write what it needs into the source itself")
+
+
+def own(name: str) -> bool:
+    """Whether what is included is a header beside the program, or one of the compiler's."""
+    return bool(OWN.fullmatch(name.strip())) and ".." not in name
+
+
+@contextmanager
+def temporary_folder() -> Iterator[str]:
+    """A folder for what the compiler reads and writes. `Trouble` if there can be none, or it is full."""
+    try:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            yield folder
+    except OSError as error:
+        where = f"the temporary folder {error.filename or tempfile.gettempdir()}"
+        raise Trouble(f"{where} cannot be used ({error.strerror}): set TMPDIR to a folder with room") from None
+
+
+def run_compiler(arguments: list[str], folder: str, folders: Iterable[Path]) -> tuple[int, str]:
+    """Run Zig in a folder: its exit status and what it said.
+
+    Whatever interrupts this ends the compiler and all that it started. `Trouble` if there is none, or it takes too
+    long.
+    """
+    found = find_spec("ziglang")
+    home = Path(found.origin).parent if found is not None and found.origin is not None else None
+    if home is None:
+        raise Trouble("there is no compiler: pip install ziglang")
+    zig = str(home / ("zig.exe" if os.name == "nt" else "zig"))
+    readable = "\n".join(
+        map(str, (home, home.resolve(), Path(folder).resolve(), asset("guests/guest.ld").parent, *folders))
+    )
+    confined = str(Path(__file__).with_name("confined.py"))
+    command = [sys.executable, "-I", "-S", confined, str(MEMORY), str(FILE_SIZE), readable, zig, *arguments]
+    try:
+        process = subprocess.Popen(
+            command if os.name == "posix" else [zig, *arguments],
+            cwd=folder,
+            env=os.environ | dict.fromkeys(("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR", *TEMPORARY), folder),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise Trouble(f"the compiler cannot be started: {error.strerror}") from None
+    try:
+        _, said = process.communicate(timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        raise Trouble(
+            f"the compiler was stopped after {SECONDS} seconds: if the source has a .rept or a macro without end, "
+            "shorten it, or try again when this computer has less to do"
+        ) from None
+    finally:
+        end(process)
+    return process.returncode, said
+
+
+def end(process: "subprocess.Popen[str]") -> None:
+    """End a process and all that it started: it leads a group of its own."""
+    with suppress(OSError):
+        if os.name == "posix":
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    process.wait()
+    if process.stderr is not None:
+        process.stderr.close()
+
+
+def refuse(what: str, status: int, said: str, folder: str) -> None:
+    """Say why there is no program: `Mistake` with the compiler's first message, `Trouble` if the computer is why."""
+    if "No module named ziglang" in said or "can't open file" in said or "No such file or directory: '" in said:
+        raise Trouble(f"the compiler cannot be started: {said.strip().splitlines()[-1]}")
+    probe = Path(folder, "probe")
+    with suppress(OSError):
+        for path in Path(folder).glob("*/*"):  # what was cut off is of no use
+            path.unlink()
+    probe.write_bytes(bytes(1 << 16))
+    complaints = [line for line in said.splitlines() if "warning: " not in line and line.strip()]
+    found = re.search(r"^(?:.*?:(\d+):\d+: |.*?: )?(?:fatal )?error: (.*)", "\n".join(complaints), re.MULTILINE)
+    if SHORT_OF_MEMORY.search(said) or TOO_LARGE.search(said) or status < 0:
+        raise Mistake(
+            f"{what} is too large for the compiler: it needs more than {MEMORY >> 30}G of memory, or makes a file of "
+            f"more than {FILE_SIZE >> 20}M"
+        )
+    if found is None or OUTSIDE.match(found[2]):
+        raise Trouble(f"the compiler failed, and says {(found[2] if found else (complaints or ['nothing'])[0])[:200]}")
+    line, message = found.groups()
+    where = f", line {line}" if line else ""
+    raise Mistake(f"{what} does not compile{where}: {message}")
 
 
 def flat(content: bytes, what: str) -> bytes:
@@ -122,6 +246,8 @@ def flat(content: bytes, what: str) -> bytes:
         raise Mistake(f"{what} is an ELF file for {name}: compile it for 64-bit little-endian Arm (aarch64)")
     try:
         entry, table, size, count = ELF_HEADER.unpack_from(content)
+        if count and (size < ELF_SEGMENT.size or table + count * size > len(content)):
+            raise struct.error
         segments = [ELF_SEGMENT.unpack_from(content, table + n * size) for n in range(count)]
     except struct.error:
         raise Mistake(f"{what} is an ELF file that is cut short: build it again") from None
@@ -132,7 +258,8 @@ def flat(content: bytes, what: str) -> bytes:
         raise Mistake(f"{what} is an ELF file without a segment to load: link it, an object file is no program")
     lowest, end = min(pa for _, _, pa, _, _ in loads), max(pa + memory for _, _, pa, _, memory in loads)
     base = lowest & -PAGE_SIZE
-    if end - base > MAX_IMAGE or any(at + n > len(content) or n > memory for at, _, _, n, memory in loads):
+    too_much = max(end - base, sum(filled for _, _, _, filled, _ in loads)) > MAX_IMAGE
+    if too_much or any(at + n > len(content) or n > memory for at, _, _, n, memory in loads):
         raise Mistake(f"{what} is an ELF file that is damaged, or whose segments span more than {MAX_IMAGE >> 20}M")
     image, start = bytearray(end - base), -1
     for at, va, pa, filled, memory in loads:

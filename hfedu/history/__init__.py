@@ -171,7 +171,7 @@ def hypervisor_type(
     or vCPUs of their own (`vm_type`), these have the fields of the repairs', too. `Mistake` for what there is not, and
     for changes that do not go together.
     """
-    if profile not in PROFILES:
+    if not isinstance(profile, str) or profile not in PROFILES:
         raise Mistake(_unknown("profile", profile, PROFILES))
     names, own = known_fixes(fixes), known_changes(changes)
     if profile == "rpc":
@@ -214,20 +214,27 @@ def served_by(change: type[Hypervisor], row: Call) -> None:
 
 def known_fixes(fixes: Iterable[str]) -> list[str]:
     """The ids of repairs, of a list or of a single one. `Mistake` for any other."""
-    names = [fixes] if isinstance(fixes, str | type) else list(fixes)
+    names = [fixes] if isinstance(fixes, str | type) else listed("fixes", fixes)
     for name in names:
         if isinstance(name, type):
             raise Mistake(
                 f"{name.__name__} is no repair of ours: give a class of your own as changes=[{name.__name__}]"
             )
-        if name not in FIXES:
+        if not isinstance(name, str) or name not in FIXES:
             raise Mistake(_unknown("fix", name, FIXES))
     return names
 
 
+def listed(option: str, given: Any) -> list[Any]:
+    """What an option lists. `Mistake` if it is no list."""
+    if not isinstance(given, Iterable):
+        raise Mistake(f"{option} must be a list, not {given!r}")
+    return list(given)
+
+
 def known_changes(changes: Iterable[type[Hypervisor]]) -> list[type[Hypervisor]]:
     """Classes that change the hypervisor, of a list or a single one. `Mistake` for whatever else."""
-    own: list[Any] = [changes] if isinstance(changes, str | type) else list(changes)
+    own: list[Any] = [changes] if isinstance(changes, str | type) else listed("changes", changes)
     for change in own:
         if isinstance(change, str) and change in FIXES:
             raise Mistake(f"{change} is a repair of ours: give it as fixes=[{change!r}]")

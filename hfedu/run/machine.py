@@ -3,11 +3,12 @@
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from hfedu.board.board import Board
 from hfedu.board.timer import Timer
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, plainly, printable
 from hfedu.guest.budget import Budget, OutOfBudget, OutOfTime, StuckForever
 from hfedu.guest.scripted import Script, ScriptDone, ScriptedVcpu
 from hfedu.hf.addr import Pa
@@ -26,12 +27,6 @@ from hfedu.run.recorder import OwnFields, Recorder, attributes
 from hfedu.run.recording import Actor, Cause, Lifeline, Outcome, Recording, Spins, Stage2
 from hfedu.run.schedule import DEFAULT, Schedule, chooser
 from hfedu.run.stop import StopButton
-
-
-def printable(text: str) -> str:
-    """A text that every picture and page can show."""
-    return "".join(character if character.isprintable() else "?" for character in text)
-
 
 ALL_OFF = "The primary turned off the only physical CPU, so nothing can run any more."
 
@@ -106,6 +101,7 @@ class Machine:
     recording_type: type[Recording] = Recording
     core_type: type[Core] = Core
 
+    @plainly
     def __init__(
         self,
         ramdisk: RamDisk | bytes | str | os.PathLike[str],
@@ -127,10 +123,16 @@ class Machine:
         if isinstance(ramdisk, bytes):
             ramdisk = RamDisk.from_bytes(ramdisk)
         elif not isinstance(ramdisk, RamDisk):
+            if not isinstance(ramdisk, str | os.PathLike):
+                raise Mistake(f"a machine boots a RamDisk, the bytes of an archive or its path, not {ramdisk!r}")
             title = title or os.path.basename(os.fspath(ramdisk))
             ramdisk = RamDisk.from_file(ramdisk)
         if not isinstance(append, str):
             raise Mistake(f"the boot arguments must be a text, not {append!r}")
+        if any("\ud800" <= each < "\udc80" or "\udcff" < each <= "\udfff" for each in append):
+            raise Mistake(f"the boot arguments hold something that is no character: {append!r}")
+        if title is not None and not isinstance(title, str):
+            raise Mistake(f"the title must be a text, not {title!r}")
         whole = {"max_instructions": max_instructions, "max_traps": max_traps, "timer": timer}
         for name, limit in {"max_seconds": max_seconds, **whole}.items():
             allowed = int if name in whole else int | float
@@ -337,6 +339,7 @@ class Machine:
 
     def end(self, outcome: Outcome) -> None:
         """The run is over, and how."""
+        outcome = replace(outcome, sentence=printable(outcome.sentence))
         self.outcome = outcome
         if self.recorder is not None:
             self.recorder.flush()

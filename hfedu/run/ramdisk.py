@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, plainly, plainly_made
+from hfedu.files import read_whole
 from hfedu.guest.scripted import Script, check_script
 from hfedu.guest.toolchain import MAX_IMAGE, Compiled, flat
 from hfedu.hf.load import TRAILER, cpio_files
@@ -27,6 +28,7 @@ class RamDiskError(Mistake):
     """A RAM disk that could not boot; the text says what to change."""
 
 
+@plainly_made
 @dataclass(frozen=True)
 class Secondary:
     """A secondary VM: its image, its memory (bytes, or text such as "1M"), its vCPUs and its kernel's file name."""
@@ -52,7 +54,7 @@ def parse_size(text: int | str) -> int:
 def read(path: str | os.PathLike[str], what: str) -> bytes:
     """The content of a file, called `what` where `RamDiskError` says why it cannot be read."""
     try:
-        return Path(path).read_bytes()
+        return read_whole(Path(path))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise RamDiskError(f"cannot read {what}: {reason}") from None
@@ -79,7 +81,12 @@ class RamDisk:
     path), or a script; a secondary may also be a `Secondary`. `Mistake` says what could never boot.
     """
 
+    @plainly
     def __init__(self, primary: Image, secondaries: Sequence[Image | Secondary] = (), initrd: bytes = b"") -> None:
+        if not isinstance(secondaries, list | tuple):
+            raise RamDiskError(f"secondaries must be a list of guests, such as [{secondaries!r}]")
+        if not isinstance(initrd, bytes | bytearray):
+            raise RamDiskError(f"initrd must be bytes, not {initrd!r}")
         if len(secondaries) >= MAX_VMS:
             raise RamDiskError(
                 f"Hafnium has room for {MAX_VMS - 1} secondaries, not for {len(secondaries)}: leave some out"
@@ -182,7 +189,7 @@ class RamDisk:
         image = secondary.image
         first = image[0] if isinstance(image, list | tuple) and image else image
         default = Path(image).stem if isinstance(image, str | os.PathLike) else getattr(first, "__name__", None)
-        name = secondary.name or (default if default and default.isidentifier() else f"vm{number}")
+        name = secondary.name or (default if isinstance(default, str) and default.isidentifier() else f"vm{number}")
         if not isinstance(name, str) or not re.fullmatch(f"[!-~]{{1,{MAX_NAME}}}", name):
             raise RamDiskError(f"{name!r} cannot name a kernel in vms.txt: use one word of letters and digits")
         if name in taken and secondary.name:

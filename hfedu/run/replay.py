@@ -16,7 +16,7 @@ from types import CodeType, GeneratorType
 from typing import Any
 
 from hfedu.board.memory import RAM_BASE
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, plainly_made
 from hfedu.guest.scripted import Action, Script, ScriptedVcpu, cpu_on, meet
 from hfedu.hf.addr import PAGE_SIZE, Pa
 from hfedu.hf.call import HF_PRIMARY_VM_ID
@@ -35,6 +35,7 @@ REASONS = ("refused",)
 SETUP_STEPS = 10_000
 
 
+@plainly_made
 @dataclass(frozen=True)
 class Scenario:
     """A conversation to be tried in every order.

@@ -12,6 +12,8 @@ Choose = Callable[[Sequence[int]], int]
 """From the numbers of the CPUs that can go on, in order and not empty, to one of them."""
 
 DEFAULT = "every 1"
+LONGEST = 1 << 20
+"""Characters of a schedule that is a text."""
 
 
 def chooser(schedule: Schedule) -> Choose:
@@ -19,20 +21,21 @@ def chooser(schedule: Schedule) -> Choose:
 
     `Mistake` if it is none, or, when it is used, if it names a CPU that cannot go on.
     """
-    if isinstance(schedule, str):
+    if isinstance(schedule, str) and len(schedule) <= LONGEST:
         word, _, number = schedule.partition(" ")
-        if word == "every" and number.isdecimal() and int(number):
+        if word == "every" and number.isdecimal() and len(number) < 10 and int(number):
             return _in_turn(int(number))
-        if schedule.isdecimal():
+        if schedule.isdecimal() and len(schedule) < 1000:
             schedule = int(schedule)
-        elif all(part.strip().isdecimal() for part in schedule.split(",")):
+        elif all(part.strip().isdecimal() and len(part) < 10 for part in schedule.split(",")):
             schedule = [int(part) for part in schedule.split(",")]
     if isinstance(schedule, int) and not isinstance(schedule, bool):
         return random.Random(schedule).choice
     if isinstance(schedule, list | tuple) and all(isinstance(cpu, int) and 0 <= cpu < MAX_CPUS for cpu in schedule):
         return _listed(schedule)
     raise Mistake(
-        f"{schedule!r} is no schedule: give a whole number (a seed), a text such as 'every 3', or a list of CPU numbers"
+        f"{schedule!r:.60} is no schedule: "
+        "give a whole number (a seed), a text such as 'every 3', or a list of CPU numbers"
     )
 
 

@@ -12,12 +12,14 @@ import hashlib
 import json
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import hfedu
 from hfedu.errors import Mistake
+from hfedu.files import json_of
 from hfedu.run.machine import Machine
-from hfedu.run.ramdisk import RamDisk
+from hfedu.run.ramdisk import RamDisk, parse_size
 from hfedu.run.recording import Event, Outcome, Recording
 
 PREFIX = "hfedu1."
@@ -27,6 +29,10 @@ USUAL = {
     "max_traps": 100000, "profile": "2018-10-04", "fixes": [], "title": "RAM disk",
 }  # fmt: skip
 """The options that a token holds, and what they usually are: deflate finds that in the dictionary."""
+TOO_MUCH = "the token asks for {} of memory: if you trust whoever gave it to you, allow it with max_memory="
+TOO_LONG = (
+    "the token's run was not over after {:g} seconds: if you trust whoever gave it to you, allow more with max_seconds="
+)
 DICTIONARY = json.dumps(["0.1.0", USUAL, None]).encode()
 
 
@@ -56,20 +62,36 @@ def token(recording: Recording) -> str:
     return PREFIX + base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 
-def replay(text: str, ramdisk: Any, machine_type: type[Machine] = Machine) -> Recording:
-    """The run of a token, made again; `ramdisk` as for `Machine`. `Mistake` that says what differs if anything does."""
+def replay(
+    text: str,
+    ramdisk: Any,
+    machine_type: type[Machine] = Machine,
+    *,
+    max_seconds: float | None = None,
+    max_memory: int | str | None = None,
+) -> Recording:
+    """The run of a token, made again; `ramdisk` as for `Machine`. `Mistake` that says what differs if anything does.
+
+    It may take so many seconds, and have so much memory.
+    """
     version, disk, options, ended, count, checked = unpack(text)
     if version != hfedu.__version__:
         raise Mistake(f"the token was made by hfedu {version} and this is {hfedu.__version__}: install that version")
-    machine = machine_type(ramdisk, **options)
+    if max_memory is not None and parse_size(options["memory"]) > parse_size(max_memory):
+        raise Mistake(TOO_MUCH.format(options["memory"]))
+    machine = machine_type(ramdisk, **options, max_seconds=max_seconds)
     if digest(machine.ramdisk) != disk:
         raise Mistake("the token was made with another RAM disk: give the one that it was made with")
     machine.budget.traps = min(machine.budget.traps or count + 1, count + 1)  # a run that fits has no more traps
     if ended is not None:
         for _ in options["schedule"]:
-            machine.step()
-        machine.end(Outcome("violation", ended, 4))
+            if not machine.step():
+                break
+        if machine.outcome is None or not machine.outcome.by_clock:
+            machine.end(Outcome("violation", ended, 4))
     recording = machine.run()
+    if recording.outcome.by_clock:
+        raise Mistake(TOO_LONG.format(max_seconds))
     again, step = checks(recording.events, count), -(-count // PLACES)
     if again != checked or len(recording.events) != count:
         places = range(0, len(checked), DIGITS)
@@ -93,10 +115,27 @@ def unpack(text: str) -> list[Any]:
         facts = inflate.decompress(packed[4:], LONGEST)
     except (ValueError, zlib.error):
         packed, facts = b"", b""
-    if not inflate.eof or inflate.unused_data or zlib.crc32(facts) != int.from_bytes(packed[:4], "big"):
+    whole = inflate.eof and not inflate.unused_data
+    unpacked: Any = None
+    with suppress(ValueError):
+        unpacked = json_of(facts) if whole and zlib.crc32(facts) == int.from_bytes(packed[:4], "big") else None
+    if not is_token(unpacked):
         raise Mistake("the token is damaged: copy it again, from its first letter to its last")
-    unpacked: list[Any] = json.loads(facts)
-    return unpacked
+    found: list[Any] = unpacked
+    return found
+
+
+def is_token(facts: Any) -> bool:
+    """Whether these are the facts of a run, by their kinds. What the options say, `Machine` looks at."""
+    if not isinstance(facts, list) or len(facts) != 6:
+        return False
+    version, disk, options, ended, count, checked = facts
+    texts = all(isinstance(text, str) for text in (version, disk, checked))
+    if not texts or not isinstance(options, dict) or set(options) != set(USUAL):
+        return False
+    if type(count) is not int or count < 1 or not isinstance(options["title"], str):
+        return False
+    return ended is None or (isinstance(ended, str) and isinstance(options["schedule"], list))
 
 
 def digest(ramdisk: RamDisk) -> str:

@@ -15,6 +15,7 @@ from io import BytesIO
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+from hfedu.errors import printable
 from hfedu.files import asset
 from hfedu.guest.toolchain import Compiled
 from hfedu.hf.addr import PAGE_SIZE
@@ -138,7 +139,7 @@ def sequences(dwarf: Any) -> Iterator[list[LineRow]]:
 def base_name(path: bytes) -> str:
     """The name of a file as everything can show it."""
     name = re.split(r"[/\\]", path.decode("utf-8", "replace"))[-1]
-    return "".join(character if character.isprintable() else "?" for character in name)
+    return printable(name)
 
 
 def guest_of(recording: Recording, vcpu: Actor) -> Guest | None:

@@ -2,8 +2,13 @@
 
 import io
 import math
+import signal
+import sys
+import threading
+from importlib import import_module
 from typing import Any
 
+from hfedu.errors import printable
 from hfedu.view.scene import FONT_SIZES, SANS, Line, Mark, Rect, Scene, Text
 from hfedu.view.theme import THEMES, Style, styles
 
@@ -21,8 +26,28 @@ STROKES: dict[str, tuple[tuple[tuple[float, float], tuple[float, float]], ...]] 
 """The strokes of a sign: x and y of both ends, from its centre."""
 
 
+def load_library() -> None:
+    """Import matplotlib, and hold an interrupt back meanwhile: what it cuts short could not be imported again."""
+    if "matplotlib.figure" in sys.modules:
+        return
+    previous = signal.getsignal(signal.SIGINT)
+    held = []
+    in_charge = threading.current_thread() is threading.main_thread() and callable(previous)
+    if in_charge:
+        signal.signal(signal.SIGINT, lambda number, frame: held.append((number, frame)))
+    try:
+        import_module("matplotlib.patches")
+        import_module("matplotlib.figure")
+    finally:
+        if in_charge:
+            signal.signal(signal.SIGINT, previous)
+    if held and callable(previous):
+        previous(*held[0])
+
+
 def figure(scene: Scene, theme: str = "light") -> Any:
     """A matplotlib Figure of a scene."""
+    load_library()
     from matplotlib.figure import Figure
 
     colours = THEMES[theme]
@@ -71,7 +96,7 @@ def text(axes: Any, shape: Text, style: Style) -> None:
     kind = shape.role.partition("-")[0]
     ground = {"facecolor": axes.figure.get_facecolor(), "edgecolor": "none", "pad": 0.8}
     axes.text(
-        *(shape.x, shape.y, shape.text.replace("$", r"\$")),
+        *(shape.x, shape.y, printable(shape.text).replace("$", r"\$")),
         color=style.fill,
         fontsize=FONT_SIZES.get(kind, FONT_SIZES["label"]) * 72 / PIXELS_PER_INCH,
         family="DejaVu Sans" if kind in SANS else "DejaVu Sans Mono",
@@ -102,12 +127,14 @@ def mark(axes: Any, shape: Mark, style: Style) -> None:
 
 def render(scene: Scene, fmt: str, theme: str = "light") -> bytes:
     """A picture as bytes: fmt is "png", "svg" or "pdf". The same scene always gives the same bytes."""
+    load_library()
     import matplotlib
 
+    alt = printable(scene.alt)
     metadata: dict[str, dict[str, Any]] = {
-        "png": {"Software": None, "Description": scene.alt},
-        "svg": {"Date": None, "Creator": "hfedu", "Title": scene.alt},
-        "pdf": {"CreationDate": None, "Creator": "hfedu", "Title": scene.alt[:200]},
+        "png": {"Software": None, "Description": alt},
+        "svg": {"Date": None, "Creator": "hfedu", "Title": alt},
+        "pdf": {"CreationDate": None, "Creator": "hfedu", "Title": alt[:200]},
     }
     out = io.BytesIO()
     dpi = PIXELS_PER_INCH * (SHARPNESS if fmt == "png" else 1)

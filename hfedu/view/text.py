@@ -1,5 +1,6 @@
 """The transcript and the Mermaid export: a recording as text."""
 
+from hfedu.errors import plainly, printable
 from hfedu.run import words
 from hfedu.run.kinds import KINDS, Kind
 from hfedu.run.recording import Actor, Event, Recording
@@ -8,6 +9,7 @@ from hfedu.view.sequence import actors, cpus_used, home
 WIDTH = 78
 
 
+@plainly
 def transcript(recording: Recording, first: int = 0, last: int | None = None) -> str:
     """One line per event: number, physical CPU, what happened, and what changed.
 
@@ -23,7 +25,7 @@ def transcript(recording: Recording, first: int = 0, last: int | None = None) ->
         text = f"{event.seq:5}  {marks}  {indent}{words.sentence(event)}".rstrip()
         changed = "; ".join(words.state_changes(event))
         lines.append(f"{text:<{WIDTH + len(marks) - 4}}  [{changed}]" if changed else text)
-    return "\n".join(lines) + "\n"
+    return "\n".join(printable(line) for text in lines for line in text.split("\n")) + "\n"
 
 
 def mermaid(recording: Recording, first: int = 0, last: int | None = None) -> str:
@@ -60,4 +62,4 @@ def _arrows(event: Event, names: dict[Actor, str]) -> list[str]:
 
 def _safe(text: str) -> str:
     """Text without what Mermaid takes for its own."""
-    return " ".join(text.split()).translate({ord("#"): "#35;", ord(";"): "#59;"})
+    return printable(" ".join(text.split())).translate({ord("#"): "#35;", ord(";"): "#59;"})

@@ -60,6 +60,7 @@ def styles(theme: Theme) -> dict[str, Style]:
         "running": Style(ink, ink),
         "ready": Style(theme.line, width=1.4),
         "blocked": Style(soft, width=1.8, dash=(1, 2.2)),
+        "aborted": Style(theme.refused, width=1.4),
         "end": Style(ink, ink, bold=True),
         **dict.fromkeys(("mailbox-EMPTY", "mailbox-IDLE"), Style(theme.line, theme.paper)),
         **dict.fromkeys(("mailbox-RECEIVED", "mailbox-PENDING"), Style(theme.deliver, theme.paper, hatch="////")),

@@ -8,7 +8,7 @@ from typing import Any
 
 import ipywidgets
 
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, plainly
 from hfedu.guest import scripted
 from hfedu.guest.scripted import Action, Script
 from hfedu.hf.call import HF_MAILBOX_SEND, HF_PRIMARY_VM_ID, HF_VM_CONFIGURE, Call, Caller
@@ -155,6 +155,7 @@ class Playground(ipywidgets.VBox):
         return f"Playground of {self.vms} VMs\n{transcript(self.machine.recording())}"
 
 
+@plainly
 def playground(vms: int = 3, **options: Any) -> Playground:
     """A playground with 2 to 4 VMs; `options` choose its hypervisor, as those of `Machine` do."""
     return Playground(vms, **options)
