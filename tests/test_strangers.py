@@ -447,3 +447,12 @@ print(len(run.render("svg")) > 100)
     environment = os.environ | {"PYTHONPATH": root}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert done.stdout.split() == ["interrupted", "True"], done.stderr
+
+
+def test_vms_without_a_page_for_their_table_are_shown():
+    disk = RamDisk.from_bytes(RamDisk(CODE, [CODE] * 15).image)
+    run = hfedu.boot(disk, memory="64M", max_instructions=1000)
+    shown(run)
+    for vm in range(16):
+        said(lambda vm=vm: repr(run.stage2(vm)))
+        said(lambda vm=vm: repr(run.walk(vm, 0x4000_0000)))

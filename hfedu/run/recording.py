@@ -104,7 +104,7 @@ class Stage2:
 
     def _blocks(self, table: int, base: int, level: int) -> Iterator[tuple[int, int, int]]:
         size = mm.mm_entry_size(level)
-        for i, pte in enumerate(self.tables[table]):
+        for i, pte in enumerate(self.tables.get(table, ())):  # there was no page for the table of some VMs
             if mm.arch_mm_pte_is_table(pte, level):
                 yield from self._blocks(pte & mm.ADDRESS_MASK, base + i * size, level - 1)
             elif mm.arch_mm_pte_is_block(pte, level):

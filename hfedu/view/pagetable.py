@@ -45,9 +45,12 @@ def describe_descriptor(descriptor: int, level: int) -> str:
 
 def walk(recording: Recording, vm: int, ipa: int, seq: int | None = None) -> str:
     """The walk of one intermediate physical address, level by level, each descriptor decoded."""
-    if not 0 <= ipa < 1 << 48:
+    if not isinstance(ipa, int) or not 0 <= ipa < 1 << 48:
         raise Mistake(f"{ipa!r} is no address of a VM: give one from 0 to {(1 << 48) - 1:#x}")
-    steps = stage2_of(recording, vm, seq).walk(ipa)
+    stage2 = stage2_of(recording, vm, seq)
+    if not stage2.tables:
+        raise Mistake(f"VM {vm} has no table to walk: there was no page for it when it was loaded")
+    steps = stage2.walk(ipa)
     lines = [f"VM {vm} touches {ipa:#x}"]
     for level, entry, descriptor in steps:
         arm = mm.MAX_LEVEL_STAGE2 - level
