@@ -21,7 +21,7 @@ CEILINGS: dict[str, int] = {
     "hfedu/hf": 14_800,
     "hfedu/history": 5_500,
     "hfedu/board": 2_200,
-    "hfedu/guest": 12_100,
+    "hfedu/guest": 14_400,
     "hfedu/run": 32_400,
     "hfedu/view": 34_700,
     "hfedu/widgets": 8_540,
@@ -29,7 +29,7 @@ CEILINGS: dict[str, int] = {
     "hfedu/__init__.py": 830,
     "hfedu/__main__.py": 80,
     "hfedu/bench.py": 1_680,
-    "hfedu/cli.py": 2_070,
+    "hfedu/cli.py": 2_260,
     "hfedu/errors.py": 720,
     "hfedu/files.py": 890,
     "hfedu/notebook.py": 1_830,
@@ -38,7 +38,7 @@ CEILINGS: dict[str, int] = {
     "assets/player.css": 4_240,
     "assets/guests": 1_620,
     "notebooks": 6_860,
-    "tests": 120_000,
+    "tests": 124_000,
     "tests/browser": 12_500,
 }
 """By room: a folder with all that is below it, or a file. What is in two rooms counts in the smaller one.
