@@ -86,6 +86,34 @@ def spins_of(end: BaseException) -> tuple[Spins, ...]:
     return end.spins if isinstance(end, Deadlock) else ()
 
 
+def archive_of(ramdisk: Any) -> tuple[RamDisk, str]:
+    """A RAM disk, which may be given as the archive's bytes or its path, and its name. `Mistake` if it is none."""
+    if isinstance(ramdisk, RamDisk):
+        return ramdisk, "RAM disk"
+    if isinstance(ramdisk, bytes):
+        return RamDisk.from_bytes(ramdisk), "RAM disk"
+    if not isinstance(ramdisk, str | os.PathLike):
+        raise Mistake(f"a machine boots a RamDisk, the bytes of an archive or its path, not {ramdisk!r}")
+    return RamDisk.from_file(ramdisk), os.path.basename(os.fspath(ramdisk))
+
+
+def check_texts(append: Any, title: Any) -> None:
+    """`Mistake` if the boot arguments or the title of a machine are no texts."""
+    if not isinstance(append, str):
+        raise Mistake(f"the boot arguments must be a text, not {append!r}")
+    if any("\ud800" <= each < "\udc80" or "\udcff" < each <= "\udfff" for each in append):
+        raise Mistake(f"the boot arguments hold something that is no character: {append!r}")
+    if title is not None and not isinstance(title, str):
+        raise Mistake(f"the title must be a text, not {title!r}")
+
+
+def check_limits(limits: dict[str, Any], allowed: Any) -> None:
+    """`Mistake` if one of these limits is neither None nor a number above 0 of an allowed type."""
+    for name, limit in limits.items():
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, allowed) or not limit > 0):
+            raise Mistake(f"{name} must be a number above 0, not {limit!r}")
+
+
 class Machine:
     """A machine with one RAM disk, switched off until `boot` or `run`.
 
@@ -120,29 +148,15 @@ class Machine:
         record: bool = True,
         title: str | None = None,
     ) -> None:
-        if isinstance(ramdisk, bytes):
-            ramdisk = RamDisk.from_bytes(ramdisk)
-        elif not isinstance(ramdisk, RamDisk):
-            if not isinstance(ramdisk, str | os.PathLike):
-                raise Mistake(f"a machine boots a RamDisk, the bytes of an archive or its path, not {ramdisk!r}")
-            title = title or os.path.basename(os.fspath(ramdisk))
-            ramdisk = RamDisk.from_file(ramdisk)
-        if not isinstance(append, str):
-            raise Mistake(f"the boot arguments must be a text, not {append!r}")
-        if any("\ud800" <= each < "\udc80" or "\udcff" < each <= "\udfff" for each in append):
-            raise Mistake(f"the boot arguments hold something that is no character: {append!r}")
-        if title is not None and not isinstance(title, str):
-            raise Mistake(f"the title must be a text, not {title!r}")
-        whole = {"max_instructions": max_instructions, "max_traps": max_traps, "timer": timer}
-        for name, limit in {"max_seconds": max_seconds, **whole}.items():
-            allowed = int if name in whole else int | float
-            if limit is not None and (isinstance(limit, bool) or not isinstance(limit, allowed) or not limit > 0):
-                raise Mistake(f"{name} must be a number above 0, not {limit!r}")
-        self.ramdisk = ramdisk
-        self.title = printable(title or "RAM disk")
+        archive, name = archive_of(ramdisk)
+        check_texts(append, title)
+        check_limits({"max_instructions": max_instructions, "max_traps": max_traps, "timer": timer}, int)
+        check_limits({"max_seconds": max_seconds}, int | float)
+        self.ramdisk = archive
+        self.title = printable(title or name)
         fixes, changes = known_fixes(fixes), known_changes(changes)
         self.made: dict[str, Any] = {
-            "ramdisk": ramdisk, "append": append, "memory": memory, "cpus": cpus, "schedule": schedule, "timer": timer,
+            "ramdisk": archive, "append": append, "memory": memory, "cpus": cpus, "schedule": schedule, "timer": timer,
             "max_seconds": max_seconds, "max_instructions": max_instructions, "max_traps": max_traps,
             "profile": profile, "fixes": fixes, "changes": changes, "title": self.title,
         }  # fmt: skip
