@@ -2,10 +2,8 @@
 
 import sys
 
-INTERRUPTED = 130
 
-
-def main() -> int:
+def program() -> int:
     """Run one command. The exit status."""
     try:
         from hfedu import cli
@@ -13,8 +11,8 @@ def main() -> int:
         return cli.main()
     except KeyboardInterrupt:
         print("hfedu: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return 130  # as every command, see cli.INTERRUPTED
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
-LONGEST = 2000
+LONGEST_SENTENCE = 2000
 """Characters of a sentence; of a longer one, which quotes what somebody gave, the middle is left out."""
 
 
@@ -22,7 +22,11 @@ class Mistake(ValueError):
 
     def __str__(self) -> str:
         text = printable(super().__str__())
-        return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
+        return (
+            text
+            if len(text) <= LONGEST_SENTENCE
+            else f"{text[: LONGEST_SENTENCE // 2]} … {text[-LONGEST_SENTENCE // 2 :]}"
+        )
 
     def _render_traceback_(self) -> list[str]:
         """IPython shows this instead of a traceback."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from hfedu.errors import Mistake
 
-LONGEST = 1 << 30
+LONGEST_FILE = 1 << 30
 """More bytes than any file that hfedu reads has."""
 NOT_THROUGH = getattr(os, "O_NOFOLLOW", 0)
 AT_ONCE = getattr(os, "O_NONBLOCK", 0)
@@ -40,7 +40,7 @@ def regular(mode: int, path: Path) -> None:
         raise OSError(errno.EINVAL, f"{path.name} is {kind}, not a file", str(path))
 
 
-def read_whole(path: Path, longest: int = LONGEST) -> bytes:
+def read_whole(path: Path, longest: int = LONGEST_FILE) -> bytes:
     """The content of a file. `OSError` for what is none, such as a pipe, and for one that is too long."""
     descriptor = os.open(path, os.O_RDONLY | AT_ONCE | BINARY)
     with open(descriptor, "rb") as file:

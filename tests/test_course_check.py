@@ -231,7 +231,7 @@ def test_misspelt_words_are_named_and_code_is_no_prose():
 def test_a_term_stands_in_italics_where_it_is_listed_and_nowhere_before(monkeypatch):
     early, late = lessons()[:2]
     texts = {early.path: "A *mailbox*, a waiter list, [on spin locks](x).", late.path: "A *waiter list*, *spin locks*."}
-    monkeypatch.setattr(course_prose, "text_of", texts.get)
+    monkeypatch.setattr(course_prose, "cell_text", texts.get)
     monkeypatch.setattr(
         course_prose,
         "terms",

@@ -11,7 +11,7 @@ import pytest
 import hfedu
 from hfedu import Mistake, RamDisk, cli, files
 from hfedu.course import notebooks, record
-from hfedu.course.notebooks import MANIFEST, cells, deliver
+from hfedu.course.notebooks import MANIFEST, code_cells, deliver
 from hfedu.course.record import Record, Standing
 
 CODE = b"\0\0\0\x14"
@@ -113,7 +113,7 @@ def test_a_pipe_where_a_file_was_expected_is_a_sentence(run, tmp_path, capsys):
     os.mkfifo(pipe)
     with pytest.raises(Mistake, match="is a pipe or a device"):
         run.draw(pipe)
-    for make in (RamDisk.from_file, RamDisk, cells):
+    for make in (RamDisk.from_file, RamDisk, code_cells):
         with pytest.raises(Mistake, match="is a pipe or a device"):
             make(pipe)
     assert cli.main(["boot", str(pipe)]) == 2
@@ -184,7 +184,7 @@ def test_a_damaged_list_of_lessons_changes_nothing_of_the_learners(course, tmp_p
 def test_what_is_no_notebook_is_a_sentence(tmp_path, text):
     (tmp_path / "x.ipynb").write_bytes(text.encode("latin-1"))
     with pytest.raises(Mistake, match="is no notebook"):
-        cells(tmp_path / "x.ipynb")
+        code_cells(tmp_path / "x.ipynb")
 
 
 @pytest.mark.slow

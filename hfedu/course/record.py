@@ -17,7 +17,7 @@ FILE = "hfedu-progress.txt"
 SWITCH = "HFEDU_PROGRESS"
 """In the environment: the file to keep progress in, or nothing at all for none."""
 LESSONS = "[0-9][0-9]_*.ipynb"
-LONGEST = 1 << 24
+LONGEST_RECORD = 1 << 24
 """Bytes of a file of progress; a longer one is something else."""
 BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 """What some editors put before a text, and how it is written then."""
@@ -83,7 +83,7 @@ def better(one: dict[str, Standing], other: dict[str, Standing]) -> dict[str, St
 def kept(path: Path | None) -> dict[str, Standing]:
     """What a file holds. What cannot be read, or is no line of ours, counts as nothing."""
     try:
-        content = read_whole(path, LONGEST) if path is not None else b""
+        content = read_whole(path, LONGEST_RECORD) if path is not None else b""
     except (OSError, ValueError):
         return {}
     best: dict[str, Standing] = {}

@@ -13,7 +13,7 @@ from contextlib import suppress
 
 READ_FILE, REFER = 1 << 2, 1 << 13
 """The rights that Landlock is to handle: to read a file, and to move one from folder to folder."""
-VERSION = 1
+RULESET_VERSION = 1
 """The flag with which Landlock tells its version. The first one forbids all moving, which the compiler needs."""
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 NO_NEW_PRIVILEGES, BENEATH = 38, 1
@@ -42,7 +42,7 @@ def confine(readable: list[str]) -> None:
     if not sys.platform.startswith("linux"):
         return
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.syscall(CREATE_RULESET, None, 0, VERSION) < 2:
+    if libc.syscall(CREATE_RULESET, None, 0, RULESET_VERSION) < 2:
         return
     handled = ctypes.c_uint64(READ_FILE | REFER)
     rules = libc.syscall(CREATE_RULESET, ctypes.byref(handled), ctypes.sizeof(handled), 0)

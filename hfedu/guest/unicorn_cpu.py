@@ -404,7 +404,9 @@ class UnicornCpu:
     def be_watched(self) -> None:
         """See to it that somebody ends slices that take long: a thread, which ends when no guest runs."""
         if self.watcher is None or not self.watcher.is_alive():
-            self.watcher = threading.Thread(target=watch, args=(weakref.ref(self),), name="hfedu clock", daemon=True)
+            self.watcher = threading.Thread(
+                target=end_long_slices, args=(weakref.ref(self),), name="hfedu clock", daemon=True
+            )
             self.watcher.start()
 
     def end_slice(self) -> None:
@@ -536,7 +538,7 @@ class UnicornCpu:
         return None
 
 
-def watch(watched: "weakref.ref[UnicornCpu]") -> None:
+def end_long_slices(watched: "weakref.ref[UnicornCpu]") -> None:
     """End the slices of a CPU that take long, until it has not executed machine code for a while."""
     turn, writes, idle = 0, 0, 0
     while True:

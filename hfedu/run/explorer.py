@@ -32,7 +32,7 @@ WALK = 50
 CHUNK = 200
 """Schedules that one worker extends at a time."""
 FAR = 1 << 60
-INTERRUPTED = "Interrupted."
+BY_STOP_BUTTON = "Interrupted."
 BUILT_IN = {
     "deadlock": "Some CPU can always go on, unless all there was to do is done.",
     "self-deadlock": "No CPU waits for a lock that it holds itself.",
@@ -332,7 +332,7 @@ def explore(
         else:
             stopped = "Stopped at the first violation." if search.waiting else ""
     except KeyboardInterrupt:
-        stopped = INTERRUPTED
+        stopped = BY_STOP_BUTTON
     return search.result(stopped, dict(options, cpus=cpus))
 
 
@@ -433,7 +433,7 @@ class Search:
             self.task.scenario, tuple(sorted(violations, key=lambda v: v.steps)), len(graph.cost), self.steps,
             max(graph.cost)[0], graph.ways() if complete else None, frozenset(self.finals), complete,
             f"{stopped or 'Every order was tried.'} Memory is sequentially consistent: weak memory is not modelled.",
-            len(setup), options, self.task.invariants, graph, stopped.endswith(INTERRUPTED),
+            len(setup), options, self.task.invariants, graph, stopped.endswith(BY_STOP_BUTTON),
         )  # fmt: skip
 
 

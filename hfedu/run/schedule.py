@@ -12,7 +12,7 @@ Choose = Callable[[Sequence[int]], int]
 """From the numbers of the CPUs that can go on, in order and not empty, to one of them."""
 
 DEFAULT = "every 1"
-LONGEST = 1 << 20
+LONGEST_SCHEDULE = 1 << 20
 """Characters of a schedule that is a text."""
 
 
@@ -21,7 +21,7 @@ def chooser(schedule: Schedule) -> Choose:
 
     `Mistake` if it is none, or, when it is used, if it names a CPU that cannot go on.
     """
-    if isinstance(schedule, str) and len(schedule) <= LONGEST:
+    if isinstance(schedule, str) and len(schedule) <= LONGEST_SCHEDULE:
         word, _, number = schedule.partition(" ")
         if word == "every" and number.isdecimal() and len(number) < 10 and int(number):
             return _in_turn(int(number))

@@ -23,14 +23,14 @@ from hfedu.run.ramdisk import RamDisk, parse_size
 from hfedu.run.recording import Event, Outcome, Recording
 
 PREFIX = "hfedu1."
-PLACES, DIGITS, LONGEST = 32, 4, 1 << 20
+PLACES, DIGITS, LONGEST_FACTS = 32, 4, 1 << 20
 USUAL = {
     "append": "", "memory": "16M", "cpus": 1, "schedule": "every 1", "timer": None, "max_instructions": None,
     "max_traps": 100000, "profile": "2018-10-04", "fixes": [], "title": "RAM disk",
 }  # fmt: skip
 """The options that a token holds, and what they usually are: deflate finds that in the dictionary."""
 TOO_MUCH = "the token asks for {} of memory: if you trust whoever gave it to you, allow it with max_memory="
-TOO_LONG = (
+TOKEN_TOO_LONG = (
     "the token's run was not over after {:g} seconds: if you trust whoever gave it to you, allow more with max_seconds="
 )
 DICTIONARY = json.dumps(["0.1.0", USUAL, None]).encode()
@@ -91,7 +91,7 @@ def replay(
             machine.end(Outcome("violation", ended, 4))
     recording = machine.run()
     if recording.outcome.by_clock:
-        raise Mistake(TOO_LONG.format(max_seconds))
+        raise Mistake(TOKEN_TOO_LONG.format(max_seconds))
     again, step = checks(recording.events, count), -(-count // PLACES)
     if again != checked or len(recording.events) != count:
         places = range(0, len(checked), DIGITS)
@@ -112,7 +112,7 @@ def unpack(text: str) -> list[Any]:
     body, inflate = "".join(text.split())[len(PREFIX) :], zlib.decompressobj(wbits=-15, zdict=DICTIONARY)
     try:
         packed = base64.b64decode(body + "=" * (-len(body) % 4), b"-_", validate=True)
-        facts = inflate.decompress(packed[4:], LONGEST)
+        facts = inflate.decompress(packed[4:], LONGEST_FACTS)
     except (ValueError, zlib.error):
         packed, facts = b"", b""
     whole = inflate.eof and not inflate.unused_data
