@@ -260,24 +260,25 @@ def test_the_readme_lists_every_lesson_with_its_minutes():
 
 
 def test_a_lesson_that_no_page_lists_is_named(monkeypatch):
-    added = Lesson("15", "15 New", lessons()[6].path.with_name("15_new.ipynb"))
+    added = Lesson("99", "99 New", lessons()[6].path.with_name("99_new.ipynb"))
     for module in (course_pages, project_checks):
         monkeypatch.setattr(module, "lessons", lambda: (*lessons(), added))
     monkeypatch.setattr(course_pages, "minutes", lambda lesson: 25)
     assert course_pages.unplanned() == [
-        "15_new.ipynb is in 0 sessions of SIX_WEEKS in course_pages.py, not in one",
-        "15_new.ipynb is in 0 sessions of TWO_DAYS in course_pages.py, not in one",
+        "99_new.ipynb is in 0 sessions of SIX_WEEKS in course_pages.py, not in one",
+        "99_new.ipynb is in 0 sessions of TWO_DAYS in course_pages.py, not in one",
     ]
     assert (
-        "README.md has no row for lesson 15: | [`15_new`](notebooks/15_new.ipynb) | 25 |" in project_checks.unlisted()
+        "README.md has no row for lesson 99: | [`99_new`](notebooks/99_new.ipynb) | 25 |" in project_checks.unlisted()
     )
 
 
 def test_a_lesson_that_is_gone_is_named_where_it_is_still_listed(monkeypatch):
+    gone = lessons()[-1].number
     for module in (course_pages, project_checks):
         monkeypatch.setattr(module, "lessons", lambda: lessons()[:-1])
     assert [said[:9] for said in course_pages.unplanned()] == ["SIX_WEEKS", "TWO_DAYS "]
-    assert project_checks.unlisted() == ["README.md has a row for lesson 14, which is not there"]
+    assert project_checks.unlisted() == [f"README.md has a row for lesson {gone}, which is not there"]
 
 
 FOLDER = {"20_ours.ipynb": "20 Ours", "21_more.ipynb": "21 More"}
