@@ -2,6 +2,7 @@
 
 import io
 import json
+import signal
 import sys
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import NamedTuple
 import pytest
 
 ARCHIVES = [Path(__file__).parent / name for name in ("recordings.tar.xz", "board.tar.xz")]
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job ignores interrupts, which tests send
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish(session):
