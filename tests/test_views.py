@@ -8,7 +8,7 @@ import pytest
 from conftest import one
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
-from runs import before_the_commit, crowd, pingpong
+from runs import before_the_commit, crowd, pingpong, relay
 from test_explorer import RACE
 from test_smp import boot
 
@@ -16,7 +16,7 @@ import hfedu
 from hfedu import Kind
 from hfedu.notebook import Run
 from hfedu.run import words
-from hfedu.run.kinds import TRAPS
+from hfedu.run.kinds import KINDS, TRAPS
 from hfedu.run.recording import Actor
 from hfedu.view.player import player_data
 from hfedu.view.repeats import repeats
@@ -389,3 +389,10 @@ def test_html_is_a_format_and_begins_at_the_first_event_asked_for(tmp_path):
     assert text == run_of("broadcast_3").to_html(position=7)
     assert text.startswith("<!DOCTYPE html>")
     assert "position: 7 }" in text
+
+
+def test_in_mermaid_an_arrow_leads_to_the_guest_where_it_does_in_the_picture():
+    run = relay()
+    drawn = [line for line in run.render("mmd").decode().splitlines() if ">>" in line]
+    kinds = [event.kind for event in run.events if event.kind not in (Kind.BOOT, Kind.LOAD, Kind.END)]
+    assert [line.split()[0].startswith("H-") for line in drawn] == [KINDS[kind].to_guest for kind in kinds]

@@ -47,13 +47,9 @@ def _arrows(event: Event, names: dict[Actor, str]) -> list[str]:
         return [f"Note over H: {_safe(words.sentence(event))}"]
     actor = home(event, names)
     name = "H" if actor is None else names[actor]
-    arrows = {
-        Kind.DELIVER: f"H->>{name}: message",
-        Kind.WAKE: f"H-->>{name}:",
-        Kind.RETURN: f"H-->>{name}:",
-        Kind.SWITCH: f"H->>{name}:",
-    }
-    lines = [f"{arrows.get(event.kind, f'{name}->>H:')} {_safe(words.label(event))}"]
+    line = "-->>" if event.kind in (Kind.WAKE, Kind.RETURN) else "->>"
+    arrow = f"H{line}{name}:" if KINDS[event.kind].to_guest else f"{name}{line}H:"
+    lines = [f"{arrow} {'message ' if event.kind is Kind.DELIVER else ''}{_safe(words.label(event))}"]
     about = event.target if event.kind is Kind.DELIVER else event.actor
     if about is not None and (change := event.change(f"{Actor(about.vm).name}.mailbox.state")) is not None:
         lines.append(f"Note right of {name}: mailbox {change.new}")
