@@ -290,7 +290,7 @@ WIDGET = """async ([source, data, position]) => {
 
 def test_a_kernel_that_is_slow_or_wrong_is_a_sentence_and_is_asked_once_at_a_time(open_page):
     run = relay()
-    page = open_page(run)
+    page = open_page(run, bypass_csp=True)  # a widget lives in JupyterLab, whose policy is not that of our page
     page.clock.install()
     page.evaluate(WIDGET, [asset("player.js").read_text(), player_data(run), 4])
     player, detail, asked = page.locator(".hfedu"), page.locator(".detail"), lambda: page.evaluate("window.sent")
