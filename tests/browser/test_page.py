@@ -550,7 +550,7 @@ def test_at_each_depth_a_step_costs_what_is_visible_however_many_there_are(open_
     run = hfedu.boot(hfedu.RamDisk(loop), max_instructions=3000, max_traps=1)
     found = answer(run, "instructions", 3)
     assert len(found["rows"]) == 1000
-    page = open_page(relay())
+    page = open_page(relay(), bypass_csp=True)
     page.evaluate(WIDGET, [asset("player.js").read_text(), player_data(run), 3])
     page.locator(".hfedu").focus()
     page.get_by_role("button", name="instructions of the guest up to this event (D)").click()
