@@ -22,11 +22,8 @@ class Mistake(ValueError):
 
     def __str__(self) -> str:
         text = printable(super().__str__())
-        return (
-            text
-            if len(text) <= LONGEST_SENTENCE
-            else f"{text[: LONGEST_SENTENCE // 2]} … {text[-LONGEST_SENTENCE // 2 :]}"
-        )
+        half = LONGEST_SENTENCE // 2
+        return text if len(text) <= LONGEST_SENTENCE else f"{text[:half]} … {text[-half:]}"
 
     def _render_traceback_(self) -> list[str]:
         """IPython shows this instead of a traceback."""

@@ -1,13 +1,12 @@
 """Every mistake that hfedu can show: the fourteen defects of 2018, and hypervisors that are wrong on purpose."""
 
-import difflib
 import gc
 from collections.abc import Iterable
 from typing import Any
 
 from hfedu.course.shared.defects import DEFECTS, Demonstration, Observation
 from hfedu.course.shared.wrong import WRONG
-from hfedu.errors import Mistake, plainly
+from hfedu.errors import Mistake, nearest, plainly
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.history import known_changes, known_fixes
 from hfedu.run.explorer import Exploration
@@ -32,8 +31,7 @@ def demonstrate(
     be shown with these options.
     """
     if not isinstance(mistake, str) or mistake not in DEMONSTRATIONS:
-        close = difflib.get_close_matches(str(mistake), DEMONSTRATIONS, 1)
-        hint = f", did you mean {close[0]!r}?" if close else "."
+        hint = nearest(mistake, DEMONSTRATIONS) or "."
         raise Mistake(f"there is no demonstration {mistake!r}{hint} There are {', '.join(DEMONSTRATIONS)}.")
     if profile == "rpc":
         raise Mistake('the profile "rpc" has other calls than these scripts make: take "2018-10-04" or "fixed"')

@@ -65,7 +65,12 @@ class Call(NamedTuple):
     @property
     def waits(self) -> bool:
         """Whether the caller may be switched out without a result: that comes when it runs again."""
-        return self.gives in ("run", "rpc_run", "message", "bytes")
+        return self.receives or self.gives in ("run", "rpc_run")
+
+    @property
+    def receives(self) -> bool:
+        """Whether its result tells of a message."""
+        return self.gives in ("message", "bytes")
 
     def decode(self, x1: int, x2: int, x3: int) -> list[int]:
         """The arguments that the call has, each of its width."""

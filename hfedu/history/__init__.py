@@ -6,12 +6,11 @@ repairs add to the interface stands in `abi`. They add two kinds of `Step`: "int
 interrupts, and "abort", a look at or a change of a VM's `aborting`.
 """
 
-import difflib
 import inspect
 from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeVar
 
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, nearest
 from hfedu.hf.call import Call
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.vm import Vm
@@ -267,6 +266,4 @@ def with_needs(names: Iterable[str]) -> set[str]:
 
 
 def _unknown(what: str, name: object, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(str(name), known, 1)
-    hint = f", did you mean {close[0]!r}?" if close else "."
-    return f"there is no {what} {name!r}{hint} There are {', '.join(known)}."
+    return f"there is no {what} {name!r}{nearest(name, known) or '.'} There are {', '.join(known)}."

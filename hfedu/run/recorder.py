@@ -326,10 +326,8 @@ class Recorder:
         serving.current = self.open(Kind.WAKE, None, *causes, cpu=cpu.id, target=actor_of(vcpu))
 
     def _return(self, cpu: Cpu, serving: _Serving) -> _Open:
-        event, vm = serving.event, serving.vcpu.vm.id
-        causes = [Cause(event.seq, "call")]
-        if event.call is not None and event.call.gives in ("message", "bytes") and ("message", vm) in self.last:
-            causes.append(Cause(self.last["message", vm], "message"))
+        event = serving.event
+        causes = Cause(event.seq, "call"), *self._message(event.call, serving.vcpu)
         asked = {"call": event.call, "function": event.function, "args": event.args}
         target = actor_of(serving.vcpu)
         serving.returning = self.open(Kind.RETURN, None, *causes, cpu=cpu.id, target=target, **asked)
@@ -365,8 +363,9 @@ class Recorder:
         assert now is not None
         self.last.pop(("waits", now.name), None)
         if now is vcpu:
-            last = self._return(cpu, serving) if event.kind in CALL_KINDS else serving.current
+            last = serving.current
             if event.kind in CALL_KINDS:
+                last = self._return(cpu, serving)
                 last.result, last.refused = cpu.regs[0], cpu.refused
                 self.pending.pop(actor_of(vcpu), None)
             last.registers += self.delta(vcpu, cpu.regs)
@@ -390,9 +389,13 @@ class Recorder:
         actor = actor_of(vcpu)
         switch.function, switch.call = self.pending.pop(actor, (None, None))
         switch.result = vcpu.regs[0]
-        if switch.call is not None and switch.call.gives in ("message", "bytes") and ("message", actor.vm) in self.last:
-            switch.causes += (Cause(self.last["message", actor.vm], "message"),)
+        switch.causes += self._message(switch.call, vcpu)
         switch.registers += self.delta(vcpu, vcpu.regs)
+
+    def _message(self, call: Call | None, vcpu: Vcpu) -> tuple[Cause, ...]:
+        """The delivery that a call of this vCPU tells of, if it does and there was one."""
+        delivered = self.last.get(("message", vcpu.vm.id)) if call is not None and call.receives else None
+        return () if delivered is None else (Cause(delivered, "message"),)
 
     def finish(self, cpu: Cpu) -> None:
         """What this CPU has open is over."""
@@ -431,8 +434,6 @@ class OwnFields:
 
     def changes(self) -> tuple[Change, ...]:
         """What has changed since somebody looked."""
-        if not self.known:
-            return ()
         now = {
             f"{path}.{name}": readable(value)
             for kind, path, found in self.objects()

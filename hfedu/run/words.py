@@ -239,8 +239,12 @@ def value_words(path: str, found: object) -> str:
     return str(found)
 
 
+def indented(event: "Event") -> str:
+    """The sentence of an event, indented where it follows from the one above."""
+    return ("  " if KINDS[event.kind].to_guest else "") + sentence(event)
+
+
 def transcript_line(event: "Event") -> str:
     """The whole line of the transcript: number, physical CPU, sentence, and which states changed."""
     changed = "; ".join(state_changes(event))
-    indent = "  " if KINDS[event.kind].to_guest else ""
-    return f"{event.seq}  cpu{event.cpu}  {indent}{sentence(event)}" + (f"  [{changed}]" if changed else "")
+    return f"{event.seq}  cpu{event.cpu}  {indented(event)}" + (f"  [{changed}]" if changed else "")

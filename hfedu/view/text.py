@@ -19,10 +19,9 @@ def transcript(recording: Recording, first: int = 0, last: int | None = None) ->
     events = recording.events[first : None if last is None else last + 1]
     lines = [f"{recording.title}: {len(recording.events)} events. {words.names_in_words(recording.outcome.sentence)}"]
     for event in events:
-        indent = "  " if KINDS[event.kind].to_guest else ""
         by = f"cpu{event.cpu}" if event.kind is not Kind.END or len(columns) == 1 else ""
         marks = "  ".join(by if by == column else "    " for column in columns)
-        text = f"{event.seq:5}  {marks}  {indent}{words.sentence(event)}".rstrip()
+        text = f"{event.seq:5}  {marks}  {words.indented(event)}".rstrip()
         changed = "; ".join(words.state_changes(event))
         lines.append(f"{text:<{WIDTH + len(marks) - 4}}  [{changed}]" if changed else text)
     return "\n".join(printable(line) for text in lines for line in text.split("\n")) + "\n"

@@ -148,8 +148,7 @@ def begins_wait(recording: Recording, event: Event) -> bool:
     """Whether an event begins a wait: for a message, or for an interrupt."""
     if event.kind is Kind.WFI:
         return True
-    receives = event.kind is Kind.HYPERCALL and event.call is not None and event.call.gives in ("message", "bytes")
-    return receives and event.seq not in recording.returns
+    return receives(event) and event.seq not in recording.returns
 
 
 def asks_why(recording: Recording, event: Event) -> bool:
@@ -603,7 +602,7 @@ def present(past: Past, vcpu: Actor) -> Links:
 
 def receives(event: Event) -> bool:
     """Whether an event is a receive, or its like of the time before."""
-    return event.kind is Kind.HYPERCALL and event.call is not None and event.call.gives in ("message", "bytes")
+    return event.kind is Kind.HYPERCALL and event.call is not None and event.call.receives
 
 
 def became_ready(past: Past, at: Event) -> str:
