@@ -1,5 +1,6 @@
 """Pictures and text: nothing overlaps, nothing is cut, and they hold the same facts."""
 
+import inspect
 import itertools
 import json
 import re
@@ -20,7 +21,7 @@ from hfedu.run.kinds import KINDS, TRAPS
 from hfedu.run.recording import Actor
 from hfedu.view.player import player_data
 from hfedu.view.repeats import repeats
-from hfedu.view.scene import FONT_SIZES, Line, Mark, Rect, Text, text_width
+from hfedu.view.scene import FONT_SIZES, Line, Mark, Rect, Scene, Text, text_width
 from hfedu.view.sequence import MAX_ROWS, sequence
 from hfedu.view.theme import DARK, LIGHT, styles
 
@@ -338,6 +339,31 @@ def test_notebook_shows_player_picture_and_transcript():
     assert "HF_MAILBOX_SEND" in text.data["text/html"]
     assert "<details>" in text.data["text/html"]
     assert text.data["text/plain"] == run_of("broadcast_3").transcript(last=MAX_ROWS)
+
+
+VIEWS = {name: view for name, view in vars(Run).items() if getattr(view, "__module__", "").startswith("hfedu.view")}
+ASKED = {"vm": 1, "seq": 17, "event": 17, "ipa": 0x40F8_0000}
+"""What each argument without a default may be."""
+ABSURD = {"vm": (99, -1, "one", None), "seq": (10**9, -1, "x"), "event": (10**9, -1, "x"), "ipa": ("x", -1, 1 << 60)}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_each_view_of_a_run_answers_and_says_in_a_sentence_what_it_cannot(name):
+    needed = [key for key, each in inspect.signature(VIEWS[name]).parameters.items() if each.default is each.empty][1:]
+    asked = {key: ASKED[key] for key in needed}
+    view = getattr(run_of("broadcast_3"), name)
+    seen = view(**asked)
+    if isinstance(seen, Scene):
+        boxes = [box(shape) for shape in seen.shapes if isinstance(shape, Text)]
+        assert boxes
+        assert not [pair for pair in itertools.combinations(boxes, 2) if overlaps(*pair)]
+    else:
+        assert seen is None or len(str(seen)) > 10
+        assert " object at 0x" not in repr(seen)
+    for key in needed:
+        for value in ABSURD[key]:
+            with pytest.raises(hfedu.Mistake):
+                view(**{**asked, key: value})
 
 
 def test_state_at_an_event():

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from hfedu.errors import Mistake
 from hfedu.hf.arch import REGISTER_NAMES
 from hfedu.run import words
 from hfedu.run.recording import Recording
@@ -90,9 +91,18 @@ def connect(scene: Scene, boxes: list[tuple[float, float]], edge: Edge, y: float
     )
 
 
+def known(recording: Recording, name: str, words_for_it: str) -> str:
+    """The name of a thing that has a state in a recording, at its end at the latest. `Mistake` if it has none."""
+    if f"{name}.state" not in recording.at(len(recording.events) - 1):
+        vms = ", ".join(map(str, sorted({line.vm for line in recording.lifelines})))
+        raise Mistake(f"there is no {words_for_it} in this recording: its VMs with vCPUs are {vms or 'none'}")
+    return name
+
+
 def mailbox_machine(recording: Recording, vm: int, seq: int) -> Scene:
     """The state machine of a VM's mailbox, with its state after event `seq` marked."""
-    present = recording.at(seq).get(f"vm{vm}.mailbox.state")
+    name = known(recording, f"vm{vm}.mailbox", f"VM {vm!r}")
+    present = recording.at(seq).get(f"{name}.state")
     before = recording.made.get("profile") == "rpc"
     names, edges = (RPC_MAILBOX, RPC_EDGES) if before else (MAILBOX, MAILBOX_EDGES)
     return machine(f"VM {vm}'s mailbox after event {seq}", names, edges, present)
@@ -100,13 +110,14 @@ def mailbox_machine(recording: Recording, vm: int, seq: int) -> Scene:
 
 def vcpu_machine(recording: Recording, vm: int, seq: int, vcpu: int = 0) -> Scene:
     """The state machine of a vCPU, with its state after event `seq` marked."""
-    present = recording.at(seq).get(f"vm{vm}.vcpu{vcpu}.state")
+    name = known(recording, f"vm{vm}.vcpu{vcpu}", f"VM {vm!r} with a vCPU {vcpu!r}")
+    present = recording.at(seq).get(f"{name}.state")
     return machine(f"VM {vm} vCPU {vcpu} after event {seq}", VCPU, VCPU_EDGES, present)
 
 
 def registers(recording: Recording, vm: int, seq: int, vcpu: int = 0) -> str:
     """The registers of a vCPU after event `seq`: what this event changed first, then those that are not zero."""
-    name = f"vm{vm}.vcpu{vcpu}"
+    name = known(recording, f"vm{vm}.vcpu{vcpu}", f"VM {vm!r} with a vCPU {vcpu!r}")
     after, before = recording.at(seq), recording.at(seq - 1) if seq else {}
     values = [(r, before.get(f"{name}.{r}", 0), after.get(f"{name}.{r}", 0)) for r in REGISTER_NAMES]
     changed = [f"{register:>15} {old:#x} -> {new:#x}" for register, old, new in values if old != new]

@@ -146,6 +146,7 @@ EXERCISES = (
         },
     ),
 )
+LEARN = "what a hypervisor does with one message and three virtual machines"
 TERMS = {
     "hypervisor": "The program that lets several systems share one computer, and keeps them apart.",
     "virtual machine": "VM, a system that runs under a hypervisor: it has memory of its own and believes that it "

@@ -33,6 +33,7 @@ from hfedu.run.kinds import Kind
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.recording import Event
 
+LEARN = "what a trap saves, which instructions trap, and what a context switch must not forget"
 TERMS = {
     "register": "A field of 64 bits inside the processor. Instructions compute with registers, not with memory.",
     "program counter": "PC, the register that holds the address of the next instruction.",

@@ -32,6 +32,7 @@ from hfedu.run.kinds import Kind
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.recording import Event
 
+LEARN = "how a guest's address becomes a physical one, and what each VM can reach"
 TERMS = {
     "physical address": "PA, the number of a byte in the machine's memory, or of a device's register.",
     "stage 1": "The first translation of an address, from virtual to intermediate physical, by tables of the guest's "

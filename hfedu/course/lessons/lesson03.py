@@ -760,6 +760,7 @@ EXERCISES = (
         },
     ),
 )
+LEARN = "who runs when: vCPUs and their states, the primary's loop, the timer"
 TERMS = {
     "scripted guest": "A Python function that yields one hypercall after the other in place of machine code. The "
     "hypervisor cannot tell the difference.",

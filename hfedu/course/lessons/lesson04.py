@@ -633,6 +633,7 @@ EXERCISES = (
         },
     ),
 )
+LEARN = "every hypercall, every result, and why arguments from a guest are hostile"
 TERMS = {
     "ABI": "Application binary interface: what two programs that were compiled apart agree on, register by register.",
     "function number": "The number in x0 that says which hypercall it is.",

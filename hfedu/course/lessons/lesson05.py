@@ -383,6 +383,7 @@ EXERCISES = (
         },
     ),
 )
+LEARN = "what each part of a send and a receive does, and every result"
 TERMS = {
     "send": "HF_MAILBOX_SEND: the hypervisor copies a message from the sender's send page to the receiver's receive "
     "page. It never waits: it succeeds or is refused.",

@@ -340,6 +340,7 @@ EXERCISES = (
         },
     ),
 )
+LEARN = "two ways to wait, and how a primary runs its VMs"
 TERMS = {
     "WFI": "Wait for interrupt, an instruction: the processor sleeps until a device interrupts. In a guest the "
     "hypervisor traps it and lets others run.",

@@ -328,6 +328,7 @@ EXERCISES = (
         pieces=("copy", "clear", "receive"),
     ),
 )
+LEARN = "why a second send fails before a clear"
 TERMS = {
     "refused": "Answered with -1, and nothing has changed.",
     "back-pressure": "A full receiver makes its senders wait or try again, so that nothing has to be queued or "

@@ -39,6 +39,7 @@ from hfedu.run.kinds import Kind
 from hfedu.run.recording import Actor, Event
 from hfedu.run.words import text_of, vm_of
 
+LEARN = "who names whom, what cannot be forged, and how to live with neighbours who lie"
 TERMS = {
     "router": "What passes a message on to the receiver that it names, and does not look at what is inside.",
     "mechanism": "What makes something possible, here to deliver a message and to name its sender.",

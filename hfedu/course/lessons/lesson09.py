@@ -43,6 +43,7 @@ from hfedu.run.recording import Actor, Event
 from hfedu.run.replay import Scenario
 from hfedu.run.stepper import Stepper
 
+LEARN = "how to read a real change: what could be said before and after, and two defects it brought"
 TERMS = {
     "commit": "One recorded change of a program's sources, with a message that says what it is for.",
     "remote procedure call": "RPC: somebody asks and another one answers, as if a function were called. Before the "

@@ -300,6 +300,7 @@ EXERCISES = (
         },
     ),
 )
+LEARN = "what a lock protects, how locks go wrong, and what trying every order covers"
 TERMS = {
     "atomic step": "An action that is done as a whole: no other CPU sees it half done. Between two steps others may "
     "act.",

@@ -488,6 +488,7 @@ EXERCISES = (
         },
     ),
 )
+LEARN = "how a real race came about, and what its repair guarantees"
 TERMS = {
     "live twice": "One vCPU runs on two physical CPUs at once.",
     "stale registers": "Registers in memory that are older than those the vCPU left with.",

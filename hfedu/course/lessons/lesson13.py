@@ -657,6 +657,7 @@ EXERCISES = (
     ),
 )
 
+LEARN = "how to write a guest of machine code, in assembly and in C"
 TERMS = {
     "image": "The bytes of a program as they are copied into a VM's memory. It is entered at its first byte.",
     "PL011": "Arm's device for a serial line. A byte that is stored at 0x09000000 is printed.",

@@ -934,6 +934,7 @@ EXERCISES = (
     ),
 )
 
+LEARN = "how to build a message router with access control that survives hostile neighbours"
 TERMS = {
     "frame": "A message in the form that a protocol prescribes: a header that says where it goes, and the payload.",
     "payload": "The part of a message that the one who passes it on does not look at.",
