@@ -169,6 +169,8 @@ def explored(*arguments: Any, **options: Any) -> tuple[float, Exploration]:
     replayer.cache_clear()
     begin = time.process_time()
     found = explore(*arguments, **options)
+    if found.interrupted:
+        raise KeyboardInterrupt
     return time.process_time() - begin, found
 
 
