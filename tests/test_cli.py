@@ -275,3 +275,13 @@ def test_boot_arguments_may_begin_with_a_hyphen(tmp_path, capfd):
     initrd.write_bytes(RamDisk(compile_c(source)).image)
     assert cli.main(["boot", str(initrd), "--append", "-x --y"]) == 0
     assert capfd.readouterr().out.endswith("-x --y")
+
+
+def test_boot_says_from_time_to_time_that_the_guests_still_run(monkeypatch, capfd, tmp_path):
+    path = tmp_path / "initrd.img"
+    path.write_bytes(hfedu.RamDisk(hfedu.assemble("l: movz x0, #0xff01\n hvc #0\n b l")).image)
+    monkeypatch.setattr(cli, "PATIENCE", 0.2)
+    cli.main(["boot", str(path), "--max-seconds", "1"])
+    said = [line for line in capfd.readouterr().err.splitlines() if "still run after" in line]
+    assert said
+    assert all(line.endswith("Ctrl-C stops them, --max-seconds N does it next time") for line in said)
