@@ -253,7 +253,3 @@ def command_bench(options: argparse.Namespace) -> int:
         for name, value in figures.items():
             print(f"{name.replace('_', ' '):28} {value:8.2f}")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

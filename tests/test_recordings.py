@@ -48,7 +48,7 @@ def test_command_line(name, tmp_path):
     run = one(name)
     initrd = tmp_path / "initrd.img"
     initrd.write_bytes(run.initrd)
-    command = [sys.executable, "-m", "hfedu.cli", "boot", initrd, "--memory", f"{run.memory >> 20}M"]
+    command = [sys.executable, "-m", "hfedu", "boot", initrd, "--memory", f"{run.memory >> 20}M"]
     done = subprocess.run(command, capture_output=True, check=False)
     assert done.stdout == run.uart
     assert done.returncode == (4 if run.about.get("timed_out") else 0)
