@@ -146,6 +146,34 @@ def test_who_runs_a_whole_lesson_has_attempted_nothing():
                 assert "not attempted" in str(cell.outputs), f"{path.name}: {cell.id}"
 
 
+UPSTREAM = re.compile(
+    r"https://github\.com/TF-Hafnium/hafnium(/(commit/[0-9a-f]{8}|(blob|tree)/aa039b39\b.*|commits/master))?$"
+)
+
+
+@pytest.mark.parametrize("lesson", notebooks.lessons(), ids=lambda lesson: lesson.number)
+def test_a_lesson_ends_with_links_to_the_real_thing(lesson):
+    summary, mark, real = notebooks.cell_text(lesson.path).rpartition("**The real thing.**")
+    links = re.findall(r"\]\((https://[^)]+)\)", real)
+    assert mark
+    assert len(set(links)) >= 2
+    assert "\n\n" not in real.strip(), "it is the last paragraph"
+    for link in links:
+        assert "TF-Hafnium" not in link or UPSTREAM.match(link)
+
+
+def test_what_is_cited_of_upstream_by_hash_has_one_date():
+    """All dates are those on which an author wrote a commit, as lesson 09 says."""
+    dates = {}
+    for lesson in notebooks.lessons():
+        text = notebooks.cell_text(lesson.path).replace("\N{NON-BREAKING HYPHEN}", "-")
+        for date, commit in re.findall(r"(\d{4}-\d\d-\d\d) \[([0-9a-f]{8})\]", text):
+            dates.setdefault(commit, set()).add(date)
+    assert len(dates) == 4
+    assert all(len(found) == 1 for found in dates.values())
+    assert "All dates of this course are the first kind" in notebooks.cell_text(notebooks.lessons()[9].path)
+
+
 def test_the_table_of_defects_has_all_fourteen_and_says_who_shows_them():
     book = nbformat.read(notebooks.source()[0] / "12_fourteen_defects.ipynb", as_version=4)
     table = next(cell.source for cell in book.cells if "| repaired |" in cell.source)

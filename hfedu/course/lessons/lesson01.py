@@ -40,7 +40,8 @@ TERMS = {
     "flags of the last comparison.",
     "exception level": "How much a program may do: EL0 is for applications, EL1 for kernels, EL2 for a hypervisor, "
     "EL3 for the firmware. A level cannot touch the registers of the levels above it.",
-    "HVC": "The hypervisor call instruction. It always traps to EL2; x0 holds the number of the hypercall.",
+    "HVC": "The hypervisor call instruction. Executed by a kernel (at EL1) it traps to EL2; x0 holds the number of the "
+    "hypercall. In an application (at EL0) it is an undefined instruction.",
     "trap": "An exception to a higher level: the processor stops a guest and goes on in the hypervisor.",
     "preferred return address": "Where a trapped guest is to go on: the processor writes it into ELR_EL2. For an HVC "
     "it is the next instruction, for most other traps the one that trapped.",

@@ -122,7 +122,7 @@ PREDICTIONS = (
                 changed_at(call_of(0, HF_VCPU_RUN, 1), "vm1.vcpu0.state"),
                 state_of("vm1.vcpu0.state"),
                 "Nothing in this hypervisor makes a vCPU that waits for an interrupt ready again, so the message is "
-                "never read. This defect was repaired seven weeks later.",
+                "never read. The repair of this defect was written seven weeks later.",
             ),
         ),
     ),
