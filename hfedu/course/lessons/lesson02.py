@@ -53,14 +53,14 @@ TERMS = {
     "intermediate physical one.",
     "translation fault": "The trap of an access that met a descriptor that is not valid.",
     "FAR_EL2": "The fault address register: the address as the guest used it.",
-    "HPFAR_EL2": "The register that holds which page of intermediate physical addresses a translation fault in stage 2 is "
-    "about. After a permission fault it need not hold it.",
+    "HPFAR_EL2": "The register that holds which page of intermediate physical addresses a translation fault in stage 2 "
+    "is about. After a permission fault it need not hold it.",
     "permission fault": "The trap of an access whose right the descriptor does not give.",
     "VTCR_EL2": "The register that says at which level a walk of stage 2 begins, and how many bits an intermediate "
     "physical address has.",
     "DMA": "Direct memory access: a device reads or writes memory by itself. It does not go through stage 2.",
-    "SMMU": "System memory management unit: it translates the addresses that devices use, by tables of the hypervisor's, "
-    "as stage 2 does those of CPUs.",
+    "SMMU": "System memory management unit: it translates the addresses that devices use, by tables of the "
+    "hypervisor's, as stage 2 does those of CPUs.",
     "block": "A descriptor above the last level that maps 1 GiB or 2 MiB in one piece.",
 }
 VM_1, VM_2, SIZE = 0x40F8_0000, 0x40F0_0000, 512 << 10
