@@ -79,15 +79,22 @@ def misfit(name: str, signature: inspect.Signature, args: tuple[Any, ...], optio
     return None
 
 
-def explain_missing_names(shell: Any) -> None:
-    """In a notebook, answer a name that is not there yet with a sentence: a cell above was not run."""
+def missing_name(name: str, known: Iterable[str]) -> str:
+    """What to do about a name that is not there: import it if it is `known`, else run the cells above."""
+    if name in known:
+        return f"{name!r} is not imported: from hfedu import {name}"
+    return f"{name!r} is not there yet: run the cells above first (Run > Run All Above Selected Cell)."
+
+
+def explain_missing_names(shell: Any, known: Iterable[str] = ()) -> None:
+    """In a notebook, answer a name that is not there yet with a sentence, as `missing_name`."""
 
     def handler(
         shell: Any, kind: type[NameError], error: NameError, traceback: Any, tb_offset: int | None = None
     ) -> Any:
         if error.name is None or traceback.tb_next is None or traceback.tb_next.tb_next is not None:
             return shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
-        sentence = f"{error.name!r} is not there yet: run the cells above first (Run > Run All Above Selected Cell)."
+        sentence = missing_name(error.name, known)
         error._render_traceback_ = lambda: [f"NameError: {sentence}"]  # type: ignore[attr-defined]
         return shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
 

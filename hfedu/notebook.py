@@ -109,8 +109,8 @@ class Run(Recording):
             raise Mistake(f"there is no event {position!r}: this recording has events 0 to {len(self.events) - 1}")
         return Player(self, position)
 
-    def _ipython_display_(self) -> None:
-        """The player, for pages without a kernel the picture instead, and below it the transcript, folded."""
+    def _ipython_display_(self, position: int = 0) -> None:
+        """The player at an event, for pages without a kernel the picture instead, and below the transcript, folded."""
         from IPython.display import display
 
         if not self.events:
@@ -118,7 +118,7 @@ class Run(Recording):
             return
         data, metadata = sequence(self)._repr_mimebundle_()
         if len(self.events) <= EVENTS_AT_MOST:
-            widget, _ = self.player()._repr_mimebundle_() or ({}, {})
+            widget, _ = self.player(position)._repr_mimebundle_() or ({}, {})
             data = {**widget, **data}
         display(data, metadata=metadata, raw=True)
         text = transcript(self, last=MAX_ROWS)

@@ -170,7 +170,7 @@ def test_and_never_judged(monkeypatch, tmp_path, exercise, trouble):
     assert not record.noted
 
 
-@pytest.mark.parametrize("source", [None, b"nop", 3, "nop \ud800", "\0", "\ufeffnop", "nop\u00a0nop"])
+@pytest.mark.parametrize("source", [None, b"nop", 3, "nop \ud800", "\0", "\ufeff\u2013nop", "nop\u00a0nop"])
 def test_any_text_is_a_program_or_a_sentence(source):
     for make in (assemble, compile_c):
         with pytest.raises(Mistake) as caught:

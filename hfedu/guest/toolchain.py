@@ -47,6 +47,9 @@ TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 OUTSIDE = re.compile(r"(?:failed|unable) to .*: [A-Z]\w+$|.*(?:Permission denied|No space left on device)$")
 """What Zig says of the computer, not of the program."""
 TOO_LARGE = re.compile(r"File too large|FileTooBig|SIGXFSZ", re.IGNORECASE)
+PASTED = str.maketrans(dict.fromkeys("\ufeff\u200b\u2060", "") | dict.fromkeys("\u00a0\u2007\u2009\u202f\u3000", " "))
+"""What a text that was copied from a page holds unseen, and what it means: marks that are nothing, and blanks."""
+QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|//.*')
 SHORT_OF_MEMORY = re.compile(
     r"out ?of ?memory|bad_alloc|cannot allocate|failed with exit code 1[3-9]\d|due to signal", re.IGNORECASE
 )
@@ -99,6 +102,19 @@ def compile_c(source: str, *flags: str, calls: Iterable[Call] = CALLS) -> bytes:
 
 
 def _build(what: str, name: str, prologue: str, source: str, *flags: str) -> bytes:
+    """As `_built`; but what does not compile, and was pasted from a page, is tried without what nobody sees there."""
+    try:
+        return _built(what, name, prologue, source, *flags)
+    except Trouble:
+        raise
+    except Mistake:
+        clean = source.translate(PASTED) if isinstance(source, str) else source
+        if clean == source:
+            raise
+    return _built(what, name, prologue, clean, *flags)
+
+
+def _built(what: str, name: str, prologue: str, source: str, *flags: str) -> bytes:
     """Compile and link in a folder of its own, caches included: a home that cannot be written to does no harm.
 
     Line tables (-g) change no byte of the image. Its sources go with it: this one, and what was included from the
@@ -118,7 +134,7 @@ def _build(what: str, name: str, prologue: str, source: str, *flags: str) -> byt
         files = ["-T", str(asset("guests/guest.ld")), str(path), "-o", str(elf)]
         status, said = run_compiler(["cc", "-g", *FLAGS, *flags, *files], folder, folders)
         if status or not elf.exists():
-            refuse(what, status, said.replace(folder + os.sep, ""), folder)
+            refuse(what, status, said.replace(folder + os.sep, ""), folder, source)
         image = flat(elf.read_bytes(), what)
     if isinstance(image, Compiled):
         others = [path for folder in folders for path in folder.glob("*.[hS]") if path.name.encode() in image.elf]
@@ -207,7 +223,7 @@ def end(process: "subprocess.Popen[str]") -> None:
         process.stderr.close()
 
 
-def refuse(what: str, status: int, said: str, folder: str) -> None:
+def refuse(what: str, status: int, said: str, folder: str, source: str) -> None:
     """Say why there is no program: `Mistake` with the compiler's first message, `Trouble` if the computer is why."""
     if "No module named ziglang" in said or "can't open file" in said or "No such file or directory: '" in said:
         raise Trouble(f"the compiler cannot be started: {said.strip().splitlines()[-1]}")
@@ -227,7 +243,15 @@ def refuse(what: str, status: int, said: str, folder: str) -> None:
         raise Trouble(f"the compiler failed, and says {(found[2] if found else (complaints or ['nothing'])[0])[:200]}")
     line, message = found.groups()
     where = f", line {line}" if line else ""
-    raise Mistake(f"{what} does not compile{where}: {message}")
+    raise Mistake(f"{what} does not compile{where}: {message}{pasted(source, int(line or 0))}")
+
+
+def pasted(source: str, line: int) -> str:
+    """What to say of the first character in a line that no program has, outside texts and comments; or nothing."""
+    lines = source.split("\n")
+    text = QUOTED.sub("", lines[line - 1]) if 0 < line <= len(lines) else ""
+    strange = next((each for each in text if not each.isascii()), "")
+    return f" (there is “{strange}” in it, U+{ord(strange):04X}: write it with the keyboard)" if strange else ""
 
 
 def flat(content: bytes, what: str) -> bytes:

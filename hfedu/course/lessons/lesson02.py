@@ -5,17 +5,15 @@ from functools import cache
 from typing import Any
 
 from hfedu import notebook
+from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
     ENOUGH_TRAPS,
-    as_tuple,
     boot_scripts,
     call_of,
     image,
     in_turn,
-    is_function,
-    is_source,
     last_trap,
     result_of,
     returned_at,
@@ -54,7 +52,14 @@ TERMS = {
     "intermediate physical one.",
     "translation fault": "The trap of an access that met a descriptor that is not valid.",
     "FAR_EL2": "The fault address register: the address as the guest used it.",
-    "HPFAR_EL2": "The register that holds which page of intermediate physical addresses a fault in stage 2 is about.",
+    "HPFAR_EL2": "The register that holds which page of intermediate physical addresses a translation fault in stage 2 "
+    "is about. After a permission fault it need not hold it.",
+    "permission fault": "The trap of an access whose right the descriptor does not give.",
+    "VTCR_EL2": "The register that says at which level a walk of stage 2 begins, and how many bits an intermediate "
+    "physical address has.",
+    "DMA": "Direct memory access: a device reads or writes memory by itself. It does not go through stage 2.",
+    "SMMU": "System memory management unit: it translates the addresses that devices use, by tables of the "
+    "hypervisor's, as stage 2 does those of CPUs.",
     "block": "A descriptor above the last level that maps 1 GiB or 2 MiB in one piece.",
 }
 VM_1, VM_2, SIZE = 0x40F8_0000, 0x40F0_0000, 512 << 10
@@ -177,7 +182,7 @@ def judge_split(answer: Callable[[int], Any]) -> None:
     """Taking apart an address."""
     for ipa in (0x40F8_0000, 0x0900_0018, 0x1234_5678, 0xFFF_FFFF_FFFF):
         expected = (*(mm.mm_index(ipa, level) for level in (3, 2, 1, 0)), ipa % PAGE_SIZE)
-        if (got := as_tuple(answer(ipa))) != expected:
+        if (got := answer(ipa)) != expected:
             raise Wrong(f"For {ipa:#x} your function gave {got!r}: it is {expected}.")
 
 
@@ -199,7 +204,7 @@ def judge_decode(answer: Callable[[int, int], Any]) -> None:
             kind = "page" if level == 3 else "block"
         else:
             kind, address = "fault", None
-        if (got := as_tuple(answer(descriptor, level))) != (kind, address):
+        if (got := answer(descriptor, level)) != (kind, address):
             where = "" if address is None else f" at {address:#x}"
             pair = isinstance(got, tuple) and len(got) == 2 and isinstance(got[1], int)
             shown = f"({got[0]!r}, {got[1]:#x})" if pair else repr(got)
@@ -403,8 +408,9 @@ EXERCISES = (
         id="02-split",
         task="a function that takes an address apart: its indexes at levels 0 to 3, and its offset in the page.",
         wants="a function of one number",
-        accepts=is_function,
+        takes=forms.function,
         judge=judge_split,
+        learned="an address is a path through the tables: an index for each level, and a place in the page.",
         hints=(
             "The offset has 12 bits, because a page has 4096 bytes. An index has 9: a table has 512 entries.",
             "The index at level 3 is ipa >> 12 & 511. Each level further up is 9 bits higher.",
@@ -421,8 +427,9 @@ EXERCISES = (
         id="02-decode",
         task="a function of a descriptor and its level that gives its kind and the address that it holds.",
         wants=OF_TWO,
-        accepts=is_function,
+        takes=forms.function,
         judge=judge_decode,
+        learned="two bits and the level say what a descriptor is.",
         hints=(
             "Look at bit 0 first, then at the level, then at bit 1.",
             "What is valid at level 3 is a page. At the levels above, bit 1 tells a table from a block.",
@@ -444,8 +451,9 @@ EXERCISES = (
         id="02-faults",
         task="a function of a VM and an address that says whether the VM's load from there faults: True or False.",
         wants=OF_TWO,
-        accepts=is_function,
+        takes=forms.function,
         judge=judge_faults,
+        learned="what a VM can reach is what its stage 2 maps, and nothing else.",
         hints=(
             "Print run.stage2(vm) for each of the three VMs. What is not in the table faults.",
             "A secondary has two ranges, its memory and the page of the serial line's device. The primary lacks two.",
@@ -468,8 +476,9 @@ EXERCISES = (
         task="a guest for VM 2 that writes the number n into the first 8 bytes of its page n, for n = 1 "
         "to 127, and waits.",
         wants="assembly as a text",
-        accepts=is_source,
+        takes=forms.source,
         judge=judge_fill,
+        learned="a guest has exactly the pages that it was given: the first one too many is another VM's.",
         hints=(
             "VM 2's memory begins at 0x40f00000, and its 512 KiB are 128 pages of 0x1000 bytes.",
             "`str x2, [x1]` stores x2 at the address in x1. `cmp x2, #128` and `b.ne again` make a loop.",

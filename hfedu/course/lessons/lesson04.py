@@ -6,6 +6,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from hfedu import notebook
+from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
@@ -15,7 +16,6 @@ from hfedu.course.shared.scenes import (
     delivered,
     deliveries,
     gave,
-    is_function,
     judge_all,
     last_event,
     result_of,
@@ -540,8 +540,9 @@ EXERCISES = (
         id="04-pack",
         task="a function that packs (code, vm, data) into the result of HF_VCPU_RUN.",
         wants="a function of three numbers",
-        accepts=is_function,
+        takes=forms.function,
         judge=judge_pack,
+        learned="several numbers fit into one register, each in bits of its own.",
         hints=(
             "The code goes into bits 0 to 7, the VM id into bits 16 to 31, the data into bits 32 to 63.",
             "`vm << 16` moves a number up by 16 bits; `|` puts bit fields together.",
@@ -559,8 +560,9 @@ EXERCISES = (
         task="a guest in assembly that sends the byte A to VM 0, tries again until the result is 0, and "
         "then waits (wfi).",
         wants="the guest's assembly as a text",
-        accepts=lambda answer: isinstance(answer, str),
+        takes=forms.source,
         judge=judge_again,
+        learned="after a hypercall x0 is the result and the arguments are gone: a second try loads all of them again.",
         hints=(
             "Three registers say what to do: x0 the function, 0xff04, x1 the VM, x2 the size. After hvc #0 x0 is the "
             "result.",
@@ -593,8 +595,9 @@ EXERCISES = (
         id="04-predict",
         task="a function that says what HF_VM_CONFIGURE returns, 0 or -1.",
         wants="a function of four arguments: send, recv, mapped, configured",
-        accepts=is_function,
+        takes=forms.function,
         judge=judge_predict,
+        learned="HF_VM_CONFIGURE takes whatever the caller's stage 2 maps, memory or not.",
         hints=(
             "Five things can be wrong with the pages or with the caller. The table in the lesson has them all.",
             "An address is mapped if begin <= address < end for one of the ranges. Ask for both pages.",
@@ -615,8 +618,9 @@ EXERCISES = (
         id="04-repair",
         task="a function that says whether the page at an address lies in the caller's memory, (begin, end).",
         wants="a function of two arguments: address, memory",
-        accepts=is_function,
+        takes=forms.function,
         judge=judge_repair,
+        learned="a check says what is allowed and refuses all else, with all bits of the very number that is used.",
         hints=(
             "Do not list what is forbidden. Say what is allowed, and refuse all else.",
             "The whole page must lie between begin and end, the first address behind the memory. Compare a number of "

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.arranged import KEPT_RULES, ArrangedSend, judge_order, ordered
@@ -16,8 +17,6 @@ from hfedu.course.shared.scenes import (
     changed_at,
     delivered,
     gave,
-    is_guest,
-    is_order,
     result_of,
     returned_at,
     settles,
@@ -305,8 +304,9 @@ EXERCISES = (
         id="05-arrange-send",
         task="the steps of the hypervisor's send in a right order. A check that fails ends the send.",
         wants="a list of the five steps as texts",
-        accepts=is_order,
+        takes=forms.order_of(tuple(ArrangedSend.pieces)),
         judge=partial(judge_order, ArrangedSend, SEND, SEND_AGAINST_RUN, KEPT_RULES),
+        learned="a send checks all before it changes anything, and wakes the receiver last.",
         hints=(
             "A send that fails changes nothing. So what comes before anything is changed?",
             "The state says whether a vCPU waits, and a vCPU that was woken waits no more. And what is it told when it "
@@ -333,8 +333,9 @@ EXERCISES = (
         id="05-decode",
         task="a function that takes the result of HF_MAILBOX_RECEIVE apart into (sender, size).",
         wants="a function of one number",
-        accepts=callable,
+        takes=forms.function,
         judge=judge_decode,
+        learned="the result of a receive names the sender in bits 0 to 15 and the size in bits 32 to 63.",
         hints=(
             "The sender is in bits 0 to 15, the size in bits 32 to 63.",
             "`value & 0xffff` keeps the lowest 16 bits, `value >> 32` throws the lowest 32 bits away.",
@@ -350,8 +351,9 @@ EXERCISES = (
         id="05-echo",
         task="a guest that sends every message back to whoever sent it, for ever.",
         wants=GUEST,
-        accepts=is_guest,
+        takes=forms.guest,
         judge=judge_echo,
+        learned="a service receives, clears, answers whoever asked, and begins again.",
         hints=(
             "Before the loop: configure(). In the loop: receive, then clear, then send.",
             "`message = yield receive(block=True)` gives message.sender and message.data.",
@@ -369,8 +371,10 @@ EXERCISES = (
         id="05-guard",
         task="an echo that answers VM 0 only and silently drops what others send.",
         wants=GUEST,
-        accepts=is_guest,
+        takes=forms.guest,
         judge=judge_guard,
+        learned="the hypervisor names the sender, so the receiver decides whom it answers; and what it ignores it "
+        "clears, too.",
         hints=(
             "The hypervisor names the sender, and no guest can forge that: message.sender.",
             "Clear every message, also one that you ignore: else the mailbox stays full.",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
@@ -12,7 +13,6 @@ from hfedu.course.shared.scenes import (
     changed_at,
     delivered,
     gave,
-    is_guest,
     result_of,
     returned_at,
     run_result,
@@ -122,7 +122,7 @@ PREDICTIONS = (
                 changed_at(call_of(0, HF_VCPU_RUN, 1), "vm1.vcpu0.state"),
                 state_of("vm1.vcpu0.state"),
                 "Nothing in this hypervisor makes a vCPU that waits for an interrupt ready again, so the message is "
-                "never read. This defect was repaired seven weeks later.",
+                "never read. The repair of this defect was written seven weeks later.",
             ),
         ),
     ),
@@ -291,8 +291,9 @@ EXERCISES = (
         id="06-decode-run",
         task="a function that takes the result of HF_VCPU_RUN apart into (code, vm, data).",
         wants="a function of one number",
-        accepts=callable,
+        takes=forms.function,
         judge=judge_decode,
+        learned="the result of vcpu_run says why the vCPU stopped, and whom to run next.",
         hints=(
             "Code in bits 0 to 7, VM id in bits 16 to 31, data in bits 32 to 63.",
             "Shift first, then mask: the VM id is value >> 16 & 0xffff.",
@@ -308,8 +309,9 @@ EXERCISES = (
         id="06-loop",
         task="a primary that sends “go” to VM 1 and runs whoever is woken until the message is back.",
         wants=GUEST,
-        accepts=is_guest,
+        takes=forms.guest,
         judge=judge_loop,
+        learned="a wake-up makes a vCPU ready; the primary's loop runs whom WAKE_UP names.",
         hints=(
             "First configure, and let VM 1 and VM 2 run once each: they configure and wait.",
             "After the send, run VM 1. Each vcpu_run gives result.code: 2 is WAKE_UP, 3 is MESSAGE.",
@@ -326,8 +328,9 @@ EXERCISES = (
         id="06-patient",
         task="a guest that waits for a message and then sends “awake” to whoever sent it.",
         wants=GUEST,
-        accepts=is_guest,
+        takes=forms.guest,
         judge=judge_patient,
+        learned="a message wakes who waits in receive, and nobody who waits in WFI.",
         hints=(
             "There are two ways to wait, and a message ends only one of them.",
             "receive(block=True) puts the vCPU on the mailbox's waiter list; WFI does not.",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
@@ -12,8 +13,6 @@ from hfedu.course.shared.scenes import (
     changed_at,
     delivered,
     gave,
-    is_guest,
-    is_order,
     reader,
     refusals,
     result_of,
@@ -276,8 +275,9 @@ EXERCISES = (
         id="07-second-send",
         task="a primary that delivers “one” and then “two” to VM 1, which reads and clears when it runs.",
         wants=GUEST,
-        accepts=is_guest,
+        takes=forms.guest,
         judge=judge_second_send,
+        learned="the second send has room when the receiver has cleared, and the receiver clears only when it runs.",
         hints=(
             "The second send fails as long as VM 1's mailbox is not EMPTY. Who can empty it?",
             "Only VM 1 clears its mailbox, and only when it runs. Who decides that it runs?",
@@ -294,8 +294,9 @@ EXERCISES = (
         id="07-collector",
         task="a primary that collects one message each from VM 1 and VM 2.",
         wants=GUEST,
-        accepts=is_guest,
+        takes=forms.guest,
         judge=judge_collector,
+        learned="a primary's mailbox pushes back as any other, and who tries again in a loop keeps the CPU.",
         hints=(
             "Your own mailbox has room for one message too.",
             "A send that fails returns -1 at once and keeps the CPU: whoever tries again and again never yields it.",
@@ -312,8 +313,9 @@ EXERCISES = (
         id="07-order",
         task='the steps of a receiver in the right order, as a list: ["copy", "clear", "receive"] is a wrong one.',
         wants="a list of the three steps as texts",
-        accepts=is_order,
+        takes=forms.order_of(("copy", "clear", "receive")),
         judge=judge_reading,
+        learned="receive, copy, clear: a clear says that the page may be overwritten.",
         hints=(
             "Clearing says: the hypervisor may overwrite my page now.",
             "So everything that you want to keep must be copied before the clear.",

@@ -6,6 +6,7 @@ from functools import partial
 from itertools import permutations, product, takewhile
 from typing import Any
 
+from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
@@ -16,7 +17,6 @@ from hfedu.course.shared.scenes import (
     deliveries,
     follow,
     gave,
-    is_guest,
     judge_all,
     refusals,
     result_of,
@@ -202,11 +202,6 @@ PREDICTIONS = (
         ),
     ),
 )  # fmt: skip
-
-
-def is_route(answer: Any) -> bool:
-    """Whether an answer is a text of bytes."""
-    return isinstance(answer, bytes)
 
 
 def judge_route(answer: bytes) -> Run:
@@ -489,8 +484,8 @@ def served_fairly(run: Run, senders: int) -> None:
 
 def spinning(run: Run) -> Event | None:
     """The first refusal of a VM that sends to VM 0, in vain, until the run is stopped; None if nobody does."""
-    last = [event for event in run.events if event.kind is Kind.RETURN][-1]
-    vm = last.target.vm if last.target is not None else 0
+    last = next((event for event in reversed(run.events) if event.kind is Kind.RETURN), None)
+    vm = last.target.vm if last is not None and last.target is not None else 0
     vain = [event for event in refusals(run, vm, HF_MAILBOX_SEND) if event.arg.vm == 0]
     return vain[0] if run.outcome.kind == "budget" and last in vain else None
 
@@ -739,8 +734,9 @@ EXERCISES = (
         id="08-route",
         task="the bytes that VM 0 sends to VM 1 so that “hi” goes VM 0 → VM 1 → VM 2 → VM 1 → VM 2 → VM 0.",
         wants='bytes such as bytes([2, 0]) + b"hi"',
-        accepts=is_route,
+        takes=forms.data,
         judge=judge_route,
+        learned="each VM names the next receiver, and none of them need be the primary.",
         hints=(
             "VM 0's call names the first receiver. The bytes say where each relay sends it next.",
             "The first relay, VM 1, takes the first byte off: it must be 2.",
@@ -758,8 +754,9 @@ EXERCISES = (
         id="08-service",
         task="a service that answers “ok” to every message of VM 2, and nothing to anybody else.",
         wants=GUEST,
-        accepts=is_guest,
+        takes=forms.guest,
         judge=judge_service,
+        learned="message.sender is what the hypervisor says; message.data is what the sender claims.",
         hints=(
             "Who sent a message? There are two places that say so, and one of them anybody can write.",
             "The hypervisor says it: message.sender. What stands in message.data does not matter here.",
@@ -784,8 +781,9 @@ EXERCISES = (
         id="08-broker",
         task="a broker: VM 3 and VM 4 ask it, it asks VM 2, and each gets the answer to its own question.",
         wants=GUEST,
-        accepts=is_guest,
+        takes=forms.guest,
         judge=judge_broker,
+        learned="the hypervisor keeps nothing of a conversation: what belongs together goes along in the bytes.",
         hints=(
             "Two questions may be with VM 2 at a time, and their answers come back in any order. What comes back with "
             "each answer?",
@@ -805,8 +803,9 @@ EXERCISES = (
         id="08-fair",
         task="a primary under which every sender gets through to VM 1, and nobody is ever two messages ahead.",
         wants=GUEST,
-        accepts=is_guest,
+        takes=forms.guest,
         judge=judge_fair,
+        learned="only the primary, by whom it runs when, keeps one sender from starving the others.",
         hints=(
             "A sender is refused as long as VM 1 has not cleared. So who must run between two senders?",
             "VM 1 may need more than one run: it is done when vcpu_run(1) gives code 1. Clear your own mailbox, too.",

@@ -6,7 +6,9 @@ from itertools import dropwhile, permutations, product
 from typing import Any
 
 from hfedu import notebook
+from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
+from hfedu.course.forms import Unfit
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
     ENOUGH_TRAPS,
@@ -17,8 +19,6 @@ from hfedu.course.shared.scenes import (
     delivered,
     follow,
     gave,
-    is_function,
-    is_guest,
     judge_all,
     result_of,
     returned_at,
@@ -248,7 +248,7 @@ def judge_who_to_whom(answer: Callable[[int, int], Any]) -> None:
     for pair in product(range(4), repeat=2):
         truth = reaches(*pair, before=True), reaches(*pair, before=False)
         got = answer(*pair)
-        if got not in (truth, list(truth)):
+        if got != truth:
             sender, receiver = pair
             raise Wrong(
                 f"From VM {sender} to VM {receiver}: you say {got!r}, and the machines say {truth}. {why(*pair)}"
@@ -345,9 +345,15 @@ def refused_because(run: Run) -> str:
     return "rpc_reply(…) acknowledged the request, too. Today that is a call of its own."
 
 
-def is_finding(answer: Any) -> bool:
-    """Whether an answer is a pair that begins with a text."""
-    return isinstance(answer, tuple | list) and len(answer) == 2 and isinstance(answer[0], str)
+def finding(answer: Any) -> tuple[str, Script]:
+    """A pair of an id and a script."""
+    if not isinstance(answer, tuple | list) or len(answer) != 2 or not isinstance(answer[0], str):
+        raise Unfit
+    try:
+        return answer[0].strip(), forms.guest(answer[1])
+    except Unfit as unfit:
+        why = f"Behind the id comes the script itself: a generator function, neither called nor in quotes. {unfit}"
+        raise Unfit(why) from None
 
 
 def busy_primary() -> Any:
@@ -365,11 +371,9 @@ def given(run: Run, event: Event) -> str:
     return f" {words.label(run.events[run.returns[event.seq]])}" if event.seq in run.returns else ""
 
 
-def judge_regression(answer: tuple[str, Any]) -> Run:
+def judge_regression(answer: tuple[str, Script]) -> Run:
     """With the repair of a defect that came with the commit, the machine does something else than without."""
     defect, script = answer
-    if not is_guest(script):
-        raise Wrong("Behind the id comes the script itself: a generator function, neither called nor in quotes.")
     if defect not in FIXES:
         raise Wrong(f"There is no defect {defect!r}. There are {', '.join(FIXES)}.")
     if defect not in BROUGHT:
@@ -545,8 +549,9 @@ EXERCISES = (
         id="09-who-to-whom",
         task="a function that says whether a message could pass from one VM to another before the commit, and after.",
         wants="a function of two numbers, sender and receiver",
-        accepts=is_function,
+        takes=forms.function,
         judge=judge_who_to_whom,
+        learned="before the commit the primary was at one end of every message; now two VMs need only differ.",
         hints=(
             "Before: who could request, and from whom? Who could reply, and to whom?",
             "Before, one of the two was the primary and the other was not. After, the two need only differ.",
@@ -566,8 +571,9 @@ EXERCISES = (
         id="09-translate",
         task="the tally, as a guest for mailboxes: a total for each VM, and room for the next message at once.",
         wants=GUEST,
-        accepts=is_guest,
+        takes=forms.guest,
         judge=judge_translate,
+        learned="a reply with acknowledge did two things; now clear and send are two calls, and their order counts.",
         hints=(
             "rpc_read_request() becomes receive(), rpc_ack() clear(). rpc_reply(…) did two things: each needs a call.",
             "In which order did rpc_reply do them? And now that everybody can ask: whose total is it, and who gets it?",
@@ -589,8 +595,9 @@ EXERCISES = (
         task="a defect that came with the commit, and a script of VM 1 that shows it: the machine does other "
         "steps with its repair than without.",
         wants='a pair of an id and a scripted guest, such as ("timer-inverted", guest)',
-        accepts=is_finding,
+        takes=finding,
         judge=judge_regression,
+        learned="a call of a function that did nearly the same changed what the old lines did: a regression.",
         hints=(
             "Which hunk replaces something that was right by something wrong? Compare the two lists of steps above.",
             "It is in api_mailbox_receive, and only one of its ways to end leads there.",

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from hfedu.course import forms
 from hfedu.course.answers import without_source
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.arranged import REPAIRED, ArrangedSwitch, judge_order, ordered
 from hfedu.course.shared.defects import ready, run_vm_1
-from hfedu.course.shared.orders import answerer, both, is_schedule, on_cpu, play, shortest, tried
-from hfedu.course.shared.scenes import is_function, is_guest, is_order, result_of, returned_at, settles, so_far
+from hfedu.course.shared.orders import answerer, both, on_cpu, play, shortest, tried
+from hfedu.course.shared.scenes import result_of, returned_at, settles, so_far
 from hfedu.course.shared.wants import GUEST
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
 from hfedu.hf.call import HF_MAILBOX_SEND, HF_VCPU_RUN
@@ -407,8 +408,9 @@ EXERCISES = (
         id="11-arrange-switch",
         task="the steps with which a CPU leaves a vCPU, in an order that is right whatever another CPU does meanwhile.",
         wants="a list of the five steps as texts",
-        accepts=is_order,
+        takes=forms.order_of(tuple(ArrangedSwitch.pieces)),
         judge=judge_switch,
+        learned="registers are saved before anything says so, and before others take their place.",
         hints=(
             "Once the registers are marked as saved, and the lock is free, another CPU may take the vCPU.",
             "So they must be saved by then. And what is in the CPU must be saved before anything else is put there.",
@@ -426,8 +428,10 @@ EXERCISES = (
         id="11-repair",
         task="a function that takes the vCPU for a CPU if it may run: True, or False and nothing changed.",
         wants="a function of one argument, the vCPU",
-        accepts=is_function,
+        takes=forms.function,
         judge=judge_repair,
+        learned="test and take are one step for everybody else, under one lock; and what must hold needs a field "
+        "that says it.",
         hints=(
             "READY is not enough: vcpu.regs_available must be True as well.",
             "Once taken, the registers are no longer in memory: say so. And the result that waits must go into x0.",
@@ -453,8 +457,9 @@ EXERCISES = (
         id="11-lost-result",
         task="a schedule (a list of CPU numbers) of the race that breaks result-kept, and never live-once.",
         wants="a list of CPU numbers such as [0] * 12 + [1] * 9",
-        accepts=is_schedule,
+        takes=forms.schedule,
         judge=judge_lost_result,
+        learned="the late save overwrites the result that the send had written.",
         hints=(
             "The send writes the result into the x0 in memory. Which later step of CPU 0 writes over it?",
             "CPU 0 must save after CPU 1's wake-up and before CPU 1 restores. Count in the table of steps.",
@@ -472,8 +477,9 @@ EXERCISES = (
         id="11-try-again",
         task="a script for CPU 1 that sends “hello” to VM 1 and ends when VM 1 has answered, in every order.",
         wants=GUEST,
-        accepts=is_guest,
+        takes=forms.guest,
         judge=judge_try_again,
+        learned="with the repair “not now” looks like “it waits”, so the primary must try again.",
         hints=(
             "WAIT_FOR_INTERRUPT may mean: not yet. So run VM 1 again. When is it enough?",
             "It may be CPU 0 that runs VM 1 and is told MESSAGE. But both CPUs are VM 0: its mailbox is yours too.",

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from hfedu import notebook
+from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.shared.scenes import call_of, calls, compiled, delivered, gave, is_source, returned_at
+from hfedu.course.shared.scenes import call_of, calls, compiled, delivered, gave, returned_at
 from hfedu.course.shared.wants import C_SOURCE
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
 from hfedu.guest.toolchain import assemble, compile_c
@@ -525,8 +526,9 @@ EXERCISES = (
         id="13-echo",
         task="the echo in assembly, with both gaps filled in.",
         wants=ASSEMBLY,
-        accepts=is_source,
+        takes=forms.source,
         judge=judge_echo,
+        learned="in machine code, too, a service is receive, copy, clear, send, with what it keeps in x18 to x30.",
         hints=(
             "Each gap is one hypercall: arguments into x1 and x2, the number into w0, then `hvc #0`.",
             "x19 still holds what receive returned: the sender in bits 0 to 15, the size in bits 32 to 63.",
@@ -553,8 +555,9 @@ EXERCISES = (
         id="13-repair",
         task="the clerk in assembly, with its three mistakes repaired.",
         wants=ASSEMBLY,
-        accepts=is_source,
+        takes=forms.source,
         judge=judge_repaired,
+        learned="pages at multiples of 4096, addresses from the program counter, what is kept in x18 to x30.",
         hints=(
             "Let check run it as it is: it stops at the first mistake, names the event, and shows the run.",
             "Pages begin at multiples of 4096. x1 to x17 do not survive an HVC. An address in data counts from 0.",
@@ -576,8 +579,9 @@ EXERCISES = (
         id="13-meter",
         task="a C guest that tells each sender how many bytes it has sent so far.",
         wants=C_SOURCE,
-        accepts=is_source,
+        takes=forms.source,
         judge=judge_meter,
+        learned="a C guest is entered without a library, keeps its own tables, and never returns.",
         hints=(
             "Begin with configure(), then a loop that never ends: receive, count, clear, send.",
             "Keep a total for each sender: static u64 total[16], by the number of the sender.",
@@ -611,8 +615,9 @@ EXERCISES = (
         task="a primary in C that sends “ping” to VM 1, prints the answer on a line, clears, and "
         "switches the machine off.",
         wants=C_SOURCE,
-        accepts=is_source,
+        takes=forms.source,
         judge=judge_primary,
+        learned="the primary's loop is the same in C: run whom WAKE_UP names until there is a MESSAGE.",
         hints=(
             "Both VMs must run once before you send: they configure their pages and wait.",
             "HF_VCPU_RUN returns a code in bits 0 to 7. On WAKE_UP run the VM in bits 16 to 31, on MESSAGE stop.",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
+from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Verdict, Wrong, find, judge
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
@@ -14,9 +15,6 @@ from hfedu.course.shared.scenes import (
     changed_at,
     compiled,
     gave,
-    is_function,
-    is_guest,
-    is_source,
     last_event,
     returned_at,
     run_result,
@@ -826,8 +824,9 @@ EXERCISES = (
         id="14-parse",
         task="a function that takes a message apart: (to, payload), or None if it is malformed.",
         wants=FUNCTION,
-        accepts=is_function,
+        takes=forms.function,
         judge=judge_parse,
+        learned="what a client writes is checked before it is used, byte for byte.",
         hints=(
             "Two things make a message malformed: it is too short, or its first byte is no digit. Check them first.",
             "data[:1] is a bytes of length 0 or 1, data[:1].isdigit() is true for “0” to “9” only.",
@@ -846,8 +845,9 @@ EXERCISES = (
         id="14-policy",
         task="a function of sender and destination: whether the table allows it.",
         wants=FUNCTION,
-        accepts=is_function,
+        takes=forms.function,
         judge=judge_policy,
+        learned="deny by default: what is not in the table is refused, also for who is not in it.",
         hints=(
             "The table maps a sender to the set of VMs that it may write to.",
             "What is not in the table is denied, also a sender that is not in it.",
@@ -864,8 +864,9 @@ EXERCISES = (
         id="14-route",
         task="the router, as a guest, among neighbours that keep to the rules.",
         wants=GUEST,
-        accepts=is_guest,
+        takes=forms.guest,
         judge=judge_route,
+        learned="a router writes the sender that the hypervisor names, whatever the frame says.",
         hints=(
             "The loop of every service: receive, clear, decide, send. Your two functions decide.",
             "`yield send(...)` gives -1 if it was refused. Only then comes the answer “undelivered”.",
@@ -883,8 +884,10 @@ EXERCISES = (
         id="14-survive",
         task="the router, as a guest, among hostile neighbours.",
         wants=GUEST,
-        accepts=is_guest,
+        takes=forms.guest,
         judge=judge_survive,
+        learned="a service that tries once, keeps nothing and trusts nothing that is written cannot be stopped by a "
+        "client.",
         hints=(
             "Take the run that check shows and ask: what did the client do that you did not think of?",
             "Byte 1 is written by you, from message.sender. Nothing is tried twice. Nothing is raised.",
@@ -908,8 +911,9 @@ EXERCISES = (
         id="14-in-c",
         task="the same router in C.",
         wants=C_SOURCE,
-        accepts=is_source,
+        takes=forms.source,
         judge=judge_in_c,
+        learned="between any two instructions the timer may come: clear only what is copied.",
         hints=(
             "guest.h has configure(), hvc(), copy(), send_page and recv_page. A set of VMs is a u16, a bit for each.",
             "You may be interrupted between any two instructions: after the clear recv_page is no longer yours.",

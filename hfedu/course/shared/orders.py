@@ -154,8 +154,3 @@ def on_cpu(cpu: int, function: int) -> Callable[[Run], Event]:
         for event in run.events
         if event.kind is Kind.HYPERCALL and event.cpu == cpu and words.number(event) == function
     )
-
-
-def is_schedule(answer: Any) -> bool:
-    """Whether an answer is a list of CPU numbers."""
-    return isinstance(answer, list | tuple) and all(type(cpu) is int for cpu in answer)

@@ -1,6 +1,5 @@
 """What the lessons' predictions and exercises share: machines of scripted guests, and questions about their runs."""
 
-import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -69,37 +68,12 @@ def judge_all(trials: Iterable[tuple[Callable[[Run], None], Run]]) -> Run:
     return run
 
 
-def is_guest(answer: Any) -> bool:
-    """Whether an answer is a scripted guest."""
-    return inspect.isgeneratorfunction(answer)
-
-
-def is_function(answer: Any) -> bool:
-    """Whether an answer can be called, and is no script."""
-    return callable(answer) and not is_guest(answer)
-
-
-def is_source(answer: Any) -> bool:
-    """Whether an answer is a text."""
-    return isinstance(answer, str)
-
-
-def as_tuple(got: Any) -> Any:
-    """What a function gave, and for a list the tuple of the same values: either will do."""
-    return tuple(got) if isinstance(got, list) else got
-
-
 def image(answer: str) -> bytes:
     """The image of an answer in assembly. `Wrong` says why there is none."""
     try:
         return assemble(answer)
     except Mistake as mistake:
         raise Wrong(f"T{str(mistake)[1:]}.") from None
-
-
-def is_order(answer: Any) -> bool:
-    """Whether an answer is a list of texts."""
-    return isinstance(answer, list | tuple) and all(isinstance(step, str) for step in answer)
 
 
 def calls(run: Run, vm: int, function: int) -> list[Event]:
