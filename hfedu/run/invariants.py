@@ -66,8 +66,9 @@ class Ghost:
         self.locks = [*(vm.lock for vm in vms), *(vcpu.lock for vm in vms for vcpu in vm.vcpus)]
 
     def past(self) -> "GhostState":
-        """What of the past can still matter: part of a state's key."""
-        return (*self.left.items(),), (*self.owed.items(),), (*self.mail.items(),), self.saved
+        """What of the past can still matter: part of a state's key. In what order it came does not matter."""
+        left, owed, mail = (tuple(sorted(noted.items())) for noted in (self.left, self.owed, self.mail))
+        return left, owed, mail, self.saved  # type: ignore[return-value]
 
     def remember(self, past: "GhostState") -> None:
         """Take over a past that `past` gave."""
