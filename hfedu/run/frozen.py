@@ -1,4 +1,4 @@
-"""Python's own state as a value: what a script, a hypervisor of one's own and their objects hold, by content and identity.
+"""Python's own state as a value: what scripts, a hypervisor of one's own and their objects hold.
 
 Two states are the same only if whatever could tell them apart is: an object counts by its type and its content, and
 which places share one object is part of it; a generator counts by the place in its code, its variables and its
@@ -11,7 +11,7 @@ import hashlib
 import struct
 import warnings
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from enum import Enum
 from functools import cache, partial
 from types import (
@@ -54,10 +54,10 @@ class NotFrozen(Exception):
 
 
 @cache
-def slots_of(kind: type) -> tuple[str, ...]:
+def slots_of(kind: Hashable) -> tuple[str, ...]:
     """The names of the slots of a class, and of those that it builds on."""
     found: list[str] = []
-    for cls in kind.__mro__:
+    for cls in kind.__mro__:  # type: ignore[attr-defined]
         slots = vars(cls).get("__slots__", ())
         own = (slots,) if isinstance(slots, str) else tuple(slots)
         found += [
@@ -70,7 +70,8 @@ def slots_of(kind: type) -> tuple[str, ...]:
 
 def attributes_of(found: Any) -> dict[str, Any]:
     """The attributes that an object holds itself, in slots or not."""
-    slots = {name: getattr(found, name) for name in slots_of(type(found)) if hasattr(found, name)}
+    kind: Any = type(found)
+    slots = {name: getattr(found, name) for name in slots_of(kind) if hasattr(found, name)}
     held = getattr(found, "__dict__", None)
     return {**slots, **held} if isinstance(held, dict) else slots
 
@@ -144,7 +145,7 @@ class Freezer:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                found = type(value).__reduce_ex__(value, 2)
+                found: Any = type(value).__reduce_ex__(value, 2)  # type: ignore[call-arg]
         except Exception:
             raise NotFrozen(type(value).__name__) from None
         self.alive.append(found)
@@ -198,7 +199,7 @@ class Freezer:
 
 
 @cache
-def layout_of(kind: type) -> type:
+def layout_of(kind: Any) -> Any:
     """The nearest base of a class, or itself, that keeps state of its own which no attribute shows."""
     while kind is not object and kind.__flags__ & HEAP_TYPE and kind.__base__ is not None:
         base = kind.__base__

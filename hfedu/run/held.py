@@ -18,6 +18,8 @@ from hfedu.run.frozen import CONTENTS, PLAIN, Freezer, NotFrozen, attributes_of,
 
 NOWHERE = object()
 """The value of a name that is not bound."""
+REFLECTION = frozenset(("setattr", "delattr", "globals", "vars", "exec", "eval", "__dict__", "__setattr__"))
+"""Names with which a function can change what is not seen to be changed."""
 OPAQUE = ("hfedu",)
 """Packages whose objects are looked into only where that is asked for."""
 
@@ -51,6 +53,7 @@ class World:
         self._new: list[tuple[str, Callable[[], tuple[Any, ...]], Callable[[tuple[Any, ...]], object], bool]] = []
         self._waiting: deque[tuple[Any, str]] = deque()
         self._names: set[str] = set()
+        self._stores = False
 
     def name(self, found: Any, name: str) -> None:
         """Let an object stand for itself, and look no further."""
@@ -80,7 +83,7 @@ class World:
     @property
     def constant(self) -> bool:
         """Whether nothing here can change, as far as is seen."""
-        return all(held.plain for held in self.held)
+        return not self._stores and all(held.plain for held in self.held)
 
     def restore(self) -> None:
         """Put everything back."""
@@ -104,8 +107,8 @@ class World:
             return Freezer(self.known)(kept)
         except NotFrozen as error:
             raise Mistake(
-                f"{name} holds a {error.kind}, of which the explorer cannot tell whether it has changed: keep there what "
-                "can be compared, such as numbers, texts, lists, dicts and objects of your own"
+                f"{name} holds a {error.kind}, of which the explorer cannot tell whether it has changed: keep there "
+                "what can be compared, such as numbers, texts, lists, dicts and objects of your own"
             ) from None
 
     def _visit(self, found: Any, name: str) -> None:
@@ -127,7 +130,8 @@ class World:
 
     def _object(self, found: Any, name: str) -> None:
         """An object of another kind."""
-        kind, built_on = type(found), layout_of(type(found))
+        kind: Any = type(found)
+        built_on = layout_of(kind)
         if isinstance(found, tuple | frozenset):
             self._waiting += ((each, f"{name}[{at}]") for at, each in enumerate(found))
             return
@@ -181,11 +185,12 @@ class World:
             self.follow(cell, f"{variable} of {found.__name__}")
         for default in (*(found.__defaults__ or ()), *(found.__kwdefaults__ or {}).values()):
             self.follow(default, f"a default of {found.__name__}")
-        if vars(found):
-            self._attributes(found, found.__name__)
         if not is_users(found.__module__, found.__code__.co_filename):
             return
+        read, put = partial(read_attributes, found, frozenset()), partial(put_attributes, found, frozenset())
+        self._hold(found.__name__, read, put, not vars(found))
         names, stored = names_of(found.__code__)
+        self._stores = self._stores or bool(stored) or not REFLECTION.isdisjoint(names)
         modules = [found.__globals__]
         for scope in modules:
             for variable in names:

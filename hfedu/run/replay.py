@@ -5,6 +5,8 @@ root. States are told apart by exact keys: every field of the hypervisor, every 
 every page that was written.
 """
 
+import re
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,15 +16,18 @@ from typing import Any, ClassVar
 
 from hfedu.board.memory import RAM_BASE
 from hfedu.errors import Mistake, plainly_made
-from hfedu.guest.scripted import Action, Script, ScriptedVcpu, cpu_on, meet
+from hfedu.guest.budget import OutOfBudget
+from hfedu.guest.scripted import Action, Script, ScriptedVcpu, check_script, cpu_on, meet
 from hfedu.hf.addr import PAGE_SIZE, Pa
 from hfedu.hf.call import HF_PRIMARY_VM_ID
 from hfedu.hf.platform import LAYOUT_BIN_END, PowerDown
+from hfedu.run.core import Core
 from hfedu.run.frozen import Freezer, NotFrozen, attributes_of
 from hfedu.run.held import World
 from hfedu.run.invariants import Ghost, GhostState
 from hfedu.run.machine import Machine
 from hfedu.run.ramdisk import RamDisk, Secondary
+from hfedu.run.sight import ScriptRaised
 
 FIXED = frozenset((
     *("name", "id", "lock", "of", "vm", "vcpus", "mailbox", "ptable", "regs", "acquire", "release", "refused"),
@@ -33,6 +38,7 @@ FIXED = frozenset((
 CACHES = ("tlb",)
 """Fields of the hypervisor that hold nothing but what it could look up again."""
 SETUP_STEPS = 10_000
+ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 @plainly_made
@@ -50,6 +56,12 @@ class Scenario:
     setup: Script
     cpus: tuple[Script, ...]
     secondaries: tuple[Script, ...]
+
+    def __post_init__(self) -> None:
+        for script in (self.setup, *self.cpus, *self.secondaries):
+            if isinstance(script, bytes | str):
+                raise Mistake("a Scenario is made of scripts alone: its secondaries cannot be machine code")
+            check_script(script)
 
     def disk(self, cpus: int) -> RamDisk:
         """A RAM disk that runs this scenario on so many physical CPUs."""
@@ -78,10 +90,10 @@ def starting(cpus: int) -> Iterator[Action]:
         yield cpu_on(cpu)
 
 
-def outside(scenario: Scenario, functions: Iterable[Any] = ()) -> World:
-    """What the scripts of a scenario, and other functions and classes, can reach beyond themselves, as it is now."""
+def outside(scenario: Scenario, changes: Iterable[Any] = ()) -> World:
+    """What the scripts of a scenario and the classes that change the hypervisor can reach beyond themselves, now."""
     world = World()
-    for script in (scenario.setup, *scenario.cpus, *scenario.secondaries, *functions):
+    for script in (scenario.setup, *scenario.cpus, *scenario.secondaries, *changes):
         world.follow(script, getattr(script, "__name__", "a script"))
     world.settle()
     return world
@@ -106,6 +118,46 @@ class _Logged(ScriptedVcpu):
         key = self.history, Freezer({})(value)
         self.history = self.numbers.setdefault(key, len(self.numbers) + 1)
         return super().advance(value)
+
+
+def advance(core: Core) -> None:
+    """Let a CPU take a step. If a script or a hypervisor of one's own raises an exception, that CPU has ended."""
+    guest = core.steps is None
+    try:
+        core.advance()
+    except (Mistake, OutOfBudget, PowerDown):
+        raise
+    except Exception as error:
+        lose(core, guest, error)
+
+
+def step_or_end(machine: Machine, cpu: int) -> None:
+    """The like for a step of a whole machine."""
+    core = machine.cores[cpu]
+    guest = core.steps is None
+    try:
+        machine.step(cpu)
+    except Mistake:
+        raise
+    except Exception as error:
+        lose(core, guest, error)
+
+
+def lose(core: Core, guest: bool, error: Exception) -> None:
+    """A CPU has ended by an exception, of its guest or of the hypervisor."""
+    core.steps = core.step = None
+    core.ended = ScriptRaised(raised(core, guest, error), error)
+
+
+def raised(core: Core, guest: bool, error: Exception) -> str:
+    """Who raised an exception, and where."""
+    vcpu, number = core.cpu.current, core.cpu.id
+    who = f"CPU {number}: the hypervisor"
+    if guest and vcpu is not None:
+        who = f"CPU {number}: the script {core.scripted.guests[vcpu.name].script.__name__}"
+    message, (*_, last) = str(error), traceback.extract_tb(error.__traceback__)
+    said = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    return ADDRESS.sub("", f"{who} raises {said}" + (f", at {last.line!r}" if last.line else ""))
 
 
 class Fields:
@@ -152,10 +204,9 @@ class Replayer:
         scenario: Scenario,
         cpus: int,
         options: tuple[tuple[str, Any], ...],
-        functions: tuple[Any, ...] = (),
     ) -> None:
-        own = dict(options).get("changes", ())
-        self.before = outside(scenario, (*functions, *own))
+        changes = dict(options).get("changes", ())
+        self.before = outside(scenario, changes)
         self.machine = machine = Machine(scenario.disk(cpus), cpus=cpus, record=False, **dict(options))
         for core in machine.cores:
             core.scripted.guest_type = _Logged
@@ -174,7 +225,7 @@ class Replayer:
             raise Mistake(f"the setup of {scenario.name} never comes to its end")
         self.past = self.ghost.past()
         self.world = World()
-        self._hold(scenario, (*functions, *own))
+        self._hold(scenario, changes)
         guests: list[Any] = list(machine.guests.values())
         self.guests = [(g, dict(vars(g), log=[*g.log], places={**g.places}), dict(g.of_vm)) for g in guests]
         self.memory = machine.board.memory
@@ -182,7 +233,7 @@ class Replayer:
         self.written: set[int] = set()
         self.memory.dirty.append(self.written)
 
-    def _hold(self, scenario: Scenario, functions: Sequence[Any]) -> None:
+    def _hold(self, scenario: Scenario, changes: Sequence[Any]) -> None:
         """Find all that can change, and keep it as it is now."""
         machine, world = self.machine, self.world
         hypervisor, vms, uart = machine.hypervisor, machine.hypervisor.vms, machine.board.memory.uart
@@ -202,7 +253,7 @@ class Replayer:
         world.hold_attributes(uart, "uart", ("output",))
         for value in self.fields.kept:
             world.follow(value, "a field")
-        for function in (scenario.setup, *scenario.cpus, *scenario.secondaries, *functions):
+        for function in (scenario.setup, *scenario.cpus, *scenario.secondaries, *changes):
             world.follow(function, getattr(function, "__name__", "a script"))
         world.settle()
         self.rest = [Freezer(world.known)(value) for value in self.fields.kept]
@@ -235,7 +286,7 @@ class Replayer:
         for core in self.machine.cores:
             core.steps = core.step = core.ended = None
             core.scripted.meeting = core.board.powered[core.cpu.id] = True
-        self.schedule, self.off = [], False
+        self.schedule, self.off, self.ghost.off = [], False, False
 
     def follow(self, schedule: Sequence[int], past: GhostState) -> list[int]:
         """Restart and take the steps of a schedule, which has this past. Which CPUs can go on from there."""
@@ -244,7 +295,7 @@ class Replayer:
             core = self.machine.cores[cpu]
             if core.scripted.meeting:
                 self.machine.able()
-            core.advance()
+            advance(core)
         self.schedule += schedule
         self.ghost.remember(past)
         return self.machine.able()
@@ -255,10 +306,10 @@ class Replayer:
         self.schedule.append(cpu)
         self.ghost.before(core)
         try:
-            core.advance()
+            advance(core)
             self.ghost.after()
         except PowerDown:
-            self.off = True
+            self.off = self.ghost.off = True
 
     def key(self) -> tuple[Any, ...]:
         """All that can matter from here on."""
@@ -277,12 +328,12 @@ class Replayer:
             self.ghost.past(),
         )
 
-    def _serving(self, core: Any, freezer: Freezer) -> Any:
+    def _serving(self, core: Core, freezer: Freezer) -> Any:
         """Where the hypervisor is on a CPU."""
         if core.steps is None:
             return ()
         try:
-            return freezer(core.steps)
+            return freezer(core.steps), freezer(core.step)
         except (NotFrozen, RecursionError) as error:
             name = culprit(core.steps, self.world.known)
             raise Mistake(
