@@ -24,7 +24,7 @@ OPAQUE = ("hfedu",)
 """Packages whose objects are looked into only where that is asked for."""
 
 
-class Held(NamedTuple):
+class Outside(NamedTuple):
     """Something that can change: its name for a user, how to read it and how to put it back, and what it was.
 
     What is read is a row of objects. `plain` says that nothing in sight can change it.
@@ -48,7 +48,7 @@ class World:
 
     def __init__(self) -> None:
         self.known: dict[int, str] = {}
-        self.held: list[Held] = []
+        self.held: list[Outside] = []
         self.alive: list[Any] = []
         self._new: list[tuple[str, Callable[[], tuple[Any, ...]], Callable[[tuple[Any, ...]], object], bool]] = []
         self._waiting: deque[tuple[Any, str]] = deque()
@@ -77,7 +77,7 @@ class World:
             self._visit(*self._waiting.popleft())
         for name, read, put, plain in self._new:
             kept = read()
-            self.held.append(Held(name, read, put, kept, self._frozen(name, kept), plain))
+            self.held.append(Outside(name, read, put, kept, self._frozen(name, kept), plain))
         self._new = []
 
     @property
