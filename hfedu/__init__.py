@@ -44,6 +44,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from hfedu.notebook import Run as Run
     from hfedu.notebook import boot as boot
     from hfedu.notebook import explore as explore
+    from hfedu.notebook import find as find
     from hfedu.notebook import replay as replay
     from hfedu.run.invariants import INVARIANTS as INVARIANTS
     from hfedu.run.invariants import Invariant as Invariant
@@ -65,7 +66,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "hfedu.errors": ("Mistake",),
     "hfedu.files": ("asset",),
-    "hfedu.notebook": ("Machine", "Run", "boot", "explore", "replay"),
+    "hfedu.notebook": ("Machine", "Run", "boot", "explore", "find", "replay"),
     "hfedu.widgets.player": ("Player",),
     "hfedu.widgets.playground": ("playground",),
     "hfedu.widgets.orders": ("you_schedule",),

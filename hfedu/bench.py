@@ -22,7 +22,8 @@ from hfedu.guest.scripted import Action, clear, configure, send, vcpu_run, vm_co
 from hfedu.guest.unicorn_cpu import bare_hypercalls
 from hfedu.hf import platform
 from hfedu.notebook import Machine, boot
-from hfedu.run.explorer import Exploration, explore, replayer
+from hfedu.run.explorer import Exploration, explore
+from hfedu.run.moves import replayer
 from hfedu.run.ramdisk import RamDisk
 from hfedu.view.sequence import sequence
 

@@ -142,7 +142,7 @@ def came_back(ghost: Ghost) -> str | None:
     return None if mail is None or mail.data == b"onetwo" else f"VM 1 got {mail.data.decode(errors='replace')!r}"
 
 
-BOTH = Invariant("both", "VM 1 gets “one” and then “two”.", came_back)
+BOTH = Invariant("both", "VM 1 gets “one” and then “two”.", came_back, steady=True)
 
 
 def judge_insist(answer: Script) -> Run:

@@ -235,7 +235,7 @@ def no_answer(ghost: Ghost) -> str | None:
     return f"VM 1 has not answered, and all is over: it is {vcpu.state.name} and {why}"
 
 
-ANSWERS = Invariant("answers", "VM 1 gets its message and answers.", no_answer)
+ANSWERS = Invariant("answers", "VM 1 gets its message and answers.", no_answer, steady=True)
 
 
 def judge_try_again(answer: Script) -> Run:

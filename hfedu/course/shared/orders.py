@@ -7,7 +7,6 @@ from hfedu.course.exercises import Wrong
 from hfedu.course.shared.arranged import REPAIRED, alongside
 from hfedu.course.shared.defects import ready, run_vm_1, send_hello
 from hfedu.course.shared.scenes import reader, so_far
-from hfedu.errors import Mistake
 from hfedu.guest.scripted import ScriptDone, configure, receive, send, vcpu_run
 from hfedu.notebook import Machine, Run
 from hfedu.run import words
@@ -17,6 +16,7 @@ from hfedu.run.kinds import Kind
 from hfedu.run.recording import Event
 from hfedu.run.replay import Scenario
 from hfedu.run.schedule import Schedule, chooser
+from hfedu.run.sight import ScriptRaised
 from hfedu.run.stepper import Stepper, Taken
 from hfedu.view.compare import OrderComparison, compare_orders
 
@@ -122,10 +122,14 @@ def play(scenario: Scenario, schedule: Sequence[int], invariants: Sequence[Invar
 
 def tried(scenario: Scenario, invariants: Sequence[Invariant], **options: Any) -> Exploration:
     """Explore a learner's scenario, and let what their script raises come out as it is."""
-    try:
-        return explore(scenario, invariants, max_states=MAX_STATES, **options)
-    except Mistake as mistake:
-        raise (mistake.__cause__ or mistake) from None
+    found = explore(scenario, invariants, max_states=MAX_STATES, **options)
+    raised = next((violation for violation in found.violations if violation.invariant == "raised"), None)
+    if raised is not None:
+        stepper = Stepper(scenario, len(scenario.cpus), options, schedule=raised.schedule[found.setup :])
+        ended = stepper.machine.cores[raised.schedule[-1]].ended
+        assert isinstance(ended, ScriptRaised)
+        raise ended.error
+    return found
 
 
 def shortest(found: Exploration) -> Run:
