@@ -1,5 +1,6 @@
 """Two runs side by side in players that go together: two orders of the same steps, or any two runs."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,9 +18,10 @@ class Pair(anywidget.AnyWidget):
 
     _esm = asset("player.js")
     _css = asset("player.css")
-    data = traitlets.Dict().tag(sync=True)
+    data = traitlets.Callable().tag(sync=True, to_json=lambda data, _: data())
+    """Makes what the page gets, which nobody keeps here."""
 
-    def __init__(self, first: Recording, second: Recording, data: dict[str, Any]) -> None:
+    def __init__(self, first: Recording, second: Recording, data: Callable[[], dict[str, Any]]) -> None:
         self.recordings = first, second
         super().__init__(data=data)
         self.on_msg(self._answer)
@@ -36,7 +38,7 @@ class RunsCompared(runs.RunComparison):
 
     def players(self) -> Pair:
         """Both runs where they part."""
-        return Pair(self.first, self.second, self.data())
+        return Pair(self.first, self.second, self.data)
 
     def _ipython_display_(self) -> None:
         """The players; for pages without a kernel a table of where the runs part."""
@@ -63,7 +65,8 @@ class Comparing(compare.OrderComparison):
         if not passing:
             return Player(failing, at)
         rows = runs.align(failing, passing[0])
-        return Pair(failing, passing[0], runs.pair(failing, passing[0], self.sentence, self.broken, rows, (at, at)))
+        told = self.sentence, self.broken, rows, (at, at)
+        return Pair(failing, passing[0], lambda: runs.pair(failing, passing[0], *told))
 
     def _ipython_display_(self) -> None:
         """The first difference, the steps, and the players; for pages without a kernel a picture instead of these."""

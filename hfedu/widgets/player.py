@@ -37,13 +37,18 @@ class Player(anywidget.AnyWidget):
 
     _esm = asset("player.js")
     _css = asset("player.css")
-    data = traitlets.Dict().tag(sync=True)
+    data = traitlets.Instance(Recording).tag(sync=True, to_json=lambda recording, _: player_data(recording))
+    """The recording. The page gets what `player_data` makes of it, which nobody keeps here: no widget is ever freed."""
     position = traitlets.Int(0).tag(sync=True)
 
     def __init__(self, recording: Recording, position: int = 0) -> None:
-        self.recording = recording
-        super().__init__(data=player_data(recording), position=position)
+        super().__init__(data=recording, position=position)
         self.on_msg(self._answer)
+
+    @property
+    def recording(self) -> Recording:
+        """What is shown."""
+        return self.data
 
     @traitlets.validate("position")
     def _inside(self, proposal: Any) -> int:
@@ -58,9 +63,8 @@ class Player(anywidget.AnyWidget):
 
     def show(self, recording: Recording) -> None:
         """Go on with another recording, at its last event: for runs that grow."""
-        self.recording = recording
         with self.hold_sync():
-            self.data = player_data(recording)
+            self.data = recording
             self.position = len(recording.events) - 1
 
     def __repr__(self) -> str:
