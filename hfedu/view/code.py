@@ -54,7 +54,7 @@ class Piece(NamedTuple):
 
 
 def code(recording: Recording, seq: int) -> list[Piece]:
-    """The code at event `seq`: the guest's, if one led there, and the hypervisor's. `Mistake` if it cannot run again."""
+    """The code at event `seq`: of the guest that led there, and of the hypervisor. `Mistake` if it cannot run again."""
     trap = trap_of(recording, seq)
     if trap is None:
         return []
@@ -64,10 +64,8 @@ def code(recording: Recording, seq: int) -> list[Piece]:
 def pieces(recording: Recording, seq: int, trap: int, notes: Notes) -> list[Piece]:
     """The code at event `seq`, by what was noted of the trap that it is part of."""
     guest = guest_piece(recording, trap, notes)
-    return [
-        *([guest] if guest is not None else []),
-        *hypervisor_pieces(recording, seq, trap, notes.lines.get(trap, [])),
-    ]
+    below = hypervisor_pieces(recording, seq, trap, notes.lines.get(trap, []))
+    return below if guest is None else [guest, *below]
 
 
 def guest_piece(recording: Recording, trap: int, notes: Notes) -> Piece | None:
@@ -118,9 +116,8 @@ def hypervisor_pieces(recording: Recording, seq: int, trap: int, ran: list[Ran])
         call = event.call.api if event.call is not None else ""
         functions.sort(key=lambda each: rank(event, each, own, call))
         functions = functions[: 1 if functions and functions[0][2] == call else PIECES]
-    value = (
-        ", ".join(f"{name} is {words.value_words(name, found)}" for name, found in refused.values) if refused else ""
-    )
+    looked_at = refused.values if refused is not None else ()
+    value = ", ".join(f"{name} is {words.value_words(name, found)}" for name, found in looked_at)
     return [
         piece
         for path, first, function in functions

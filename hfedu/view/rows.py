@@ -27,7 +27,7 @@ CALLS = {
     "cpu_off": "{}: this CPU off",
 }
 """What a call says, by how people say it: who calls, and the arguments by name."""
-CAME_BACK = {
+CAME_BACK: dict[int, str] = {
     HfVcpuRun.YIELD: "{} goes on later",
     HfVcpuRun.WAIT_FOR_INTERRUPT: "{} waits",
     abi.LaterVcpuRun.PREEMPTED: "{} was interrupted",
