@@ -1,5 +1,5 @@
 // Built from assets/player/ by `make player`: change the sources, not this file.
-// sha256 of the sources and of what follows: eef6199cbd5654bc6b45f70770cf1cc2fe0b584899b9a3029455185794dadf2b
+// sha256 of the sources and of what follows: e4f0b882d158bf60f741f80ae234a35adb6b66e42eb1e66519eb868a72c35a00
 // assets/player/dom.js
 var SVG = "http://www.w3.org/2000/svg";
 function h(tag, attributes = {}, ...children) {
@@ -1698,6 +1698,9 @@ function offer(select, any, pairs) {
 var FONTS = [12, 13, 14, 16.5, 20, 24];
 var PRESENTED = 16.5;
 var [LEAST, MOST, SPARE] = [420, 640, 20];
+var ENDLESS = 2e4;
+var COMES = [0, 100, 400];
+var MOVES = ["wheel", "keydown", "pointerdown"];
 var Frame = class {
   /** @param {Player} player */
   constructor(player) {
@@ -1705,22 +1708,46 @@ var Frame = class {
     this.full = false;
     this.presents = false;
     this.chosen = 0;
+    this.watched = false;
+    this.scrollers = [];
     this.measure = () => this.height();
     addEventListener("resize", this.measure);
     this.sizes = new ResizeObserver(this.measure);
   }
-  /** The element is in the page: look what scrolls it. */
+  /** Once the player is to be seen: look what scrolls it. */
   watch() {
-    this.sizes.disconnect();
-    this.scroller = scrollerOf(this.player.root);
-    if (this.scroller) this.sizes.observe(this.scroller);
+    const { root } = this.player;
+    if (this.watched || !root.clientWidth) return;
+    this.watched = true;
+    root.style.height = `${ENDLESS}px`;
+    this.scrollers = scrollersOf(root).filter((each) => each.clientHeight < ENDLESS);
+    root.style.height = "";
+    for (const each of this.scrollers) this.sizes.observe(each);
     this.height();
+    this.come();
+  }
+  /**
+   * Somebody ran the cell and is at it, or at the one below: what it shows comes into view. Where all cells run at once
+   * nobody is there, and nothing moves.
+   */
+  come() {
+    const { root } = this.player;
+    const cell = root.closest(".jp-Cell");
+    const near = [cell, cell?.nextElementSibling];
+    if (!cell || !near.some((each) => each?.classList.contains("jp-mod-active"))) return;
+    const timers = COMES.map((wait) => setTimeout(() => root.scrollIntoView({ block: "nearest" }), wait));
+    const stop = () => {
+      timers.forEach(clearTimeout);
+      for (const each of MOVES) removeEventListener(each, stop, true);
+    };
+    for (const each of MOVES) addEventListener(each, stop, true);
+    setTimeout(stop, COMES[COMES.length - 1] + 1);
   }
   /** As high as there is room for, so that all of it is seen at once. */
   height() {
     const { root } = this.player;
     if (!root.isConnected) return;
-    const seen = this.scroller?.isConnected ? this.scroller.clientHeight : innerHeight;
+    const seen = Math.min(innerHeight, ...this.scrollers.map((each) => each.clientHeight));
     const whole = root.closest(".hfedu-page") !== null;
     const height = Math.max(whole ? 320 : LEAST, Math.min(whole ? Infinity : MOST, seen - SPARE));
     root.style.setProperty("--height", `${Math.floor(this.full ? innerHeight : height)}px`);
@@ -1781,15 +1808,16 @@ var Frame = class {
     this.sizes.disconnect();
   }
 };
-function scrollerOf(element) {
+function scrollersOf(element) {
+  const found = [];
   let at =
     /** @type {Node | null} */
     element.parentNode;
   for (; at; at = at instanceof ShadowRoot ? at.host : at.parentNode) {
     if (!(at instanceof HTMLElement) || at === document.body || at === document.documentElement) continue;
-    if (/auto|scroll/.test(getComputedStyle(at).overflowY)) return at;
+    if (/auto|scroll/.test(getComputedStyle(at).overflowY)) found.push(at);
   }
-  return null;
+  return found;
 }
 
 // assets/player/registers.js
@@ -2610,7 +2638,6 @@ var Player = class {
     this.sizes = new ResizeObserver(() => this.fit());
     for (const box2 of [this.root, this.diagram.box, this.list.box]) this.sizes.observe(box2);
     this.load();
-    requestAnimationFrame(() => this.frame.watch());
   }
   /** The size of the picture's text, in pixels. */
   get font() {
@@ -2663,6 +2690,7 @@ var Player = class {
     const shape = getComputedStyle(this.views).getPropertyValue("--shape").trim();
     if (shape) this.shape = shape;
     this.root.dataset.shape = this.shape;
+    if (!this.frame.watched) requestAnimationFrame(() => this.frame.watch());
     this.root.style.setProperty("--k", String(this.font / 12));
     this.panel.draw();
     this.diagram.fit();

@@ -5,6 +5,11 @@
 const FONTS = [12, 13, 14, 16.5, 20, 24];
 const PRESENTED = 16.5;
 const [LEAST, MOST, SPARE] = [420, 640, 20];
+const ENDLESS = 20_000;
+/** When the player comes into view, in milliseconds: a notebook moves its cells for a while after it got an output. */
+const COMES = [0, 100, 400];
+/** After one of these the page is where somebody wants it. */
+const MOVES = ["wheel", "keydown", "pointerdown"];
 
 export class Frame {
   /** @param {Player} player */
@@ -14,24 +19,51 @@ export class Frame {
     this.presents = false;
     /** The size of the picture's text, in pixels; 0 is as the shape of the player wants it. */
     this.chosen = 0;
+    this.watched = false;
+    /** What scrolls the player and does not grow with it. @type {HTMLElement[]} */
+    this.scrollers = [];
     this.measure = () => this.height();
     addEventListener("resize", this.measure);
     this.sizes = new ResizeObserver(this.measure);
   }
 
-  /** The element is in the page: look what scrolls it. */
+  /** Once the player is to be seen: look what scrolls it. */
   watch() {
-    this.sizes.disconnect();
-    this.scroller = scrollerOf(this.player.root);
-    if (this.scroller) this.sizes.observe(this.scroller);
+    const { root } = this.player;
+    if (this.watched || !root.clientWidth) return;
+    this.watched = true;
+    // What grows with the player says nothing of what one sees.
+    root.style.height = `${ENDLESS}px`;
+    this.scrollers = scrollersOf(root).filter((each) => each.clientHeight < ENDLESS);
+    root.style.height = "";
+    for (const each of this.scrollers) this.sizes.observe(each);
     this.height();
+    this.come();
+  }
+
+  /**
+   * Somebody ran the cell and is at it, or at the one below: what it shows comes into view. Where all cells run at once
+   * nobody is there, and nothing moves.
+   */
+  come() {
+    const { root } = this.player;
+    const cell = root.closest(".jp-Cell");
+    const near = [cell, cell?.nextElementSibling];
+    if (!cell || !near.some((each) => each?.classList.contains("jp-mod-active"))) return;
+    const timers = COMES.map((wait) => setTimeout(() => root.scrollIntoView({ block: "nearest" }), wait));
+    const stop = () => {
+      timers.forEach(clearTimeout);
+      for (const each of MOVES) removeEventListener(each, stop, true);
+    };
+    for (const each of MOVES) addEventListener(each, stop, true);
+    setTimeout(stop, COMES[COMES.length - 1] + 1);
   }
 
   /** As high as there is room for, so that all of it is seen at once. */
   height() {
     const { root } = this.player;
     if (!root.isConnected) return;
-    const seen = this.scroller?.isConnected ? this.scroller.clientHeight : innerHeight;
+    const seen = Math.min(innerHeight, ...this.scrollers.map((each) => each.clientHeight));
     const whole = root.closest(".hfedu-page") !== null;
     const height = Math.max(whole ? 320 : LEAST, Math.min(whole ? Infinity : MOST, seen - SPARE));
     root.style.setProperty("--height", `${Math.floor(this.full ? innerHeight : height)}px`);
@@ -101,15 +133,15 @@ export class Frame {
 }
 
 /**
- * The nearest element around another that scrolls it down; null if that is the page.
+ * The elements around another that scroll it down, the nearest first, without the page itself.
  * @param {HTMLElement} element
- * @returns {Element | null}
  */
-function scrollerOf(element) {
+function scrollersOf(element) {
+  const found = [];
   let at = /** @type {Node | null} */ (element.parentNode);
   for (; at; at = at instanceof ShadowRoot ? at.host : at.parentNode) {
     if (!(at instanceof HTMLElement) || at === document.body || at === document.documentElement) continue;
-    if (/auto|scroll/.test(getComputedStyle(at).overflowY)) return at;
+    if (/auto|scroll/.test(getComputedStyle(at).overflowY)) found.push(at);
   }
-  return null;
+  return found;
 }

@@ -63,7 +63,6 @@ export class Player {
     this.sizes = new ResizeObserver(() => this.fit());
     for (const box of [this.root, this.diagram.box, this.list.box]) this.sizes.observe(box);
     this.load();
-    requestAnimationFrame(() => this.frame.watch());
   }
 
   /** The size of the picture's text, in pixels. */
@@ -121,6 +120,7 @@ export class Player {
     const shape = getComputedStyle(this.views).getPropertyValue("--shape").trim();
     if (shape) this.shape = shape;
     this.root.dataset.shape = this.shape;
+    if (!this.frame.watched) requestAnimationFrame(() => this.frame.watch());
     this.root.style.setProperty("--k", String(this.font / 12));
     this.panel.draw();
     this.diagram.fit();
