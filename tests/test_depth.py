@@ -500,7 +500,7 @@ def test_the_player_answers():
     [
         ({"ask": "steps", "seq": 99, "id": 1}, "there is no event 99"),
         ({"ask": "steps", "id": 1}, "there is no event None"),
-        ({"ask": "when", "seq": 1, "id": 1}, "cannot show 'when': ask for steps, instructions or why"),
+        ({"ask": "when", "seq": 1, "id": 1}, "cannot show 'when': ask for steps, instructions, code or why"),
         ({"ask": "why", "seq": 99, "id": 1}, "there is no event 99"),
         ({"ask": "why", "seq": 1, "vcpu": "vm9", "id": 1}, "there is no vCPU 'vm9'"),
         ({"ask": ["steps"], "seq": 1, "id": 1}, "cannot show"),

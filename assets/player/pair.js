@@ -25,9 +25,7 @@ export class Pair {
     this.root = h("div", { class: "hfedu-pair", role: "group", "aria-label": "two runs compared" });
     this.root.append(this.head(), h("div", { class: "both" }, ...boxes));
     el.replaceChildren(this.root);
-    this.players = runs.map((run, side) => new Player(this.model(model, run, side), boxes[side], this.root));
-    for (const { inspector } of this.players)
-      for (const { element } of [inspector.sections[1], inspector.sections[3]]) element.open = false;
+    this.players = runs.map((run, side) => new Player(this.model(model, run, side), boxes[side], [this.root]));
     this.tell();
   }
 

@@ -35,7 +35,7 @@ h1 { position: absolute; width: 1px; height: 1px; margin: 0; overflow: hidden; c
 $style</style>
 </head>
 <body>
-<main>$above<div id="player"></div></main>
+<main>$above<div id="player" class="hfedu-page"></div></main>
 <div id="text"><p>The player needs JavaScript. What it plays, as text:</p><pre>$transcript</pre></div>
 <script type="application/json" id="recording">$data</script>
 <script type="application/json" id="answers">$answers</script>
