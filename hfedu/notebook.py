@@ -113,13 +113,14 @@ class Run(Recording):
         """The player, for pages without a kernel the picture instead, and below it the transcript, folded."""
         from IPython.display import display
 
+        from hfedu.widgets.comparison import live
+
         if not self.events:
             print(repr(self))
             return
         data, metadata = sequence(self)._repr_mimebundle_()
         if len(self.events) <= EVENTS_AT_MOST:
-            widget, _ = self.player()._repr_mimebundle_() or ({}, {})
-            data = {**widget, **data}
+            data = {**live(self.player), **data}
         display(data, metadata=metadata, raw=True)
         text = transcript(self, last=MAX_ROWS)
         folded = f"<details><summary>The same as text</summary><pre>{html.escape(text)}</pre></details>"

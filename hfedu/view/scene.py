@@ -8,6 +8,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from hfedu.errors import installed
+
 
 class Line(NamedTuple):
     """A straight line; with `arrow` it has a head at its end."""
@@ -92,6 +94,8 @@ class Scene:
         return self.alt
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        if not installed("matplotlib"):
+            return {"text/plain": self.alt}, {}
         from hfedu.view.paint import render
 
         size = {"width": round(self.width), "height": round(self.height), "alt": self.alt}
