@@ -1,9 +1,12 @@
 """What hfedu says when the user made a mistake: one sentence, and in a notebook no traceback."""
 
 import inspect
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import wraps
+from importlib.util import find_spec
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -32,6 +35,50 @@ class Mistake(ValueError):
 
 class Trouble(Mistake):
     """Trouble of this computer, such as a full disk, and no mistake in what the user wrote: it cannot be judged."""
+
+
+PACKAGES = {
+    "unicorn": ("unicorn", "Machine code needs an emulator"),
+    "capstone": ("capstone", "Machine code in words needs a disassembler"),
+    "matplotlib": ("matplotlib", "A picture needs a painter"),
+    "ipywidgets": ("ipywidgets", "A player or a form needs widgets"),
+    "anywidget": ("anywidget", "A player or a form needs widgets"),
+    "elftools": ("pyelftools", "The lines of a compiled guest need a reader of line tables"),
+    "ziglang": ("'hfedu[compile]'", "Assembly and C need a compiler: clang with lld, a gcc for AArch64, or Zig's"),
+    "jupyterlab": ("'hfedu[lab]'", "The lessons need JupyterLab"),
+}
+"""What hfedu can do without, by module: what pip calls it, and what needs it."""
+NOT_IN_A_BROWSER = ("unicorn", "capstone", "ziglang", "jupyterlab")
+"""Those of them that WebAssembly has no build of."""
+
+
+def installed(module: str) -> bool:
+    """Whether one of `PACKAGES` is there."""
+    return find_spec(module) is not None
+
+
+@contextmanager
+def needing(module: str) -> Iterator[None]:
+    """Around the import of one of `PACKAGES`: `Trouble` says what needs it and how to get it."""
+    try:
+        yield
+    except ImportError as error:
+        if not isinstance(error, ModuleNotFoundError):
+            raise lacking(module, str(error)) from None
+        missing = str(error.name).partition(".")[0]
+        if missing not in PACKAGES:
+            raise
+        raise lacking(missing) from None
+
+
+def lacking(module: str, why: str = "") -> Trouble:
+    """What to say where one of `PACKAGES` is missing."""
+    package, what = PACKAGES[module]
+    if why:
+        return Trouble(f"{what}; {package} is there, but cannot be loaded ({why}): install it anew, or another version")
+    if sys.platform == "emscripten" and module in NOT_IN_A_BROWSER:
+        return Trouble(f"{what}, which no browser has: open this lesson on Binder, or install hfedu on a computer")
+    return Trouble(f"{what}, which is not installed here: pip install {package}")
 
 
 def nearest(name: object, known: Iterable[str]) -> str:

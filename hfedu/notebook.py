@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,13 +115,14 @@ class Run(Recording):
         """The player at an event, for pages without a kernel the picture instead, and below the transcript, folded."""
         from IPython.display import display
 
+        from hfedu.widgets.comparison import live
+
         if not self.events:
             print(repr(self))
             return
         data, metadata = sequence(self)._repr_mimebundle_()
         if len(self.events) <= EVENTS_AT_MOST:
-            widget, _ = self.player(position)._repr_mimebundle_() or ({}, {})
-            data = {**widget, **data}
+            data = {**live(partial(self.player, position)), **data}
         display(data, metadata=metadata, raw=True)
         text = transcript(self, last=MAX_ROWS)
         folded = f"<details><summary>The same as text</summary><pre>{html.escape(text)}</pre></details>"

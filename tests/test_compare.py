@@ -7,7 +7,7 @@ import hfedu
 from hfedu import Kind, Mistake, RamDisk, clear, configure, cpu_on, meet, receive, send, vcpu_run
 from hfedu.run.recording import Actor
 from hfedu.view.runs import align
-from hfedu.widgets.comparison import Pair
+from hfedu.widgets.player import Pair
 
 NAMES = ["broadcast_3", "chain_relay_4", "wfi_never_resumes", "rand_0001", "sec_read_unmapped"]
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from nbclient import NotebookClient
 
 import hfedu
-from hfedu.course import exercises, predictions, progress, record
+from hfedu.course import exercises, predict_form, predictions, progress, record
 from hfedu.course.answers import answer_of
 from hfedu.course.exercises import find, solution
 from hfedu.course.record import Record, Standing
@@ -36,7 +36,7 @@ def file(tmp_path, monkeypatch):
 def restart(monkeypatch):
     """As if the kernel was started again: what is not in the file is gone."""
     fresh = Record()
-    for module in (exercises, predictions, progress):
+    for module in (exercises, predict_form, progress):
         monkeypatch.setattr(module, "RECORD", fresh)
 
 

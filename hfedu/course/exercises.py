@@ -18,7 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import hfedu.course.lessons
 from hfedu.course.answers import shown_source, without_source
@@ -30,8 +30,10 @@ from hfedu.guest.toolchain import assemble, compile_c
 from hfedu.hf.load import cpio_files
 from hfedu.notebook import Machine, Run
 from hfedu.run.ramdisk import RamDisk, cpio_entry
-from hfedu.widgets.arrange import Arrange
 from hfedu.widgets.comparison import beside
+
+if TYPE_CHECKING:
+    from hfedu.widgets.arrange import Arrange
 
 if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()) is not None:
     explain_missing_names(shell, hfedu.__all__)
@@ -324,12 +326,14 @@ def with_source(disk: RamDisk, answer: str, right: str) -> RamDisk | None:
 
 
 @plainly
-def arrange(exercise_id: str) -> Arrange:
+def arrange(exercise_id: str) -> "Arrange":
     """The steps of an exercise whose answer is an order, to move up and down and to check."""
     exercise = find(exercise_id)
     if not exercise.pieces:
         there = ", ".join(other.id for other in exercises().values() if other.pieces)
         raise Mistake(f"the answer to {exercise_id} is no order of steps: arrange takes {there}")
+    from hfedu.widgets.arrange import Arrange
+
     return Arrange(exercise.id, exercise.task, exercise.pieces, check)
 
 

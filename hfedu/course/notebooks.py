@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, installed, lacking
 from hfedu.files import json_of, read_whole, regular, write_whole
 
 FIRST = "00_tour.ipynb"
@@ -180,6 +180,8 @@ def open_lab(folder: Path | None, options: Sequence[str] = ()) -> int:
 
     `options` are JupyterLab's own.
     """
+    if not installed("jupyterlab"):
+        raise lacking("jupyterlab")
     folder_of_lessons, in_place = source()
     if folder is not None or not in_place:
         folder_of_lessons = folder or COPIES

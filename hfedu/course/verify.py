@@ -196,7 +196,10 @@ class CourseCheck:
         command = [sys.executable, "-m", "pytest", compare, "--nbval-current-env", "--nbval-cell-timeout=60", "-q"]
         path = os.pathsep.join([str(HFEDU.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
         environment = os.environ | {SWITCH: "", "PYTHONPATH": path, "PYTEST_ADDOPTS": ""}
-        with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as output:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output,
+        ):
             settings = Path(folder) / "pytest.ini"  # none of whoever's folder this is
             settings.write_text("[pytest]\n")
             command += ["-p", "no:cacheprovider", "-c", str(settings), f"--rootdir={notebook.parent}", str(notebook)]

@@ -17,15 +17,14 @@ import time
 import weakref
 from array import array
 from collections.abc import Callable
-from functools import partial
-from typing import Any
-
-from unicorn import arm64_const as reg
-from unicorn import unicorn_const as const
-from unicorn.unicorn_py3.unicorn import Uc, uclib
+from functools import cache, partial
+from importlib.metadata import version
+from types import SimpleNamespace
+from typing import Any, cast
 
 from hfedu.board.memory import FLASH_SIZE, RAM_BASE, PhysicalMemory
 from hfedu.board.timer import Timer
+from hfedu.errors import Trouble, needing
 from hfedu.guest import syndrome
 from hfedu.guest.budget import NO_INTERRUPT, Budget, StuckForever
 from hfedu.hf import arch
@@ -37,6 +36,11 @@ from hfedu.hf.cpu import Cpu, Vcpu
 from hfedu.hf.handler import Trap
 from hfedu.hf.mm import ADDRESS_MASK, PA_BITS, Mm
 from hfedu.hf.platform import PL011_BASE
+
+with needing("unicorn"):
+    from unicorn import arm64_const as reg
+    from unicorn import unicorn_const as const
+    from unicorn.unicorn_py3.unicorn import Uc, UcError, uclib
 
 CpRegister = tuple[int, int, int, int, int]
 """A system register by its encoding: op0, op1, CRn, CRm, op2."""
@@ -69,10 +73,13 @@ TICK = 0.05
 """Seconds: a slice is ended when it has lasted one to two of these."""
 IDLE = 20
 """Ticks without machine code after which nobody watches any more."""
+TESTED = "2.1.4"
+PROBE = b"\x20\x94\x00\x91\x02\x00\x00\xd4"
+"""add x0, x1, #37; hvc #0"""
 GLANCE = 16
 """Instructions between two looks whether the primary has unmasked a pending interrupt."""
 TCG_BUFFER = 8 << 20
-PSTATE_SP, PSTATE_EL, PSTATE_I, PSTATE_EL2H = 1, 0xC, 1 << 7, 0x3C9
+PSTATE_SP, PSTATE_EL, PSTATE_I, PSTATE_EL1H, PSTATE_EL2H = 1, 0xC, 1 << 7, 0x3C5, 0x3C9
 
 SYSTEM_VALUES = slice(3, 4 * len(CP), 4)
 """Where `UnicornCpu.values` holds the values of the registers in `CP`; those of the next six follow."""
@@ -106,6 +113,31 @@ def batch(call: Any, handle: Any, places: list[RegisterPlace]) -> Callable[[], i
     return partial(
         call, handle, (ctypes.c_int * count)(*ids), (ctypes.c_void_p * count)(*addresses), ctypes.c_int(count)
     )
+
+
+@cache
+def prove_unicorn() -> None:
+    """Once: a guest adds two numbers and makes a hypercall, all by what stands here behind the binding's back.
+
+    `Trouble` if that does not come out: hfedu takes any 2.1, and another one may have other insides.
+    """
+    try:
+        cpu, memory = Cpu(0), PhysicalMemory(PAGE_SIZE)
+        probe = UnicornCpu(cpu, memory, cast(Mm, SimpleNamespace(memory=memory)), Budget())
+        memory.write(Pa(RAM_BASE), PROBE)
+        cpu.regs[1] = 5
+        probe.values[AT_ELR], probe.values[AT_SPSR], probe.values[AT_HCR] = RAM_BASE, PSTATE_EL1H, arch.HCR_RW
+        probe.write_all()
+        probe.return_from_el2()
+        probe.read_general()
+        right = (probe.exception, cpu.regs[0], cpu.regs[PC]) == (EXCP_HVC, 42, RAM_BASE + len(PROBE))
+    except (AttributeError, AssertionError, OSError, ctypes.ArgumentError, UcError):
+        right = False
+    if not right:
+        raise Trouble(
+            f"Unicorn {version('unicorn')} does not execute guests as hfedu needs it: pip install unicorn=={TESTED}, "
+            "with which hfedu was tested"
+        )
 
 
 class UnicornCpu:

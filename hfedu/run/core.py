@@ -111,8 +111,9 @@ class Core:
     def emulator(self) -> "UnicornCpu":
         """What executes machine code, made when it is first needed."""
         if self.unicorn is None:
-            from hfedu.guest.unicorn_cpu import UnicornCpu
+            from hfedu.guest.unicorn_cpu import UnicornCpu, prove_unicorn
 
+            prove_unicorn()
             self.unicorn = UnicornCpu(self.cpu, self.board.memory, self.hypervisor, self.budget, self.timer)
         return self.unicorn
 

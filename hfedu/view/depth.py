@@ -3,12 +3,12 @@
 import html
 import linecache
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, installed, lacking
 from hfedu.guest.scripted import Action
 from hfedu.hf import call
 from hfedu.hf.arch import REGISTER_NAMES
@@ -267,16 +267,16 @@ def instructions_of(recording: Recording, seq: int, trap: int | None, way: depth
     found = found[-limit:]
     left_out = total - len(found)
     note += f"; {left_out:,} before these are left out." if left_out else "."
+    if not way.turns and not installed("capstone"):
+        note += f" {lacking('capstone')}."
     return Listing(title, note, found, left_out)
 
 
 def executed(way: depth.Way, guest: Guest | None) -> Iterator[tuple[Instruction, ListingRow]]:
     """The instructions that were noted, disassembled, and how each is shown; with its line if that is known."""
-    from capstone import CS_ARCH_ARM64, CS_MODE_ARM, Cs
-
-    capstone = Cs(CS_ARCH_ARM64, CS_MODE_ARM)
+    disassembled = disassembler() if way.looks else None
     for (pc, word, before), (_, _, after) in pairwise([*way.looks, way.last]):
-        known = next(capstone.disasm_lite(word.to_bytes(4, "little"), pc), None)
+        known = next(disassembled(word.to_bytes(4, "little"), pc), None) if disassembled else None
         text = f"{known[2]} {known[3]}".strip() if known else f".word {word:#010x}"
         values = zip(REGISTERS, array("Q", before), array("Q", after), strict=True)
         changes = tuple(Change(name, a, b) for name, a, b in values if a != b and name != "pc")
@@ -285,6 +285,16 @@ def executed(way: depth.Way, guest: Guest | None) -> Iterator[tuple[Instruction,
             around = guest.lines.around(line.file, line.line, CONTEXT)
             row = row._replace(file=f"{guest.kernel}/{line.file}", line=line.line, source=around)
         yield Instruction(pc, word, text, changes), row
+
+
+def disassembler() -> Callable[[bytes, int], Iterator[Any]] | None:
+    """What reads instructions; None where it is not installed."""
+    if not installed("capstone"):
+        return None
+    from capstone import CS_ARCH_ARM64, CS_MODE_ARM, Cs
+
+    disasm: Callable[[bytes, int], Iterator[Any]] = Cs(CS_ARCH_ARM64, CS_MODE_ARM).disasm_lite
+    return disasm
 
 
 def shown_change(change: Change) -> tuple[str, str, str]:

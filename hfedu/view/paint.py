@@ -8,7 +8,7 @@ import threading
 from importlib import import_module
 from typing import Any
 
-from hfedu.errors import printable
+from hfedu.errors import needing, printable
 from hfedu.view.scene import FONT_SIZES, SANS, Line, Mark, Rect, Scene, Text
 from hfedu.view.svg import svg
 from hfedu.view.theme import THEMES, Style, styles
@@ -37,8 +37,9 @@ def load_library() -> None:
     if in_charge:
         signal.signal(signal.SIGINT, lambda number, frame: held.append((number, frame)))
     try:
-        import_module("matplotlib.patches")
-        import_module("matplotlib.figure")
+        with needing("matplotlib"):
+            import_module("matplotlib.patches")
+            import_module("matplotlib.figure")
     finally:
         if in_charge:
             signal.signal(signal.SIGINT, previous)

@@ -2,50 +2,36 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anywidget
-import traitlets
-
-from hfedu.files import asset
+from hfedu.errors import installed
 from hfedu.run.recording import Recording
 from hfedu.view import compare, runs
-from hfedu.widgets.player import Player, answered
+
+if TYPE_CHECKING:
+    from hfedu.widgets.player import Pair, Player
 
 
-class Pair(anywidget.AnyWidget):
-    """Two players under one head. Messages are those of `Player`, with `run`: 0 for the first, 1 for the second."""
-
-    _esm = asset("player.js")
-    _css = asset("player.css")
-    data = traitlets.Callable().tag(sync=True, to_json=lambda data, _: data())
-    """Makes what the page gets, which nobody keeps here."""
-
-    def __init__(self, first: Recording, second: Recording, data: Callable[[], dict[str, Any]]) -> None:
-        self.recordings = first, second
-        super().__init__(data=data)
-        self.on_msg(self._answer)
-
-    def _answer(self, _widget: object, asked: Any, _buffers: object) -> None:
-        """Answer a message of the front end."""
-        asked = asked if isinstance(asked, dict) else {}
-        which = 1 if asked.get("run") == 1 else 0
-        self.send({"run": which, **answered(self.recordings[which], asked)})
+def live(make: Callable[[], Any]) -> dict[str, Any]:
+    """What shows a widget, by type; nothing where there are no widgets."""
+    return (make()._repr_mimebundle_() or ({}, {}))[0] if installed("anywidget") else {}
 
 
 class RunsCompared(runs.RunComparison):
     """A comparison of two runs that shows itself."""
 
-    def players(self) -> Pair:
+    def players(self) -> "Pair":
         """Both runs where they part."""
+        from hfedu.widgets.player import Pair
+
         return Pair(self.first, self.second, self.data)
 
     def _ipython_display_(self) -> None:
         """The players; for pages without a kernel a table of where the runs part."""
         from IPython.display import display
 
-        widget: Any = self.players()._repr_mimebundle_() or ({}, {})
-        display({**widget[0], "text/html": self._repr_html_(), "text/plain": repr(self)}, raw=True)
+        widget = live(self.players)
+        display({**widget, "text/html": self._repr_html_(), "text/plain": repr(self)}, raw=True)
 
 
 def beside(run: Recording, right: Recording) -> RunsCompared:
@@ -58,8 +44,10 @@ def beside(run: Recording, right: Recording) -> RunsCompared:
 class Comparing(compare.OrderComparison):
     """A comparison of two orders that shows itself."""
 
-    def players(self) -> Pair | Player:
+    def players(self) -> "Pair | Player":
         """Both runs at the first event that differs; the one that breaks the invariant alone if every order does."""
+        from hfedu.widgets.player import Pair, Player
+
         failing, *passing = self.titled()
         at = self.first_event()
         if not passing:
@@ -74,5 +62,5 @@ class Comparing(compare.OrderComparison):
 
         display({"text/html": self.table(), "text/plain": repr(self)}, raw=True)
         data, metadata = self.scene()._repr_mimebundle_()
-        widget: Any = self.players()._repr_mimebundle_() or ({}, {})
-        display({**widget[0], **data}, metadata=metadata, raw=True)
+        widget = live(self.players)
+        display({**widget, **data}, metadata=metadata, raw=True)

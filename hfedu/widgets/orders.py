@@ -6,9 +6,7 @@ from functools import partial
 from itertools import starmap
 from typing import Any
 
-import ipywidgets
-
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, needing
 from hfedu.run import words
 from hfedu.run.explorer import BUILT_IN, Exploration, counterexample, explore
 from hfedu.run.invariants import INVARIANTS
@@ -19,6 +17,9 @@ from hfedu.view.sequence import sequence
 from hfedu.view.text import transcript
 from hfedu.widgets.player import Player
 from hfedu.widgets.progress import ProgressLine
+
+with needing("ipywidgets"):
+    import ipywidgets
 
 AT_THE_END = {name: BUILT_IN[name] for name in ("deadlock", "self-deadlock", "hang", "raised")}
 """What the explorer always looks for and one run can show."""

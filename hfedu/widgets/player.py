@@ -1,15 +1,17 @@
 """The player: a recording that is stepped through in the browser, without a round trip to the kernel."""
 
+from collections.abc import Callable
 from typing import Any
 
-import anywidget
-import traitlets
-
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, needing
 from hfedu.files import asset
 from hfedu.run.recording import Recording
 from hfedu.view.answers import answer
 from hfedu.view.player import player_data
+
+with needing("anywidget"):
+    import anywidget
+    import traitlets
 
 
 def answered(recording: Recording, asked: dict[str, Any]) -> dict[str, Any]:
@@ -69,3 +71,23 @@ class Player(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         return f"Player({self.recording!r})"
+
+
+class Pair(anywidget.AnyWidget):
+    """Two players under one head. Messages are those of `Player`, with `run`: 0 for the first, 1 for the second."""
+
+    _esm = asset("player.js")
+    _css = asset("player.css")
+    data = traitlets.Callable().tag(sync=True, to_json=lambda data, _: data())
+    """Makes what the page gets, which nobody keeps here."""
+
+    def __init__(self, first: Recording, second: Recording, data: Callable[[], dict[str, Any]]) -> None:
+        self.recordings = first, second
+        super().__init__(data=data)
+        self.on_msg(self._answer)
+
+    def _answer(self, _widget: object, asked: Any, _buffers: object) -> None:
+        """Answer a message of the front end."""
+        asked = asked if isinstance(asked, dict) else {}
+        which = 1 if asked.get("run") == 1 else 0
+        self.send({"run": which, **answered(self.recordings[which], asked)})

@@ -5,7 +5,7 @@ import time
 from types import TracebackType
 from typing import Any
 
-import ipywidgets
+from hfedu.errors import installed
 
 PATIENCE, PAUSE = 0.7, 0.2
 """Seconds before anything is shown, and between two updates."""
@@ -15,7 +15,7 @@ class ProgressLine:
     """Call it with the depth and the number of states; use it in a `with` statement. What is quick shows nothing."""
 
     def __init__(self) -> None:
-        self.line: ipywidgets.HTML | None = None
+        self.line: Any = None
         self.shown = 0
         self.next = time.monotonic() + PATIENCE
 
@@ -32,7 +32,10 @@ class ProgressLine:
                 print(f"\r{text:<{self.shown}}", end="", file=sys.stderr, flush=True)
                 self.shown = len(text)
             return
+        if not installed("ipywidgets"):
+            return
         if self.line is None:
+            import ipywidgets
             from IPython.display import display
 
             self.line = ipywidgets.HTML()

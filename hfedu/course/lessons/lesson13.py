@@ -29,7 +29,7 @@ MAX_INSTRUCTIONS, MAX_TRAPS = 300_000, 400
 ASSEMBLY = "assembly as a text"
 BOOTED = "Starting up cpu 0\n"
 VM_SIZE = 512 * 1024
-STRICT = ("-fsanitize=array-bounds", "-fsanitize-trap=array-bounds", "-ftrivial-auto-var-init=pattern")
+STRICT = ("-fsanitize=bounds", "-fsanitize-undefined-trap-on-error", "-ftrivial-auto-var-init=pattern")
 """With these flags a C program takes an exception where it uses an index that its array does not have.
 
 What it does not set is a pattern that is not 0.
