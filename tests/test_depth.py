@@ -4,6 +4,8 @@ import inspect
 import json
 import random
 import struct
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from hfedu.hf.arch import REGISTER_NAMES
 from hfedu.run import words
 from hfedu.run.depth import TRAPS
 from hfedu.run.explorer import Scenario, counterexample, explore
-from hfedu.run.recording import Actor, Change
+from hfedu.run.recording import Actor, Change, Outcome
 from hfedu.view.answers import INSTRUCTIONS_KEPT, all_answers, answer, listing
 from hfedu.widgets.player import Player
 
@@ -511,3 +513,17 @@ def test_the_player_answers_nonsense_with_a_sentence(message, says):
     answer = asked(Player(hfedu.Machine(RELAY).run()), message)
     assert says in answer["error"]
     assert "rows" not in answer
+
+
+def test_a_run_that_the_clock_stopped_within_a_call_has_the_steps_up_to_there():
+    """Wherever it was stopped: made again it goes further, and what lies beyond its last event is not shown."""
+    run, seen = two_cpus(5), 0
+    stopped = Outcome("budget", "The run used up its 1 seconds.", 1, by_clock=True)
+    for count in range(5, len(run.events), 3):
+        part = replace(run, events=run.events[:count], outcome=stopped)
+        for seq in range(max(0, count - 4), count):
+            with suppress(hfedu.Mistake):  # a run of the clock need not repeat
+                steps = part.steps(seq)
+                assert all(step.event < count for step in steps)
+                seen += len(steps)
+    assert seen > 10
