@@ -23,7 +23,7 @@ $(VENV)/constraints.txt: pyproject.toml binder/requirements.txt
 	grep -v '^\.' binder/requirements.txt > $@
 
 $(READY): $(VENV)/constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[lab]' -c $<
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[lab,pictures]' -c $<
 	@$(BIN)/python -c 'from hfedu.guest.toolchain import compiler; compiler()' 2>/dev/null \
 		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[compile]' -c $<
 	@touch $@

@@ -221,7 +221,7 @@ def test_what_is_no_run():
 
 def test_two_players_answer_each_for_its_run():
     first, second = boot(send(1, "two")), boot()
-    pair, answers = Pair(first, second, first.compare(second).data()), []
+    pair, answers = Pair(first, second, first.compare(second).data), []
     pair.send = answers.append
     for number, run in enumerate((first, second)):
         seq = len(run.events) - 1

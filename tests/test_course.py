@@ -97,7 +97,7 @@ def test_prediction_widget_asks_judges_and_explains_the_first_miss():
     assert "3 of 4 right" in form.said.value
     assert "There is room for one message only" in form.said.value
     player = form.children[-1]
-    assert "send returns -1" in player.data["facts"][player.data["columns"]["fact"][player.position]]["text"]
+    assert "send returns -1" in str(player.recording.event(player.position))
     assert form.button.disabled
     with pytest.raises(ValueError, match="is none of the options"):
         predict("07-three-sends").answer(["1", "0", "READ", "0"])
@@ -130,7 +130,7 @@ def test_playground_makes_the_calls_and_says_why_one_is_refused():
     assert not ground.buttons[0, "clear"].disabled
     ground.buttons[0, "run VM 1"].click()
     assert ground.running == 1
-    assert ground.player.position == len(ground.player.data["columns"]["fact"]) - 1
+    assert ground.player.position == len(ground.player.recording.events) - 1
     ground.restart()
     assert ground.running == 0
     with pytest.raises(ValueError, match="VM 1 has no button 'fly'"):

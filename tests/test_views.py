@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import xml.etree.ElementTree
 
 import pytest
 from conftest import one
@@ -22,6 +23,7 @@ from hfedu.view.player import player_data
 from hfedu.view.repeats import repeats
 from hfedu.view.scene import FONT_SIZES, Line, Mark, Rect, Text, text_width
 from hfedu.view.sequence import MAX_ROWS, sequence
+from hfedu.view.svg import svg
 from hfedu.view.theme import DARK, LIGHT, styles
 
 NAMES = ["broadcast_3", "chain_relay_4", "wfi_never_resumes", "rand_0001", "sec_read_unmapped", "boot_zero_vcpus"]
@@ -264,13 +266,35 @@ def test_the_interface_before_the_commit_has_words_of_its_own():
 
 
 @pytest.mark.parametrize(
-    ("fmt", "head"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF"), ("mmd", b"sequenceDiagram")]
+    ("fmt", "head"), [("svg", b"<svg "), ("png", b"\x89PNG"), ("pdf", b"%PDF"), ("mmd", b"sequenceDiagram")]
 )
 def test_formats(fmt, head):
     run = run_of("broadcast_3")
     picture = run.render(fmt)
     assert picture.startswith(head)
     assert picture == run.render(fmt), "the same run must give the same bytes"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "name", ["12 VMs", "5000 events", "before the commit", "2 CPUs, 1", "counterexample 0", "vCPU"]
+)
+def test_an_svg_says_all_of_its_scene_and_has_its_looks_where_nobody_takes_them_out(name, theme):
+    """Who shows notebooks to the public takes style sheets, classes and links out of a picture."""
+    scene = relay().mailbox(1, 9) if name == "mailbox" else sequence((RUNS | SEVERAL_CPUS)[name]())
+    picture = xml.etree.ElementTree.fromstring(svg(scene, theme))
+    elements = {element.tag.removeprefix("{http://www.w3.org/2000/svg}") for element in picture.iter()}
+    assert elements <= {"svg", "title", "rect", "line", "polygon", "path", "circle", "text"}
+    looks = {name for element in picture.iter() for name in element.attrib}
+    assert not looks & {"style", "class", "id", "href"}
+    assert picture.find("{*}title").text == scene.alt
+    assert picture.get("role") == "img"
+    texts = sorted((shape.text, f"{shape.x:.2f}") for shape in scene.shapes if isinstance(shape, Text))
+    assert sorted((text.text or "", f"{float(text.get('x')):.2f}") for text in picture.iterfind("{*}text")) == texts
+    arrows = sum(isinstance(shape, Line) and shape.arrow for shape in scene.shapes)
+    assert len(picture.findall("{*}polygon")) == arrows
+    colours = {each for element in picture.iter() for key in ("fill", "stroke") if (each := element.get(key))}
+    assert colours <= {*{"light": LIGHT, "dark": DARK}[theme], "none"}
 
 
 def test_mermaid_names_everyone_and_leaves_nothing_out():
@@ -332,9 +356,9 @@ def test_notebook_shows_player_picture_and_transcript():
         run_of("broadcast_3")._ipython_display_()
     picture, text = captured.outputs
     InteractiveShell.clear_instance()
-    assert picture.data["image/png"].startswith(b"\x89PNG")
+    assert picture.data["image/svg+xml"].startswith("<svg ")
     assert "application/vnd.jupyter.widget-view+json" in picture.data
-    assert "messages delivered" in picture.metadata["image/png"]["alt"]
+    assert "messages delivered" in picture.metadata["image/svg+xml"]["alt"]
     assert "HF_MAILBOX_SEND" in text.data["text/html"]
     assert "<details>" in text.data["text/html"]
     assert text.data["text/plain"] == run_of("broadcast_3").transcript(last=MAX_ROWS)

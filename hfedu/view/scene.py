@@ -8,8 +8,6 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from hfedu.errors import installed
-
 
 class Line(NamedTuple):
     """A straight line; with `arrow` it has a head at its end."""
@@ -94,9 +92,7 @@ class Scene:
         return self.alt
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        if not installed("matplotlib"):
-            return {"text/plain": self.alt}, {}
-        from hfedu.view.paint import render
+        from hfedu.view.svg import svg
 
         size = {"width": round(self.width), "height": round(self.height), "alt": self.alt}
-        return {"image/png": render(self, "png"), "text/plain": self.alt}, {"image/png": size}
+        return {"image/svg+xml": svg(self), "text/plain": self.alt}, {"image/svg+xml": size}

@@ -24,7 +24,7 @@ class RunsCompared(runs.RunComparison):
         """Both runs where they part."""
         from hfedu.widgets.player import Pair
 
-        return Pair(self.first, self.second, self.data())
+        return Pair(self.first, self.second, self.data)
 
     def _ipython_display_(self) -> None:
         """The players; for pages without a kernel a table of where the runs part."""
@@ -53,7 +53,8 @@ class Comparing(compare.OrderComparison):
         if not passing:
             return Player(failing, at)
         rows = runs.align(failing, passing[0])
-        return Pair(failing, passing[0], runs.pair(failing, passing[0], self.sentence, self.broken, rows, (at, at)))
+        told = self.sentence, self.broken, rows, (at, at)
+        return Pair(failing, passing[0], lambda: runs.pair(failing, passing[0], *told))
 
     def _ipython_display_(self) -> None:
         """The first difference, the steps, and the players; for pages without a kernel a picture instead of these."""

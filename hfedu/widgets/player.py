@@ -1,5 +1,6 @@
 """The player: a recording that is stepped through in the browser, without a round trip to the kernel."""
 
+from collections.abc import Callable
 from typing import Any
 
 from hfedu.errors import Mistake, needing
@@ -38,13 +39,18 @@ class Player(anywidget.AnyWidget):
 
     _esm = asset("player.js")
     _css = asset("player.css")
-    data = traitlets.Dict().tag(sync=True)
+    data = traitlets.Instance(Recording).tag(sync=True, to_json=lambda recording, _: player_data(recording))
+    """The recording. The page gets what `player_data` makes of it, which nobody keeps here: no widget is ever freed."""
     position = traitlets.Int(0).tag(sync=True)
 
     def __init__(self, recording: Recording, position: int = 0) -> None:
-        self.recording = recording
-        super().__init__(data=player_data(recording), position=position)
+        super().__init__(data=recording, position=position)
         self.on_msg(self._answer)
+
+    @property
+    def recording(self) -> Recording:
+        """What is shown."""
+        return self.data
 
     @traitlets.validate("position")
     def _inside(self, proposal: Any) -> int:
@@ -59,9 +65,8 @@ class Player(anywidget.AnyWidget):
 
     def show(self, recording: Recording) -> None:
         """Go on with another recording, at its last event: for runs that grow."""
-        self.recording = recording
         with self.hold_sync():
-            self.data = player_data(recording)
+            self.data = recording
             self.position = len(recording.events) - 1
 
     def __repr__(self) -> str:
@@ -73,9 +78,10 @@ class Pair(anywidget.AnyWidget):
 
     _esm = asset("player.js")
     _css = asset("player.css")
-    data = traitlets.Dict().tag(sync=True)
+    data = traitlets.Callable().tag(sync=True, to_json=lambda data, _: data())
+    """Makes what the page gets, which nobody keeps here."""
 
-    def __init__(self, first: Recording, second: Recording, data: dict[str, Any]) -> None:
+    def __init__(self, first: Recording, second: Recording, data: Callable[[], dict[str, Any]]) -> None:
         self.recordings = first, second
         super().__init__(data=data)
         self.on_msg(self._answer)
