@@ -40,20 +40,33 @@ PSTATE_VALID = 0xF030_03CF
 SP_EL0, SP_EL1, ELR_EL1, SPSR_EL1, SCTLR_EL1, TCR_EL1, VBAR_EL1 = map(
     arch.REGISTER_NAMES.index, ("SP_EL0", "SP_EL1", "ELR_EL1", "SPSR_EL1", "SCTLR_EL1", "TCR_EL1", "VBAR_EL1")
 )
+KEPT_BITS = {VBAR_EL1: -32 & MASK64, arch.REGISTER_NAMES.index("CSSELR_EL1"): 0xF}
+"""What is kept of what is written to a system register, where not all of it is."""
 FLUSHES = {arch.REGISTER_NAMES.index(name) for name in TRANSLATION}
 HVC_TRAP = Trap(arch.EC_HVC << 26 | arch.ESR_IL)
 
 Block = tuple[Callable[[int], int], int, tuple[int, ...]]
 """A function, how many instructions it needs room for, and their addresses."""
-Known = tuple[tuple[int, ...], tuple[int, ...], Callable[..., Callable[[int], int]] | None, bool]
-"""Addresses, words, what makes the function, None if it is `special`, and whether the instruction is defined at all."""
-KNOWN: dict[tuple[int, bool], list[Known]] = {}
-"""What was made of which words at which address: machines that run the same guests share it."""
+Maker = Callable[..., Callable[[int], int]]
+"""Makes a function for one CPU."""
+KNOWN: dict[int, list[tuple[tuple[int, ...], tuple[int, ...], Maker]]] = {}
+"""By the address of their first instruction: addresses, words, and what was made of them, for all machines."""
+SINGLE: dict[int, "Maker | str"] = {}
+"""What was made of single words, or why nothing was."""
 KNOWN_AT_MOST = 20_000
+HOT = 6
+"""How often an instruction is executed by itself before a function is made of it and those behind it."""
 HELPERS = {
     name: getattr(a64_code, name)
     for name in ("nzcv", "sum_flags", "reverse_bits", "reverse_bytes", "divide", "leading_sign_bits", "crc32")
 }
+
+
+def compiled_function(source: str) -> Maker:
+    """What makes the function of that source."""
+    space: dict[str, Any] = dict(HELPERS)
+    exec(compile(source, "<A64>", "exec"), space)
+    return space["make"]  # type: ignore[no-any-return]
 
 
 class Leave(Exception):
@@ -85,12 +98,13 @@ class PythonCpu:
         self.left = [0]
         self.read_at: dict[int, int] = {}
         self.write_at: dict[int, int] = {}
-        self.devices: dict[tuple[int, bool], int] = {}
+        self.physical: dict[tuple[int, bool], int] = {}
         self.fetch_at: dict[int, int] = {}
         self.blocks: dict[int, Block] = {}
         self.single: dict[int, Block] = {}
         self.code: dict[tuple[int, int, bool], Block] = {}
         self.in_granule: dict[int, set[tuple[int, int, bool]]] = {}
+        self.heat: dict[int, int] = {}
         self.exception: Leave | None = None
         self.emulating = self.paused = False
         self.carry = 0
@@ -159,8 +173,7 @@ class PythonCpu:
 
     def write_kept(self, place: int, value: int) -> None:
         """Write a system register that is kept as it is."""
-        if place == VBAR_EL1:
-            value &= ~31
+        value &= KEPT_BITS.get(place, MASK64)
         if place in FLUSHES and value != self.live[place]:
             self.flush()
         self.live[place] = value
@@ -171,7 +184,7 @@ class PythonCpu:
         """Forget all translations."""
         self.read_at.clear()
         self.write_at.clear()
-        self.devices.clear()
+        self.physical.clear()
         self.fetch_at.clear()
         self.blocks.clear()
         self.single.clear()
@@ -199,10 +212,12 @@ class PythonCpu:
         known = self.write_at.get(va & -GRANULE) if write else self.read_at.get(page)
         if known is not None:
             return known + RAM_BASE
-        pa = self.devices.get((page, write))
+        pa = self.physical.get((page, write))
         if pa is None:
             pa = self.translate(va, write)
-            self.devices[page, write] = pa
+            self.physical[page, write] = pa
+        if write and pa < FLASH_SIZE:
+            raise Leave("flash")
         offset = pa - RAM_BASE
         if 0 <= offset < self.memory.ram_size:
             if not write:
@@ -245,9 +260,20 @@ class PythonCpu:
             return int.from_bytes(self.memory.ram[at : at + size], "little")
         if pa < FLASH_SIZE:
             return 0
-        parts = range(0, size, 4) if size > 4 else (0,)
-        uart, mask = self.memory.uart, (1 << 8 * min(size, 4)) - 1
-        return sum((uart.read(pa - PL011_BASE + part) & mask) << 8 * part for part in parts)
+        return self.read_device(pa - PL011_BASE, size)
+
+    def read_device(self, offset: int, size: int) -> int:
+        """Read from the UART as its bus does: 4 bytes at most, and what is not aligned from both sides."""
+        unit = min(size, 8)
+        aside = offset % unit
+        if size > unit:
+            return self.read_device(offset, unit) | self.read_device(offset + unit, size - unit) << 8 * unit
+        if aside:
+            both = self.read_device(offset - aside, unit) | self.read_device(offset - aside + unit, unit) << 8 * unit
+            return both >> 8 * aside & (1 << 8 * size) - 1
+        if size > 4:
+            return self.read_device(offset, 4) | self.read_device(offset + 4, 4) << 32
+        return self.memory.uart.read(offset) & (1 << 8 * size) - 1
 
     def write_physical(self, pa: int, size: int, value: int) -> None:
         """Write what does not cross a page, and forget code that was there."""
@@ -257,9 +283,10 @@ class PythonCpu:
             for granule in range(at & -GRANULE, at + size, GRANULE):
                 if granule in self.in_granule:
                     self.forget(at, size, granule)
-        elif pa >= FLASH_SIZE:
-            for part in range(0, size, 4) if size > 4 else (0,):
-                self.memory.uart.write(pa - PL011_BASE + part, value >> 8 * part & (1 << 8 * min(size, 4)) - 1)
+        else:
+            unit = min(size, 4) if not pa % min(size, 8) else 1
+            for part in range(0, size, unit):
+                self.memory.uart.write(pa - PL011_BASE + part, value >> 8 * part & (1 << 8 * unit) - 1)
 
     # Code.
 
@@ -320,7 +347,7 @@ class PythonCpu:
                     return None
                 return words[offset + at - pc >> 2] if in_ram else 0
 
-            block = self.bind(pc, single, fetch)
+            block = self.bind_single(pc, fetch(pc) or 0) if single else self.bind(pc, fetch)
             if in_ram:
                 self.code[key] = block
                 for granule in {offset + place - pc & -GRANULE for place in block[2]}:
@@ -331,31 +358,37 @@ class PythonCpu:
         (self.single if single else self.blocks)[pc] = block
         return block
 
-    def bind(self, pc: int, single: bool, fetch: Callable[[int], int | None]) -> Block:
-        """The function for these words, for this CPU."""
-        known = KNOWN.setdefault((pc, single), [])
-        for places, words, make, defined in known:
+    def bind(self, pc: int, fetch: Callable[[int], int | None]) -> Block:
+        """A function of the instructions from an address on, for this CPU."""
+        known = KNOWN.setdefault(pc, [])
+        for places, words, make in known:
             if all(fetch(place) == word for place, word in zip(places, words, strict=True)):
-                break
-        else:
-            if len(KNOWN) > KNOWN_AT_MOST:
-                KNOWN.clear()
-            made = a64_code.make(pc, fetch, single)
-            make, defined = None, True
-            places = made.places
-            if made.special:
-                places = (pc,)
-                defined = made.special == a64_code.SPECIAL
-            else:
-                space = dict(HELPERS)
-                exec(compile(made.source, f"<A64 at {pc:#x}>", "exec"), space)
-                make = space["make"]
-            known.append((places, tuple(fetch(place) or 0 for place in places), make, defined))
+                return self.bound(make, pc), len(places), places
+        made = a64_code.make(pc, fetch)
+        if made.special:
+            return self.bind_single(pc, fetch(pc) or 0)
+        if len(KNOWN) > KNOWN_AT_MOST:
+            KNOWN.clear()
+        make = compiled_function(made.source)
+        known.append((made.places, tuple(fetch(place) or 0 for place in made.places), make))
+        return self.bound(make, pc), len(made.places), made.places
+
+    def bind_single(self, pc: int, word: int) -> Block:
+        """A function of one instruction, for this CPU."""
+        make = SINGLE.get(word)
         if make is None:
-            return self.special(pc, fetch(pc) or 0, defined), 1, places
+            if len(SINGLE) > KNOWN_AT_MOST:
+                SINGLE.clear()
+            made = a64_code.make_single(word)
+            make = SINGLE[word] = made.special or compiled_function(made.source)
+        if isinstance(make, str):
+            return self.special(pc, word, make == a64_code.SPECIAL), 1, (pc,)
+        return self.bound(make, pc), 1, (pc,)
+
+    def bound(self, make: Maker, pc: int) -> Callable[[int], int]:
+        """A function for this CPU."""
         q, i, h, b = self.views.values()
-        block = make(self.x, self.read_at, self.write_at, q, i, h, b, self.left, self.load, self.store)
-        return block, len(places), places
+        return make(self.x, self.read_at, self.write_at, q, i, h, b, self.left, self.load, self.store, pc)
 
     def special(self, pc: int, word: int, defined: bool) -> Callable[[int], int]:
         """A function for one instruction that `a64_code` leaves to us."""
@@ -478,37 +511,34 @@ class PythonCpu:
 
     def go(self, left: int) -> int:
         """Execute so many instructions: how many are left when something happens, or the clock ends the slice."""
-        blocks, single, remaining, pc = self.blocks, self.single, self.left, self.pc
+        blocks, single, remaining, heat, pc = self.blocks, self.single, self.left, self.heat, self.pc
         places: tuple[int, ...] = ()
-        watched = self.on_instruction is not None
+        watch = self.on_instruction
         try:
             while left > 0:
                 try:
-                    while not watched:
+                    while watch is None:
                         function, size, places = blocks[pc]
                         if size > left:
                             break
                         pc = function(left)
                         left = remaining[0]
-                    if pc < 0:
-                        pc = places[~pc]
-                    function, size, places = single[pc]
                 except KeyError:
                     if pc < 0:  # a function came to memory that it cannot reach
                         pc, left = places[~pc], remaining[0]
-                        if time.monotonic() >= self.ends:
-                            break
-                        function, size, places = single.get(pc) or self.find(pc, True)
-                    elif watched or pc in blocks:
-                        function, size, places = self.find(pc, True)
-                    else:
-                        self.find(pc, False)
-                        if time.monotonic() >= self.ends:
-                            break
-                        continue
-                if self.on_instruction is not None:
+                    elif left:
+                        heat[pc] = warmth = heat.get(pc, 0) + 1
+                        if warmth > HOT:
+                            self.find(pc, False)
+                            continue
+                    if time.monotonic() >= self.ends:
+                        break
+                if not left:
+                    break
+                function, size, places = single.get(pc) or self.find(pc, True)
+                if watch is not None:
                     self.pc = pc
-                    self.on_instruction(pc)
+                    watch(pc)
                 pc = function(left)
                 left -= 1
         except Leave as leave:
@@ -536,6 +566,9 @@ class PythonCpu:
         pc = regs[PC]
         if why == "fetch":
             return self.abort(syndrome.Access(pc, 4, False, 0), fetch=True)
+        if why == "flash":  # it ignores what is written: the instruction does nothing
+            self.pc = regs[PC] = pc + 4 & MASK64
+            return None
         if why == "aarch32":
             raise StuckForever(f"VM {running(self.cpu).vm.id} went to AArch32 code at EL0; hfedu runs AArch64 only.")
         if why == "unknown":
@@ -717,9 +750,10 @@ class PythonCpu:
             if pair:
                 value |= (self.value(rt2) & ones) << 8 * size
             self.page(va, True)
-            failed = self.load(va, whole) != held[1] & (1 << 8 * whole) - 1
-            if not failed:
+            found = self.load(va, whole)
+            if found == held[1] & (1 << 8 * whole) - 1:
                 self.store(va, whole, value)
+            failed = found != held[1]
             self.monitor = None
         self.assign(rs, int(failed))
 
@@ -880,8 +914,8 @@ class PythonCpu:
         offset = syndrome.signed(word >> 15 & 0x7F, 7) * size
         va = self.x[rn] + (0 if mode == 1 else offset) & MASK64
         if word >> 22 & 1:
-            first, second = self.load(va, size), self.load(va + size & MASK64, size)
-            self.q[rt], self.q[rt2] = first, second
+            self.q[rt] = self.load(va, size)
+            self.q[rt2] = self.load(va + size & MASK64, size)
         else:
             ones = (1 << 8 * size) - 1
             self.store(va, size, self.q[rt] & ones)

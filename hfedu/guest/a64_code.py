@@ -166,6 +166,10 @@ class _Writer:
             self.lines.append(f"x{n} = {value}")
         (self.narrow.add if bits <= 32 else self.narrow.discard)(n)
 
+    def here(self, offset: int = 0) -> int | str:
+        """The address of this instruction and so much more: a number, or an expression of `at` where it is not known."""
+        return f"at + {offset} & {X}" if self.slow else self.pc + offset & MASK64
+
     def add(self, *lines: str) -> None:
         """Append lines."""
         self.lines += lines
@@ -259,18 +263,13 @@ class Branch(NamedTuple):
     call: bool = False
 
 
-def make(start: int, fetch: Callable[[int], int | None], slow: bool = False) -> Made:
-    """A function from the instruction at `start` on. `fetch` gives the word at an address, None beyond what it may.
-
-    `slow`: of this instruction alone, which reads and writes memory by `load` and `store`.
-    """
-    writer, places, seen = _Writer(start, slow), [], set[int]()
+def make(start: int, fetch: Callable[[int], int | None]) -> Made:
+    """A function from the instruction at `start` on. `fetch` gives the word at an address, None beyond what it may."""
+    writer, places = _Writer(start, False), list[int]()
     pc: int | str = start
-    length = 1 if slow else LONGEST
     special = ""
     body = writer.lines
-    ended = False
-    while len(places) < length and isinstance(pc, int) and pc not in seen:
+    while len(places) < LONGEST and isinstance(pc, int) and pc not in places:
         word = fetch(pc)
         if word is None:
             break
@@ -281,40 +280,50 @@ def make(start: int, fetch: Callable[[int], int | None], slow: bool = False) -> 
             del body[before:]
             special = "" if places else found
             break
-        seen.add(pc)
         places.append(pc)
+        pc += 4
         if not isinstance(found, Branch):
-            pc += 4
             continue
         if found.when is None:
             pc = found.target
-            if isinstance(pc, str) or found.call:
+            if found.call:
                 break
-        elif found.target == start and not slow:
-            writer.loops = True
-            body += [f"if {found.when}:", f" left -= {len(places)}", f" if left >= SIZE: continue", f" pc = {start}; break"]
-            pc += 4
+        elif found.target == start:
+            body += [f"if {found.when}:", f" left -= {len(places)}", " if left >= SIZE: continue", f" pc = {start}; break"]
         else:
             body += [f"if {found.when}: pc = {found.target}; left -= {len(places)}; break"]
-            pc += 4
-    if pc == start and places and not slow:
-        writer.loops = True
-        body += [f"left -= {len(places)}", "if left >= SIZE: continue"]
-        ended = True
-    if not ended:
-        body += [f"left -= {len(places)}"]
-    body += [f"pc = {pc}", "break"]
-    size = str(len(places))
-    lines = ["def make(x, rd, wr, Q, I, H, B, L, load, store):", " def block(left):"]
+    body += [f"left -= {len(places)}"]
+    body += ["if left >= SIZE: continue"] if pc == start else []
+    return Made(source_of_function(writer, pc, str(len(places))), tuple(places), special)
+
+
+def make_single(word: int) -> Made:
+    """A function of one instruction wherever it is: at `at`. It reads and writes memory by `load` and `store`."""
+    writer = _Writer(0, True)
+    found = write(writer, word)
+    if found in (UNDEFINED, SPECIAL):
+        return Made("", (), found)
+    pc = f"at + 4 & {X}"
+    if isinstance(found, Branch):
+        pc = str(found.target) if found.when is None else f"{found.target} if {found.when} else {pc}"
+    return Made(source_of_function(writer, pc, "1"), (), "")
+
+
+def source_of_function(writer: _Writer, pc: int | str, size: str) -> str:
+    """The lines of a function that goes on at `pc`, and what is around them."""
+    lines = ["def make(x, rd, wr, Q, I, H, B, L, load, store, at):", " def block(left):"]
     lines += [f"  x{n} = x[{n}]" for n in sorted(writer.used)]
     lines += ["  fk, fa, fb = x[32:35]"] if writer.flags_used else []
-    lines += ["  try:", "   while True:"]
-    lines += [f"    {line.replace('SIZE', size)}" for line in body]
-    lines += ["  except KeyError:", "   pc = ~i; left -= i"]
+    if writer.slow:
+        lines += [f"  {line}" for line in [*writer.lines, f"pc = {pc}"]]
+    else:
+        lines += ["  try:", "   while True:"]
+        lines += [f"    {line.replace('SIZE', size)}" for line in [*writer.lines, f"pc = {pc}", "break"]]
+        lines += ["  except KeyError:", "   pc = ~i; left -= i"]
     lines += [f"  x[{n}] = x{n}" for n in sorted(writer.written)]
     lines += ["  x[32] = fk; x[33] = fa; x[34] = fb"] if writer.flags_set else []
-    lines += ["  L[0] = left", "  return pc", " return block"]
-    return Made("\n".join(lines), tuple(places), special)
+    lines += [] if writer.slow else ["  L[0] = left"]
+    return "\n".join([*lines, "  return pc", " return block"])
 
 
 def write(to: _Writer, word: int) -> Any:
@@ -338,8 +347,7 @@ def _immediate(to: _Writer, word: int) -> Any:
     mask = X if bits == 64 else W
     if kind < 2:  # ADR, ADRP
         offset = signed(word >> 5 & 0x7FFFF, 19) << 2 | word >> 29 & 3
-        value = (to.pc & -4096) + (offset << 12) if word >> 31 else to.pc + offset
-        return to.set(rd, f"{value & MASK64:#x}")
+        return to.set(rd, f"({to.here()} & -4096) + {offset << 12} & {X}" if word >> 31 else str(to.here(offset)))
     if kind == 2:
         return _add_immediate(to, word, bits)
     if kind == 4:
@@ -417,30 +425,28 @@ def _bitfield(to: _Writer, opc: int, rd: int, rn: int, immr: int, imms: int, bit
 
 def _branch(to: _Writer, word: int) -> Any:
     """Branches; what makes exceptions and what touches the system is special."""
-    pc = to.pc
     if word & 0x7C00_0000 == 0x1400_0000:
-        target = pc + 4 * signed(word & 0x3FF_FFFF, 26) & MASK64
         if word >> 31:
-            to.set(30, f"{pc + 4 & MASK64:#x}")
-        return Branch(target, call=bool(word >> 31))
+            to.set(30, str(to.here(4)))
+        return Branch(to.here(4 * signed(word & 0x3FF_FFFF, 26)), call=bool(word >> 31))
     offset = 4 * signed(word >> 5 & 0x7FFFF, 19)
     if word & 0x7E00_0000 == 0x3400_0000:
         value = to.r(word & 31, 64 if word >> 31 else 32)
-        return Branch(pc + offset & MASK64, value if word >> 24 & 1 else f"not {value}")
+        return Branch(to.here(offset), value if word >> 24 & 1 else f"not {value}")
     if word & 0x7E00_0000 == 0x3600_0000:
         bit = word >> 26 & 32 | word >> 19 & 31
         test = f"{to.x(word & 31)} & {1 << bit:#x}"
-        target = pc + 4 * signed(word >> 5 & 0x3FFF, 14) & MASK64
+        target = to.here(4 * signed(word >> 5 & 0x3FFF, 14))
         return Branch(target, test if word >> 24 & 1 else f"not {test}")
     if word & 0xFF00_0010 == 0x5400_0000:
-        return Branch(pc + offset & MASK64, to.holds(word & 15))
+        return Branch(to.here(offset), to.holds(word & 15))
     if word & 0xFF9F_FC1F == 0xD61F_0000 and word >> 21 & 3 < 3:
-        target = to.x(word >> 5 & 31)
+        register = to.x(word >> 5 & 31)
         if word >> 21 & 3 == 1:
-            to.add(f"t = {target}")
-            to.set(30, f"{pc + 4 & MASK64:#x}")
-            target = "t"
-        return Branch(target)
+            to.add(f"t = {register}")
+            to.set(30, str(to.here(4)))
+            register = "t"
+        return Branch(register)
     if word == HINT or (word & 0xFFFF_F01F == HINT and word >> 5 & 0x7F not in (2, 3)):
         return None
     if word & 0xFFFF_F01F == BARRIER and word >> 5 & 7 in (4, 5, 6):
@@ -618,7 +624,7 @@ def _memory(to: _Writer, word: int) -> Any:
             return UNDEFINED if size == 3 else SPECIAL
         if size == 3:
             return None
-        to.add(f"a = {to.pc + 4 * signed(word >> 5 & 0x7FFFF, 19) & MASK64:#x}")
+        to.add(f"a = {to.here(4 * signed(word >> 5 & 0x7FFFF, 19))}")
         return _access(to, rt, (2, 3, 2)[size], (1, 1, 2)[size])
     if word & 0x3A00_0000 == 0x2800_0000:
         mode, load = word >> 23 & 3, word >> 22 & 1
@@ -711,7 +717,7 @@ def _pair(to: _Writer, word: int, mode: int, load: bool) -> None:
     else:
         to.load("v", size)
         to.load("u", size, "b")
-        for register, value in ((rt, "v"), (rt2, "u")):
+        for register, value in ((rt2, "u"), (rt, "v")):
             if opc == 1:
                 to.set(register, f"({value} ^ {SIGN[32]}) - {SIGN[32]} & {X}")
             else:

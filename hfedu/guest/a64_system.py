@@ -22,7 +22,7 @@ KEPT: dict[Encoding, str] = {
 FIXED: dict[Encoding, int] = {
     (3, 0, 0, 0, 0): 0x411F_D070, (3, 0, 0, 0, 6): 0, (3, 1, 0, 0, 1): 0x0A20_0023, (3, 1, 0, 0, 7): 0,
     (3, 3, 0, 0, 1): 0x8444_C004, (3, 0, 12, 1, 0): 0,
-    (3, 3, 14, 0, 0): 0x03B9_ACA0, (2, 0, 0, 1, 0): 0, (2, 0, 1, 1, 4): 0xA,
+    (3, 3, 14, 0, 0): 0x03B9_ACA0, (3, 1, 15, 3, 0): 0, (2, 0, 1, 1, 4): 0xA,
 }  # fmt: skip
 """What says the same to everybody: identification, and the frequency of the counter."""
 IDENTITY: dict[Encoding, int] = {
@@ -34,7 +34,7 @@ IDENTITY: dict[Encoding, int] = {
     (3, 0, 0, 5, 0): 0x1030_5106, (3, 0, 0, 6, 0): 0x1_1120, (3, 0, 0, 7, 0): 0x1124,
 }  # fmt: skip
 """The ID registers that are not 0, of CRm 1 to 7."""
-ZERO = {(3, 0, 5, 1, 0), (3, 0, 5, 1, 1), (3, 0, 10, 3, 0), (3, 1, 15, 3, 0)}
+ZERO = {(3, 0, 5, 1, 0), (3, 0, 5, 1, 1), (3, 0, 10, 3, 0)}
 """Registers that ignore what is written: AFSR0_EL1, AFSR1_EL1, AMAIR_EL1."""
 CACHES = {0: 0x701F_E00A, 1: 0x201F_E012, 2: 0x70FF_E07A}
 """CCSIDR_EL1 by CSSELR_EL1."""
@@ -149,7 +149,7 @@ class SystemRegisters:
             case (3, 3, 4, 2, 1):
                 cpu.live[arch.SPSR] = cpu.live[arch.SPSR] & ~0x3C0 | value & 0x3C0
             case (3, 3, 4, 4, 0 | 1):
-                self.fp_control[at[4]] = value & (0xF800_009F if at[4] else 0x07C0_0000)
+                self.fp_control[at[4]] = value & (0xF800_009F if at[4] else 0x07F7_0000)
             case (3, 3, 14, 2 | 3, _):
                 return self.write_timer(at, value)
             case _:
@@ -159,10 +159,10 @@ class SystemRegisters:
     def unknown(self, at: Encoding) -> int | None:
         """None for a register that there is not, or that is not a guest's. `KeyError` for one that hfedu lacks."""
         op0, op1, crn, crm, op2 = at
-        debug = op0 == 2 and (op1, crn) == (0, 0) and (op2 >= 4 or crm == 2)
-        monitors = op0 == 3 and crn == 9 and crm in (12, 13, 14)
-        monitors |= op0 == 3 and crn == 14 and crm >= 8
-        if debug or monitors or at in ((2, 0, 1, 0, 4), (2, 0, 1, 3, 4)):
+        debug = op0 == 2 and (op1, crn) == (0, 0) and (crm < (6 if op2 < 6 else 4) if op2 >= 4 else (crm, op2) == (2, 2))
+        monitors = at[:3] == (3, 3, 9) and crm in (12, 13, 14) or at[:4] == (3, 0, 9, 14) and op2 in (1, 2)
+        monitors |= at[:3] == (3, 3, 14) and crm >= 8
+        if debug or monitors or at in ((2, 0, 0, 1, 0), (2, 0, 1, 0, 4), (2, 0, 1, 3, 4)):
             raise KeyError(at)
         return None
 
