@@ -1,8 +1,8 @@
 """A physical CPU in plain Python: an interpreter of A64 for where Unicorn is not, and by choice.
 
-It takes the place of `UnicornCpu`: the same guests give the same traps, registers and counts of instructions. A run of
-instructions becomes one Python function when it is first executed (`a64_code.py`), and is forgotten when somebody writes
-where it lies. Addresses are translated page by page by the walker that explains faults. What it does not know ends the
+It takes the place of `UnicornCpu`: the same guests give the same traps, registers and counts of instructions. What is
+executed often becomes one Python function (`a64_code.py`), which is forgotten when somebody writes where its code lies.
+Addresses are translated page by page by the walker that explains faults. What it does not know ends the
 run with a sentence that names the instruction.
 """
 
@@ -15,7 +15,7 @@ from hfedu.board.memory import FLASH_SIZE, RAM_BASE, PhysicalMemory
 from hfedu.board.timer import Timer
 from hfedu.guest import a64_code, syndrome
 from hfedu.guest.a64_code import GRANULE
-from hfedu.guest.a64_system import NOWHERE, TRANSLATION, ZVA_BYTES, Encoding, SystemRegisters
+from hfedu.guest.a64_system import TRANSLATION, ZVA_BYTES, Encoding, SystemRegisters
 from hfedu.guest.budget import NO_INTERRUPT, Budget, StuckForever
 from hfedu.hf import arch
 from hfedu.hf.addr import PAGE_SIZE, Pa
@@ -293,7 +293,7 @@ class PythonCpu:
     def forget(self, at: int, size: int, granule: int) -> None:
         """Forget functions made of what lies in [at, at + size) of RAM, as far as that is in this granule."""
         for key in list(self.in_granule[granule]):
-            start, offset, single = key
+            start, offset, _ = key
             _, _, places = self.code[key]
             if any(at - 4 < offset + place - start < at + size for place in places):
                 self.drop(key)
@@ -845,8 +845,7 @@ class PythonCpu:
                 return self.unknown
             case 0, 8, 3 | 7, 0 | 1 | 2 | 3 | 5 | 7:
                 return self.tlbi
-        implementation_defined = crn in (11, 15)
-        return self.undefined if not implementation_defined else self.undefined
+        return self.undefined
 
     def privileged_nothing(self, _word: int) -> None:
         """What EL1 may do without effect here."""

@@ -15,7 +15,7 @@ from hfedu.guest.syndrome import signed
 from hfedu.hf.call import MASK32, MASK64
 
 LITERAL, SUB64, SUB32, ADD64, ADD32, LOGIC64, LOGIC32 = range(7)
-"""How flags are kept in `fa` and `fb`: as NZCV itself, or as the operands of a subtraction or an addition, or the result."""
+"""How flags are kept in `fa` and `fb`: as NZCV itself, the operands of a subtraction or an addition, or a result."""
 X, W = f"{MASK64:#x}", f"{MASK32:#x}"
 SIGN = {64: f"{1 << 63:#x}", 32: f"{1 << 31:#x}"}
 GRANULE = 64
@@ -84,9 +84,7 @@ def reverse_bits(value: int, bits: int) -> int:
 def reverse_bytes(value: int, bits: int, container: int) -> int:
     """REV, REV16, REV32: the bytes of each container of so many bytes."""
     data = value.to_bytes(bits // 8, "little")
-    return int.from_bytes(
-        b"".join(data[at : at + container][::-1] for at in range(0, len(data), container)), "little"
-    )
+    return int.from_bytes(b"".join(data[at : at + container][::-1] for at in range(0, len(data), container)), "little")
 
 
 def divide(a: int, b: int, bits: int) -> int:
@@ -167,7 +165,7 @@ class _Writer:
         (self.narrow.add if bits <= 32 else self.narrow.discard)(n)
 
     def here(self, offset: int = 0) -> int | str:
-        """The address of this instruction and so much more: a number, or an expression of `at` where it is not known."""
+        """An address so far from this instruction: a number, or an expression of `at` where that is not known."""
         return f"at + {offset} & {X}" if self.slow else self.pc + offset & MASK64
 
     def add(self, *lines: str) -> None:
@@ -220,7 +218,13 @@ class _Writer:
 
     def address(self, base: str, offset: int) -> None:
         """Put an address into `a`."""
-        self.add(f"a = {base} + {offset} & {X}" if offset > 0 else f"a = {base} - {-offset} & {X}" if offset else f"a = {base}")
+        self.add(
+            f"a = {base} + {offset} & {X}"
+            if offset > 0
+            else f"a = {base} - {-offset} & {X}"
+            if offset
+            else f"a = {base}"
+        )
 
     def load(self, to: str, size: int, at: str = "a") -> None:
         """Read an unsigned number."""
@@ -289,7 +293,12 @@ def make(start: int, fetch: Callable[[int], int | None]) -> Made:
             if found.call:
                 break
         elif found.target == start:
-            body += [f"if {found.when}:", f" left -= {len(places)}", " if left >= SIZE: continue", f" pc = {start}; break"]
+            body += [
+                f"if {found.when}:",
+                f" left -= {len(places)}",
+                " if left >= SIZE: continue",
+                f" pc = {start}; break",
+            ]
         else:
             body += [f"if {found.when}: pc = {found.target}; left -= {len(places)}; break"]
     body += [f"left -= {len(places)}"]
@@ -352,7 +361,9 @@ def _immediate(to: _Writer, word: int) -> Any:
         return _add_immediate(to, word, bits)
     if kind == 4:
         number = bit_mask(word >> 22 & 1, word >> 10 & 63, word >> 16 & 63, bits)
-        return UNDEFINED if number is None else _logic(to, word >> 29 & 3, rd, to.x(rn), f"{number:#x}", bits, stack=True)
+        return (
+            UNDEFINED if number is None else _logic(to, word >> 29 & 3, rd, to.x(rn), f"{number:#x}", bits, stack=True)
+        )
     if kind == 5:  # MOVN, MOVZ, MOVK
         opc, shift, number = word >> 29 & 3, word >> 17 & 0x30, word >> 5 & 0xFFFF
         if opc == 1 or shift >= bits:
@@ -538,7 +549,9 @@ def _registers(to: _Writer, word: int) -> Any:
         }[word >> 30 & 1, word >> 10 & 1]
         return to.set(rd, f"{to.r(rn, bits)} if {holds} else {other}", bits)
     if which == 6 and not word >> 29 & 1:
-        return _one_source(to, rd, rn, rm, amount, bits) if word >> 30 & 1 else _two_sources(to, rd, rn, rm, amount, bits)
+        return (
+            _one_source(to, rd, rn, rm, amount, bits) if word >> 30 & 1 else _two_sources(to, rd, rn, rm, amount, bits)
+        )
     return UNDEFINED
 
 

@@ -41,22 +41,17 @@ CACHES = {0: 0x701F_E00A, 1: 0x201F_E012, 2: 0x70FF_E07A}
 DCZID, ZVA_BYTES = 4, 64
 TRANSLATION = {"SCTLR_EL1", "TTBR0_EL1", "TTBR1_EL1", "TCR_EL1", "MAIR_EL1", "CONTEXTIDR_EL1"}
 """Registers after whose change addresses may mean something else."""
-NOWHERE: Encoding = (0, 0, 0, 0, 0)
 PLACES = {encoding: arch.REGISTER_NAMES.index(name) for encoding, name in KEPT.items()}
 SCTLR_EL1, CNTKCTL_EL1, CSSELR_EL1 = (arch.REGISTER_NAMES.index(n) for n in ("SCTLR_EL1", "CNTKCTL_EL1", "CSSELR_EL1"))
 ASK_EL0 = {(3, 3, 13, 0, 2), (3, 3, 13, 0, 3), (3, 3, 4, 2, 0), (3, 3, 4, 4, 0), (3, 3, 4, 4, 1), (3, 3, 0, 0, 7)}
 """What EL0 reads without being asked."""
-COUNTER_HZ = 62_500_000
+OTHERS = {(3, 0, 9, 14, 1), (3, 0, 9, 14, 2), (2, 0, 0, 1, 0), (2, 0, 0, 2, 2), (2, 0, 1, 0, 4), (2, 0, 1, 3, 4)}
+"""Registers of performance monitors and of debugging that this CPU lacks."""
 
 
 def counter() -> int:
     """CNTVCT_EL0: the time, at the frequency that CNTFRQ_EL0 says."""
     return time.monotonic_ns() // 16 & MASK64
-
-
-def name_of_register(at: Encoding) -> str:
-    """As assemblers write a register that has no other name."""
-    return "S{}_{}_C{}_C{}_{}".format(*at)
 
 
 class SystemRegisters:
@@ -158,11 +153,11 @@ class SystemRegisters:
 
     def unknown(self, at: Encoding) -> int | None:
         """None for a register that there is not, or that is not a guest's. `KeyError` for one that hfedu lacks."""
-        op0, op1, crn, crm, op2 = at
-        debug = op0 == 2 and (op1, crn) == (0, 0) and (crm < (6 if op2 < 6 else 4) if op2 >= 4 else (crm, op2) == (2, 2))
-        monitors = at[:3] == (3, 3, 9) and crm in (12, 13, 14) or at[:4] == (3, 0, 9, 14) and op2 in (1, 2)
+        crm, op2 = at[3:]
+        breakpoints = at[:3] == (2, 0, 0) and op2 >= 4 and crm < (6 if op2 < 6 else 4)
+        monitors = at[:3] == (3, 3, 9) and crm in (12, 13, 14)
         monitors |= at[:3] == (3, 3, 14) and crm >= 8
-        if debug or monitors or at in ((2, 0, 0, 1, 0), (2, 0, 1, 0, 4), (2, 0, 1, 3, 4)):
+        if breakpoints or monitors or at in OTHERS:
             raise KeyError(at)
         return None
 
