@@ -17,6 +17,7 @@ from hfedu.guest import a64_code, syndrome
 from hfedu.guest.a64_code import GRANULE
 from hfedu.guest.a64_system import TRANSLATION, ZVA_BYTES, Encoding, SystemRegisters
 from hfedu.guest.budget import NO_INTERRUPT, Budget, StuckForever
+from hfedu.guest.syndrome import SCTLR_EL1, TCR_EL1, TTBR0_EL1, TTBR1_EL1, VBAR_EL1
 from hfedu.hf import arch
 from hfedu.hf.addr import PAGE_SIZE, Pa
 from hfedu.hf.api import running
@@ -24,7 +25,7 @@ from hfedu.hf.arch import PC, SPSR, SYSTEM
 from hfedu.hf.call import MASK32, MASK64
 from hfedu.hf.cpu import Cpu, Vcpu
 from hfedu.hf.handler import Trap
-from hfedu.hf.mm import ADDRESS_MASK, Mm
+from hfedu.hf.mm import ADDRESS_MASK, PA_BITS, Mm
 from hfedu.hf.platform import PL011_BASE
 
 FIRST_SLICE, SLICE = 5_000, 10_000_000
@@ -37,11 +38,12 @@ GLANCE = 16
 PSTATE_SP, PSTATE_EL, PSTATE_I, PSTATE_IL = 1, 0xC, 1 << 7, 1 << 20
 PSTATE_VALID = 0xF030_03CF
 """NZCV, SS, IL, DAIF, EL and SP."""
-SP_EL0, SP_EL1, ELR_EL1, SPSR_EL1, SCTLR_EL1, TCR_EL1, VBAR_EL1 = map(
-    arch.REGISTER_NAMES.index, ("SP_EL0", "SP_EL1", "ELR_EL1", "SPSR_EL1", "SCTLR_EL1", "TCR_EL1", "VBAR_EL1")
+SP_EL0, SP_EL1, ELR_EL1, SPSR_EL1, MAIR_EL1, PAR_EL1 = map(
+    arch.REGISTER_NAMES.index, ("SP_EL0", "SP_EL1", "ELR_EL1", "SPSR_EL1", "MAIR_EL1", "PAR_EL1")
 )
 KEPT_BITS = {VBAR_EL1: -32 & MASK64, arch.REGISTER_NAMES.index("CSSELR_EL1"): 0xF}
 """What is kept of what is written to a system register, where not all of it is."""
+PAR_FORMAT, PAR_NS = 1 << 11, 1 << 9
 FLUSHES = {arch.REGISTER_NAMES.index(name) for name in TRANSLATION}
 HVC_TRAP = Trap(arch.EC_HVC << 26 | arch.ESR_IL)
 
@@ -197,9 +199,60 @@ class PythonCpu:
             regs[:] = self.live
             regs[SPSR] &= ~PSTATE_EL
         found = self.walker._translate_page(regs, self.root, va & -PAGE_SIZE, write, fetch)
-        if not isinstance(found, int):
+        if not isinstance(found, int) or (regs[SCTLR_EL1] & 1 and not self.granted(regs, va, write, fetch)):
             raise Leave("fetch" if fetch else "data")
         return found & -PAGE_SIZE
+
+    def leaf(self, regs: arch.ArchRegs, va: int) -> tuple[int, int]:
+        """The entry of stage 1 that maps an address that the walker allows, and the rights that tables take away."""
+        upper = va >> 55 & 1
+        size = 64 - min(39, max(16, regs[TCR_EL1] >> (16 if upper else 0) & 63))
+        table, level = regs[TTBR1_EL1 if upper else TTBR0_EL1] & ADDRESS_MASK, (size - 13) // 9
+        above = 0
+        while True:
+            index = va >> 12 + 9 * level & (1 << min(9, size - 12 - 9 * level)) - 1
+            entry = self.memory.read64(Pa(table + 8 * index))
+            if entry & 3 != 3 or not level:
+                return entry, above
+            above |= entry >> 59
+            table, level = entry & ADDRESS_MASK, level - 1
+
+    def granted(self, regs: arch.ArchRegs, va: int, write: bool, fetch: bool) -> bool:
+        """Whether stage 1 still grants an access if what the walker leaves out counts: rights in tables, and WXN."""
+        entry, above = self.leaf(regs, va)
+        rights = (entry >> 6 & 3 & ~(above >> 2 & 1)) | (above >> 2 & 2)
+        el1 = regs[SPSR] & PSTATE_EL
+        readable = bool(el1 or rights & 1)
+        writable = readable and not rights & 2
+        if not fetch:
+            return writable if write else readable
+        never = (entry >> 53 | above) & 1 or rights == 1 if el1 else (entry >> 54 | above >> 1) & 1
+        return not never and not (writable and regs[SCTLR_EL1] >> 19 & 1)
+
+    def translate_address(self, word: int) -> None:
+        """AT S1E1R, S1E1W, S1E0R, S1E0W: what stage 1 makes of an address, into PAR_EL1."""
+        self.privileged_nothing(word)
+        va, write, regs = self.value(word & 31), bool(word >> 5 & 1), arch.ArchRegs()
+        regs[:] = self.live
+        if word >> 6 & 1:
+            regs[SPSR] &= ~PSTATE_EL
+        found: int | syndrome.Fault = va
+        attributes = 0
+        if regs[SCTLR_EL1] & 1:
+            found = self.walker._stage1(regs, self.root, va, write, False)
+            if isinstance(found, int):
+                entry, _ = self.leaf(regs, va)
+                attributes = (regs[MAIR_EL1] >> 8 * (entry >> 2 & 7) & 0xFF) << 56 | (entry >> 8 & 3) << 7
+                if not self.granted(regs, va, write, False):
+                    found = syndrome.Fault(1, syndrome.FSC_PERMISSION + 3, va, 0)
+        elif va >> PA_BITS:
+            found = syndrome.Fault(1, syndrome.FSC_ADDRESS_SIZE, va, 0)
+        if isinstance(found, int):
+            self.live[PAR_EL1] = PAR_FORMAT | PAR_NS | found & ADDRESS_MASK | attributes
+        elif found.stage == 2:
+            raise Leave("data")
+        else:
+            self.live[PAR_EL1] = PAR_FORMAT | found.fsc << 1 | 1
 
     @property
     def root(self) -> Pa:
@@ -327,8 +380,6 @@ class PythonCpu:
         """The function for the code at an address. `Leave` if none can be fetched there."""
         if pc & 3:
             raise Leave("pc")
-        if self.live[SPSR] & PSTATE_IL:
-            raise Leave("undefined")
         page = pc & -PAGE_SIZE
         pa = self.fetch_at.get(page)
         if pa is None:
@@ -842,7 +893,7 @@ class PythonCpu:
             case (0, 7, 1 | 5, 0) | (0, 7, 6, 1 | 2) | (0, 7, 10 | 14, 2):
                 return self.privileged_nothing
             case 0, 7, 8, 0 | 1 | 2 | 3:
-                return self.unknown
+                return self.translate_address
             case 0, 8, 3 | 7, 0 | 1 | 2 | 3 | 5 | 7:
                 return self.tlbi
         return self.undefined

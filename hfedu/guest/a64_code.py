@@ -346,7 +346,8 @@ def write(to: _Writer, word: int) -> Any:
         return _registers(to, word)
     if group & 5 == 4:
         return _memory(to, word)
-    return SPECIAL if group in (7, 15) else UNDEFINED
+    there = group in (7, 15) and (not word >> 31 or word >> 24 & 0x7F == 0x1E)
+    return SPECIAL if there else UNDEFINED
 
 
 def _immediate(to: _Writer, word: int) -> Any:

@@ -6,6 +6,7 @@ A register is named by its encoding: op0, op1, CRn, CRm, op2.
 import time
 from typing import Any
 
+from hfedu.guest.syndrome import signed
 from hfedu.hf import arch
 from hfedu.hf.call import MASK64
 
@@ -22,7 +23,7 @@ KEPT: dict[Encoding, str] = {
 FIXED: dict[Encoding, int] = {
     (3, 0, 0, 0, 0): 0x411F_D070, (3, 0, 0, 0, 6): 0, (3, 1, 0, 0, 1): 0x0A20_0023, (3, 1, 0, 0, 7): 0,
     (3, 3, 0, 0, 1): 0x8444_C004, (3, 0, 12, 1, 0): 0,
-    (3, 3, 14, 0, 0): 0x03B9_ACA0, (3, 1, 15, 3, 0): 0, (2, 0, 1, 1, 4): 0xA,
+    (3, 3, 14, 0, 0): 0x03B9_ACA0, (3, 1, 15, 3, 0): 0, (2, 0, 1, 1, 4): 8,
 }  # fmt: skip
 """What says the same to everybody: identification, and the frequency of the counter."""
 IDENTITY: dict[Encoding, int] = {
@@ -45,13 +46,20 @@ PLACES = {encoding: arch.REGISTER_NAMES.index(name) for encoding, name in KEPT.i
 SCTLR_EL1, CNTKCTL_EL1, CSSELR_EL1 = (arch.REGISTER_NAMES.index(n) for n in ("SCTLR_EL1", "CNTKCTL_EL1", "CSSELR_EL1"))
 ASK_EL0 = {(3, 3, 13, 0, 2), (3, 3, 13, 0, 3), (3, 3, 4, 2, 0), (3, 3, 4, 4, 0), (3, 3, 4, 4, 1), (3, 3, 0, 0, 7)}
 """What EL0 reads without being asked."""
-OTHERS = {(3, 0, 9, 14, 1), (3, 0, 9, 14, 2), (2, 0, 0, 1, 0), (2, 0, 0, 2, 2), (2, 0, 1, 0, 4), (2, 0, 1, 3, 4)}
+OTHERS = {(3, 0, 9, 14, 1), (3, 0, 9, 14, 2), (2, 0, 0, 1, 0), (2, 0, 0, 2, 0), (2, 0, 1, 3, 4)}
 """Registers of performance monitors and of debugging that this CPU lacks."""
+MDSCR_EL1, OSLAR_EL1 = (2, 0, 0, 2, 2), (2, 0, 1, 0, 4)
 
 
 def counter() -> int:
     """CNTVCT_EL0: the time, at the frequency that CNTFRQ_EL0 says."""
     return time.monotonic_ns() // 16 & MASK64
+
+
+def is_debug(at: Encoding) -> bool:
+    """Whether a register belongs to a breakpoint or a watchpoint, or is MDSCR_EL1."""
+    crm, op2 = at[3:]
+    return at == MDSCR_EL1 or (at[:3] == (2, 0, 0) and op2 >= 4 and crm < (6 if op2 < 6 else 4))
 
 
 class SystemRegisters:
@@ -62,6 +70,8 @@ class SystemRegisters:
         self.virtual_timer = [0, 0]
         """CNTV_CTL_EL0 and CNTV_CVAL_EL0."""
         self.physical_timer = [0, 0]
+        self.debug: dict[Encoding, int] = {}
+        """What was written to the registers of breakpoints and watchpoints, which do nothing here."""
         self.fp_control = [0, 0]
         """FPCR and FPSR."""
 
@@ -103,6 +113,8 @@ class SystemRegisters:
             return IDENTITY.get(at, 0)
         if at in ZERO:
             return 0
+        if el and is_debug(at):
+            return self.debug.get(at, 0)
         match at:
             case (3, 0, 0, 0, 5):
                 return cpu.live[arch.VMPIDR_EL2]  # type: ignore[no-any-return]
@@ -134,7 +146,14 @@ class SystemRegisters:
         if at in PLACES:
             cpu.write_kept(PLACES[at], value)
             return True
-        if at in ZERO:
+        if at in ZERO or at == OSLAR_EL1:
+            return True
+        if is_debug(at):
+            if at[4] == 6:  # an address of a watchpoint
+                value = signed(value & (1 << 49) - 1, 49) & -4 & MASK64
+            elif at[4] == 5:  # two bits of a breakpoint's byte select are copies of their neighbours
+                value = value & ~0x140 | (value & 0xA0) << 1
+            self.debug[at] = value
             return True
         match at:
             case (3, 0, 4, 2, 0):
@@ -153,11 +172,10 @@ class SystemRegisters:
 
     def unknown(self, at: Encoding) -> int | None:
         """None for a register that there is not, or that is not a guest's. `KeyError` for one that hfedu lacks."""
-        crm, op2 = at[3:]
-        breakpoints = at[:3] == (2, 0, 0) and op2 >= 4 and crm < (6 if op2 < 6 else 4)
+        crm = at[3]
         monitors = at[:3] == (3, 3, 9) and crm in (12, 13, 14)
         monitors |= at[:3] == (3, 3, 14) and crm >= 8
-        if breakpoints or monitors or at in OTHERS:
+        if monitors or at in OTHERS:
             raise KeyError(at)
         return None
 
@@ -174,16 +192,14 @@ class SystemRegisters:
         return None
 
     def write_timer(self, at: Encoding, value: int) -> bool:
-        """Set a register of the virtual or the physical timer: nothing is wired to them."""
+        """Set a register of the virtual or the physical timer: only TVAL takes what is written, as in Unicorn."""
         timer = self.virtual_timer if at[3] == 3 else self.physical_timer
         match at[4]:
             case 0:
                 low = value & 0xFFFF_FFFF
                 timer[1] = counter() + low - ((low >> 31) << 32) & MASK64
-            case 1:
-                timer[0] = value & 3
-            case 2:
-                timer[1] = value
+            case 1 | 2:
+                pass
             case _:
                 return False
         return True
