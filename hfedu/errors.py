@@ -38,7 +38,7 @@ class Trouble(Mistake):
 
 
 PACKAGES = {
-    "unicorn": ("unicorn", "Machine code needs the emulator unicorn"),
+    "unicorn": ("unicorn", "A measurement needs the emulator unicorn"),
     "capstone": ("capstone", "Machine code in words needs the disassembler capstone"),
     "matplotlib": ("'hfedu[pictures]'", "A PNG or a PDF (not an SVG) needs matplotlib"),
     "ipywidgets": ("ipywidgets", "A player or a form needs ipywidgets"),
