@@ -9,7 +9,7 @@ SHELL := /bin/bash
 TSC := npx -y -p typescript@5.9.3 tsc --noEmit --allowJs --checkJs --strict --noUnusedLocals \
 	--target es2022 --module es2022 --moduleResolution bundler --lib es2022,dom,dom.iterable
 
-.PHONY: lab test lint types unit course browser player refresh clean
+.PHONY: lab test lint types unit course browser player site refresh clean
 
 lab: $(READY)
 	$(BIN)/hfedu lab
@@ -23,7 +23,7 @@ $(VENV)/constraints.txt: pyproject.toml binder/requirements.txt
 	grep -v '^\.' binder/requirements.txt > $@
 
 $(READY): $(VENV)/constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[lab]' -c $<
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[lab,pictures]' -c $<
 	@$(BIN)/python -c 'from hfedu.guest.toolchain import compiler; compiler()' 2>/dev/null \
 		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[compile]' -c $<
 	@touch $@
@@ -59,6 +59,9 @@ browser: $(TOOLS)
 player: $(TOOLS)
 	$(BIN)/python assets/player/build.py
 
+site: $(TOOLS)
+	$(BIN)/python site/build.py
+
 refresh: $(TOOLS)
 	$(BIN)/python tests/refresh_notebooks.py
 	$(BIN)/python tests/refresh_pictures.py
@@ -81,6 +84,7 @@ help:
 	@echo 'make unit     all tests without a browser, and the size of each room'
 	@echo 'make course   the lessons, tested like code'
 	@echo 'make browser  the tests in JupyterLab and Chromium'
+	@echo 'make site     the site into build/site: pages whose runs play, and JupyterLite; OFFLINE=1 puts Pyodide into it'
 	@echo 'make player   format assets/player, and build assets/player.js from it'
 	@echo 'make refresh  write again what is stored: the outputs of the lessons, the pictures that tests compare'
 	@echo 'make clean    remove .venv and what tests left'

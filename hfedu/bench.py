@@ -16,16 +16,18 @@ from unittest import mock
 
 from hfedu.course.shared.defects import DEFECTS, Explored, send_hello
 from hfedu.course.shared.wrong import run_twice, send_two
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, needing
 from hfedu.files import asset
 from hfedu.guest.scripted import Action, clear, configure, send, vcpu_run, vm_count
-from hfedu.guest.unicorn_cpu import bare_hypercalls
 from hfedu.hf import platform
 from hfedu.notebook import Machine, boot
 from hfedu.run.explorer import Exploration, explore
 from hfedu.run.moves import replayer
 from hfedu.run.ramdisk import RamDisk
 from hfedu.view.sequence import sequence
+
+with needing("unicorn"):
+    from hfedu.guest.unicorn_cpu import bare_hypercalls
 
 TRAPS_MEASURED = 6_000
 COUNT_VMS = struct.pack("<3I", 0xD29F_E020, 0xD400_0002, 0x17FF_FFFE)

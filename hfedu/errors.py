@@ -38,12 +38,12 @@ class Trouble(Mistake):
 
 
 PACKAGES = {
-    "unicorn": ("unicorn", "Machine code needs an emulator"),
-    "capstone": ("capstone", "Machine code in words needs a disassembler"),
-    "matplotlib": ("matplotlib", "A picture needs a painter"),
-    "ipywidgets": ("ipywidgets", "A player or a form needs widgets"),
-    "anywidget": ("anywidget", "A player or a form needs widgets"),
-    "elftools": ("pyelftools", "The lines of a compiled guest need a reader of line tables"),
+    "unicorn": ("unicorn", "A measurement needs the emulator unicorn"),
+    "capstone": ("capstone", "Machine code in words needs the disassembler capstone"),
+    "matplotlib": ("'hfedu[pictures]'", "A PNG or a PDF (not an SVG) needs matplotlib"),
+    "ipywidgets": ("ipywidgets", "A player or a form needs ipywidgets"),
+    "anywidget": ("anywidget", "A player or a form needs anywidget"),
+    "elftools": ("pyelftools", "The lines of a compiled guest need pyelftools"),
     "ziglang": ("'hfedu[compile]'", "Assembly and C need a compiler: clang with lld, a gcc for AArch64, or Zig's"),
     "jupyterlab": ("'hfedu[lab]'", "The lessons need JupyterLab"),
 }

@@ -25,7 +25,10 @@ def test_every_package_that_hfedu_brings_along_is_pinned():
     assert len(pins) == len(lines)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    waiting = [re.match(r"[\w-]+", need)[0] for need in project["dependencies"] + extras["compile"] + extras["lab"]]
+    waiting = [
+        re.match(r"[\w-]+", need)[0]
+        for need in project["dependencies"] + extras["compile"] + extras["pictures"] + extras["lab"]
+    ]
     seen = set()
     while waiting:
         name = normal(waiting.pop())

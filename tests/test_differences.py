@@ -134,7 +134,7 @@ def test_stage_1_causes():
     table: .quad 0x401, 0x40000401
     """
     machine = primary(text)
-    machine.cores[0].unicorn.read_system_registers()
+    machine.cores[0].emulator().read_system_registers()
     esr = machine.cpu.regs[hfedu_register("ESR_EL1")]
     assert (esr >> 26, esr & 0x3F) == (0x21, 0x10)
 

@@ -62,7 +62,7 @@ SCRIPTED = """if True:
 
 
 def test_scripts_are_booted_told_and_drawn(bare):
-    said = bare("-c", SCRIPTED + "    print(run.outcome.sentence); print(run.transcript()); run.draw('a.html')")
+    said = bare("-c", SCRIPTED + "    print(run.outcome.sentence); print(run.transcript()); run.draw('a.svg')")
     assert "VM 1" in said
     assert "Traceback" not in said
 
@@ -70,6 +70,12 @@ def test_scripts_are_booted_told_and_drawn(bare):
 def test_the_page_of_a_run_plays_and_answers_without_packages(bare):
     said = bare("-c", SCRIPTED + "    page = run.to_html(); print(len(page) > 100_000, run.steps(9), run.why(9))")
     assert said.startswith("True")
+    assert "Traceback" not in said
+
+
+def test_machine_code_runs_on_hfedus_own_cpu(bare):
+    said = bare("-c", "import hfedu; print(hfedu.boot(hfedu.RamDisk(hfedu.asset('echo.bin').read_bytes()), max_traps=100).outcome)")
+    assert "traps" in said
     assert "Traceback" not in said
 
 
@@ -100,12 +106,12 @@ def test_the_command_line_says_what_there_is(bare):
 
 
 MISSING = {
-    "run.draw('a.png')": "A picture needs a painter, which is not installed here: pip install matplotlib",
-    "run.player()": "A player or a form needs widgets, which is not installed here: pip install anywidget",
+    "run.draw('a.png')": "A PNG or a PDF (not an SVG) needs matplotlib, which is not installed here: pip",
+    "run.player()": "A player or a form needs anywidget, which is not installed here: pip install anywidget",
     "hfedu.playground()": "pip install anywidget",
     "hfedu.predict('05-first-send')": "pip install anywidget",
     "hfedu.you_are_the_hypervisor('wake-up')": "pip install anywidget",
-    "hfedu.boot(RamDisk(b'\\x1f\\x20\\x03\\xd5'))": "Machine code needs an emulator, which is not installed here: pip",
+    "import hfedu.bench": "A measurement needs the emulator unicorn, which is not installed here: pip",
     "hfedu.assemble('nop')": "pip install 'hfedu[compile]'",
     "hfedu.compile_c('')": "pip install 'hfedu[compile]'",
 }
@@ -192,7 +198,9 @@ def test_versions_are_ranges_and_every_package_is_known():
     from packaging.requirements import Requirement
 
     extras = PROJECT["optional-dependencies"]
-    needs = [Requirement(text) for text in PROJECT["dependencies"] + extras["compile"] + extras["lab"]]
+    needs = [
+        Requirement(text) for text in PROJECT["dependencies"] + extras["compile"] + extras["pictures"] + extras["lab"]
+    ]
     assert not [need for need in needs if "==" in str(need.specifier) or "<" not in str(need.specifier)]
     told = {re.sub(r"'hfedu\[(\w+)\]'", lambda m: Requirement(extras[m[1]][0]).name, p) for p, _ in PACKAGES.values()}
     assert told == {need.name for need in needs}

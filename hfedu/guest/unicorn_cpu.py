@@ -22,9 +22,13 @@ from importlib.metadata import version
 from types import SimpleNamespace
 from typing import Any, cast
 
+from unicorn import arm64_const as reg
+from unicorn import unicorn_const as const
+from unicorn.unicorn_py3.unicorn import Uc, UcError, uclib
+
 from hfedu.board.memory import FLASH_SIZE, RAM_BASE, PhysicalMemory
 from hfedu.board.timer import Timer
-from hfedu.errors import Trouble, needing
+from hfedu.errors import Trouble
 from hfedu.guest import syndrome
 from hfedu.guest.budget import NO_INTERRUPT, Budget, StuckForever
 from hfedu.hf import arch
@@ -36,11 +40,6 @@ from hfedu.hf.cpu import Cpu, Vcpu
 from hfedu.hf.handler import Trap
 from hfedu.hf.mm import ADDRESS_MASK, PA_BITS, Mm
 from hfedu.hf.platform import PL011_BASE
-
-with needing("unicorn"):
-    from unicorn import arm64_const as reg
-    from unicorn import unicorn_const as const
-    from unicorn.unicorn_py3.unicorn import Uc, UcError, uclib
 
 CpRegister = tuple[int, int, int, int, int]
 """A system register by its encoding: op0, op1, CRn, CRm, op2."""
@@ -136,7 +135,7 @@ def prove_unicorn() -> None:
     if not right:
         raise Trouble(
             f"Unicorn {version('unicorn')} does not execute guests as hfedu needs it: pip install unicorn=={TESTED}, "
-            "with which hfedu was tested"
+            'with which hfedu was tested, or boot with cpu="python"'
         )
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from hfedu.board.timer import Timer
 from hfedu.guest.budget import StuckForever
+from hfedu.guest.emulator import emulated_cpu
 from hfedu.guest.scripted import ScriptDone, ScriptedCpu
 from hfedu.hf import arch
 from hfedu.hf.api import running
@@ -16,7 +17,7 @@ from hfedu.hf.psci import PsciCall
 from hfedu.hf.spinlock import SpinLock, Step, Steps
 
 if TYPE_CHECKING:
-    from hfedu.guest.unicorn_cpu import UnicornCpu
+    from hfedu.guest.emulator import EmulatedCpu
     from hfedu.run.machine import Machine
 
 GUEST_STEP = 1000
@@ -34,7 +35,8 @@ class Core:
         self.cpu, self.timer, self.board, self.hypervisor = cpu, timer, machine.board, machine.hypervisor
         self.budget, self.recorder, self.script_of = machine.budget, machine.recorder, machine.script_of
         self.scripted = ScriptedCpu(cpu, machine.hypervisor, machine.budget, timer, machine.guests)
-        self.unicorn: UnicornCpu | None = None
+        self.kind: str = machine.made["cpu"]
+        self.emulated: EmulatedCpu | None = None
         self.steps: Steps[None] | None = None
         self.step: Step | None = None
         self.is_hvc = False
@@ -108,14 +110,12 @@ class Core:
         script = self.script_of(running(self.cpu))
         return self.emulator().run(limit) if script is None else self.scripted.run(script, limit)
 
-    def emulator(self) -> "UnicornCpu":
+    def emulator(self) -> "EmulatedCpu":
         """What executes machine code, made when it is first needed."""
-        if self.unicorn is None:
-            from hfedu.guest.unicorn_cpu import UnicornCpu, prove_unicorn
-
-            prove_unicorn()
-            self.unicorn = UnicornCpu(self.cpu, self.board.memory, self.hypervisor, self.budget, self.timer)
-        return self.unicorn
+        if self.emulated is None:
+            kind = emulated_cpu(self.kind)
+            self.emulated = kind(self.cpu, self.board.memory, self.hypervisor, self.budget, self.timer)
+        return self.emulated
 
     def power_off(self) -> None:
         """Switch the machine off, as the last script of the primary does when it has ended."""
@@ -129,7 +129,7 @@ class Core:
         self.steps = self.step = None
         self.board.powered[self.cpu.id] = False
         self.cpu.current = None
-        if self.unicorn is not None:
-            self.unicorn.loaded, self.unicorn.paused = None, False
+        if self.emulated is not None:
+            self.emulated.loaded, self.emulated.paused = None, False
         if self.recorder is not None:
             self.recorder.finish(self.cpu)

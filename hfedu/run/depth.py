@@ -194,16 +194,16 @@ class Watched(Core):
         return found
 
     def _run_real(self, limit: int | None) -> Trap | None:
-        unicorn = self.emulator()
+        emulator = self.emulator()
 
         def on_instruction(pc: int) -> None:
             self.executed += 1
             if self.skip < self.executed <= self.skip + self.limit:
-                unicorn.read_general()
+                emulator.read_general()
                 self.looks.append(self._look(pc))
 
         if not self.hooked:
-            unicorn.watch(on_instruction)
+            emulator.watch(on_instruction)
             self.hooked = True
         try:
             return super().run_guest(limit)

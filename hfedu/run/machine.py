@@ -10,6 +10,7 @@ from hfedu.board.board import Board
 from hfedu.board.timer import Timer
 from hfedu.errors import Mistake, plainly, printable
 from hfedu.guest.budget import Budget, OutOfBudget, OutOfTime, StuckForever
+from hfedu.guest.emulator import check_cpu_kind
 from hfedu.guest.scripted import Script, ScriptDone, ScriptedVcpu
 from hfedu.hf.addr import Pa
 from hfedu.hf.check import Check
@@ -120,8 +121,10 @@ class Machine:
     `ramdisk` is a `RamDisk`, the archive's bytes, or its path. `memory` is RAM in bytes or text such as "16M",
     `append` the boot arguments. `cpus` is the number of physical CPUs: the primary starts all but the first by PSCI.
     `schedule` says whose atomic step comes next: a seed, "every K", or a list of CPU numbers, one for each step.
-    `timer` interrupts each CPU after that many instructions. `profile` and `fixes`, the ids of repairs, choose the
-    hypervisor: see `hfedu.history`; `changes` are classes of your own that build on `Hypervisor`, the first on top.
+    `timer` interrupts each CPU after that many instructions. `cpu` executes machine code: "unicorn", or "python",
+    which is slower, needs nothing but Python, and takes Unicorn's place where that is not installed. `profile` and
+    `fixes`, the ids of repairs, choose the hypervisor: see `hfedu.history`; `changes` are classes of your own that
+    build on `Hypervisor`, the first on top.
     Limits (None for none): `max_seconds`, `max_instructions` of all guests together, `max_traps`.
     Without `record` no events are kept. `Mistake` with a sentence if it cannot be switched on.
     """
@@ -139,6 +142,7 @@ class Machine:
         cpus: int = 1,
         schedule: Schedule = DEFAULT,
         timer: int | None = None,
+        cpu: str = "unicorn",
         max_seconds: float | None = None,
         max_instructions: int | None = None,
         max_traps: int | None = None,
@@ -151,6 +155,7 @@ class Machine:
         archive, name = archive_of(ramdisk)
         check_texts(append, title)
         check_limits({"max_instructions": max_instructions, "max_traps": max_traps, "timer": timer}, int)
+        check_cpu_kind(cpu)
         check_limits({"max_seconds": max_seconds}, int | float)
         self.ramdisk = archive
         self.title = printable(title or name)
@@ -158,7 +163,7 @@ class Machine:
         self.made: dict[str, Any] = {
             "ramdisk": archive, "append": append, "memory": memory, "cpus": cpus, "schedule": schedule, "timer": timer,
             "max_seconds": max_seconds, "max_instructions": max_instructions, "max_traps": max_traps,
-            "profile": profile, "fixes": fixes, "changes": changes, "title": self.title,
+            "profile": profile, "fixes": fixes, "changes": changes, "title": self.title, "cpu": cpu,
         }  # fmt: skip
         self.record = record
         self.budget = Budget(max_instructions, max_seconds, max_traps)
