@@ -182,7 +182,7 @@ class Machine:
         if record:
             known = known_fields(hypervisor_type(_LoadedHypervisor, profile, fixes), self.board) if changes else {}
             own = OwnFields(self.hypervisor, known)
-            self.recorder = Recorder(lambda: self.board.memory.uart.printed, kind, own)
+            self.recorder = Recorder(self.board.memory.uart, kind, own)
             self.hypervisor.vm_type = self.recorder.vm_type
             self.hypervisor.cpus = [self.recorder.cpu_type(cpu.id) for cpu in self.hypervisor.cpus]
             self.hypervisor.on_log = self._log
