@@ -21,6 +21,7 @@ import hfedu
 from hfedu.course import commands as course
 from hfedu.errors import Mistake, printable
 from hfedu.files import write_whole
+from hfedu.hf.platform import HEAP_PAGES
 from hfedu.run.ramdisk import RamDisk, cpio_names
 from hfedu.run.recording import Outcome
 from hfedu.run.schedule import DEFAULT
@@ -101,6 +102,9 @@ def parser() -> argparse.ArgumentParser:
     machine.add_argument("--max-instructions", type=int, metavar="N", help="stop after N guest instructions")
     machine.add_argument("--cpus", type=int, default=1, metavar="N", help="physical CPUs")
     machine.add_argument("--schedule", default=DEFAULT, metavar="S", help="a seed, 'every K', or a list such as 0,1,0")
+    machine.add_argument(
+        "--heap-pages", type=int, default=HEAP_PAGES, metavar="N", help="the hypervisor's pool of page tables"
+    )
     machine.add_argument("--timer", type=int, metavar="N", help="interrupt each CPU after N instructions")
 
     boot = commands.add_parser("boot", parents=[machine], help="boot a RAM disk and print its serial line")
@@ -147,7 +151,7 @@ def parser() -> argparse.ArgumentParser:
 def how(options: argparse.Namespace) -> dict[str, Any]:
     """What the command line says of a machine, as options of `Machine`."""
     profile = {"profile": options.profile} if options.profile is not None else {}
-    names = "cpus", "schedule", "timer", "max_instructions"
+    names = "cpus", "schedule", "timer", "heap_pages", "max_instructions"
     return {**{name: getattr(options, name) for name in names}, "fixes": options.fix, **profile}
 
 
