@@ -22,6 +22,7 @@ from hfedu.course import commands as course
 from hfedu.errors import Mistake, printable
 from hfedu.files import write_whole
 from hfedu.guest.emulator import CPU_KINDS
+from hfedu.hf.platform import HEAP_PAGES
 from hfedu.run.ramdisk import RamDisk, cpio_names
 from hfedu.run.recording import Outcome
 from hfedu.run.schedule import DEFAULT
@@ -103,6 +104,9 @@ def parser() -> argparse.ArgumentParser:
     machine.add_argument("--cpus", type=int, default=1, metavar="N", help="physical CPUs")
     machine.add_argument("--schedule", default=DEFAULT, metavar="S", help="a seed, 'every K', or a list such as 0,1,0")
     machine.add_argument("--cpu", default=CPU_KINDS[0], metavar="CPU", help=f"what executes: {' or '.join(CPU_KINDS)}")
+    machine.add_argument(
+        "--heap-pages", type=int, default=HEAP_PAGES, metavar="N", help="the hypervisor's pool of page tables"
+    )
     machine.add_argument("--timer", type=int, metavar="N", help="interrupt each CPU after N instructions")
 
     boot = commands.add_parser("boot", parents=[machine], help="boot a RAM disk and print its serial line")
@@ -149,7 +153,7 @@ def parser() -> argparse.ArgumentParser:
 def how(options: argparse.Namespace) -> dict[str, Any]:
     """What the command line says of a machine, as options of `Machine`."""
     profile = {"profile": options.profile} if options.profile is not None else {}
-    names = "cpus", "schedule", "timer", "cpu", "max_instructions"
+    names = "cpus", "schedule", "timer", "cpu", "heap_pages", "max_instructions"
     return {**{name: getattr(options, name) for name in names}, "fixes": options.fix, **profile}
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hfedu.errors import Mistake, plainly
 from hfedu.files import write_whole
 from hfedu.hf.hypervisor import Hypervisor
+from hfedu.hf.platform import HEAP_PAGES
 from hfedu.run import explorer, machine, token
 from hfedu.run.invariants import INVARIANTS
 from hfedu.run.ramdisk import RamDisk
@@ -146,6 +147,7 @@ def boot(
     schedule: Schedule = DEFAULT,
     timer: int | None = None,
     cpu: str = "unicorn",
+    heap_pages: int = HEAP_PAGES,
     max_seconds: float | None = MAX_SECONDS,
     max_instructions: int | None = None,
     max_traps: int | None = MAX_TRAPS,
@@ -162,7 +164,7 @@ def boot(
     100,000 traps (`max_seconds`, `max_traps`; None for no limit), and the outcome says so.
     """
     run = Machine(
-        ramdisk, append, memory, cpus=cpus, schedule=schedule, timer=timer, cpu=cpu,
+        ramdisk, append, memory, cpus=cpus, schedule=schedule, timer=timer, cpu=cpu, heap_pages=heap_pages,
         max_seconds=max_seconds, max_instructions=max_instructions, max_traps=max_traps, profile=profile, fixes=fixes,
         changes=changes, record=record, title=title,
     ).run()  # fmt: skip

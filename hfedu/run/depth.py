@@ -305,7 +305,7 @@ def run_to(machine: Machine, recording: Recording, target: int) -> list[Event]:
     stopped = kind == "violation" or (kind == "running" and len(machine.cores) > 1)
     machine.boot()
     for _ in schedule if stopped else repeat(None):
-        if len(machine.recorder.events) > target or not machine.step():
+        if len(machine.recorder.columns) > target or not machine.step():
             break
     else:
         if kind == "violation":

@@ -18,7 +18,7 @@ from hfedu.hf.cpu import Cpu, Vcpu
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.load import BootParams
 from hfedu.hf.mm import Ptable
-from hfedu.hf.platform import CpuDown, HypervisorHang, HypervisorPanic, PowerDown
+from hfedu.hf.platform import HEAP_PAGES, MAX_HEAP_PAGES, CpuDown, HypervisorHang, HypervisorPanic, PowerDown
 from hfedu.hf.spinlock import SelfDeadlock
 from hfedu.history import hypervisor_type, known_changes, known_fixes
 from hfedu.run.core import Core
@@ -115,6 +115,15 @@ def check_limits(limits: dict[str, Any], allowed: Any) -> None:
             raise Mistake(f"{name} must be a number above 0, not {limit!r}")
 
 
+def check_pool(pages: Any) -> None:
+    """`Mistake` if the hypervisor's pool cannot have so many pages."""
+    if isinstance(pages, bool) or not isinstance(pages, int) or not 1 <= pages <= MAX_HEAP_PAGES:
+        raise Mistake(
+            f"heap_pages must be a whole number from 1 to {MAX_HEAP_PAGES}, not {pages!r}: the hypervisor's pool for "
+            "page tables ends at most where the primary's kernel begins"
+        )
+
+
 class Machine:
     """A machine with one RAM disk, switched off until `boot` or `run`.
 
@@ -122,8 +131,9 @@ class Machine:
     `append` the boot arguments. `cpus` is the number of physical CPUs: the primary starts all but the first by PSCI.
     `schedule` says whose atomic step comes next: a seed, "every K", or a list of CPU numbers, one for each step.
     `timer` interrupts each CPU after that many instructions. `cpu` executes machine code: "unicorn", or "python",
-    which is slower, needs nothing but Python, and takes Unicorn's place where that is not installed. `profile` and
-    `fixes`, the ids of repairs, choose the hypervisor: see `hfedu.history`; `changes` are classes of your own that
+    which is slower, needs nothing but Python, and takes Unicorn's place where that is not installed. `heap_pages` is
+    the hypervisor's pool for page tables: the real one's is enough for about five VMs, 109 are for fifteen. `profile`
+    and `fixes`, the ids of repairs, choose the hypervisor: see `hfedu.history`; `changes` are classes of your own that
     build on `Hypervisor`, the first on top.
     Limits (None for none): `max_seconds`, `max_instructions` of all guests together, `max_traps`.
     Without `record` no events are kept. `Mistake` with a sentence if it cannot be switched on.
@@ -143,6 +153,7 @@ class Machine:
         schedule: Schedule = DEFAULT,
         timer: int | None = None,
         cpu: str = "unicorn",
+        heap_pages: int = HEAP_PAGES,
         max_seconds: float | None = None,
         max_instructions: int | None = None,
         max_traps: int | None = None,
@@ -157,11 +168,13 @@ class Machine:
         check_limits({"max_instructions": max_instructions, "max_traps": max_traps, "timer": timer}, int)
         check_cpu_kind(cpu)
         check_limits({"max_seconds": max_seconds}, int | float)
+        check_pool(heap_pages)
         self.ramdisk = archive
         self.title = printable(title or name)
         fixes, changes = known_fixes(fixes), known_changes(changes)
         self.made: dict[str, Any] = {
             "ramdisk": archive, "append": append, "memory": memory, "cpus": cpus, "schedule": schedule, "timer": timer,
+            "heap_pages": heap_pages,
             "max_seconds": max_seconds, "max_instructions": max_instructions, "max_traps": max_traps,
             "profile": profile, "fixes": fixes, "changes": changes, "title": self.title, "cpu": cpu,
         }  # fmt: skip
@@ -180,6 +193,7 @@ class Machine:
         self.board = Board(self.ramdisk.image, self.made["append"], parse_size(self.made["memory"]), cpus)
         kind = hypervisor_type(_LoadedHypervisor, profile, fixes, changes)
         self.hypervisor: _LoadedHypervisor = kind(self.board)
+        self.hypervisor.heap_pages = self.made["heap_pages"]
         self.recorder: Recorder | None = None
         self.outcome: Outcome | None = None
         self.booted = False
@@ -187,7 +201,7 @@ class Machine:
         if record:
             known = known_fields(hypervisor_type(_LoadedHypervisor, profile, fixes), self.board) if changes else {}
             own = OwnFields(self.hypervisor, known)
-            self.recorder = Recorder(lambda: self.board.memory.uart.printed, kind, own)
+            self.recorder = Recorder(self.board.memory.uart, kind, own)
             self.hypervisor.vm_type = self.recorder.vm_type
             self.hypervisor.cpus = [self.recorder.cpu_type(cpu.id) for cpu in self.hypervisor.cpus]
             self.hypervisor.on_log = self._log
@@ -239,7 +253,7 @@ class Machine:
             if self.recorder is not None:
                 self.hypervisor.on_check = self.recorder.checked
             self.cores[0].start()
-        self.ramdisk.check_loaded(self.uart.decode("latin-1"))
+        self.ramdisk.check_loaded(self.uart.decode("latin-1"), self.made["heap_pages"])
 
     def step(self, cpu: int | None = None) -> bool:
         """One trap served whole, or on a machine of several CPUs one atomic step. False when the run is over.

@@ -20,7 +20,7 @@ from hfedu.guest.budget import OutOfBudget
 from hfedu.guest.scripted import Action, Script, ScriptedVcpu, check_script, cpu_on, meet
 from hfedu.hf.addr import PAGE_SIZE, Pa
 from hfedu.hf.call import HF_PRIMARY_VM_ID
-from hfedu.hf.platform import LAYOUT_BIN_END, PowerDown
+from hfedu.hf.platform import LAYOUT_PRIMARY_BEGIN, PowerDown
 from hfedu.run.core import Core
 from hfedu.run.frozen import Freezer, NotFrozen, attributes_of
 from hfedu.run.held import World
@@ -269,7 +269,7 @@ class Replayer:
         for page in self.written:
             begin = page - RAM_BASE
             self.memory.ram[begin : begin + PAGE_SIZE] = self.ram[begin : begin + PAGE_SIZE]
-        if min(self.written, default=LAYOUT_BIN_END) < LAYOUT_BIN_END:  # a page of the hypervisor's own: a table
+        if min(self.written, default=LAYOUT_PRIMARY_BEGIN) < LAYOUT_PRIMARY_BEGIN:  # perhaps a table
             self.machine.hypervisor.tlb.clear()
         self.written.clear()
         del self.memory.uart.output[self.printed :]

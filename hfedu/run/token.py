@@ -25,8 +25,8 @@ from hfedu.run.recording import Event, Outcome, Recording
 PREFIX = "hfedu1."
 PLACES, DIGITS, LONGEST_FACTS = 32, 4, 1 << 20
 USUAL = {
-    "append": "", "memory": "16M", "cpus": 1, "schedule": "every 1", "timer": None, "max_instructions": None,
-    "max_traps": 100000, "profile": "2018-10-04", "fixes": [], "title": "RAM disk",
+    "append": "", "memory": "16M", "cpus": 1, "schedule": "every 1", "timer": None, "heap_pages": 39,
+    "max_instructions": None, "max_traps": 100000, "profile": "2018-10-04", "fixes": [], "title": "RAM disk",
 }  # fmt: skip
 """The options that a token holds, and what they usually are: deflate finds that in the dictionary."""
 TOO_MUCH = "the token asks for {} of memory: if you trust whoever gave it to you, allow it with max_memory="

@@ -9,7 +9,7 @@ import json
 import re
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from io import BytesIO
 from typing import Any, NamedTuple
@@ -184,7 +184,7 @@ def source_of(recording: Recording, seq: int) -> SourceLine | None:
     return guest.line(pc) if pc is not None else None
 
 
-def trapped_at(events: tuple[Event, ...], trap: int, vcpu: Actor, guest: Guest) -> int | None:
+def trapped_at(events: Sequence[Event], trap: int, vcpu: Actor, guest: Guest) -> int | None:
     """The address of the instruction that trapped; None if it is not recorded.
 
     Behind a hypercall the PC is that of the next instruction. At an event that changed no register it is that of an

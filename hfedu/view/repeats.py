@@ -1,5 +1,6 @@
 """Where a long run says the same thing again: what the player folds away."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from hfedu.run.recording import Event
@@ -34,7 +35,7 @@ def same(event: Event) -> tuple[object, ...]:
     )
 
 
-def repeats(events: tuple[Event, ...]) -> list[Repeat]:
+def repeats(events: Sequence[Event]) -> list[Repeat]:
     """Every stretch of events that comes at least `TIMES_AT_LEAST` times in a row, none overlapping another.
 
     Example: a run that says 1 2 3 2 3 2 3 2 3 4 has [Repeat(1, 2, 4)], if it is long enough to be worth it.

@@ -7,7 +7,7 @@ need; with more, the columns close up and labels run, on a ground of their own, 
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from hfedu.hf.platform import MAX_CPUS
@@ -62,7 +62,7 @@ def cpus_used(recording: Recording) -> list[int]:
     return used if len(used) > 1 else []
 
 
-def window(events: tuple[Event, ...], first: int, last: int | None, limit: int) -> Rows:
+def window(events: Sequence[Event], first: int, last: int | None, limit: int) -> Rows:
     """What gets a row: the events from `first` to `last`, the middle folded if there are more than `limit`."""
     chosen: Rows = list(events[first : len(events) if last is None else last + 1])
     if len(chosen) <= limit:
