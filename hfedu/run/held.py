@@ -63,9 +63,14 @@ class World:
         self.known[id(found)] = name
         self.alive.append(found)
 
-    def hold_attributes(self, found: Any, name: str, without: Iterable[str] = ()) -> None:
+    def hold_attributes(self, found: Any, name: str, without: Iterable[str] = (), plain: bool = False) -> None:
         """An object that has a name already: its attributes, and all that they hold."""
-        self._attributes(found, name, frozenset(without))
+        self._attributes(found, name, frozenset(without), plain)
+
+    def hold_content(self, found: dict[Any, Any], name: str) -> None:
+        """A dict of ours, which holds plain values and which no script sees."""
+        self.name(found, name)
+        self._hold(name, partial(read_dict, found), partial(put_dict, found), plain=True)
 
     def follow(self, found: Any, name: str) -> None:
         """All that can be reached from an object."""
@@ -169,11 +174,11 @@ class World:
             return
         self._new.append((name, lambda: kept if read() == kept else (NOWHERE,), put, False))
 
-    def _attributes(self, found: Any, name: str, without: frozenset[str] = frozenset()) -> None:
+    def _attributes(self, found: Any, name: str, without: frozenset[str] = frozenset(), plain: bool = False) -> None:
         """The attributes of an object and what they hold."""
         if not attributes_of(found) and not hasattr(found, "__dict__"):
             return
-        self._hold(name, partial(read_attributes, found, without), partial(put_attributes, found, without))
+        self._hold(name, partial(read_attributes, found, without), partial(put_attributes, found, without), plain)
         for key, value in attributes_of(found).items():
             if key not in without:
                 self._waiting.append((value, f"{name}.{key}"))
@@ -240,7 +245,7 @@ FOLLOWED: dict[type, Callable[[Any], Iterable[tuple[str, Any]]]] = {
     MethodType: lambda found: (("", found.__func__), ("", found.__self__)),
     MethodWrapperType: lambda found: (("", found.__self__),),
     BuiltinFunctionType: lambda found: () if is_free(found) else (("", found.__self__),),
-    partial: lambda found: (("", found.func), ("", found.args), ("", found.keywords)),
+    partial: lambda found: (("", found.func), ("", found.args), ("", tuple(found.keywords.values()))),
 }
 """What leads on and does not change itself, and to what."""
 
