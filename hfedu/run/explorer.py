@@ -29,6 +29,7 @@ from hfedu.run.learned import Learner, Unlearned
 from hfedu.run.machine import Machine
 from hfedu.run.moves import BUILT_IN as BUILT_IN
 from hfedu.run.moves import End, Expanded, ExploredState, Move, Task, expand, judged, replayer, take_step
+from hfedu.run.races import MEANING, RACE
 from hfedu.run.recording import Outcome, Recording
 from hfedu.run.replay import Scenario, is_ours, outside, step_or_end
 from hfedu.run.sight import Lost, Sight, as_invariants
@@ -153,6 +154,7 @@ def explore(
     progress: Callable[[int, int], object] | None = None,
     prune: bool = True,
     recheck: bool = False,
+    races: bool = False,
     **options: Any,
 ) -> Exploration:
     """Try every order of the atomic steps of a scenario and report the shortest way to break each invariant.
@@ -164,7 +166,8 @@ def explore(
     `preemptions` bounds how often a CPU that could go on is left for another; `first` stops at the first violation;
     `max_states` bounds the states. `executor` is any `concurrent.futures.Executor`: it extends schedules side by side,
     and the result is the same. `progress` is called with the depth and the number of states. Without `prune` nothing is
-    left out that leads to a known state. With `recheck` all states that are met again are run again, not some.
+    left out that leads to a known state. With `races` two accesses to the same data that nothing orders are a violation
+    too, see `races`. With `recheck` all states that are met again are run again, not some.
     `options` choose the hypervisor: profile, fixes, changes. Ctrl-C ends it with what was found. `Mistake` with the
     schedule if an invariant raises, or if the scenario is not deterministic.
     """
@@ -174,10 +177,18 @@ def explore(
     task = task_of(scenario, looked, cpus, prune, assume, options)
 
     def searched(learn: bool) -> Exploration:
-        search = Search(task, preemptions, prune, recheck, learn)
+        search = Search(task, preemptions, prune, recheck, learn, races)
         stopped = search.run(lambda: first and bool(search.found), max_states, executor, progress)
         return search.result(stopped)
 
+    if races:
+        try:
+            return searched(True)
+        except Unlearned:
+            raise Mistake(
+                "races are looked for only where all that changes is the hypervisor's, the memory's or a script's own: "
+                "keep nothing outside of the scripts, and give no invariants that look past the machine's view"
+            ) from None
     return learned_or_not(searched, prune and executor is None)
 
 
@@ -274,12 +285,14 @@ class Search:
     their past, and how many preemptions led there.
     """
 
-    def __init__(self, task: Task, preemptions: int | None, merge: bool, recheck: bool, learn: bool) -> None:
+    def __init__(
+        self, task: Task, preemptions: int | None, merge: bool, recheck: bool, learn: bool, races: bool = False
+    ) -> None:
         self.task, self.preemptions, self.merge, self.recheck = task, preemptions, merge, recheck
         self.replay = replayer(task)
         self.replay.follow((), self.replay.past)
         self.values: dict[Any, int] = {}
-        self.learner = Learner(task, self.replay) if learn else None
+        self.learner = Learner(task, self.replay, races) if learn else None
         root: Any = self.packed(self.replay.key()) if self.learner is None else self.learner.root
         self.graph = Graph(root)
         self.keys = [root]
@@ -384,7 +397,8 @@ class Search:
         for name, sentence, steps in move.broken:
             graph.broken.setdefault((node, child), set()).add(name)
             if name not in self.found or steps < len(self.found[name][1]):
-                self.found[name] = sentence, schedule[:steps]
+                second = self.learner.second.get(name) if self.learner is not None else None
+                self.found[name] = sentence, schedule[:steps] + (() if second is None else (second,))
         if move.quiet:
             graph.quiet.add(child)
         if move.end is not None:
@@ -424,8 +438,12 @@ class Search:
             said: dict[Any, set[str]] = {}
             for child, move in zip(children, moves, strict=True):
                 said.setdefault(child, set()).update(name for name, _, _ in move.broken)
-            if any(names != self.graph.broken.get((node, child), set()) for child, names in said.items()):
+            if any(names != self.judged_before(node, child) for child, names in said.items()):
                 raise Mistake("an invariant says one thing of a state and later another: it must look at nothing else")
+
+    def judged_before(self, node: int, child: int) -> set[str]:
+        """What the moves between two states broke, but for races, which the real code does not look for."""
+        return {name for name in self.graph.broken.get((node, child), set()) if not name.startswith(RACE)}
 
     def really(self, mapper: Callable[..., Any], doubts: list[Doubt]) -> Iterator[list[Move]]:
         """The moves from states by the real code."""
@@ -452,7 +470,7 @@ class Search:
 
     def shortened(self, name: str, schedule: tuple[int, ...]) -> tuple[int, ...]:
         """A schedule without the steps that a violation does not need: moves take some that only commute with it."""
-        if name in ("deadlock", "livelock") or not self.task.group:
+        if name in ("deadlock", "livelock") or name.startswith(RACE) or not self.task.group:
             return schedule
         for at in reversed(range(len(schedule) - 1)):
             shorter = schedule[:at] + schedule[at + 1 :]
@@ -498,7 +516,9 @@ class Search:
             self.found["livelock"] = (
                 "from here every schedule goes on for ever and does nothing new", graph.schedule(lost)
             )  # fmt: skip
-        order = [*(invariant.name for invariant in task.invariants), *BUILT_IN]
+        races = [Invariant(name, MEANING, never, steady=True) for name in sorted(self.found) if name.startswith(RACE)]
+        invariants = (*task.invariants, *races)
+        order = [*(invariant.name for invariant in invariants), *BUILT_IN]
         violations: list[Violation] = []
         for name, (sentence, schedule) in self.found.items():
             schedule = self.shortened(name, schedule)
@@ -510,9 +530,13 @@ class Search:
             task.scenario, tuple(violations), len(graph.cost), self.steps,
             max(graph.cost)[0], graph.ways() if complete else None, frozenset(self.finals),
             tuple(values for values, _ in results), tuple((*setup, *schedule) for _, schedule in results), complete,
-            self.said(stopped), len(setup), dict(task.options, cpus=task.cpus), task.invariants, graph.bare(),
+            self.said(stopped), len(setup), dict(task.options, cpus=task.cpus), invariants, graph.bare(),
             self.replay.before, stopped.endswith(BY_STOP_BUTTON),
         )  # fmt: skip
+
+
+def never(_: Any) -> None:
+    """An invariant that another search judges."""
 
 
 def not_deterministic(what: str) -> str:

@@ -10,6 +10,7 @@ is reached by replay, as `moves` does; some of the look-ups are run for real all
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from hfedu.board.memory import RAM_BASE
@@ -18,8 +19,9 @@ from hfedu.run.frozen import Freezer
 from hfedu.run.held import World
 from hfedu.run.invariants import INVARIANTS
 from hfedu.run.moves import WALK, End, Expanded, ExploredState, Move, Task, commutes, judged, lost, moves_from, touched
+from hfedu.run.races import Races
 from hfedu.run.replay import Replayer
-from hfedu.run.traced import TRANSIENT, Name, TraceAccess, TracedDict, make_telling
+from hfedu.run.traced import TRANSIENT, Name, TraceAccess, TracedDict, make_telling, source_line
 
 ROOM = 160
 """Variables that change, at most."""
@@ -55,7 +57,7 @@ class Transition:
         self.writes: tuple[tuple[int, str], ...] = ()
         self.broken: tuple[tuple[str, str], ...] = ()
         self.judged: tuple[int, ...] = ()
-        self.accesses: tuple[TraceAccess, ...] = ()
+        self.accesses: list[TraceAccess] = []
         self.guest = self.touched = self.off = False
 
 
@@ -67,10 +69,15 @@ def after_writes(state: str, writes: Iterable[tuple[int, str]]) -> str:
     return "".join(chars)
 
 
+def registers_value(regs: Any) -> bytes:
+    """The registers of a file."""
+    return bytes(regs.tobytes())
+
+
 class Learner:
     """Takes the moves of a search by look-up. `misses` counts how often the real code ran."""
 
-    def __init__(self, task: Task, replay: Replayer) -> None:
+    def __init__(self, task: Task, replay: Replayer, races: bool = False) -> None:
         rules = World()
         for invariant in task.invariants:
             rules.follow(invariant.broken, invariant.name)
@@ -81,6 +88,12 @@ class Learner:
         self.task, self.replay, self.machine, self.ghost = task, replay, replay.machine, replay.ghost
         self.trace = make_telling(replay)
         self.cores = range(task.cpus)
+        self.races = Races(replay) if races else None
+        self.running: Any = None
+        self.pairs: dict[tuple[str, str], tuple[str, str] | None] = {}
+        self.second: dict[str, int] = {}
+        """By the name of a race the CPU whose next step is the other access."""
+        self.trace.sites, self.trace.script = races, self.script_line
         self.misses = 0
         self.names: list[Name] = []
         self.index: dict[Name, int] = {}
@@ -116,23 +129,22 @@ class Learner:
     def _variables(self) -> None:
         """All that can change, but for pages of memory that nobody has touched yet."""
         replay, machine, ghost = self.replay, self.machine, self.ghost
-        known = replay.world.known
         for found, name in {(id(found), name): (found, name) for found, name in replay.fields.places}.values():
-            self.variable((id(found), name), lambda o=found, n=name: Freezer(known)(getattr(o, n)))
+            self.variable((id(found), name), partial(self.field_value, found, name))
         for regs, _ in replay.arrays:
-            self.variable((id(regs), None), lambda regs=regs: regs.tobytes())
+            self.variable((id(regs), None), partial(registers_value, regs))
         for core in machine.cores:
             cpu = core.cpu.id
-            self.variable(("core", cpu), lambda core=core: self.core_value(core))
-            self.variable(("meeting", cpu), lambda core=core: core.scripted.meeting)
-            self.variable(("powered", cpu), lambda cpu=cpu: machine.board.powered[cpu])
+            self.variable(("core", cpu), partial(self.core_value, core))
+            self.variable(("meeting", cpu), partial(getattr, core.scripted, "meeting"))
+            self.variable(("powered", cpu), partial(machine.board.powered.__getitem__, cpu))
         for vm in machine.hypervisor.vms:
-            self.variable(("pages", vm.id), lambda vm=vm: self.pages_of(vm))
+            self.variable(("pages", vm.id), partial(self.pages_of, vm))
             for vcpu in vm.vcpus:
-                self.variable(("guest", vcpu.name), lambda name=vcpu.name: self.guest_value(name))
+                self.variable(("guest", vcpu.name), partial(self.guest_value, vcpu.name))
                 for kind in GHOSTS[:2]:
-                    self.variable((kind, vcpu.name), lambda k=kind, name=vcpu.name: getattr(ghost, k).get(name))
-            self.variable(("mail", vm.mailbox.name), lambda name=vm.mailbox.name: ghost.mail.get(name))
+                    self.variable((kind, vcpu.name), partial(self.ghost_value, kind, vcpu.name))
+            self.variable(("mail", vm.mailbox.name), partial(self.ghost_value, "mail", vm.mailbox.name))
         self.variable((id(ghost), "saved"), lambda: ghost.saved)
         self.variable(("uart", 0), self.uart_value)
         for page in sorted(replay.written):
@@ -162,6 +174,14 @@ class Learner:
         value = self.replay.ram[begin : begin + PAGE_SIZE]
         self.numbers[number], self.values[number] = {value: ROOT}, [value]
         return number
+
+    def field_value(self, found: Any, name: str) -> Any:
+        """A field of an object."""
+        return Freezer(self.replay.world.known)(getattr(found, name))
+
+    def ghost_value(self, kind: str, name: str) -> Any:
+        """What the ghost remembers of a vCPU or a mailbox."""
+        return getattr(self.ghost, kind).get(name)
 
     def core_value(self, core: Any) -> Any:
         """Where the hypervisor is on a CPU, and whether that CPU has ended."""
@@ -243,8 +263,8 @@ class Learner:
     def learn(self, function: Known, state: str, log: Iterable[TraceAccess], leaf: Any, last: str = ROOT) -> None:
         """What a function gave in a state where it looked at these variables."""
         path: dict[int, str] = {}
-        for name, _ in log:
-            variable = self.variable_of(name)
+        for access in log:
+            variable = self.variable_of(access.name)
             if variable is not None and variable not in path:
                 path[variable] = last if self.names[variable] is LAST else self.at(state, variable)
         function.records.append((list(path.items()), leaf))
@@ -316,7 +336,7 @@ class Learner:
         self.transitions.append(leaf)
         leaf.guest = core.steps is None
         begin: list[TraceAccess] = [TraceAccess(("core", cpu), True)]
-        vcpu = core.cpu.current
+        vcpu = self.running = core.cpu.current
         if leaf.guest and vcpu is not None:
             begin.append(TraceAccess((id(core.cpu), "current"), False))
             begin += [TraceAccess((kind, name), True) for kind, name in (("guest", vcpu.name), ("pages", vcpu.vm.id))]
@@ -324,9 +344,11 @@ class Learner:
             replay.step(cpu)
         own = TRANSIENT | {"machine"}
         log = [access for access in begin + log if access.name[1] not in own or access.name[0] != id(self.ghost)]
+        if leaf.guest and vcpu is not None and self.is_atomic(vcpu.name):
+            log = [access._replace(atomic=True) if access.name[0] == "page" else access for access in log]
         leaf.off = replay.off
         leaf.touched = leaf.guest and touched(core)
-        leaf.accesses = tuple(log)
+        leaf.accesses = [] if self.races is None else self.races.data(log)
         name = lost(core)
         broken = [(name, str(core.ended))] if name is not None else []
         written = self.written(state, log)
@@ -349,6 +371,11 @@ class Learner:
         if not leaf.off:
             self.learn_cores(then)
         return leaf
+
+    def is_atomic(self, name: str) -> bool:
+        """Whether a script has just made an access that CPUs synchronise with."""
+        action = self.machine.guests[name].action
+        return action is not None and action.atomic
 
     def written(self, state: str, log: list[TraceAccess]) -> dict[int, str]:
         """The variables that a step has changed, and their characters now: among those that it looked at.
@@ -426,7 +453,7 @@ class Learner:
     def expand(self, keys: Sequence[str], states: Sequence[ExploredState]) -> Iterator[Expanded]:
         """The moves from states."""
         for key, state in zip(keys, states, strict=True):
-            yield Expanded(self.moves(key, state.schedule), None, frozenset())
+            yield Expanded(self.moves(key, state.schedule), None, frozenset(self.replay.by_history))
 
     def able_in(self, state: str, schedule: tuple[int, ...]) -> list[int]:
         """The CPUs that can take a step."""
@@ -437,7 +464,7 @@ class Learner:
                 node = node[1].get(state[node[0]])
             if node is None:
                 core = self.machine.cores[cpu]
-                node = self.missed(self.able[cpu], state, schedule, lambda core=core: core.able)  # type: ignore[misc]
+                node = self.missed(self.able[cpu], state, schedule, partial(getattr, core, "able"))
             if node[0]:
                 found.append(cpu)
         return found
@@ -468,13 +495,12 @@ class Learner:
         able = self.known.pop(state, None)
         if able is None:
             able, state = self.can(state, schedule)
-        return [self.move(state, schedule, cpu) for cpu in able]
+        return [self.move(state, schedule, cpu, able) for cpu in able]
 
-    def move(self, state: str, schedule: tuple[int, ...], cpu: int) -> Move:
+    def move(self, state: str, schedule: tuple[int, ...], cpu: int, able: list[int]) -> Move:
         """Let `cpu` take a step, and then everybody those that commute."""
         taken = schedule
         broken: list[tuple[str, str, int]] = []
-        able: list[int] = []
         stay: set[int] = set()
         while True:
             leaf = self.steps[cpu].root
@@ -485,12 +511,15 @@ class Learner:
             if leaf.touched and taken is not schedule:
                 stay.add(cpu)
             else:
+                before = able
                 state = after_writes(state, leaf.writes)
                 taken = (*taken, cpu)
                 for name, sentence in leaf.broken:
                     broken.append((name, sentence, len(taken)))
                 if leaf.judged:
                     self.judge(leaf, state, taken, broken)
+                if self.races is not None and leaf.accesses and not leaf.off:
+                    self.race(leaf, state, taken, before, broken)
                 able, state = ([], state) if leaf.off else self.can(state, taken)
             free = None
             if self.task.group and len(taken) < len(schedule) + WALK:
@@ -506,6 +535,44 @@ class Learner:
         else:
             self.known[state] = able
         return Move(taken[len(schedule) :], state, None, tuple(broken), end, self.quiet(state))  # type: ignore[arg-type]
+
+    def race(
+        self,
+        leaf: Transition,
+        state: str,
+        schedule: tuple[int, ...],
+        before: list[int],
+        broken: list[tuple[str, str, int]],
+    ) -> None:
+        """Whether a step conflicts with the next step of another CPU that could have come first."""
+        assert self.races is not None
+        cpu = schedule[-1]
+        for other in self.able_in(state, schedule):
+            if other == cpu or other not in before:
+                continue
+            then = self.steps[other].root
+            while type(then) is tuple:
+                then = then[1].get(state[then[0]])
+            if then is None:
+                then = self.missed_step(state, other, schedule)
+            pair = leaf.number, then.number
+            if pair not in self.pairs:
+                found = self.races.between(leaf.accesses, then.accesses)
+                self.pairs[pair] = None if found is None else self.races.told((cpu, other), found)
+            told = self.pairs[pair]
+            if told is not None:
+                broken.append((*told, len(schedule)))
+                self.second[told[0]] = other
+
+    def script_line(self) -> str | None:
+        """The line that the script is at that runs now."""
+        vcpu = self.running
+        guest = self.machine.guests.get(vcpu.name) if vcpu is not None else None
+        generator: Any = guest.generator if guest is not None else None
+        frame = None
+        while generator is not None and getattr(generator, "gi_frame", None) is not None:
+            frame, generator = generator.gi_frame, generator.gi_yieldfrom
+        return None if frame is None else source_line(frame.f_code.co_filename, frame.f_lineno)
 
     def judge(
         self, leaf: Transition, state: str, schedule: tuple[int, ...], broken: list[tuple[str, str, int]]

@@ -262,10 +262,11 @@ class Replayer:
         for found in objects:
             if found not in ours:
                 world.hold_attributes(found, found.name, FIXED)
-        world.hold_attributes(hypervisor, "hypervisor", OF_HYPERVISOR, is_ours(type(hypervisor)))
+        world.hold_attributes(hypervisor, "hypervisor", OF_HYPERVISOR, not vars(hypervisor).keys() - OF_HYPERVISOR)
         world.hold_content(uart.registers, "uart.registers")
         for value in self.fields.kept:
             world.follow(value, "a field")
+        world.fields = frozenset(name for _, name in self.fields.places)
         for change in changes:
             world.follow(change, change.__name__)
         world.settle()

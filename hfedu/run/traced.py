@@ -3,9 +3,13 @@
 Each of them gets a class that is its own and tells. A variable is named by the id of its object and a field's name.
 """
 
-from collections.abc import Iterable, Iterator
+import linecache
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from types import FrameType
 from typing import Any, NamedTuple
 
 from hfedu.board.memory import RAM_BASE, PhysicalMemory
@@ -17,30 +21,55 @@ from hfedu.run.replay import Replayer
 
 Name = tuple[Any, Any]
 """A variable: the id of an object and the name of a field; or a word and which one, such as ("page", 0x40100000)."""
+BETWEEN = ("traced.py", "arch.py", "memory.py", "mm.py", "check.py", "syndrome.py")
+"""Files that only pass an access on: what made it stands further up."""
 TRANSIENT = frozenset(("step", "core", "wrong", "off"))
 """What the ghost knows of the step just taken."""
 
 
 class TraceAccess(NamedTuple):
-    """An access to a variable."""
+    """An access to a variable; of memory also from which byte to which, and whether it is atomic.
+
+    `site` is the line of source it came from, if somebody asked for that; None for one that the ghost made.
+    """
 
     name: Name
     write: bool
+    span: tuple[int, int] = (0, 1)
+    atomic: bool = False
+    site: str | None = None
+
+
+def source_line(file: str, line: int) -> str:
+    """A line of source, and where it is."""
+    return f"{os.path.basename(file)} line {line}: {linecache.getline(file, line).strip()}"
 
 
 class Trace:
     """Notes accesses while it is on, in their order."""
 
     def __init__(self) -> None:
-        self.on = False
+        self.on = self.sites = self.by_ghost = self.atomic = False
         self.log: list[TraceAccess] = []
+        self.script: Callable[[], str | None] = lambda: None
+        """The line that a script is at, if one runs now."""
         self.classes: list[tuple[Any, Any, Any]] = []
         """Each object, its own class, and the one that tells."""
 
-    def note(self, name: Name, write: bool) -> None:
+    def note(self, name: Name, write: bool, span: tuple[int, int] = (0, 1)) -> None:
         """Note an access."""
         if self.on:
-            self.log.append(TraceAccess(name, write))
+            site = None if self.by_ghost or not self.sites else self.site()
+            self.log.append(TraceAccess(name, write, span, self.atomic, site))
+
+    def site(self) -> str | None:
+        """The line of source that makes an access now."""
+        frame: FrameType | None = sys._getframe(2)
+        while frame is not None and os.path.basename(frame.f_code.co_filename) in BETWEEN:
+            frame = frame.f_back
+        if frame is None or os.path.basename(frame.f_code.co_filename) == "scripted.py":
+            return self.script()
+        return source_line(frame.f_code.co_filename, frame.f_lineno)
 
     @contextmanager
     def told(self) -> Iterator[None]:
@@ -69,12 +98,12 @@ def telling(kind: Any, names: frozenset[str], trace: Trace) -> Any:
 
     def read(self: Any, name: str) -> Any:
         if trace.on and name in names:
-            trace.log.append(TraceAccess((id(self), name), False))
+            trace.note((id(self), name), False)
         return kind.__getattribute__(self, name)
 
     def write(self: Any, name: str, value: Any) -> None:
         if trace.on and name in names:
-            trace.log.append(TraceAccess((id(self), name), True))
+            trace.note((id(self), name), True)
         kind.__setattr__(self, name, value)
 
     made = {"__slots__": (), "__getattribute__": read, "__setattr__": write, "__module__": kind.__module__}
@@ -124,7 +153,7 @@ def telling_memory(trace: Trace) -> Any:
             trace.note(("uart", 0), True)
         elif pa >= RAM_BASE:
             for page in range(pa & -PAGE_SIZE, pa + max(size, 1), PAGE_SIZE):
-                trace.note(("page", page), write)
+                trace.note(("page", page), write, (pa, pa + size))
 
     class Memory(PhysicalMemory):
         def read(self, pa: Pa, size: int) -> bytes:
@@ -203,14 +232,33 @@ def make_telling(replay: Replayer) -> Trace:
     for found, name in replay.fields.places:
         by_object.setdefault(id(found), (found, set()))[1].add(name)
     for found, names in by_object.values():
-        tells(found, telling(type(found), frozenset(names), trace))
+        kind: Any = type(found)
+        tells(found, telling(kind, frozenset(names), trace))
     for regs, _ in replay.arrays:
         tells(regs, telling_registers(trace))
     tells(machine.board.memory, telling_memory(trace))
     machine.board.powered = TracedList(trace, machine.board.powered)
     for core in machine.cores:
         tells(core, telling(Core, frozenset(("steps", "step", "ended", "is_hvc")), trace))
-        tells(core.scripted, telling(type(core.scripted), frozenset(("meeting",)), trace))
-    tells(ghost, telling(type(ghost), TRANSIENT | {"saved", "machine"}, trace))
-    ghost.look = lambda *name: trace.note(name, False)
+        scripted: Any = type(core.scripted)
+        tells(core.scripted, telling(scripted, frozenset(("meeting",)), trace))
+    watched = type(ghost)
+
+    class Watching(telling(watched, TRANSIENT | {"saved", "machine"}, trace)):  # type: ignore[misc]
+        """The ghost: its own looks are no accesses of the machine."""
+
+        __slots__ = ()
+
+        def before(self, core: Any) -> None:
+            trace.by_ghost = True
+            super().before(core)
+            trace.by_ghost = False
+
+        def after(self) -> None:
+            trace.by_ghost = True
+            super().after()
+            trace.by_ghost = False
+
+    tells(ghost, Watching)
+    ghost.look = lambda *name: trace.note(name, False)  # type: ignore[method-assign]
     return trace
