@@ -22,11 +22,13 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from hfedu.files import asset as asset
     from hfedu.guest.scripted import Message as Message
     from hfedu.guest.scripted import clear as clear
+    from hfedu.guest.scripted import compare_and_swap as compare_and_swap
     from hfedu.guest.scripted import configure as configure
     from hfedu.guest.scripted import cpu_on as cpu_on
     from hfedu.guest.scripted import hvc as hvc
     from hfedu.guest.scripted import hypercall as hypercall
     from hfedu.guest.scripted import load as load
+    from hfedu.guest.scripted import load_acquire as load_acquire
     from hfedu.guest.scripted import meet as meet
     from hfedu.guest.scripted import power_off as power_off
     from hfedu.guest.scripted import print_line as print_line
@@ -34,6 +36,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from hfedu.guest.scripted import send as send
     from hfedu.guest.scripted import smc as smc
     from hfedu.guest.scripted import store as store
+    from hfedu.guest.scripted import store_release as store_release
     from hfedu.guest.scripted import vcpu_count as vcpu_count
     from hfedu.guest.scripted import vcpu_run as vcpu_run
     from hfedu.guest.scripted import vm_count as vm_count
@@ -83,8 +86,8 @@ _PUBLIC = {
     "hfedu.run.kinds": ("Kind",),
     "hfedu.run.recording": ("Actor", "Event", "Outcome"),
     "hfedu.guest.scripted": (
-        "clear", "configure", "cpu_on", "hvc", "hypercall", "load", "meet", "Message", "power_off", "print_line",
-        "receive", "send", "smc", "store", "vcpu_count", "vcpu_run", "vm_count", "wait_for_interrupt",
+        "clear", "compare_and_swap", "configure", "cpu_on", "hvc", "hypercall", "load", "load_acquire", "meet", "Message", "power_off", "print_line",
+        "receive", "send", "smc", "store", "store_release", "vcpu_count", "vcpu_run", "vm_count", "wait_for_interrupt",
     ),
 }  # fmt: skip
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}

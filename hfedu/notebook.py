@@ -260,6 +260,7 @@ def explore(
     progress: Callable[[int, int], object] | None = None,
     prune: bool = True,
     recheck: bool = False,
+    races: bool = False,
     profile: str = "2018-10-04",
     fixes: Iterable[str] = (),
     changes: Iterable[type[Hypervisor]] = (),
@@ -275,7 +276,8 @@ def explore(
     with ProgressLine() as line:
         found = explorer.explore(
             scenario, invariants, cpus, preemptions, ends=ends, assume=assume, first=first, max_states=max_states,
-            executor=executor, progress=progress or line, prune=prune, recheck=recheck, profile=profile, fixes=fixes,
+            executor=executor, progress=progress or line, prune=prune, recheck=recheck, races=races, profile=profile,
+            fixes=fixes,
             changes=changes, **options,
         )  # fmt: skip
     return Exploration(**vars(found))

@@ -180,7 +180,7 @@ def test_explore_as_json(mistake, status):
     done = hfedu("explore", mistake, "--json")
     assert done.returncode == status
     found = json.loads(done.stdout)
-    assert set(found) == {"id", "violations", "states", "steps", "depth", "schedules", "complete", "bounds"}
+    assert set(found) == {"id", "violations", "states", "steps", "depth", "schedules", "complete", "bounds", "results"}
     assert found["id"] == mistake
     for violation in found["violations"]:
         assert set(violation) == {"invariant", "sentence", "schedule"}

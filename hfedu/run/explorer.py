@@ -25,17 +25,19 @@ from hfedu.history import known_changes
 from hfedu.run.graph import Graph
 from hfedu.run.held import World
 from hfedu.run.invariants import INVARIANTS, GhostState, Invariant
+from hfedu.run.learned import Learner, Unlearned
 from hfedu.run.machine import Machine
 from hfedu.run.moves import BUILT_IN as BUILT_IN
 from hfedu.run.moves import End, Expanded, ExploredState, Move, Task, expand, judged, replayer, take_step
+from hfedu.run.races import MEANING, RACE
 from hfedu.run.recording import Outcome, Recording
-from hfedu.run.replay import Scenario, outside, step_or_end
+from hfedu.run.replay import Scenario, is_ours, outside, step_or_end
 from hfedu.run.sight import Lost, Sight, as_invariants
 
 CHUNK = 200
 """Schedules that one worker extends at a time."""
-FIRST_CHECKED, ONE_IN = 64, 16
-"""How many states, and how many that are met again, are run again for real: the first ones, and one in so many."""
+FIRST_CHECKED, ONE_IN = 16, 8
+"""How many states, met again or not, are run again for real: the first ones, and then ever fewer of them."""
 BY_STOP_BUTTON = "Interrupted."
 EXPLORED = ("profile", "fixes", "changes", "append", "memory")
 """Options of a machine that an exploration can have."""
@@ -119,7 +121,8 @@ def task_of(
             raise Mistake(f"{name} is nothing that is explored{hint}")
     number = len(scenario.cpus) if cpus is None else cpus
     fixed = tuple(sorted((name, hashable(name, value)) for name, value in options.items()))
-    group = prune and all(invariant.steady for invariant in invariants)
+    ours = all(is_ours(change) for change in known_changes(options.get("changes", ())))
+    group = prune and ours and all(invariant.steady for invariant in invariants)
     return Task(scenario, number, fixed, invariants, group, daemons_of(assume, number), (os.getpid(), next(SEARCHES)))
 
 
@@ -151,6 +154,7 @@ def explore(
     progress: Callable[[int, int], object] | None = None,
     prune: bool = True,
     recheck: bool = False,
+    races: bool = False,
     **options: Any,
 ) -> Exploration:
     """Try every order of the atomic steps of a scenario and report the shortest way to break each invariant.
@@ -162,7 +166,8 @@ def explore(
     `preemptions` bounds how often a CPU that could go on is left for another; `first` stops at the first violation;
     `max_states` bounds the states. `executor` is any `concurrent.futures.Executor`: it extends schedules side by side,
     and the result is the same. `progress` is called with the depth and the number of states. Without `prune` nothing is
-    left out that leads to a known state. With `recheck` all states that are met again are run again, not some.
+    left out that leads to a known state. With `races` two accesses to the same data that nothing orders are a violation
+    too, see `races`. With `recheck` all states that are met again are run again, not some.
     `options` choose the hypervisor: profile, fixes, changes. Ctrl-C ends it with what was found. `Mistake` with the
     schedule if an invariant raises, or if the scenario is not deterministic.
     """
@@ -170,9 +175,21 @@ def explore(
         raise Mistake(f"preemptions must be a whole number from 0 up, not {preemptions!r}")
     looked = (*as_invariants(invariants, "invariants"), *as_invariants(ends, "ends", at_end=True))
     task = task_of(scenario, looked, cpus, prune, assume, options)
-    search = Search(task, preemptions, prune, recheck)
-    stopped = search.run(lambda: first and bool(search.found), max_states, executor, progress)
-    return search.result(stopped)
+
+    def searched(learn: bool) -> Exploration:
+        search = Search(task, preemptions, prune, recheck, learn, races)
+        stopped = search.run(lambda: first and bool(search.found), max_states, executor, progress)
+        return search.result(stopped)
+
+    if races:
+        try:
+            return searched(True)
+        except Unlearned:
+            raise Mistake(
+                "races are looked for only where all that changes is the hypervisor's, the memory's or a script's own: "
+                "keep nothing outside of the scripts, and give no invariants that look past the machine's view"
+            ) from None
+    return learned_or_not(searched, prune and executor is None)
 
 
 @dataclass(frozen=True)
@@ -233,13 +250,26 @@ def find(
         raise Mistake(f"a goal is a function of the machine that says whether it is reached, not {goal!r}")
     name = str(getattr(goal, "__name__", "goal")).replace("<lambda>", "the goal")
     invariant = Invariant("goal", f"{name} is never reached.", partial(met, goal))
-    search = Search(task_of(scenario, (invariant,), cpus, True, (), options), None, True, False)
-    if not search.at_root():
-        stopped = search.run(lambda: "goal" in search.found, max_states, executor, progress)
-    else:
-        stopped = "Stopped at the first state."
-    found = search.result(stopped)
+    task = task_of(scenario, (invariant,), cpus, True, (), options)
+
+    def searched(learn: bool) -> Exploration:
+        search = Search(task, None, True, False, learn)
+        if search.at_root():
+            return search.result("Stopped at the first state.")
+        return search.result(search.run(lambda: "goal" in search.found, max_states, executor, progress))
+
+    found = learned_or_not(searched, executor is None)
     return Reached(name, found, next((v for v in found.violations if v.invariant == "goal"), None))
+
+
+def learned_or_not(searched: Callable[[bool], Exploration], learn: bool) -> Exploration:
+    """A search with learned transitions, or, where they cannot be learned, by replay alone."""
+    if learn:
+        try:
+            return searched(True)
+        except Unlearned:
+            replayer.cache_clear()
+    return searched(False)
 
 
 class Doubt(NamedTuple):
@@ -255,12 +285,15 @@ class Search:
     their past, and how many preemptions led there.
     """
 
-    def __init__(self, task: Task, preemptions: int | None, merge: bool, recheck: bool) -> None:
+    def __init__(
+        self, task: Task, preemptions: int | None, merge: bool, recheck: bool, learn: bool, races: bool = False
+    ) -> None:
         self.task, self.preemptions, self.merge, self.recheck = task, preemptions, merge, recheck
         self.replay = replayer(task)
         self.replay.follow((), self.replay.past)
         self.values: dict[Any, int] = {}
-        root = self.packed(self.replay.key())
+        self.learner = Learner(task, self.replay, races) if learn else None
+        root: Any = self.packed(self.replay.key()) if self.learner is None else self.learner.root
         self.graph = Graph(root)
         self.keys = [root]
         self.kept: dict[int, tuple[GhostState, int]] = {0: (self.replay.past, 0)}
@@ -272,12 +305,18 @@ class Search:
         self.doubts: list[Doubt] = []
         self.last: list[tuple[tuple[int, ...], Any, Any]] = []
         self.dice = random.Random(0)
-        self.depth = self.steps = self.cut = self.again = self.checked = 0
+        self.depth = self.steps = self.cut = self.again = self.checked = self.over = 0
 
-    def packed(self, key: tuple[Any, ...]) -> tuple[int, ...]:
+    def packed(self, key: Any) -> Any:
         """A key with a number for each of its parts, of which most states share most."""
+        if isinstance(key, str):
+            return key
         values = self.values
         return tuple([values.setdefault(part, len(values)) for part in key])
+
+    def key_now(self) -> Any:
+        """The key of the state that the real machine is in."""
+        return self.packed(self.replay.key()) if self.learner is None else self.learner.state_now()
 
     def at_root(self) -> bool:
         """Whether the first state breaks an invariant; note it."""
@@ -323,7 +362,8 @@ class Search:
         self.depth = min(self.waiting)
         nodes = [node for node in self.waiting.pop(self.depth) if self.graph.cost[node][0] == self.depth]
         states = [self.state(node) for node in nodes]
-        found = zip(nodes, states, self.expanded(mapper, states), strict=True)
+        learned = self.learner and self.learner.expand([self.keys[node] for node in nodes], states)
+        found = zip(nodes, states, learned or self.expanded(mapper, states), strict=True)
         for number, (node, state, (moves, key, by_history)) in enumerate(found, 1):
             if key is not None and self.packed(key) != self.keys[node]:
                 raise Mistake(not_deterministic(f"the same schedule {self.whole(state)} led to two different states"))
@@ -338,7 +378,7 @@ class Search:
 
     def state(self, node: int) -> ExploredState:
         """What a worker needs of a state. The first ones, and some of the others, are checked to be the same again."""
-        check = node < FIRST_CHECKED or node % ONE_IN == 0
+        check = node < 64 or node % 16 == 0
         return ExploredState(self.graph.schedule(node), self.kept[node][0], check)
 
     def take(self, node: int, state: ExploredState, move: Move, preempted: int) -> None:
@@ -357,7 +397,8 @@ class Search:
         for name, sentence, steps in move.broken:
             graph.broken.setdefault((node, child), set()).add(name)
             if name not in self.found or steps < len(self.found[name][1]):
-                self.found[name] = sentence, schedule[:steps]
+                second = self.learner.second.get(name) if self.learner is not None else None
+                self.found[name] = sentence, schedule[:steps] + (() if second is None else (second,))
         if move.quiet:
             graph.quiet.add(child)
         if move.end is not None:
@@ -370,7 +411,7 @@ class Search:
             self.waiting.setdefault(graph.cost[child][0], []).append(child)
         if known and self.merge and self.preemptions is None:
             self.again += 1
-            if self.recheck or self.again <= FIRST_CHECKED or self.dice.random() * ONE_IN * 4 < 1:
+            if self.recheck or self.again <= FIRST_CHECKED or self.dice.random() * self.again < ONE_IN:
                 self.doubts.append(Doubt(child, ExploredState(schedule, move.past)))
 
     def ended(self, schedule: tuple[int, ...], packed: Any, end: End) -> None:
@@ -379,7 +420,8 @@ class Search:
         name = repr(end.results)
         if name not in self.results or len(schedule) < len(self.results[name][1]):
             self.results[name] = end.results, schedule
-        if self.recheck or len(self.last) < FIRST_CHECKED or self.dice.random() * ONE_IN * 4 < 1:
+        self.over += 1
+        if self.recheck or self.over <= FIRST_CHECKED or self.dice.random() * self.over < ONE_IN:
             self.last.append((schedule, packed, end.final))
 
     def compare(self, mapper: Callable[..., Any]) -> None:
@@ -387,8 +429,7 @@ class Search:
         waits = set(chain.from_iterable(self.waiting.values()))
         doubts = [doubt for doubt in self.doubts if doubt.node not in waits]
         self.doubts = [doubt for doubt in self.doubts if doubt.node in waits]
-        found = self.expanded(mapper, [state for _, state in doubts])
-        for (node, state), (moves, _, _) in zip(doubts, found, strict=True):
+        for (node, state), moves in zip(doubts, self.really(mapper, doubts), strict=True):
             self.checked += 1
             children = [self.graph.number.get(self.packed(move.key)) for move in moves]
             if children != self.graph.edges[node]:
@@ -397,8 +438,18 @@ class Search:
             said: dict[Any, set[str]] = {}
             for child, move in zip(children, moves, strict=True):
                 said.setdefault(child, set()).update(name for name, _, _ in move.broken)
-            if any(names != self.graph.broken.get((node, child), set()) for child, names in said.items()):
+            if any(names != self.judged_before(node, child) for child, names in said.items()):
                 raise Mistake("an invariant says one thing of a state and later another: it must look at nothing else")
+
+    def judged_before(self, node: int, child: int) -> set[str]:
+        """What the moves between two states broke, but for races, which the real code does not look for."""
+        return {name for name in self.graph.broken.get((node, child), set()) if not name.startswith(RACE)}
+
+    def really(self, mapper: Callable[..., Any], doubts: list[Doubt]) -> Iterator[list[Move]]:
+        """The moves from states by the real code."""
+        if self.learner is None:
+            return (found.moves for found in self.expanded(mapper, [state for _, state in doubts]))
+        return (self.learner.real(self.keys[node], state.schedule) for node, state in doubts)
 
     def compare_ends(self) -> None:
         """Run some of the orders to their ends again."""
@@ -410,7 +461,7 @@ class Search:
                 self.replay.step(cpu)
             if not self.replay.off:
                 self.replay.machine.able()
-            if self.replay.final() != final or self.packed(self.replay.key()) != packed:
+            if self.replay.final() != final or self.key_now() != packed:
                 raise Mistake(not_deterministic(f"the same schedule {self.whole(schedule)} led to two different ends"))
 
     def whole(self, state: Any) -> list[int]:
@@ -419,7 +470,7 @@ class Search:
 
     def shortened(self, name: str, schedule: tuple[int, ...]) -> tuple[int, ...]:
         """A schedule without the steps that a violation does not need: moves take some that only commute with it."""
-        if name in ("deadlock", "livelock") or not self.task.group:
+        if name in ("deadlock", "livelock") or name.startswith(RACE) or not self.task.group:
             return schedule
         for at in reversed(range(len(schedule) - 1)):
             shorter = schedule[:at] + schedule[at + 1 :]
@@ -465,19 +516,27 @@ class Search:
             self.found["livelock"] = (
                 "from here every schedule goes on for ever and does nothing new", graph.schedule(lost)
             )  # fmt: skip
-        violations = []
+        races = [Invariant(name, MEANING, never, steady=True) for name in sorted(self.found) if name.startswith(RACE)]
+        invariants = (*task.invariants, *races)
+        order = [*(invariant.name for invariant in invariants), *BUILT_IN]
+        violations: list[Violation] = []
         for name, (sentence, schedule) in self.found.items():
             schedule = self.shortened(name, schedule)
             violations.append(Violation(name, sentence, (*setup, *schedule), len(schedule)))
+        violations.sort(key=lambda violation: (violation.steps, order.index(violation.invariant)))
         self.replay.before.restore()
         results = [self.results[name] for name in sorted(self.results)]
         return Exploration(
-            task.scenario, tuple(sorted(violations, key=lambda v: v.steps)), len(graph.cost), self.steps,
+            task.scenario, tuple(violations), len(graph.cost), self.steps,
             max(graph.cost)[0], graph.ways() if complete else None, frozenset(self.finals),
             tuple(values for values, _ in results), tuple((*setup, *schedule) for _, schedule in results), complete,
-            self.said(stopped), len(setup), dict(task.options, cpus=task.cpus), task.invariants, graph.bare(),
+            self.said(stopped), len(setup), dict(task.options, cpus=task.cpus), invariants, graph.bare(),
             self.replay.before, stopped.endswith(BY_STOP_BUTTON),
         )  # fmt: skip
+
+
+def never(_: Any) -> None:
+    """An invariant that another search judges."""
 
 
 def not_deterministic(what: str) -> str:

@@ -193,6 +193,8 @@ class Freezer:
                 key.append(each)
             elif id(each) in known:
                 key.append(("@", known[id(each)]))
+            elif kind is MethodType:  # a call that is being prepared has it as one or as two, as CPython likes
+                key += (self(each.__func__), self(each.__self__))
             elif each is not bound and kind is not FrameType and kind is not CodeType:
                 key.append(self(each))
         return tuple(key)

@@ -20,6 +20,8 @@ NOWHERE = object()
 """The value of a name that is not bound."""
 REFLECTION = frozenset(("setattr", "delattr", "globals", "vars", "exec", "eval", "__dict__", "__setattr__"))
 """Names with which a function can change what is not seen to be changed."""
+OF_CALLS = frozenset(("rows", "calls"))
+"""The table of calls of a hypervisor's class, which is made with it."""
 OPAQUE = ("hfedu",)
 """Packages whose objects are looked into only where that is asked for."""
 
@@ -54,6 +56,8 @@ class World:
         self._waiting: deque[tuple[Any, str]] = deque()
         self._names: set[str] = set()
         self._stores = False
+        self.fields: frozenset[str] = frozenset()
+        """Names of attributes that may be assigned, for somebody else keeps what they hold."""
 
     def name(self, found: Any, name: str) -> None:
         """Let an object stand for itself, and look no further."""
@@ -63,9 +67,14 @@ class World:
         self.known[id(found)] = name
         self.alive.append(found)
 
-    def hold_attributes(self, found: Any, name: str, without: Iterable[str] = ()) -> None:
+    def hold_attributes(self, found: Any, name: str, without: Iterable[str] = (), plain: bool = False) -> None:
         """An object that has a name already: its attributes, and all that they hold."""
-        self._attributes(found, name, frozenset(without))
+        self._attributes(found, name, frozenset(without), plain)
+
+    def hold_content(self, found: dict[Any, Any], name: str) -> None:
+        """A dict of ours, which holds plain values and which no script sees."""
+        self.name(found, name)
+        self._hold(name, partial(read_dict, found), partial(put_dict, found), plain=True)
 
     def follow(self, found: Any, name: str) -> None:
         """All that can be reached from an object."""
@@ -123,7 +132,7 @@ class World:
             self._class(found, name)
         elif kind is CellType:
             self.name(found, name)
-            self._hold(name, partial(cell_content, found), partial(set_cell, found))
+            self._hold(name, partial(cell_content, found), partial(set_cell, found), plain=True)
             self._waiting += ((each, name) for each in cell_content(found))
         elif not isinstance(found, ModuleType):
             self._object(found, name)
@@ -169,11 +178,11 @@ class World:
             return
         self._new.append((name, lambda: kept if read() == kept else (NOWHERE,), put, False))
 
-    def _attributes(self, found: Any, name: str, without: frozenset[str] = frozenset()) -> None:
+    def _attributes(self, found: Any, name: str, without: frozenset[str] = frozenset(), plain: bool = False) -> None:
         """The attributes of an object and what they hold."""
         if not attributes_of(found) and not hasattr(found, "__dict__"):
             return
-        self._hold(name, partial(read_attributes, found, without), partial(put_attributes, found, without))
+        self._hold(name, partial(read_attributes, found, without), partial(put_attributes, found, without), plain)
         for key, value in attributes_of(found).items():
             if key not in without:
                 self._waiting.append((value, f"{name}.{key}"))
@@ -183,6 +192,7 @@ class World:
         self.name(found, name)
         for variable, cell in zip(found.__code__.co_freevars, found.__closure__ or (), strict=True):
             self.follow(cell, f"{variable} of {found.__name__}")
+            self._stores = self._stores or variable in bound_by(found.__code__)
         for default in (*(found.__defaults__ or ()), *(found.__kwdefaults__ or {}).values()):
             self.follow(default, f"a default of {found.__name__}")
         if not is_users(found.__module__, found.__code__.co_filename):
@@ -190,7 +200,7 @@ class World:
         read, put = partial(read_attributes, found, frozenset()), partial(put_attributes, found, frozenset())
         self._hold(found.__name__, read, put, not vars(found))
         names, stored = names_of(found.__code__)
-        self._stores = self._stores or bool(stored) or not REFLECTION.isdisjoint(names)
+        self._stores = self._stores or not stored <= self.fields or not REFLECTION.isdisjoint(names)
         modules = [found.__globals__]
         for scope in modules:
             for variable in names:
@@ -215,10 +225,11 @@ class World:
         if not is_users(found.__module__, getattr(sys.modules.get(found.__module__), "__file__", None)):
             return
         self.name(found, found.__qualname__)
-        data = class_data(found)
-        still = all(type(each) in PLAIN for each in data.values())
-        self._hold(found.__qualname__, partial(read_class, found), partial(put_class, found), still and not data)
+        still = class_data(found).keys() <= OF_CALLS
+        self._hold(found.__qualname__, partial(read_class, found), partial(put_class, found), still)
         for key, value in class_data(found, functions=True).items():
+            if key in OF_CALLS and id(value) not in self.known:
+                self.name(value, f"{found.__qualname__}.{key}")
             if isinstance(value, property | staticmethod | classmethod):
                 inside = [value.fget, value.fset] if isinstance(value, property) else [value.__func__]
                 self._waiting += ((each, f"{found.__qualname__}.{key}") for each in inside)
@@ -240,7 +251,7 @@ FOLLOWED: dict[type, Callable[[Any], Iterable[tuple[str, Any]]]] = {
     MethodType: lambda found: (("", found.__func__), ("", found.__self__)),
     MethodWrapperType: lambda found: (("", found.__self__),),
     BuiltinFunctionType: lambda found: () if is_free(found) else (("", found.__self__),),
-    partial: lambda found: (("", found.func), ("", found.args), ("", found.keywords)),
+    partial: lambda found: (("", found.func), ("", found.args), ("", tuple(found.keywords.values()))),
 }
 """What leads on and does not change itself, and to what."""
 
@@ -265,6 +276,13 @@ def names_of(code: CodeType) -> tuple[list[str], frozenset[str]]:
             names |= dict.fromkeys(inside)
             stored |= bound
     return list(names), frozenset(stored)
+
+
+@cache
+def bound_by(code: CodeType) -> frozenset[str]:
+    """The variables of other functions that a piece of code, or what is inside it, may bind."""
+    found = {str(each.argval) for each in dis.get_instructions(code) if each.opname in ("STORE_DEREF", "DELETE_DEREF")}
+    return frozenset(found).union(*(bound_by(each) for each in code.co_consts if isinstance(each, CodeType)))
 
 
 def cell_content(cell: CellType) -> tuple[Any, ...]:

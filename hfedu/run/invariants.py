@@ -47,7 +47,7 @@ class Ghost(Sight):
     """
 
     def __init__(self, machine: "Machine") -> None:
-        self.machine = machine
+        self.machine = self.whole = machine
         self.core: Core = machine.cores[0]
         self.step: Step | None = None
         self.left: dict[str, tuple[bytes, bool]] = {}

@@ -3,7 +3,7 @@
 The generators of guests and hypervisor run for real here: a state is reached by replay, see `replay`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -101,15 +101,17 @@ def expand(task: Task, states: Sequence[ExploredState]) -> list[Expanded]:
     return found
 
 
-def moves_from(task: Task, replay: Replayer, state: ExploredState, able: Sequence[int]) -> Iterator[Move]:
-    """The moves from one state: each CPU that can go on is the first to do so."""
+def moves_from(
+    task: Task, replay: Replayer, state: ExploredState, able: Sequence[int], key: Callable[[], Any] | None = None
+) -> Iterator[Move]:
+    """The moves from one state: each CPU that can go on is the first to do so. `key` tells the states they lead to."""
     for cpu in able:
         if cpu != able[0]:
             replay.follow(state.schedule, state.past)
-        yield move(task, replay, cpu)
+        yield move(task, replay, cpu, key or replay.key)
 
 
-def move(task: Task, replay: Replayer, cpu: int) -> Move:
+def move(task: Task, replay: Replayer, cpu: int, key: Callable[[], Any]) -> Move:
     """Let `cpu` take a step, and then everybody those that commute."""
     machine, begin = replay.machine, len(replay.schedule)
     broken = take_step(replay, cpu, task.invariants)
@@ -134,7 +136,7 @@ def move(task: Task, replay: Replayer, cpu: int) -> Move:
     quiet = bool(task.daemons) and all(
         isinstance(core.ended, ScriptDone) for core in machine.cores if core.cpu.id not in task.daemons
     )
-    return Move(tuple(replay.schedule[begin:]), replay.key(), replay.ghost.past(), tuple(broken), end, quiet)
+    return Move(tuple(replay.schedule[begin:]), key(), replay.ghost.past(), tuple(broken), end, quiet)
 
 
 def commutes(core: Core) -> bool:

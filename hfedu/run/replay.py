@@ -30,13 +30,16 @@ from hfedu.run.ramdisk import RamDisk, Secondary
 from hfedu.run.sight import ScriptRaised
 
 FIXED = frozenset((
+    *("kernels", "on_log", "platform", "memory", "tlb", "archive", "vms", "cpus", "vm_type", "output", "registers"),
     *("name", "id", "lock", "of", "vm", "vcpus", "mailbox", "ptable", "regs", "acquire", "release", "refused"),
     *("retval", "wake", "block", "restore", "save", "deliver", "read", "clear", "read_fp", "write_fp"),
     "read_system_registers",
 ))  # fmt: skip
 """Fields of our own classes that no step changes; and `refused`, which only says why something was decided."""
-CACHES = ("tlb",)
-"""Fields of the hypervisor that hold nothing but what it could look up again."""
+OF_HYPERVISOR = frozenset(
+    ("kernels", "on_log", "platform", "memory", "heap_next", "ptable", "tlb", "vms", "archive", "cpus")
+)
+"""Attributes of the hypervisor as it is without changes; the TLB holds nothing but what could be looked up again."""
 SETUP_STEPS = 10_000
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
@@ -160,6 +163,11 @@ def raised(core: Core, guest: bool, error: Exception) -> str:
     return ADDRESS.sub("", f"{who} raises {said}" + (f", at {last.line!r}" if last.line else ""))
 
 
+def is_ours(kind: type) -> bool:
+    """Whether a class and all that it builds on are ours."""
+    return all(cls is object or cls.__module__.partition(".")[0] == "hfedu" for cls in kind.__mro__)
+
+
 class Fields:
     """The fields that steps change of objects whose fields are known: read and put back all at once."""
 
@@ -168,9 +176,10 @@ class Fields:
         self.getters: list[tuple[Callable[[Any], tuple[Any, ...]], Any]] = []
         for found in objects:
             names = [name for name in attributes_of(found) if name not in FIXED]
+            names = names if len(names) != 1 else names * 2  # attrgetter gives a tuple of two or more alone
             if names:
-                self.getters.append((attrgetter(names[0], *names), found))
-                self.places += ((found, name) for name in (names[0], *names))
+                self.getters.append((attrgetter(*names), found))
+                self.places += ((found, name) for name in names)
         self.kept = self.read()
 
     def read(self) -> list[Any]:
@@ -244,17 +253,22 @@ class Replayer:
         named |= {row.name: row for row in hypervisor.calls.values()}
         for name, found in {**named, "scenario": scenario}.items():
             world.name(found, name)
-        ours = [o for o in objects if all(cls.__module__.partition(".")[0] == "hfedu" for cls in type(o).__mro__[:-1])]
-        self.fields = Fields(ours)
+        for script in (scenario.setup, *scenario.cpus, *scenario.secondaries):
+            world.follow(script, getattr(script, "__name__", "a script"))
+        world.settle()
+        self.pure = world.constant
+        ours = [o for o in objects if is_ours(type(o))]
+        self.fields = Fields([*ours, *([hypervisor, uart])])
         for found in objects:
             if found not in ours:
                 world.hold_attributes(found, found.name, FIXED)
-        world.hold_attributes(hypervisor, "hypervisor", CACHES)
-        world.hold_attributes(uart, "uart", ("output",))
+        world.hold_attributes(hypervisor, "hypervisor", OF_HYPERVISOR, not vars(hypervisor).keys() - OF_HYPERVISOR)
+        world.hold_content(uart.registers, "uart.registers")
         for value in self.fields.kept:
             world.follow(value, "a field")
-        for function in (scenario.setup, *scenario.cpus, *scenario.secondaries, *changes):
-            world.follow(function, getattr(function, "__name__", "a script"))
+        world.fields = frozenset(name for _, name in self.fields.places)
+        for change in changes:
+            world.follow(change, change.__name__)
         world.settle()
         self.rest = [Freezer(world.known)(value) for value in self.fields.kept]
         arrays = [o.regs for o in lockable if hasattr(o, "regs")]
@@ -320,15 +334,18 @@ class Replayer:
             *(live.tobytes() for live, _ in self.arrays),
             *((core.ended and str(core.ended), core.scripted.meeting) for core in self.machine.cores),
             *self.machine.board.powered,
-            *(self._serving(core, freezer) for core in self.machine.cores),
-            *((guest.vcpu.name, self._script(guest, freezer)) for guest in self.machine.guests.values()),
+            *(self.serving(core, freezer) for core in self.machine.cores),
+            *(
+                (guest.vcpu.name, self._told(guest), self.script(guest, freezer))
+                for guest in self.machine.guests.values()
+            ),
             self.world.changes(freezer),
             *((page, self.memory.read(Pa(page), PAGE_SIZE)) for page in sorted(self.written)),
             bytes(self.memory.uart.output[self.printed :]),
             self.ghost.past(),
         )
 
-    def _serving(self, core: Core, freezer: Freezer) -> Any:
+    def serving(self, core: Core, freezer: Freezer) -> Any:
         """Where the hypervisor is on a CPU."""
         if core.steps is None:
             return ()
@@ -341,15 +358,19 @@ class Replayer:
                 "it what can be compared, such as numbers, texts, lists, dicts and objects of your own"
             ) from None
 
-    def _script(self, guest: Any, freezer: Freezer) -> Any:
-        """Where a script is, and what its next result depends on."""
-        told = guest.asked, guest.loaded, guest.pages, guest.refused
-        if not self.world.constant:
-            return told, self._frames(guest, freezer)
+    @staticmethod
+    def _told(guest: Any) -> Any:
+        """What the next result of a script depends on."""
+        return guest.asked, guest.loaded, guest.pages, guest.refused
+
+    def script(self, guest: Any, freezer: Freezer) -> Any:
+        """Where a script is."""
+        if not self.pure:
+            return self._frames(guest, freezer)
         key = guest.vcpu.name, guest.history
         if key not in self.frames:
             self.frames[key] = self._frames(guest, Freezer(self.world.known))
-        return told, self.frames[key]
+        return self.frames[key]
 
     def _frames(self, guest: Any, freezer: Freezer) -> Any:
         """The code position and the variables of a script, or its history where these do not tell."""

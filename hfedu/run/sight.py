@@ -49,10 +49,15 @@ class Sight:
     """
 
     machine: "Machine"
+    whole: "Machine"
     core: Core
     step: Step | None
     locks: list[SpinLock]
     off: bool = False
+
+    @staticmethod
+    def look(kind: str, which: Any) -> None:
+        """Something is looked at that no field shows; who wants to know puts another function here."""
 
     @property
     def cpu(self) -> int:
@@ -67,45 +72,48 @@ class Sight:
     @property
     def results(self) -> tuple[Any, ...]:
         """What the scripts of the primary's CPUs have returned so far."""
-        guests = self.machine.guests
-        found = (guests.get(f"vm{HF_PRIMARY_VM_ID}.vcpu{core.cpu.id}") for core in self.machine.cores)
+        for core in self.whole.cores:
+            self.look("guest", f"vm{HF_PRIMARY_VM_ID}.vcpu{core.cpu.id}")
+        guests = self.whole.guests
+        found = (guests.get(f"vm{HF_PRIMARY_VM_ID}.vcpu{core.cpu.id}") for core in self.whole.cores)
         return tuple(None if guest is None else guest.returned for guest in found)
 
     @property
     def uart(self) -> str:
         """All that was printed so far."""
-        return self.machine.uart.decode("latin-1")
+        self.look("uart", 0)
+        return self.whole.uart.decode("latin-1")
 
     @property
     def at_end(self) -> bool:
         """Whether this is an end: no CPU will ever go on, and none of them waits for a lock or spins for ever."""
         if self.off:
             return True
-        cores = self.machine.cores
+        cores = self.whole.cores
         if any(core.able or core.scripted.meeting or isinstance(core.ended, Lost) for core in cores):
             return False
-        return self.machine.deadlock() is None
+        return self.whole.deadlock() is None
 
     def ended(self, cpu: int) -> bool:
         """Whether a physical CPU will never go on."""
-        return self._of(self.machine.cores, cpu, "CPU").ended is not None
+        return self._of(self.whole.cores, cpu, "CPU").ended is not None
 
     def next(self, cpu: int) -> str:
         """What a physical CPU will do next: a kind of step, "guest" while its guest runs, or "" if it has ended."""
-        core = self._of(self.machine.cores, cpu, "CPU")
+        core = self._of(self.whole.cores, cpu, "CPU")
         return "" if core.ended is not None else "guest" if core.step is None else core.step.kind
 
     def mailbox(self, vm: int) -> SeenMailbox:
         """The mailbox of a VM."""
         found = self._vm(vm).mailbox
-        data = b"" if found.recv == NULL else self.machine.hypervisor.mm_load(found.recv, found.recv_bytes)
+        data = b"" if found.recv == NULL else self.whole.hypervisor.mm_load(found.recv, found.recv_bytes)
         waiters = tuple(vcpu.index for vcpu in self.waiters(found.vm))
         return SeenMailbox(found.state.name, found.recv_from_id, found.recv_bytes, data, waiters)
 
     def vcpu(self, vm: int, index: int = 0) -> SeenVcpu:
         """A vCPU of a VM."""
         found = self._of(self._vm(vm).vcpus, index, "vCPU")
-        on = next((core.cpu.id for core in self.machine.cores if core.cpu.current is found), None)
+        on = next((core.cpu.id for core in self.whole.cores if core.cpu.current is found), None)
         return SeenVcpu(found.state.name, on, tuple(found.regs[:31]))
 
     def lock(self, vm: int, vcpu: int | None = None) -> int | None:
@@ -115,7 +123,7 @@ class Sight:
 
     def load(self, address: int, size: int = 8) -> int:
         """A number in the memory of the primary, whose addresses are the machine's."""
-        return int.from_bytes(self.machine.board.memory.read(Pa(address), size), "little")
+        return int.from_bytes(self.whole.board.memory.read(Pa(address), size), "little")
 
     def waiters(self, vm: Vm) -> "list[Vcpu]":
         """The vCPUs in a VM's waiter list."""
@@ -127,7 +135,7 @@ class Sight:
         return found
 
     def _vm(self, vm: int) -> Vm:
-        found: Vm = self._of(self.machine.hypervisor.vms, vm, "VM")
+        found: Vm = self._of(self.whole.hypervisor.vms, vm, "VM")
         return found
 
     @staticmethod
