@@ -309,7 +309,7 @@ def test_anybodys_folder_is_checked_without_what_only_the_project_has(folder, ca
         "words for pictures: 3",
         "hints: 1",
         "solutions: 1",
-        "solutions where they are asked for: 1",
+        "solutions where they are asked for: 2",
         "wrong answers: 1",
         "notebooks: 2",
         "out of order: 2",
