@@ -1,5 +1,6 @@
 """Exercises and predictions: every solution passes, every misconception fails for its reason, nothing ever raises."""
 
+import html
 import itertools
 import re
 
@@ -93,15 +94,22 @@ def test_the_truth_of_a_prediction_is_one_of_its_options(prediction):
     assert any(not mark.right for mark in marks), "a prediction whose first options are all right teaches little"
 
 
-def test_prediction_widget_asks_judges_and_explains_the_first_miss():
+def test_prediction_widget_asks_judges_and_explains_every_answer():
     form = predict("07-three-sends")
     form.button.click()
     assert "Choose an answer to question 1, 2, 3, 4 first" in form.said.value
     form.answer(["0", "0", "READ", "0"])
     assert "3 of 4 right" in form.said.value
-    assert "There is room for one message only" in form.said.value
+    rows = form.children[len(form.parts) : -1]
+    texts, leads = [row.children[0].value for row in rows], [row.children[1] for row in rows]
+    assert [text[3] for text in texts] == ["✓", "✗", "✓", "✓"]
+    for question, text in zip(form.prediction.questions, texts, strict=True):
+        assert html.escape(question.why) in text, "also where the answer was right"
     player = form.children[-1]
     assert "send returns -1" in player.data["facts"][player.data["columns"]["fact"][player.position]]["text"]
+    for lead in leads:
+        lead.click()
+        assert lead.description == f"event {player.position}"
     assert form.button.disabled
     with pytest.raises(ValueError, match="is none of the options"):
         predict("07-three-sends").answer(["1", "0", "READ", "0"])

@@ -10,7 +10,7 @@ from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.arranged import KEPT_RULES, REPAIRED, ArrangedReceive, judge_order, ordered
 from hfedu.course.shared.defects import run_until_message
-from hfedu.course.shared.orders import MEETING, SENDERS, both, judge_patience, on_cpu, play, returned, tried
+from hfedu.course.shared.orders import MEETING, SENDERS, both, continued, judge_patience, on_cpu, play, returned, tried
 from hfedu.course.shared.scenes import delivered, deliveries, reader, result_of, returned_at, so_far
 from hfedu.course.shared.wants import GUEST
 from hfedu.guest.scripted import Script, clear, configure, load, meet, receive, send, store, vcpu_run
@@ -161,7 +161,7 @@ def judge_insist(answer: Script) -> Run:
         if name == "livelock":
             sentence = "VM 1 waits for “two”, which never comes, and CPU 0 runs it again and again"
         failing, passing = both(found, scene(without_source(solve_insist)))
-        if name == "livelock" and b"two" in delivered(failing, 1):
+        if name == "livelock" and b"two" in delivered(continued(found, scenario), 1):
             sentence = "“two” has arrived, and your script goes on. 0xffff is no refusal, it says that nobody waited"
         raise Wrong(f"Not in every order. The shortest that fails has {number} steps: {sentence}.", failing, passing)
     judge_patience(scenario, (BOTH,), found)

@@ -141,12 +141,24 @@ def stand_still(
         stepper.take(1)
         taken += 1
     ended = taken < alone
+    turn_about(stepper)
+    return stepper, ended
+
+
+def turn_about(stepper: Stepper) -> Stepper:
+    """Go on from there, one step of each CPU, to the end or for some hundred steps."""
     for turn in range(2 * AT_MOST):
         able = stepper.able()
         if not able or stepper.broken:
             break
         stepper.take(able[turn % len(able)])
-    return stepper, ended
+    return stepper
+
+
+def continued(found: Exploration, scenario: Scenario) -> Run:
+    """The shortest counterexample, and what comes after it."""
+    schedule = found.violations[0].schedule[found.setup :]
+    return so_far(turn_about(Stepper(scenario, 2, {"fixes": REPAIRED}, (), schedule, Machine)))
 
 
 def judge_patience(scenario: Scenario, invariants: Sequence[Invariant], found: Exploration) -> None:
