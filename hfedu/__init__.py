@@ -1,8 +1,8 @@
 """hfedu: learn how a hypervisor works by running one.
 
     import hfedu
-    run = hfedu.boot("initrd.img")
-    print(run.uart)
+    recording = hfedu.boot("initrd.img")
+    print(recording.uart)
 
 Everything public is reached from here; the parts are loaded when they are first used.
 """

@@ -158,6 +158,15 @@ def test_who_runs_a_whole_lesson_has_attempted_nothing():
                 assert "not attempted" in str(cell.outputs), f"{path.name}: {cell.id}"
 
 
+@pytest.mark.parametrize("lesson", notebooks.lessons(), ids=lambda lesson: lesson.number)
+def test_no_name_alone_in_a_cell_is_a_magic_where_it_is_not_there_yet(lesson):
+    """IPython takes `run`, alone in a cell, for %run as long as no cell above has given it a meaning."""
+    magics = InteractiveShell.instance().magics_manager.magics["line"]
+    for cell in notebooks.code_cells(lesson.path):
+        names = re.findall(r"^\s*([a-z_]\w*)\s*(?:=(?!=)|$)", cell["source"], re.MULTILINE)
+        assert cell["cell_type"] != "code" or not {"run", *magics} & set(names)
+
+
 UPSTREAM = re.compile(
     r"https://github\.com/TF-Hafnium/hafnium(/(commit/[0-9a-f]{8}|(blob|tree)/aa039b39\b.*|commits/master))?$"
 )
