@@ -114,7 +114,7 @@ def answers_of(run: Run, vm: int) -> list[tuple[int, bytes]]:
     return [((event.target or Actor(0)).vm, event.message or b"") for event in made]
 
 
-def asking(messages: Sequence[bytes]) -> Script:
+def asks_one_by_one(messages: Sequence[bytes]) -> Script:
     """A client of VM 1: it sends a message, waits for the answer, tells VM 0, and so on."""
 
     def client() -> Any:
@@ -142,7 +142,7 @@ def talk(answer: Script, messages: Sequence[tuple[int, bytes]], title: str) -> R
                 yield vcpu_run(vm)
             yield clear()
 
-    theirs = (asking([data for sender, data in messages if sender == vm]) for vm in clients)
+    theirs = (asks_one_by_one([data for sender, data in messages if sender == vm]) for vm in clients)
     return boot_scripts(primary, [answer, *theirs], title)
 
 
