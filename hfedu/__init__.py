@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from hfedu.course.exercises import solution as solution
     from hfedu.course.predictions import predict as predict
     from hfedu.course.progress import progress as progress
+    from hfedu.course.tour import tour as tour
     from hfedu.errors import Mistake as Mistake
     from hfedu.files import asset as asset
     from hfedu.guest.scripted import Message as Message
@@ -74,6 +75,7 @@ _PUBLIC = {
     "hfedu.course.exercises": ("arrange", "check", "hint", "solution"),
     "hfedu.course.predictions": ("predict",),
     "hfedu.course.progress": ("progress",),
+    "hfedu.course.tour": ("tour",),
     "hfedu.view.calls": ("hypercalls",),
     "hfedu.guest.toolchain": ("assemble", "compile_c"),
     "hfedu.run.replay": ("Scenario",),
