@@ -72,7 +72,7 @@ def finished():
 
 def test_steps_are_ticked_off_as_they_are_taken():
     tour = finished()
-    assert "0 of 7 done." in tour.tasks.value
+    assert "0 of 7 done. Now step 1." in tour.said.value
     for seq in (13, 14):
         tour.player.position = seq
     assert tour.done == {0, 1}
@@ -82,7 +82,8 @@ def test_steps_are_ticked_off_as_they_are_taken():
     assert tour.done == set(range(6))
     tour.player._answer(None, {"ask": "steps", "seq": 21, "vcpu": None, "id": 2}, None)
     assert tour.done == set(range(len(TASKS)))
-    assert "All done" in tour.tasks.value
+    assert "All done" in tour.said.value
+    assert tour.tasks.value.count("✓") == len(TASKS)
 
 
 def test_steps_are_not_ticked_off_for_what_the_tour_does_itself():

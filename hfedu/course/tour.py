@@ -24,7 +24,8 @@ QUESTION = "00-who-runs"
 """The prediction that the tour asks for."""
 SECONDS_A_WORD, SECONDS_AT_LEAST = 0.35, 3.0
 """How long a caption stays."""
-PLAY, PAUSE = "▶ Play", "⏸ Pause"
+PLAY, PAUSE = ("Play", "play"), ("Pause", "pause")
+"""What the button says, and its icon."""
 
 
 class Stop(NamedTuple):
@@ -113,7 +114,7 @@ class Tour(ipywidgets.VBox):
         at = STOPS[ASKED_AT].event
         self.player = Watched(replace(self.recording, events=self.recording.events[: at + 1]), tell=self.visit)
         self.said = ipywidgets.HTML()
-        self.play_button = ipywidgets.Button(description=PLAY, layout=WIDE)
+        self.play_button = ipywidgets.Button(description=PLAY[0], icon=PLAY[1], layout=WIDE)
         self.play_button.on_click(lambda _: self.pause() if self.timer else self.play())
         self.next_button = ipywidgets.Button(description="Next ›", layout=WIDE)
         self.next_button.on_click(lambda _: self.next())
@@ -155,7 +156,7 @@ class Tour(ipywidgets.VBox):
             return
         seconds = max(SECONDS_AT_LEAST, SECONDS_A_WORD * len(self.caption().split()))
         self.timer = loop.call_later(seconds, self.turn)
-        self.play_button.description = PAUSE
+        self.play_button.description, self.play_button.icon = PAUSE
 
     def turn(self) -> None:
         """A caption has stood long enough."""
@@ -167,7 +168,7 @@ class Tour(ipywidgets.VBox):
         if self.timer is not None:
             self.timer.cancel()
         self.timer = None
-        self.play_button.description = PLAY
+        self.play_button.description, self.play_button.icon = PLAY
 
     def moved(self, change: Any) -> None:
         """Somebody has stepped: the tour stands still, unless it was the tour itself."""
@@ -222,7 +223,7 @@ class Tour(ipywidgets.VBox):
         self.show_tasks()
 
     def show_tasks(self) -> None:
-        """The list of tasks, with a sign before each; the first that is left is the one to do."""
+        """The list of tasks, with a sign before each; the first that is left is the one to do, and stands on top."""
         if self.stop < len(STOPS) - 1:
             self.tasks.value = ""
             return
@@ -232,7 +233,10 @@ class Tour(ipywidgets.VBox):
             for number, task in enumerate(TASKS)
         )
         said = f"{len(self.done)} of {len(TASKS)} done." if left else "All done: you can read any run of this course."
-        self.tasks.value = f'<p role="status">{said}</p><ol>{rows}</ol>'
+        first = f" Now step {left[0] + 1}. {TASKS[left[0]].text}" if left else ""
+        ended = html.escape(self.caption()) if not self.done else ""
+        self.said.value = f'<p role="status"><b>{ended}</b> {said}{first}</p>'
+        self.tasks.value = f"<ol>{rows}</ol>"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """The widget; for pages without a kernel a picture of the run, and the captions in words."""
