@@ -101,8 +101,8 @@ def test_prediction_widget_asks_judges_and_explains_every_answer():
     form.answer(["0", "0", "READ", "0"])
     assert "3 of 4 right" in form.said.value
     rows = form.children[len(form.parts) : -1]
-    texts, leads = [row.children[0].value for row in rows], [row.children[1] for row in rows]
-    assert [text[3] for text in texts] == ["✓", "✗", "✓", "✓"]
+    texts, leads = [row.children[1].value for row in rows], [row.children[0] for row in rows]
+    assert [text[0] for text in texts] == ["✓", "✗", "✓", "✓"]
     for question, text in zip(form.prediction.questions, texts, strict=True):
         assert html.escape(question.why) in text, "also where the answer was right"
     player = form.children[-1]

@@ -118,7 +118,9 @@ class Predict(ipywidgets.VBox):
         lead = ipywidgets.Button(description=f"event {mark.event}", icon="arrow-right", layout=LEAD)
         lead.tooltip = f"go to event {mark.event}, which shows the answer to question {number}"
         lead.on_click(lambda _: self.lead(mark.event))
-        return keys_row(ipywidgets.HTML(grade_report(number, mark), layout={"flex": "1 1 30ch"}), lead)
+        row = keys_row(lead, ipywidgets.HTML(grade_report(number, mark), layout={"flex": "1 1 30ch"}))
+        row.layout.align_items = "center"
+        return row
 
     def lead(self, event: int) -> None:
         """Go to an event of the run."""
@@ -135,15 +137,15 @@ class Predict(ipywidgets.VBox):
         return "\n".join([f"Predict: {self.prediction.title}", *lines])
 
 
-LEAD = {"width": "auto", "min_height": "28px"}
+LEAD = {"width": "92px", "min_height": "28px"}
 
 
 def grade_report(number: int, mark: Grade) -> str:
     """A question's mark and its explanation."""
-    said = f"you said <b>{html.escape(mark.predicted)}</b>"
+    said = f"You said <b>{html.escape(mark.predicted)}</b>"
     if not mark.right:
         said += f", the machine says <b>{html.escape(mark.actual)}</b>"
-    return f"<p>{'✓' if mark.right else '✗'} {number}. {said}. {html.escape(mark.question.why)}</p>"
+    return f"{'✓' if mark.right else '✗'} {number}. {said}. {html.escape(mark.question.why)}"
 
 
 @plainly
