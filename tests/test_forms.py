@@ -14,6 +14,7 @@ from hfedu.course.answers import answer_of, shown_source
 from hfedu.course.exercises import check, exercises, judge
 from hfedu.course.notebooks import lesson_at
 from hfedu.course.record import Record
+from hfedu.hf.hypervisor import Hypervisor
 
 
 def solved(exercise_id):
@@ -314,3 +315,37 @@ def test_an_order_that_only_hfedu_forgives_is_right_with_a_remark():
     assert (
         "On a real Arm CPU it would be wrong" in check("11-arrange-switch", [save, take, drop, mark, restore]).sentence
     )
+
+
+class HandsBackANumber(Hypervisor):
+    def clear_locked(self, vm):
+        return 3
+
+
+class TakesTooLittle(Hypervisor):
+    def clear_locked(self):
+        yield
+
+
+class YieldsNoStep(Hypervisor):
+    def clear_locked(self, vm):
+        yield 3
+
+
+class GivesNoResult(Hypervisor):
+    def clear_locked(self, vm):
+        yield from super().clear_locked(vm)
+
+
+class CannotBeMade(Hypervisor):
+    def __init__(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    "answer", [HandsBackANumber, TakesTooLittle, YieldsNoStep, GivesNoResult, CannotBeMade, Hypervisor]
+)
+def test_a_repair_that_breaks_the_hypervisor_is_judged(answer):
+    verdict = judge(exercises()["12-idempotent"], answer)
+    assert verdict.judged
+    assert not verdict
