@@ -1,8 +1,8 @@
 """hfedu: learn how a hypervisor works by running one.
 
     import hfedu
-    run = hfedu.boot("initrd.img")
-    print(run.uart)
+    recording = hfedu.boot("initrd.img")
+    print(recording.uart)
 
 Everything public is reached from here; the parts are loaded when they are first used.
 """
@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from hfedu.course.exercises import solution as solution
     from hfedu.course.predictions import predict as predict
     from hfedu.course.progress import progress as progress
+    from hfedu.course.tour import tour as tour
     from hfedu.errors import Mistake as Mistake
     from hfedu.files import asset as asset
     from hfedu.guest.scripted import Message as Message
@@ -78,6 +79,7 @@ _PUBLIC = {
     "hfedu.course.exercises": ("arrange", "check", "hint", "solution"),
     "hfedu.course.predictions": ("predict",),
     "hfedu.course.progress": ("progress",),
+    "hfedu.course.tour": ("tour",),
     "hfedu.view.calls": ("hypercalls",),
     "hfedu.guest.toolchain": ("assemble", "compile_c"),
     "hfedu.run.replay": ("Scenario",),
@@ -86,8 +88,9 @@ _PUBLIC = {
     "hfedu.run.kinds": ("Kind",),
     "hfedu.run.recording": ("Actor", "Event", "Outcome"),
     "hfedu.guest.scripted": (
-        "clear", "compare_and_swap", "configure", "cpu_on", "hvc", "hypercall", "load", "load_acquire", "meet", "Message", "power_off", "print_line",
-        "receive", "send", "smc", "store", "store_release", "vcpu_count", "vcpu_run", "vm_count", "wait_for_interrupt",
+        "clear", "compare_and_swap", "configure", "cpu_on", "hvc", "hypercall", "load", "load_acquire", "meet",
+        "Message", "power_off", "print_line", "receive", "send", "smc", "store", "store_release", "vcpu_count",
+        "vcpu_run", "vm_count", "wait_for_interrupt",
     ),
 }  # fmt: skip
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}

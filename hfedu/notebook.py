@@ -320,7 +320,7 @@ def replay(
     max_seconds: float | None = MAX_SECONDS,
     max_memory: int | str | None = MAX_MEMORY,
 ) -> Run:
-    """Make the run of a token (`run.token()`) again, from the RAM disk that it was made with.
+    """Make the run of a token (`recording.token()`) again, from the RAM disk that it was made with.
 
     It may take ten seconds and 256 MiB of memory, unless you allow more (None for no limit). `Mistake` with a sentence
     that says what differs: the version, the RAM disk, or which event is the first to.

@@ -1,5 +1,6 @@
 """Exercises and predictions: every solution passes, every misconception fails for its reason, nothing ever raises."""
 
+import html
 import itertools
 import re
 
@@ -12,14 +13,14 @@ from runs import relay
 import hfedu
 from hfedu.course import notebooks
 from hfedu.course.answers import answer_of, shown_source
-from hfedu.course.exercises import Wrong, check, exercises, hint, solution
+from hfedu.course.exercises import Wrong, check, exercises, find, hint, judge, solution
 from hfedu.course.forms import guest
 from hfedu.course.lessons.lesson12 import SCENARIOS, SUSPECTS, breaks
 from hfedu.course.lessons.lesson14 import solve_policy
 from hfedu.course.predictions import grade, predict, predictions
 from hfedu.course.shared.orders import SENDERS, steps
 from hfedu.course.shared.scenes import judge_all, result_of, run_result
-from hfedu.course.verify import bad_misconceptions, bad_solution
+from hfedu.course.verify import bad_misconceptions
 from hfedu.history import FIXES
 from hfedu.run.explorer import explore
 
@@ -27,7 +28,7 @@ from hfedu.run.explorer import explore
 @pytest.mark.slow
 @pytest.mark.parametrize("exercise_id", exercises())
 def test_solution_is_right_and_misconceptions_are_wrong_for_their_reason(exercise_id):
-    assert not bad_solution(exercise_id)
+    assert judge(find(exercise_id), answer_of(shown_source(find(exercise_id).solution)))
     assert not bad_misconceptions(exercise_id)
 
 
@@ -93,15 +94,22 @@ def test_the_truth_of_a_prediction_is_one_of_its_options(prediction):
     assert any(not mark.right for mark in marks), "a prediction whose first options are all right teaches little"
 
 
-def test_prediction_widget_asks_judges_and_explains_the_first_miss():
+def test_prediction_widget_asks_judges_and_explains_every_answer():
     form = predict("07-three-sends")
     form.button.click()
     assert "Choose an answer to question 1, 2, 3, 4 first" in form.said.value
     form.answer(["0", "0", "READ", "0"])
     assert "3 of 4 right" in form.said.value
-    assert "There is room for one message only" in form.said.value
+    rows = form.children[len(form.parts) : -1]
+    texts, leads = [row.children[1].value for row in rows], [row.children[0] for row in rows]
+    assert [text[0] for text in texts] == ["✓", "✗", "✓", "✓"]
+    for question, text in zip(form.prediction.questions, texts, strict=True):
+        assert html.escape(question.why) in text, "also where the answer was right"
     player = form.children[-1]
     assert "send returns -1" in str(player.recording.event(player.position))
+    for lead in leads:
+        lead.click()
+        assert lead.description == f"event {player.position}"
     assert form.button.disabled
     with pytest.raises(ValueError, match="is none of the options"):
         predict("07-three-sends").answer(["1", "0", "READ", "0"])
@@ -148,6 +156,15 @@ def test_who_runs_a_whole_lesson_has_attempted_nothing():
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "code" and "check(" in cell.source:
                 assert "not attempted" in str(cell.outputs), f"{path.name}: {cell.id}"
+
+
+@pytest.mark.parametrize("lesson", notebooks.lessons(), ids=lambda lesson: lesson.number)
+def test_no_name_alone_in_a_cell_is_a_magic_where_it_is_not_there_yet(lesson):
+    """IPython takes `run`, alone in a cell, for %run as long as no cell above has given it a meaning."""
+    magics = InteractiveShell.instance().magics_manager.magics["line"]
+    for cell in notebooks.code_cells(lesson.path):
+        names = re.findall(r"^\s*([a-z_]\w*)\s*(?:=(?!=)|$)", cell["source"], re.MULTILINE)
+        assert cell["cell_type"] != "code" or not {"run", *magics} & set(names)
 
 
 UPSTREAM = re.compile(

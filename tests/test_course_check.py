@@ -336,8 +336,7 @@ def test_anybodys_folder_is_checked_without_what_only_the_project_has(folder, ca
         "lines of a cell: 2",
         "words for pictures: 3",
         "hints: 1",
-        "solutions: 1",
-        "solutions where they are asked for: 1",
+        "solutions: 2",
         "wrong answers: 1",
         "notebooks: 2",
         "out of order: 2",
@@ -348,8 +347,8 @@ def test_anybodys_folder_is_checked_without_what_only_the_project_has(folder, ca
 def test_a_solution_is_judged_among_the_names_of_its_lesson(tmp_path):
     cells = ("import hfedu", None), ("clear = range = 3", None), ('hfedu.check("05-echo", None)', None)
     there = book(tmp_path, *cells, ('hfedu.check("08-fair", None)', None))
-    assert verify.bad_solution_there("05-echo", there) == [], "its source imports what it needs"
-    (said,) = verify.bad_solution_there("08-fair", there)
+    assert verify.bad_solution("05-echo", there) == [], "its source imports what it needs"
+    (said,) = verify.bad_solution("08-fair", there)
     assert "the solution of 08-fair: crashed. Your answer raised TypeError" in said
 
 

@@ -1,5 +1,6 @@
 """The form of an answer: a right one is right in every form, and no judge raises whatever it is given."""
 
+import itertools
 from collections import Counter
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from hfedu.course.answers import answer_of, shown_source
 from hfedu.course.exercises import check, exercises, judge
 from hfedu.course.notebooks import lesson_at
 from hfedu.course.record import Record
+from hfedu.hf.hypervisor import Hypervisor
 
 
 def solved(exercise_id):
@@ -171,3 +173,179 @@ def test_a_character_that_was_pasted_is_taken_or_named():
 
 def test_plain_makes_one_value_of_many_forms():
     assert forms.plain([np.int8(3), [bytearray(b"x")], np.array([1, 2])]) == (3, (b"x",), (1, 2))
+
+
+class Tries:
+    """What a script may keep its count in."""
+
+    name = "tries"
+    made = 0
+
+
+def tries_at_most(number):
+    left = [number]
+
+    def more():
+        left[0] -= 1
+        return left[0] > 0
+
+    return more
+
+
+def gives_up(kind, number):
+    """A sender that gives up after so many refusals, and keeps its count in another way."""
+
+    def with_local():
+        made = 0
+        while (yield hfedu.send(1, "two")) == -1:
+            made += 1
+            if made == number:
+                return
+
+    def with_loop():
+        for _ in range(number):
+            if (yield hfedu.send(1, "two")) != -1:
+                return
+
+    def with_object():
+        tries = Tries()
+        while (yield hfedu.send(1, "two")) == -1:
+            tries.made += 1
+            if tries.made == number:
+                return
+
+    def with_closure():
+        more = tries_at_most(number)
+        while (yield hfedu.send(1, "two")) == -1:
+            if not more():
+                return
+
+    def with_iterator():
+        count = itertools.count(1).__next__
+        while (yield hfedu.send(1, "two")) == -1:
+            if count() == number:
+                return
+
+    return locals()[kind]
+
+
+KEPT = ("with_local", "with_loop", "with_object", "with_closure", "with_iterator")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "number"), [*itertools.product(KEPT, (3, 50)), ("with_local", 400), ("with_loop", 400)]
+)
+def test_who_gives_up_is_found_wherever_the_count_is_kept(kind, number):
+    verdict = judge(exercises()["10-insist"], gives_up(kind, number))
+    assert verdict.state == "wrong"
+    assert "Not in every order" in verdict.sentence
+
+
+def keeps_a_list():
+    words = ["two"]
+    while (yield hfedu.send(1, words[0])) == -1:
+        pass
+
+
+def imports_something():
+    import random  # noqa: F401
+
+    while (yield hfedu.send(1, "two")) == -1:
+        pass
+
+
+def loops_for_ever():
+    for _ in iter(int, 1):
+        if (yield hfedu.send(1, "two")) != -1:
+            return
+
+
+def asks_a_function():
+    refused = lambda result: result == -1  # noqa: E731
+    while refused((yield hfedu.send(1, "two"))):
+        pass
+
+
+def keeps_bytes():
+    text = bytearray(b"two")
+    while (yield hfedu.send(1, bytes(text))) == -1:
+        pass
+
+
+def counts():
+    tries = 0
+    while (yield hfedu.send(1, "two")) == -1:
+        tries += 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "answer", [keeps_a_list, imports_something, loops_for_ever, asks_a_function, keeps_bytes, counts]
+)
+def test_who_never_gives_up_is_right_whatever_it_keeps(answer):
+    assert judge(exercises()["10-insist"], answer)
+
+
+def counts_its_runs():
+    yield hfedu.send(1, "hello")
+    runs = 0
+    while (yield hfedu.clear()) == -1:
+        yield hfedu.vcpu_run(1)
+        runs += 1
+
+
+@pytest.mark.slow
+def test_a_primary_that_counts_its_runs_is_right_and_one_that_gives_up_is_not():
+    def gives_up_after_50():
+        yield hfedu.send(1, "hello")
+        for _ in range(50):
+            if (yield hfedu.clear()) == 0:
+                return
+            yield hfedu.vcpu_run(1)
+
+    assert judge(exercises()["11-try-again"], counts_its_runs)
+    assert "Not in every order" in judge(exercises()["11-try-again"], gives_up_after_50).sentence
+
+
+def test_an_order_that_only_hfedu_forgives_is_right_with_a_remark():
+    steps = exercises()["11-arrange-switch"].solution
+    save, take, mark, drop, restore = steps
+    assert "real Arm CPU" not in check("11-arrange-switch", steps).sentence
+    assert (
+        "On a real Arm CPU it would be wrong" in check("11-arrange-switch", [save, take, drop, mark, restore]).sentence
+    )
+
+
+class HandsBackANumber(Hypervisor):
+    def clear_locked(self, vm):
+        return 3
+
+
+class TakesTooLittle(Hypervisor):
+    def clear_locked(self):
+        yield
+
+
+class YieldsNoStep(Hypervisor):
+    def clear_locked(self, vm):
+        yield 3
+
+
+class GivesNoResult(Hypervisor):
+    def clear_locked(self, vm):
+        yield from super().clear_locked(vm)
+
+
+class CannotBeMade(Hypervisor):
+    def __init__(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    "answer", [HandsBackANumber, TakesTooLittle, YieldsNoStep, GivesNoResult, CannotBeMade, Hypervisor]
+)
+def test_a_repair_that_breaks_the_hypervisor_is_judged(answer):
+    verdict = judge(exercises()["12-idempotent"], answer)
+    assert verdict.judged
+    assert not verdict

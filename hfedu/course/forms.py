@@ -8,11 +8,12 @@ nothing of the kind. None of them looks at what an answer does.
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from hfedu.errors import printable
 from hfedu.guest.scripted import Script
 
+T = TypeVar("T")
 KINDS = {str: "text", int: "number", float: "number", bytes: "bytes", type(None): "None"}
 DEEPEST = 20
 """Lists in lists of what a function gives that are looked into."""
@@ -106,8 +107,8 @@ def guest(answer: Any) -> Script:
     return called
 
 
-def handed_back(answer: Callable[[], Any]) -> Any:
-    """What a function hands back; whatever it raises is its own."""
+def handed_back(answer: Callable[[], T]) -> T:
+    """What a function hands back; whatever it raises is the fault of the learner's, which it is or runs."""
     return answer()
 
 

@@ -18,6 +18,7 @@ class Predict(ipywidgets.VBox):
 
     def __init__(self, prediction: Prediction) -> None:
         self.prediction = prediction
+        self.player: Player | None = None
         self.choices = []
         self.button = ipywidgets.Button(description="Commit", icon="check", tooltip="commit to these predictions")
         self.button.on_click(lambda _: self.commit())
@@ -50,8 +51,24 @@ class Predict(ipywidgets.VBox):
             control.disabled = True
         miss = next((mark for mark in marks if not mark.right), None)
         RECORD.note(self.prediction.id, Standing.WRONG if miss else Standing.RIGHT)
-        self.said.value = grade_report(marks, miss)
-        self.children = (*self.parts, Player(run, (miss or marks[-1]).event))
+        self.player = Player(run, (miss or marks[-1]).event)
+        self.said.value = f'<p role="status">{sum(mark.right for mark in marks)} of {len(marks)} right.</p>'
+        rows = [self.marked(number, mark) for number, mark in enumerate(marks, 1)]
+        self.children = (*self.parts, *rows, self.player)
+
+    def marked(self, number: int, mark: Grade) -> ipywidgets.HBox:
+        """What became of a question and why, with a button that leads the player to the event that shows it."""
+        lead = ipywidgets.Button(description=f"event {mark.event}", icon="arrow-right", layout=LEAD)
+        lead.tooltip = f"go to event {mark.event}, which shows the answer to question {number}"
+        lead.on_click(lambda _: self.lead(mark.event))
+        row = keys_row(lead, ipywidgets.HTML(grade_report(number, mark), layout={"flex": "1 1 30ch"}))
+        row.layout.align_items = "center"
+        return row
+
+    def lead(self, event: int) -> None:
+        """Go to an event of the run."""
+        assert self.player is not None, "nothing leads there before"
+        self.player.position = event
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """The widget; for pages without a kernel the same in words."""
@@ -63,14 +80,12 @@ class Predict(ipywidgets.VBox):
         return "\n".join([f"Predict: {self.prediction.title}", *lines])
 
 
-def grade_report(marks: list[Grade], miss: Grade | None) -> str:
-    """The marks, and the explanation of the first miss."""
-    rows = "".join(
-        f"<li>{'✓' if mark.right else '✗'} you said <b>{html.escape(mark.predicted)}</b>"
-        + ("" if mark.right else f", the machine says <b>{html.escape(mark.actual)}</b>")
-        + f" (event {mark.event})</li>"
-        for mark in marks
-    )
-    right = sum(mark.right for mark in marks)
-    why = f"<p><b>Event {miss.event}:</b> {html.escape(miss.question.why)}</p>" if miss else "<p>All as predicted.</p>"
-    return f'<div role="status"><p>{right} of {len(marks)} right.</p><ol>{rows}</ol>{why}</div>'
+LEAD = {"width": "92px", "min_height": "28px"}
+
+
+def grade_report(number: int, mark: Grade) -> str:
+    """A question's mark and its explanation."""
+    said = f"You said <b>{html.escape(mark.predicted)}</b>"
+    if not mark.right:
+        said += f", the machine says <b>{html.escape(mark.actual)}</b>"
+    return f"{'✓' if mark.right else '✗'} {number}. {said}. {html.escape(mark.question.why)}"

@@ -1,4 +1,4 @@
-"""Predictions: commit to an answer, then see what the machine does, and why the first miss is one.
+"""Predictions: commit to an answer, then see what the machine does, and why: of each answer, right or wrong.
 
 `predict("05-first-send")` shows the questions. Nothing runs, and nothing blocks, until the learner commits.
 """

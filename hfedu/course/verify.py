@@ -63,13 +63,7 @@ def bad_hints(exercise_id: str) -> list[str]:
     return [] if len(said - {""}) == 3 else [f"{exercise_id} has not three hints"]
 
 
-def bad_solution(exercise_id: str) -> list[str]:
-    """A stored solution that its own check does not find right, or whose source does not stand alone."""
-    verdict = judge(find(exercise_id), answer_of(shown_source(find(exercise_id).solution)))
-    return [] if verdict else [f"the solution of {verdict}"]
-
-
-def bad_solution_there(exercise_id: str, notebook: Path) -> list[str]:
+def bad_solution(exercise_id: str, notebook: Path) -> list[str]:
     """A solution that is not right when it is pasted into its cell of a notebook, among the names from above."""
     text = shown_source(find(exercise_id).solution)
     code = [cell["source"] for cell in code_cells(notebook) if cell["cell_type"] == "code"]
@@ -180,8 +174,7 @@ class CourseCheck:
             FailureKind("lines of a cell", [partial(long_cells, path) for path in notebooks]),
             FailureKind("words for pictures", [partial(wordless_pictures, path) for path in paths]),
             FailureKind("hints", [partial(bad_hints, name) for name in mine]),
-            FailureKind("solutions", [partial(bad_solution, name) for name in mine]),
-            FailureKind("solutions where they are asked for", [partial(bad_solution_there, *each) for each in there]),
+            FailureKind("solutions", [partial(bad_solution, *each) for each in there]),
             FailureKind("wrong answers", [partial(bad_misconceptions, name) for name in mine]),
             FailureKind("notebooks", [partial(self.run, path) for path in notebooks], WORKERS),
             FailureKind("out of order", [partial(self.run_out_of_order, path) for path in notebooks], WORKERS),

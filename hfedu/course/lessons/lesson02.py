@@ -189,8 +189,11 @@ def judge_split(answer: Callable[[int], Any]) -> None:
 DESCRIPTORS = (
     (0x4002_1003, 0), (0, 0), (0x4FD, 1), (0x80_0000_04FD, 1), (0x4002_4003, 1), (0x4100_04FD, 2), (0x4002_5003, 2),
     (0x40F8_04FF, 3), (0x40_0000_0900_04CF, 3), (0, 3), (0x40F0_0002, 3), (0x4001_0000, 2),
+    (0x4000_04FD, 0), (0x40F8_04FD, 3),
 )  # fmt: skip
-"""Descriptors that this hypervisor writes, and the level of each, as Arm counts."""
+"""Descriptors, and the level of each, as Arm counts: those that this hypervisor writes, and last two that are none."""
+RESERVED = 0, 3
+"""Levels without blocks: there a descriptor that ends in 1 is not valid."""
 
 
 def judge_decode(answer: Callable[[int, int], Any]) -> None:
@@ -198,7 +201,10 @@ def judge_decode(answer: Callable[[int, int], Any]) -> None:
     for descriptor, level in DESCRIPTORS:
         kind: str
         address: int | None = descriptor & mm.ADDRESS_MASK
-        if mm.arch_mm_pte_is_table(descriptor, 3 - level):
+        reserved = descriptor & 3 == 1 and level in RESERVED
+        if reserved:
+            kind, address = "fault", None
+        elif mm.arch_mm_pte_is_table(descriptor, 3 - level):
             kind = "table"
         elif mm.arch_mm_pte_is_block(descriptor, 3 - level):
             kind = "page" if level == 3 else "block"
@@ -208,7 +214,8 @@ def judge_decode(answer: Callable[[int, int], Any]) -> None:
             where = "" if address is None else f" at {address:#x}"
             pair = isinstance(got, tuple) and len(got) == 2 and isinstance(got[1], int)
             shown = f"({got[0]!r}, {got[1]:#x})" if pair else repr(got)
-            raise Wrong(f"For {descriptor:#x} at level {level} your function gave {shown}: it is a {kind}{where}.")
+            why = f" At level {level} there are no blocks: what ends in 1 is reserved there, and faults." * reserved
+            raise Wrong(f"For {descriptor:#x} at level {level} your function gave {shown}: it is a {kind}{where}.{why}")
 
 
 @cache
@@ -311,8 +318,17 @@ def split_an_offset_of_9_bits(ipa):
 # 02-decode
 
 
-def solve_decode(descriptor, level):
+def decode_takes_what_is_reserved(descriptor, level):
     if descriptor & 1 == 0:
+        return "fault", None
+    address = descriptor & 0xFFFFFFFFF000
+    if level == 3:
+        return "page", address
+    return ("table" if descriptor & 2 else "block"), address
+
+
+def solve_decode(descriptor, level):
+    if descriptor & 1 == 0 or (descriptor & 3 == 1 and level in (0, 3)):
         return "fault", None
     address = descriptor & 0xFFFFFFFFF000
     if level == 3:
@@ -433,11 +449,12 @@ EXERCISES = (
         hints=(
             "Look at bit 0 first, then at the level, then at bit 1.",
             "What is valid at level 3 is a page. At the levels above, bit 1 tells a table from a block.",
-            "if descriptor & 1 == 0: a fault. Else the kind is page at level 3, table if descriptor & 2, and block if "
-            "not.",
+            "A fault if descriptor & 1 == 0, and if descriptor & 3 == 1 at level 0 or 3. Else the kind is page at "
+            "level 3, table if descriptor & 2, and block if not.",
         ),
         solution=solve_decode,
         wrong={
+            "takes what is reserved": (decode_takes_what_is_reserved, "what ends in 1 is reserved there"),
             "what is not 0 is mapped": (decode_what_is_not_0_is_mapped, "it is a fault"),
             "bit 1 always means table": (decode_bit_1_always_means_table, "it is a page"),
             "the address cut to 32 bits": (decode_the_address_cut_to_32_bits, "it is a block at 0x8000000000"),

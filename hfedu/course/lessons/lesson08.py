@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
-from itertools import permutations, product, takewhile
+from itertools import permutations, product
 from typing import Any
 
 from hfedu.course import forms
@@ -16,7 +16,6 @@ from hfedu.course.shared.scenes import (
     delivered,
     deliveries,
     follow,
-    gave,
     judge_all,
     refusals,
     result_of,
@@ -257,40 +256,69 @@ def serve(services: Sequence[int], vms: Sequence[int], rounds: int) -> Script:
 
 
 def judge_service(answer: Script) -> Run:
-    """VM 2 may ask and VM 3 may not, whatever their messages claim, in every order."""
-    guests = [answer, caller("from 3: open", "from 2: open"), caller("from 3: open", "from 2: open")]
-    titles = {order: f"A service for VM 2; VM {order[0]} comes first" for order in permutations((2, 3))}
-    return judge_all(
-        (served_right, boot_scripts(serve((1,), order, 2), guests, title)) for order, title in titles.items()
-    )
+    """VM 2 may ask, and VM 0, VM 3 and VM 4 may not, whatever their messages claim, in every order."""
+    guests = [answer, *(caller(*CLAIMS) for _ in (2, 3, 4))]
+
+    def called_in(order: Sequence[int]) -> Script:
+        def primary() -> Any:
+            yield configure()
+            yield vcpu_run(1)
+            for text, vm in product(CLAIMS, order):
+                if vm == 0:
+                    yield send(1, text)
+                yield from follow(vm or 1)
+                yield clear()
+
+        return primary
+
+    titles = {order: f"A service for VM 2; it is called in the order {order}" for order in permutations((2, 3, 0, 4))}
+    return judge_all((served_right, boot_scripts(called_in(order), guests, title)) for order, title in titles.items())
+
+
+CLAIMS = "from 3: open", "from 2: open"
+"""What each of the VMs sends to the service, one after the other."""
 
 
 def served_right(run: Run) -> None:
-    """Only VM 2 was answered."""
-    if not delivered(run, 1):
+    """Only VM 2 was answered, once for each of its messages."""
+    came = deliveries(run, 1)
+    if not came:
         raise Wrong(f"Nothing could be sent to your service: {unreachable(run)}.")
-    if delivered(run, 3):
-        asked = text_of(last_before(run, 3))
-        raise Wrong(
-            f"VM 3 got an answer, after {asked}: compare message.sender with the VM that is allowed to ask."
-            if "from 3" in asked
-            else f"VM 3 got an answer. It had written {asked}: anybody can write that. Ask message.sender.",
-            at=deliveries(run, 3)[0].seq,
-        )
-    if len(delivered(run, 1)) < 4:
+    answered: set[int] = set()
+    for event in calls(run, 1, HF_MAILBOX_SEND):
+        last = [each for each in came if each.seq < event.seq][-1:]
+        asker = (last[0].actor or Actor(0)).vm if last else None
+        said = text_of(last[0].message or b"") if last else ""
+        to = event.arg.vm
+        if asker is None:
+            raise Wrong(f"Your service sends to VM {to} before anything has come.", at=event.seq)
+        if asker != 2:
+            raise Wrong(
+                f"VM {asker} got an answer, after {said}: compare message.sender with the VM that is allowed to ask."
+                if to == asker and "from 3" in said
+                else f"VM {asker} got an answer. It had written {said}: anybody can write that. Ask message.sender."
+                if to == asker
+                else f"VM {asker} had written {said}, and your service sends to VM {to} because of it. Only a message "
+                "that VM 2 sent is answered.",
+                at=event.seq,
+            )
+        if last[0].seq in answered:
+            tried = "it tries again and again to answer VM 2, which has not read the last answer. Drop what is refused"
+            raise Wrong(f"VM 2 sent {said} once, and your service answers more than once: {tried}.", at=event.seq)
+        if to != 2:
+            raise Wrong(f"Your service never answers VM 2. It sends to VM {to}.", at=event.seq)
+        answered.add(last[0].seq)
+    if len(came) < len(CLAIMS) * 4:
         raise Wrong(f"A message to your service was refused: {still_full(run)}.")
     if not delivered(run, 2):
-        raise Wrong(f"Your service never answers VM 2. {unanswered(run)}")
-    if last_before(run, 2) != b"from 3: open":
-        raise Wrong("VM 2 may ask, and its “from 3: open” got no answer: do not read who it claims to be.")
+        raise Wrong("Your service never answers VM 2. Is there a `yield` before `send`, and is it reached?")
+    asked = (event for event in came if (event.actor or Actor(0)).vm == 2)
+    missed = next((event for event in asked if event.seq not in answered), None)
+    if missed is not None:
+        said = text_of(missed.message or b"")
+        raise Wrong(f"VM 2 may ask, and its {said} got no answer: do not read who it claims to be.", at=missed.seq)
     if set(delivered(run, 2)) != {b"ok"}:
         raise Wrong(f"The answer to VM 2 should be “ok”, it was {text_of(delivered(run, 2)[0])}.")
-
-
-def unanswered(run: Run) -> str:
-    """Why VM 2 got nothing at all."""
-    sent = calls(run, 1, HF_MAILBOX_SEND)
-    return f"It sends to VM {sent[0].arg.vm}." if sent else "Is there a `yield` before `send`, and is it reached?"
 
 
 def still_full(run: Run) -> str:
@@ -299,9 +327,7 @@ def still_full(run: Run) -> str:
     if ended is not None:
         count = sum(event.seq < ended for event in deliveries(run, 1))
         return f"your script ended after message {count}. A service needs a loop"
-    if sum(gave(run, event) != 0 for event in calls(run, 1, HF_MAILBOX_SEND)) > 1:
-        return "it tries again and again to answer VM 2, which has not read the last answer. Drop what is refused"
-    refused = [event.seq for vm in (2, 3) for event in refusals(run, vm, HF_MAILBOX_SEND)]
+    refused = [event.seq for vm in (0, 2, 3, 4) for event in refusals(run, vm, HF_MAILBOX_SEND)]
     made = [
         event.function
         for event in run.events[: min(refused, default=0)]
@@ -310,12 +336,6 @@ def still_full(run: Run) -> str:
     if made[-2:] == [HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND]:
         return "it answers before it clears. The send switches it out, and its mailbox stays full until it runs again"
     return "clear every one, also those that you ignore"
-
-
-def last_before(run: Run, vm: int) -> bytes:
-    """What VM 1 had been sent last when the first message to another VM was delivered."""
-    arrived = takewhile(lambda event: event.target != Actor(vm), (e for e in run.events if e.kind is Kind.DELIVER))
-    return [event.message or b"" for event in arrived if event.target == Actor(1)][-1]
 
 
 QUESTIONS = {3: ("who", "where"), 4: ("when", "\3 or 4")}
@@ -604,6 +624,42 @@ def service_asks_again_and_again():
             yield send(message.sender, "ok")
 
 
+def service_answers_vm_2_whoever_asks():
+    yield configure()
+    while True:
+        yield receive(block=True)
+        yield clear()
+        yield send(2, "ok")
+
+
+def service_answers_vm_2_for_a_2():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        if message.sender == 2 or b"2" in message.data:
+            yield send(2, "ok")
+
+
+def service_refuses_vm_3_only():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        if message.sender != 3:
+            yield send(message.sender, "ok")
+
+
+def service_answers_twice():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        if message.sender == 2:
+            yield send(2, "ok")
+            yield send(2, "ok")
+
+
 # 08-broker
 
 
@@ -774,6 +830,13 @@ EXERCISES = (
             "does not clear what it ignores": (service_does_not_clear_what_it_ignores, "clear every one"),
             "answers before it clears": (service_answers_before_it_clears, "it answers before it clears"),
             "insists on its answer": (service_insists_on_its_answer, "Drop what is refused"),
+            "answers VM 2 whoever asks": (
+                service_answers_vm_2_whoever_asks,
+                "sends to VM 2 because of it",
+            ),
+            "trusts the payload, and answers VM 2": (service_answers_vm_2_for_a_2, "VM 2 because of it"),
+            "refuses the one that lies": (service_refuses_vm_3_only, "got an answer"),
+            "answers twice": (service_answers_twice, "answers more than once"),
             "asks again and again": (service_asks_again_and_again, "never gives the processor back"),
         },
     ),

@@ -20,6 +20,7 @@ from hfedu.course.shared.scenes import (
     follow,
     gave,
     judge_all,
+    refusals,
     result_of,
     returned_at,
     run_result,
@@ -284,10 +285,19 @@ def judge_translate(answer: Script) -> Run:
 
     def run(order: Sequence[int]) -> Run:
         turns = ", ".join(map(str, order))
-        return boot_scripts(clients(order), [answer, client], f"VM 0 and VM 2 take turns: {turns}")
+        title = f"VM 0 and VM 2 take turns: {turns}. VM 3 asked and does not read"
+        return boot_scripts(clients(order), [answer, client, deaf], title)
 
     orders = sorted({*permutations((0,) * len(FROM_VM_0) + (2,) * len(FROM_VM_2))})
     return judge_all((translated, run(order)) for order in orders)
+
+
+def deaf() -> Any:
+    """VM 3 asks twice, and never reads an answer."""
+    yield configure()
+    yield send(1, "total")
+    yield send(1, "total")
+    yield wait_for_interrupt()
 
 
 def clients(order: Sequence[int]) -> Script:
@@ -303,6 +313,11 @@ def clients(order: Sequence[int]) -> Script:
             elif (yield send(1, next(texts))) != -1:
                 yield from follow(1)
                 yield clear()
+        for vm in (3, 3, 1):
+            if vm == 1:
+                yield send(1, "total")
+            yield from follow(vm)
+            yield clear()
         yield vcpu_run(1)
 
     return primary
@@ -315,10 +330,17 @@ def translated(run: Run) -> None:
     received = [event for event in run.events if words.number(event) == HF_MAILBOX_RECEIVE and event.result is not None]
     if not received:
         raise Wrong("Your server never receives: rpc_read_request() is receive() today.")
-    if len(delivered(run, 1)) < len(FROM_VM_0 + FROM_VM_2):
+    again = [event for event in refusals(run, 1, HF_MAILBOX_SEND) if event.arg.vm == 3]
+    if len(again) > 1:
+        raise Wrong(
+            "VM 3 has asked twice and reads nothing. Your server tries again and again to answer it, and serves nobody "
+            "else: drop an answer that is refused.",
+            at=again[1].seq,
+        )
+    if len(delivered(run, 1)) < len(FROM_VM_0 + FROM_VM_2) + 3:
         raise Wrong(f"A message to your server was refused: {refused_because(run)}")
     got = {vm: b", ".join(delivered(run, vm)).decode(errors="replace") or "nothing" for vm in (0, 2)}
-    if got != {0: "3, 7", 2: "10"}:
+    if got != {0: "3, 7, 7", 2: "10"}:
         reason = (
             "every VM has a total of its own"
             if "17" in str(got) or "13" in str(got)
@@ -327,7 +349,8 @@ def translated(run: Run) -> None:
             else "send the total, and keep it"
         )
         raise Wrong(
-            f"VM 0 should get 3 and then 7, VM 2 should get 10: {reason}. VM 0 got {got[0]}; VM 2 got {got[2]}."
+            f"VM 0 should get 3, then 7, and 7 when it asks once more; VM 2 should get 10: {reason}. "
+            f"VM 0 got {got[0]}; VM 2 got {got[2]}."
         )
 
 
@@ -520,6 +543,20 @@ def translate_acknowledges_after_the_reply():
             yield clear()
 
 
+def translate_insists_on_its_answer():
+    yield configure()
+    totals = {}
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        total = totals.get(message.sender, 0)
+        if message.data == b"total":
+            while (yield send(message.sender, str(total))) == -1:
+                pass
+        else:
+            totals[message.sender] = total + int(message.data)
+
+
 # 09-regression
 
 
@@ -583,6 +620,7 @@ EXERCISES = (
         wrong={
             "replies to the primary": (translate_replies_to_the_primary, "a send goes where you say"),
             "one total for all": (translate_one_total_for_all, "a total of its own"),
+            "insists on its answer": (translate_insists_on_its_answer, "drop an answer that is refused"),
             "never acknowledges": (translate_never_acknowledges, "rpc_ack() is clear() today"),
             "calls what is gone": (translate_calls_what_is_gone, "still calls rpc_read_request"),
             "starts again after each answer": (translate_starts_again_after_each_answer, "send the total, and keep it"),

@@ -9,7 +9,7 @@ from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.arranged import REPAIRED, ArrangedSwitch, judge_order, ordered
 from hfedu.course.shared.defects import ready, run_vm_1
-from hfedu.course.shared.orders import answerer, both, on_cpu, play, shortest, tried
+from hfedu.course.shared.orders import answerer, both, judge_patience, on_cpu, play, shortest, tried
 from hfedu.course.shared.scenes import result_of, returned_at, settles, so_far
 from hfedu.course.shared.wants import GUEST
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
@@ -114,6 +114,17 @@ def judge_switch(answer: Sequence[str]) -> Run:
             raise
         why = "You restore before you save, and so what you save are the primary's registers, not VM 1's."
         raise Wrong(f"{wrong} {why}", wrong.run, wrong.beside) from None
+
+
+def on_arm(answer: Sequence[str]) -> str:
+    """What is not so good in an order that is right here: the mark is outside the lock."""
+    _, take, mark, drop, _ = map(answer.index, SWITCH)
+    if take < mark < drop:
+        return ""
+    return (
+        "Here, that is, where all CPUs see all stores in one order. On a real Arm CPU it would be wrong: you mark "
+        "outside the lock, and taking and dropping it is what keeps others from seeing the mark before the registers."
+    )
 
 
 def judge_lost_result(answer: Sequence[int]) -> Run:
@@ -257,8 +268,7 @@ def judge_try_again(answer: Script) -> Run:
             )
         right = scene(without_source(solve_try_again))
         raise Wrong(f"Not in every order. The shortest that fails has {number} steps: {sentence}", *both(found, right))
-    if not found.complete:
-        raise Wrong(f"Too many states: {found.bounds} Write a `while` loop that keeps no count of its rounds.")
+    judge_patience(scenario, (ANSWERS,), found)
     return so_far(play(scenario, (), fixes=REPAIRED))
 
 
@@ -423,6 +433,7 @@ EXERCISES = (
             "drops before it takes": (ordered(SWITCH, 0, 3, 2, 1, 4), "lock, which it does not hold"),
         },
         pieces=tuple(ArrangedSwitch.pieces),
+        remark=on_arm,
     ),
     Exercise(
         id="11-repair",

@@ -196,11 +196,22 @@ def four_clears(fix: type[Hypervisor]) -> tuple[Run, list[bytes]]:
 
 def judge_idempotent(answer: type[Hypervisor]) -> Run:
     """A clear of an empty mailbox gives 0, of an unread one -1, of a read one 0; and -1 leaves the message there."""
-    run, got = four_clears(answer)
+    try:
+        run, got = forms.handed_back(lambda: four_clears(answer))
+    except TypeError as error:
+        if "iter" not in str(error):
+            raise
+        raise Wrong(
+            "Your clear_locked hands back a value, and the hypervisor wants a generator, whose steps it takes: leave a "
+            "`yield from` in it, as in return (yield from super().clear_locked(vm))."
+        ) from None
     results = [gave(run, event) for event in calls(run, 1, HF_MAILBOX_CLEAR)]
     sentence = ""
     if results[:1] != [0]:
-        sentence = "VM 1's mailbox is EMPTY, and its clear still fails."
+        sentence = (
+            "VM 1's mailbox is EMPTY, and its clear still fails. (Inside the hypervisor what is refused is no -1, as "
+            "for a guest, but ERROR of hfedu.hf.call: so look at the state, not at a result.)"
+        )
     elif results[1:2] == [0]:
         sentence = "VM 1 cleared a message that it had not received: RECEIVED is not READ. It is lost."
     elif got != [b"hello"]:
@@ -289,6 +300,13 @@ class IdempotentChangesNothing(Hypervisor):
         if vm.mailbox.state is MailboxState.EMPTY:
             pass
         return (yield from super().clear_locked(vm))
+
+
+class IdempotentIsNoGenerator(Hypervisor):
+    def clear_locked(self, vm):
+        if vm.mailbox.state is MailboxState.EMPTY:
+            return 0
+        return super().clear_locked(vm)
 
 
 class IdempotentClearsWhateverIsThere(Hypervisor):
@@ -396,6 +414,7 @@ EXERCISES = (
         solution=SolveIdempotent,
         wrong={
             "changes nothing": (IdempotentChangesNothing, "its clear still fails"),
+            "is no generator": (IdempotentIsNoGenerator, "wants a generator"),
             "clears whatever is there": (IdempotentClearsWhateverIsThere, "RECEIVED is not READ"),
             "says 0 and does nothing": (IdempotentSays0AndDoesNothing, "must be EMPTY afterwards"),
         },

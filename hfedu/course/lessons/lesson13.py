@@ -9,7 +9,7 @@ from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import call_of, calls, compiled, delivered, gave, returned_at
 from hfedu.course.shared.wants import C_SOURCE
-from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
+from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.guest.toolchain import assemble, compile_c
 from hfedu.hf.call import (
     HF_MAILBOX_CLEAR,
@@ -311,9 +311,44 @@ TALK = ((2, b"one"), (0, b"two"), (2, b""), (0, b"x" * 4096), (2, b"five"))
 
 def judge_echo(answer: str) -> Run:
     """Every message comes back to whoever sent it."""
-    run = conversation(compiled(assemble, answer), TALK, "Your echo")
+    image = compiled(assemble, answer)
+    run = conversation(image, TALK, "Your echo")
     check_answers(run, TALK, [data for _, data in TALK])
+    judge_undisturbed(image)
     return run
+
+
+def judge_undisturbed(image: Image) -> None:
+    """VM 2 sends twice and reads nothing; VM 0's message must come back to it all the same."""
+
+    def primary() -> Any:
+        yield configure()
+        yield vcpu_run(1)
+        for vm in (2, 1) * 3:
+            yield vcpu_run(vm)
+        yield send(1, b"hello")
+        yield vcpu_run(1)
+
+    def deaf() -> Any:
+        yield configure()
+        yield send(1, b"one")
+        yield send(1, b"two")
+        yield wait_for_interrupt()
+
+    run = boot_real(primary, [image, deaf], "Your echo, and a VM 2 that does not read")
+    vain = [event for event in calls(run, 1, HF_MAILBOX_SEND) if event.args[0] == 2 and refusal(run, event)]
+    if len(vain) > 1:
+        raise Wrong(
+            "VM 2 has sent twice and reads nothing. Your echo tries again and again to answer it, and serves nobody "
+            f"else (event {vain[1].seq}): an answer that is refused is dropped.",
+            run,
+        )
+    if answers(run)[-1:] != [(0, b"hello")]:
+        raise Wrong(
+            "VM 2 has sent twice and reads nothing, so your echo's second answer was refused. Then VM 0 sent “hello”, "
+            f"and it did not come back: {silence(run)}.",
+            run,
+        )
 
 
 NOTES = ((2, b"milk"), (0, b"bread"), (2, b"eggs"))
@@ -422,6 +457,7 @@ def judge_primary(answer: str) -> Run:
 
 # Sources.
 
+INSIST = "        cmn  x0, #1\n        b.eq copied\n"
 ECHO = """
         adrp x20, send_page
         adrp x21, recv_page
@@ -548,6 +584,7 @@ EXERCISES = (
                 ),
                 "bytes to VM 3, and that was refused",
             ),
+            "insists on its answer": (ECHO.replace("        b    again", f"{INSIST}        b    again"), "is dropped"),
             "an instruction that is none": (ECHO.replace("and  x1", "land x1"), "does not compile, line"),
         },
     ),

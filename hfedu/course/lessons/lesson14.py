@@ -124,6 +124,7 @@ FRIENDS = Neighbours(
     (writer(b"32hello", b"02hello", b"52hello", b"9"), writer(b"23hi", b"03hi"), writer(b"24hi")),
     (b"20news",),
 )
+CARELESS = Neighbours("a neighbour that mistypes", (writer(b"x2hello", b"3"), QUIET, writer(b":4hi")))
 HOSTILE = (
     Neighbours("VM 3, which forges the header", (QUIET, writer(b"20open", b"21denied", b"2?open"), QUIET)),
     Neighbours("VM 3, which floods the router", (writer(b"32hello", b"52hello"), flooder(1, b"23a", b"23b"), QUIET)),
@@ -486,7 +487,7 @@ def judge_policy(answer: Callable[[int, int], Any]) -> None:
 
 def judge_route(answer: Script) -> Run:
     """A router among friends."""
-    return survives(answer, (FRIENDS,), 9, TIMERS)
+    return survives(answer, (FRIENDS, CARELESS), 9, TIMERS)
 
 
 def judge_survive(answer: Script) -> Run:
