@@ -1,5 +1,5 @@
 // Built from assets/player/ by `make player`: change the sources, not this file.
-// sha256 of the sources and of what follows: e4f0b882d158bf60f741f80ae234a35adb6b66e42eb1e66519eb868a72c35a00
+// sha256 of the sources and of what follows: cb51fa3f1f99cac30c21ee22b59d66ec7cf48f9a81f158b17696c801b12e8409
 // assets/player/dom.js
 var SVG = "http://www.w3.org/2000/svg";
 function h(tag, attributes = {}, ...children) {
@@ -395,10 +395,9 @@ var ICONS = {
   pause: "M3 1.5h3v11H3zM8 1.5h3v11H8z",
   forward: "M3 1v12l8.5-6z",
   end: "M13 1h-2.4v12H13zM1 1v12l8.6-6z",
-  full: "M8.5 1H13v4.5h-1.4V3.4L8.7 6.3l-1-1 2.9-2.9H8.5zM5.5 13H1V8.500h1.400v2.100l2.900-2.900 1 1-2.900 2.900h2.100z",
-  small:
-    "M7.700 6.300V1.800h1.400v2.100L12 1l1 1-2.900 2.900h2.100v1.400zM6.300 7.700v4.500H4.900v-2.100L2 13l-1-1 2.900-2.900H1.800V7.700z",
-  fold: "M1 2h12v1.500H1zM1 10.500h12V12H1zM6 5.500h2v1H6zM6 7.500h2v1H6z",
+  full: "M8.5 1H13v4.5h-1.4V3.4L8.7 6.3l-1-1 2.9-2.9H8.5zM5.5 13H1V8.5h1.4v2.1l2.9-2.9 1 1-2.9 2.9h2.1z",
+  small: "M7.7 6.3V1.8h1.4v2.1L12 1l1 1-2.9 2.9h2.1v1.4zM6.3 7.7v4.5H4.9v-2.1L2 13l-1-1 2.9-2.9H1.8V7.7z",
+  fold: "M1 2h12v1.5H1zM1 10.5h12V12H1zM6 5.500h2v1H6zM6 7.500h2v1H6z",
 };
 function sign2(icon, title, action, more = {}) {
   const svg = s("svg", { viewBox: "0 0 14 14", "aria-hidden": "true" });
@@ -433,9 +432,9 @@ var Controls = class {
     this.help = h(
       "div",
       { class: "help", id, hidden: true, tabindex: 0, role: "group", "aria-label": "signs and keys" },
-      h("h3", {}, "Signs"),
+      h("p", { class: "name" }, "Signs"),
       h("div", { class: "signs" }, ...signs),
-      h("h3", {}, "Keys, while the player has the focus"),
+      h("p", { class: "name" }, "Keys, while the player has the focus"),
       h("dl", {}, ...keys),
     );
     const transport = h("div", { class: "transport" }, this.first, this.back, this.play, this.forward, this.end);
@@ -616,7 +615,7 @@ var Depth = class {
       go: (i) => this.go(i),
     });
     this.detail = h("div", { class: "detail", tabindex: 0, role: "group", "aria-label": "this step" });
-    this.box = h("div", { class: "closer", hidden: true }, this.list.box, this.detail);
+    this.box = h("div", { class: "closer", hidden: true }, this.nav, this.list.box, this.detail);
   }
   get place() {
     return this.places[this.level];
@@ -932,8 +931,9 @@ var TAIL = 88;
 var WIDEST = 140;
 var CLOSEST = [66, 24, 14];
 var MANY = 20;
-var context = document.createElement("canvas").getContext("2d");
+var context = null;
 function textWidth(text, bold = false) {
+  context ??= document.createElement("canvas").getContext("2d");
   if (!context) return text.length * 7;
   context.font = `${bold ? "bold " : ""}12px ${FONT}`;
   return context.measureText(text).width;
@@ -1401,9 +1401,10 @@ var Diagram = class {
       at = recording.cause(at)
     ) {
       const y = folding.top(at) + 12;
+      const again = y === end2;
       end2 = y;
       if (y < from) break;
-      if (y > to) continue;
+      if (y > to || again) continue;
       nodes.push(s("circle", { cx: x, cy: y * k, r: (at === position ? 4 : 3) * k, class: "bead" }));
     }
     const start = Math.min(folding.top(position) + 12, to);
@@ -1488,8 +1489,7 @@ var Diagram = class {
     const left = this.box.scrollLeft;
     const nodes = [];
     const past = recording.past(seq, least);
-    for (const at of past) {
-      const top = folding.top(at);
+    for (const top of new Set([...past].map((at) => folding.top(at)))) {
       if (top > to) continue;
       nodes.push(box(left, top * k, this.box.clientWidth, row, "past-row"));
       nodes.push(s("circle", { cx: thread + left, cy: (top + 12) * k, r: 3 * k, class: "bead open" }));
@@ -2022,13 +2022,13 @@ function states(panel) {
   for (const vm of loadedVms(state)) {
     const vcpus = data.lanes.filter(({ name }) => name.startsWith(`${vm}.`));
     const label = vcpus[0]?.label ?? "";
-    rows.push(h("h3", { class: "vm" }, say(vm), h("span", { class: "soft" }, label ? ` ${label}` : "")));
+    rows.push(h("p", { class: "vm" }, say(vm), h("span", { class: "soft" }, label ? ` ${label}` : "")));
     rows.push(...vcpus.map(({ name }) => vcpuRow(panel, name, on.get(name), vcpus.length > 1)));
     rows.push(mailboxRow(panel, vm));
   }
   const cpus = [...state.keys()].filter((path2) => path2.endsWith(".current")).sort();
   if (cpus.length)
-    rows.push(h("h3", { class: "vm" }, cpus.length > 1 ? "CPUs" : "CPU"), ...cpus.map((path2) => cpuRow(panel, path2)));
+    rows.push(h("p", { class: "vm" }, cpus.length > 1 ? "CPUs" : "CPU"), ...cpus.map((path2) => cpuRow(panel, path2)));
   return [rows.length ? h("div", { class: "states" }, ...rows) : remark("No VM is loaded yet.")];
 }
 var loadedVms = (state) =>
