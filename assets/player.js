@@ -1,5 +1,5 @@
 // Built from assets/player/ by `make player`: change the sources, not this file.
-// sha256 of the sources and of what follows: cb51fa3f1f99cac30c21ee22b59d66ec7cf48f9a81f158b17696c801b12e8409
+// sha256 of the sources and of what follows: 10fbcf43ef2132da129480f7e370b39d5ced9b0cbfb46bd9967e18374ffd9bb0
 // assets/player/dom.js
 var SVG = "http://www.w3.org/2000/svg";
 function h(tag, attributes = {}, ...children) {
@@ -3053,6 +3053,7 @@ function show(model, el) {
 }
 function render({ model, el }) {
   const player = show(model, el);
+  player.root.classList.toggle("hfedu-still", Boolean(model.get("still")));
   const actions = player instanceof Pair ? heard(player) : followed(player, model);
   for (const [event, action] of Object.entries(actions)) model.on(event, action);
   return () => {

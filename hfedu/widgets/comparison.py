@@ -10,6 +10,7 @@ from hfedu.files import asset
 from hfedu.run.recording import Recording
 from hfedu.view import compare, runs
 from hfedu.widgets.player import Player, answered
+from hfedu.widgets.still import show_with_picture
 
 
 class Pair(anywidget.AnyWidget):
@@ -18,6 +19,7 @@ class Pair(anywidget.AnyWidget):
     _esm = asset("player.js")
     _css = asset("player.css")
     data = traitlets.Dict().tag(sync=True)
+    still = traitlets.Bool(False).tag(sync=True)
 
     def __init__(self, first: Recording, second: Recording, data: dict[str, Any]) -> None:
         self.recordings = first, second
@@ -40,10 +42,7 @@ class RunsCompared(runs.RunComparison):
 
     def _ipython_display_(self) -> None:
         """The players; for pages without a kernel a table of where the runs part."""
-        from IPython.display import display
-
-        widget: Any = self.players()._repr_mimebundle_() or ({}, {})
-        display({**widget[0], "text/html": self._repr_html_(), "text/plain": repr(self)}, raw=True)
+        show_with_picture(self.players(), {"text/html": self._repr_html_(), "text/plain": repr(self)})
 
 
 def beside(run: Recording, right: Recording) -> RunsCompared:
@@ -70,6 +69,4 @@ class Comparing(compare.OrderComparison):
         from IPython.display import display
 
         display({"text/html": self.table(), "text/plain": repr(self)}, raw=True)
-        data, metadata = self.scene()._repr_mimebundle_()
-        widget: Any = self.players()._repr_mimebundle_() or ({}, {})
-        display({**widget[0], **data}, metadata=metadata, raw=True)
+        show_with_picture(self.players(), *self.scene()._repr_mimebundle_())

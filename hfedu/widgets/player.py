@@ -10,6 +10,8 @@ from hfedu.files import asset
 from hfedu.run.recording import Recording
 from hfedu.view.answers import answer
 from hfedu.view.player import player_data
+from hfedu.view.sequence import sequence
+from hfedu.widgets.still import show_with_picture
 
 
 def answered(recording: Recording, asked: dict[str, Any]) -> dict[str, Any]:
@@ -39,6 +41,8 @@ class Player(anywidget.AnyWidget):
     _css = asset("player.css")
     data = traitlets.Dict().tag(sync=True)
     position = traitlets.Int(0).tag(sync=True)
+    still = traitlets.Bool(False).tag(sync=True)
+    """Whether the output before the player's holds its picture, which the player hides."""
 
     def __init__(self, recording: Recording, position: int = 0) -> None:
         self.recording = recording
@@ -62,6 +66,10 @@ class Player(anywidget.AnyWidget):
         with self.hold_sync():
             self.data = player_data(recording)
             self.position = len(recording.events) - 1
+
+    def _ipython_display_(self) -> None:
+        """The player; for a notebook that is opened without a kernel its picture."""
+        show_with_picture(self, *sequence(self.recording)._repr_mimebundle_())
 
     def __repr__(self) -> str:
         return f"Player({self.recording!r})"
