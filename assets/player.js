@@ -1,5 +1,5 @@
 // Built from assets/player/ by `make player`: change the sources, not this file.
-// sha256 of the sources and of what follows: 10fbcf43ef2132da129480f7e370b39d5ced9b0cbfb46bd9967e18374ffd9bb0
+// sha256 of the sources and of what follows: 4860f630626c44d764b17aef78ea691688f4e923481771ab00e8bdd69328145a
 // assets/player/dom.js
 var SVG = "http://www.w3.org/2000/svg";
 function h(tag, attributes = {}, ...children) {
@@ -272,8 +272,20 @@ function nameOf({ key, shiftKey }) {
   const name = key.length === 1 ? key.toLowerCase() : key;
   return shiftKey && /^([a-z]|Arrow\w+)$/.test(name) ? `Shift+${name}` : name;
 }
+var isForeign = ({ ctrlKey, metaKey, altKey, shiftKey, key }) =>
+  ctrlKey || metaKey || altKey || (shiftKey && key === "Enter");
+function guard(root, event) {
+  if (
+    !root.contains(
+      /** @type {Node} */
+      event.target,
+    )
+  )
+    return;
+  root.toggleAttribute("data-lm-suppress-shortcuts", !isForeign(event));
+}
 function press(player, event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || (event.shiftKey && event.key === "Enter")) return;
+  if (isForeign(event)) return;
   event.stopPropagation();
   const target =
     /** @type {HTMLElement} */
@@ -478,7 +490,7 @@ var Controls = class {
     const { player } = this;
     const { recording, position } = player;
     const call = recording.call(position);
-    const { label, changed, bad, text } = recording.fact(position);
+    const { label, changed, bad } = recording.fact(position);
     const parts = [];
     if (call !== position)
       parts.push(
@@ -489,8 +501,13 @@ var Controls = class {
           ` ${recording.fact(call).label} › `,
         ),
       );
-    const now = changed ? `${label}: ${changed}` : label;
-    parts.push(h("b", { class: "n" }, String(position)), " ", h("b", { class: "what", title: text }, now));
+    const mailboxes = changed.split("; ").filter((each) => each.includes("mailbox"));
+    const now = [label, ...mailboxes.map((each) => each.replace("->", "→"))].join(": ");
+    parts.push(
+      h("b", { class: "n" }, String(position)),
+      " ",
+      h("b", { class: "what", title: recording.sentence(position) }, now),
+    );
     if (bad) parts.push(h("b", { class: "bad" }, " ✕"));
     this.sentence.replaceChildren(...parts);
   }
@@ -929,7 +946,7 @@ var CPU_COLUMN = 16;
 var LABELS = [110, 196];
 var TAIL = 88;
 var WIDEST = 140;
-var CLOSEST = [66, 24, 14];
+var CLOSEST = [66, 20, 14];
 var MANY = 20;
 var context = null;
 function textWidth(text, bold = false) {
@@ -1474,7 +1491,6 @@ var Diagram = class {
    * @param {number} i
    */
   light(i) {
-    if (i === this.hovered && !this.held && i < 0) return;
     this.hovered = i;
     const seq = i >= 0 ? i : this.held ? this.player.position : -1;
     this.body.classList.toggle("held", this.held);
@@ -2637,6 +2653,8 @@ var Player = class {
     this.theme = new Theme([this.root, ...around]);
     this.sizes = new ResizeObserver(() => this.fit());
     for (const box2 of [this.root, this.diagram.box, this.list.box]) this.sizes.observe(box2);
+    this.guard = (event) => guard(this.root, event);
+    addEventListener("keydown", this.guard, true);
     this.load();
   }
   /** The size of the picture's text, in pixels. */
@@ -2656,8 +2674,6 @@ var Player = class {
       role: "group",
       "aria-label": "player",
       "data-panel": "open",
-      // Front ends that listen to keys before the player does leave alone what this marks: see keys.js.
-      "data-lm-suppress-shortcuts": "true",
     };
     const parts = [controls.bar, controls.help, controls.now, this.reasons.box, this.views, foot];
     const root = h("div", about, h("div", { class: "inside" }, ...parts));
@@ -2670,6 +2686,7 @@ var Player = class {
     this.sizes.disconnect();
     this.theme.forget();
     this.frame.forget();
+    removeEventListener("keydown", this.guard, true);
     this.pause();
   }
   /** Take over new data. */
@@ -2930,8 +2947,9 @@ var Pair = class {
     this.together = button("⇄ together", together2, () => this.toggle(), { "aria-pressed": "true" });
     this.status = h("span", { role: "status" });
     const boxes = runs.map(() => h("div"));
+    const sides = runs.map(({ title }, side) => h("div", {}, h("p", { class: "run-name" }, title), boxes[side]));
     this.root = h("div", { class: "hfedu-pair", role: "group", "aria-label": "two runs compared" });
-    this.root.append(this.head(), h("div", { class: "both" }, ...boxes));
+    this.root.append(this.head(), h("div", { class: "both" }, ...sides));
     el.replaceChildren(this.root);
     this.players = runs.map((run, side) => new Player(this.model(model, run, side), boxes[side], [this.root]));
     this.tell();

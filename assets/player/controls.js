@@ -113,7 +113,7 @@ export class Controls {
     const { player } = this;
     const { recording, position } = player;
     const call = recording.call(position);
-    const { label, changed, bad, text } = recording.fact(position);
+    const { label, changed, bad } = recording.fact(position);
     const parts = [];
     if (call !== position)
       parts.push(
@@ -124,8 +124,14 @@ export class Controls {
           ` ${recording.fact(call).label} › `,
         ),
       );
-    const now = changed ? `${label}: ${changed}` : label;
-    parts.push(h("b", { class: "n" }, String(position)), " ", h("b", { class: "what", title: text }, now));
+    // What the machine calls the states of vCPUs stands in the transcript, and here in the tooltip.
+    const mailboxes = changed.split("; ").filter((each) => each.includes("mailbox"));
+    const now = [label, ...mailboxes.map((each) => each.replace("->", "→"))].join(": ");
+    parts.push(
+      h("b", { class: "n" }, String(position)),
+      " ",
+      h("b", { class: "what", title: recording.sentence(position) }, now),
+    );
     if (bad) parts.push(h("b", { class: "bad" }, " ✕"));
     this.sentence.replaceChildren(...parts);
   }

@@ -463,7 +463,6 @@ export class Diagram {
    * @param {number} i
    */
   light(i) {
-    if (i === this.hovered && !this.held && i < 0) return;
     this.hovered = i;
     const seq = i >= 0 ? i : this.held ? this.player.position : -1;
     this.body.classList.toggle("held", this.held);

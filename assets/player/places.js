@@ -12,7 +12,7 @@ const LABELS = [110, 196];
 const TAIL = 88;
 const WIDEST = 140;
 /** How close lifelines may stand: with a word for each, with its number, and where there are many. */
-const CLOSEST = [66, 24, 14];
+const CLOSEST = [66, 20, 14];
 export const MANY = 20;
 
 /** @type {CanvasRenderingContext2D | null} */

@@ -39,7 +39,7 @@ def test_the_file_plays_without_a_network_and_nothing_in_it_breaks_out(open_page
 
 def test_the_address_names_an_event_and_a_wrong_one_is_a_sentence(open_page):
     run = relay()
-    assert now(open_page(run, at=23)) == "23 VM 1 wakes up: VM 1 vCPU 0: BLOCKED_INTERRUPT -> READY"
+    assert now(open_page(run, at=23)) == "23 VM 1 wakes up"
     page = open_page(run, at=999_999)
     assert f"there is no event 999999: this run has events 0 to {len(run.events) - 1}" in now(page)
     page.locator("input[type=number]").fill("-3")
@@ -670,6 +670,7 @@ def test_a_hundred_thousand_events_open_windowed(open_page):
     state = run.at(87654)
     assert state["vm1.mailbox.state"] in page.locator(".side").inner_text()
     assert tab(page, "Events").locator("[aria-current=true] .seq").inner_text() == "87654"
+    page.get_by_label("search events for text").focus()
     page.get_by_label("kind of event").select_option("wake")
     wakes = sum(event.kind is hfedu.Kind.WAKE for event in run.events)
     assert f"{wakes:,} found" in page.locator(".find [role=status]").inner_text()
@@ -685,3 +686,151 @@ def test_bench_measures_from_key_to_paint():
     )
     assert figures["events"] > 900
     assert all(figures[f"key_to_paint_{name}_ms"] > 0 for name in ("step", "ten", "far"))
+
+
+CAPTURES = """() => { window.taken = []; document.addEventListener("keydown", (event) => {
+    for (let at = event.target; at; at = at.parentElement)
+        if (at.hasAttribute("data-lm-suppress-shortcuts")) return;
+    window.taken.push(event.key); }, true);
+    window.addEventListener("keydown", (event) => window.taken.push(event.key)); }"""
+"""A front end that takes keys on their way down, by the rule of Lumino, as Jupyter Notebook 7 does; and what comes up
+again is taken by JupyterLab and Visual Studio Code."""
+
+
+def test_no_key_of_the_player_reaches_the_front_end_and_those_of_the_front_end_do(open_page):
+    page = open_page(relay(), at=20)
+    page.evaluate(CAPTURES)
+    page.locator(".picture").focus()
+    for key in (
+        "ArrowDown",
+        "ArrowUp",
+        "d",
+        "d",
+        "Escape",
+        "Escape",
+        "x",
+        "a",
+        "b",
+        "m",
+        "0",
+        "Enter",
+        "Home",
+        "PageDown",
+    ):
+        page.keyboard.press(key)
+    page.keyboard.press("/")
+    page.keyboard.type("dd")
+    page.keyboard.press("Escape")
+    tab(page, "Registers")
+    page.get_by_label("registers of").focus()
+    page.keyboard.press("d")
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("window.taken") == []
+    page.locator(".hfedu").focus()
+    for key in ("Control+s", "Shift+Enter"):
+        page.keyboard.press(key)
+    assert {"s", "Enter"} <= set(page.evaluate("window.taken")), "to save and to run a cell is the front end's"
+
+
+def test_what_led_to_an_event_is_lit_under_the_pointer_and_kept_by_a_key(open_page):
+    run = relay()
+    page = open_page(run, at=33)
+    page.locator("svg .hit[data-seq='26']").hover()
+    past, waiting = {26}, [26]
+    while waiting:
+        new = [cause.seq for cause in run.events[waiting.pop()].causes if cause.seq not in past]
+        past.update(new)
+        waiting += new
+    lit = page.locator(".lit-past .past-row")
+    tops = [row.get_attribute("y") for row in page.locator("svg .hit").all()]
+    drawn = [int(row.get_attribute("data-seq")) for row in page.locator("svg .hit").all()]
+    of = dict(zip(tops, drawn, strict=True))
+    assert {of[row.get_attribute("y")] for row in lit.all()} == past & set(drawn)
+    page.mouse.move(2, 2)
+    assert lit.count() == 0
+    page.keyboard.press("h")
+    assert page.locator(".lit-past .faded").count() > 3
+    page.screenshot(path=PICTURES / "page-held.png")
+    page.keyboard.press("Escape")
+    assert page.locator(".lit-past .faded").count() == 0
+
+
+def test_the_code_beside_the_picture_marks_the_condition_that_refused(open_page):
+    run = refusals()
+    refused = next(e for e in run.events if e.refused)
+    page = open_page(run, at=refused.seq, width=934)
+    code = tab(page, "Code")
+    assert 'yield send(1, "two")' in code.locator("[data-part=guest] .now-line").inner_text()
+    marked = code.locator("[data-part=hypervisor] .no")
+    assert "if not room:" in marked.first.inner_text()
+    assert "state is READ" in marked.first.inner_text()
+    assert refused.refused.condition in marked.last.inner_text()
+    assert code.locator("[data-part=hypervisor] .yes-line", has_text="if not configured:").count() == 1
+    reached = code.locator("[data-part=hypervisor] .dim", has_text="self.deliver(")
+    assert reached.count() == 1, "what was not reached is dim"
+    seen, box = marked.first.bounding_box(), code.bounding_box()
+    assert box["y"] <= seen["y"] <= box["y"] + box["height"] - seen["height"], "and is in view"
+    for text in code.locator(".text").all():
+        assert text.evaluate("e => e.scrollWidth <= e.clientWidth + 1"), "wrapped, never cut"
+    page.screenshot(path=PICTURES / "page-code.png")
+
+
+@pytest.mark.parametrize("lanes", [5, 12])
+def test_every_lifeline_and_every_label_is_in_the_picture_on_a_laptop(open_page, lanes):
+    page = open_page(crowd(lanes, 60), at=60, width=934, height=668)
+    picture = page.locator(".picture").bounding_box()
+    heads = page.locator(".lane-head")
+    assert heads.count() == lanes + 1
+    for head in heads.all():
+        assert head.bounding_box()["x"] + 8 < picture["x"] + picture["width"]
+    right = picture["x"] + picture["width"]
+    for label in page.locator(".tall text.lab").all():
+        box = label.bounding_box()
+        assert box["x"] + box["width"] <= right + 1, label.text_content()
+    assert page.locator(".picture").evaluate("e => e.scrollWidth <= e.clientWidth + 1"), "nothing to scroll sideways"
+    page.screenshot(path=PICTURES / f"page-{lanes}-lanes.png")
+
+
+def test_zoom_present_print_and_forced_colours(open_page):
+    page = open_page(relay(), at=32)
+
+    def size():
+        return page.locator(".tall text").first.evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
+
+    assert size() == 12
+    page.keyboard.press("+")
+    assert size() == 13
+    page.locator(".picture").hover()
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -100)
+    page.keyboard.up("Control")
+    page.wait_for_function("parseFloat(getComputedStyle(document.querySelector('.tall text')).fontSize) === 14")
+    page.keyboard.press("0")
+    assert size() == 12
+    page.keyboard.press("Shift+Z")
+    page.wait_for_function("parseFloat(getComputedStyle(document.querySelector('.tall text')).fontSize) >= 16")
+    page.keyboard.press("PageDown")
+    assert now(page).startswith("33 "), "the keys of a clicker step one event"
+    page.keyboard.press("Escape")
+    assert size() == 12
+    page.emulate_media(forced_colors="active")
+    page.screenshot(path=PICTURES / "page-forced-colours.png")
+    page.emulate_media(forced_colors="none", media="print")
+    clipped = """() => [...document.querySelectorAll(".hfedu, .inside, .picture, .side")]
+        .filter((e) => e.scrollHeight > e.clientHeight + 2 && getComputedStyle(e).overflowY !== "visible").length"""
+    assert page.evaluate(clipped) == 0
+
+
+def test_a_finger_finds_everything_and_the_picture_stands_first_on_a_phone(browser, open_page):
+    page = open_page(relay(), at=32, width=390, height=844, has_touch=True, is_mobile=True)
+    boxes = page.evaluate("""() => [...document.querySelectorAll(".hfedu :is(button, input):not(.lane-head)")]
+        .filter((e) => e.checkVisibility() && e.closest(".tools, .tabs, .now"))
+        .map((e) => [e.getAttribute("aria-label"), e.getBoundingClientRect().height])""")
+    assert len(boxes) > 10
+    assert [name for name, height in boxes if height < 44] == []
+    order = [page.locator(part).bounding_box()["y"] for part in (".picture", ".now", ".tabs", ".side", ".tools")]
+    assert order == sorted(order)
+    page.locator("svg .hit[data-seq='30']").tap()
+    assert now(page).startswith("30 ")
+    assert page.locator(".picture").bounding_box()["height"] > 200
+    page.screenshot(path=PICTURES / "page-phone.png")
