@@ -1,5 +1,5 @@
 // Built from assets/player/ by `make player`: change the sources, not this file.
-// sha256 of the sources and of what follows: 4860f630626c44d764b17aef78ea691688f4e923481771ab00e8bdd69328145a
+// sha256 of the sources and of what follows: 20e68bb094b26cdce38e5d408d7878827424bc9533833591b914208a9bb207e3
 // assets/player/dom.js
 var SVG = "http://www.w3.org/2000/svg";
 function h(tag, attributes = {}, ...children) {
@@ -275,14 +275,10 @@ function nameOf({ key, shiftKey }) {
 var isForeign = ({ ctrlKey, metaKey, altKey, shiftKey, key }) =>
   ctrlKey || metaKey || altKey || (shiftKey && key === "Enter");
 function guard(root, event) {
-  if (
-    !root.contains(
-      /** @type {Node} */
-      event.target,
-    )
-  )
-    return;
-  root.toggleAttribute("data-lm-suppress-shortcuts", !isForeign(event));
+  const target =
+    /** @type {HTMLElement} */
+    event.target;
+  if (root.contains(target)) target.toggleAttribute("data-lm-suppress-shortcuts", !isForeign(event));
 }
 function press(player, event) {
   if (isForeign(event)) return;

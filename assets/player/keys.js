@@ -96,8 +96,9 @@ const isForeign = ({ ctrlKey, metaKey, altKey, shiftKey, key }) =>
  * @param {KeyboardEvent} event
  */
 export function guard(root, event) {
-  if (!root.contains(/** @type {Node} */ (event.target))) return;
-  root.toggleAttribute("data-lm-suppress-shortcuts", !isForeign(event));
+  const target = /** @type {HTMLElement} */ (event.target);
+  // It must stand on what has the focus: a shortcut may be for that, and what is around it is looked at later.
+  if (root.contains(target)) target.toggleAttribute("data-lm-suppress-shortcuts", !isForeign(event));
 }
 
 /**
