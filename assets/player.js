@@ -1,5 +1,5 @@
 // Built from assets/player/ by `make player`: change the sources, not this file.
-// sha256 of the sources and of what follows: e4f0b882d158bf60f741f80ae234a35adb6b66e42eb1e66519eb868a72c35a00
+// sha256 of the sources and of what follows: 20e68bb094b26cdce38e5d408d7878827424bc9533833591b914208a9bb207e3
 // assets/player/dom.js
 var SVG = "http://www.w3.org/2000/svg";
 function h(tag, attributes = {}, ...children) {
@@ -272,8 +272,16 @@ function nameOf({ key, shiftKey }) {
   const name = key.length === 1 ? key.toLowerCase() : key;
   return shiftKey && /^([a-z]|Arrow\w+)$/.test(name) ? `Shift+${name}` : name;
 }
+var isForeign = ({ ctrlKey, metaKey, altKey, shiftKey, key }) =>
+  ctrlKey || metaKey || altKey || (shiftKey && key === "Enter");
+function guard(root, event) {
+  const target =
+    /** @type {HTMLElement} */
+    event.target;
+  if (root.contains(target)) target.toggleAttribute("data-lm-suppress-shortcuts", !isForeign(event));
+}
 function press(player, event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || (event.shiftKey && event.key === "Enter")) return;
+  if (isForeign(event)) return;
   event.stopPropagation();
   const target =
     /** @type {HTMLElement} */
@@ -395,10 +403,9 @@ var ICONS = {
   pause: "M3 1.5h3v11H3zM8 1.5h3v11H8z",
   forward: "M3 1v12l8.5-6z",
   end: "M13 1h-2.4v12H13zM1 1v12l8.6-6z",
-  full: "M8.5 1H13v4.5h-1.4V3.4L8.7 6.3l-1-1 2.9-2.9H8.5zM5.5 13H1V8.500h1.400v2.100l2.900-2.900 1 1-2.900 2.900h2.100z",
-  small:
-    "M7.700 6.300V1.800h1.400v2.100L12 1l1 1-2.900 2.900h2.100v1.400zM6.300 7.700v4.500H4.900v-2.100L2 13l-1-1 2.900-2.900H1.800V7.700z",
-  fold: "M1 2h12v1.500H1zM1 10.500h12V12H1zM6 5.500h2v1H6zM6 7.500h2v1H6z",
+  full: "M8.5 1H13v4.5h-1.4V3.4L8.7 6.3l-1-1 2.9-2.9H8.5zM5.5 13H1V8.5h1.4v2.1l2.9-2.9 1 1-2.9 2.9h2.1z",
+  small: "M7.7 6.3V1.8h1.4v2.1L12 1l1 1-2.9 2.9h2.1v1.4zM6.3 7.7v4.5H4.9v-2.1L2 13l-1-1 2.9-2.9H1.8V7.7z",
+  fold: "M1 2h12v1.5H1zM1 10.5h12V12H1zM6 5.500h2v1H6zM6 7.500h2v1H6z",
 };
 function sign2(icon, title, action, more = {}) {
   const svg = s("svg", { viewBox: "0 0 14 14", "aria-hidden": "true" });
@@ -433,9 +440,9 @@ var Controls = class {
     this.help = h(
       "div",
       { class: "help", id, hidden: true, tabindex: 0, role: "group", "aria-label": "signs and keys" },
-      h("h3", {}, "Signs"),
+      h("p", { class: "name" }, "Signs"),
       h("div", { class: "signs" }, ...signs),
-      h("h3", {}, "Keys, while the player has the focus"),
+      h("p", { class: "name" }, "Keys, while the player has the focus"),
       h("dl", {}, ...keys),
     );
     const transport = h("div", { class: "transport" }, this.first, this.back, this.play, this.forward, this.end);
@@ -479,7 +486,7 @@ var Controls = class {
     const { player } = this;
     const { recording, position } = player;
     const call = recording.call(position);
-    const { label, changed, bad, text } = recording.fact(position);
+    const { label, changed, bad } = recording.fact(position);
     const parts = [];
     if (call !== position)
       parts.push(
@@ -490,8 +497,13 @@ var Controls = class {
           ` ${recording.fact(call).label} › `,
         ),
       );
-    const now = changed ? `${label}: ${changed}` : label;
-    parts.push(h("b", { class: "n" }, String(position)), " ", h("b", { class: "what", title: text }, now));
+    const mailboxes = changed.split("; ").filter((each) => each.includes("mailbox"));
+    const now = [label, ...mailboxes.map((each) => each.replace("->", "→"))].join(": ");
+    parts.push(
+      h("b", { class: "n" }, String(position)),
+      " ",
+      h("b", { class: "what", title: recording.sentence(position) }, now),
+    );
     if (bad) parts.push(h("b", { class: "bad" }, " ✕"));
     this.sentence.replaceChildren(...parts);
   }
@@ -616,7 +628,7 @@ var Depth = class {
       go: (i) => this.go(i),
     });
     this.detail = h("div", { class: "detail", tabindex: 0, role: "group", "aria-label": "this step" });
-    this.box = h("div", { class: "closer", hidden: true }, this.list.box, this.detail);
+    this.box = h("div", { class: "closer", hidden: true }, this.nav, this.list.box, this.detail);
   }
   get place() {
     return this.places[this.level];
@@ -930,10 +942,11 @@ var CPU_COLUMN = 16;
 var LABELS = [110, 196];
 var TAIL = 88;
 var WIDEST = 140;
-var CLOSEST = [66, 24, 14];
+var CLOSEST = [66, 20, 14];
 var MANY = 20;
-var context = document.createElement("canvas").getContext("2d");
+var context = null;
 function textWidth(text, bold = false) {
+  context ??= document.createElement("canvas").getContext("2d");
   if (!context) return text.length * 7;
   context.font = `${bold ? "bold " : ""}12px ${FONT}`;
   return context.measureText(text).width;
@@ -1401,9 +1414,10 @@ var Diagram = class {
       at = recording.cause(at)
     ) {
       const y = folding.top(at) + 12;
+      const again = y === end2;
       end2 = y;
       if (y < from) break;
-      if (y > to) continue;
+      if (y > to || again) continue;
       nodes.push(s("circle", { cx: x, cy: y * k, r: (at === position ? 4 : 3) * k, class: "bead" }));
     }
     const start = Math.min(folding.top(position) + 12, to);
@@ -1473,7 +1487,6 @@ var Diagram = class {
    * @param {number} i
    */
   light(i) {
-    if (i === this.hovered && !this.held && i < 0) return;
     this.hovered = i;
     const seq = i >= 0 ? i : this.held ? this.player.position : -1;
     this.body.classList.toggle("held", this.held);
@@ -1488,8 +1501,7 @@ var Diagram = class {
     const left = this.box.scrollLeft;
     const nodes = [];
     const past = recording.past(seq, least);
-    for (const at of past) {
-      const top = folding.top(at);
+    for (const top of new Set([...past].map((at) => folding.top(at)))) {
       if (top > to) continue;
       nodes.push(box(left, top * k, this.box.clientWidth, row, "past-row"));
       nodes.push(s("circle", { cx: thread + left, cy: (top + 12) * k, r: 3 * k, class: "bead open" }));
@@ -2022,13 +2034,13 @@ function states(panel) {
   for (const vm of loadedVms(state)) {
     const vcpus = data.lanes.filter(({ name }) => name.startsWith(`${vm}.`));
     const label = vcpus[0]?.label ?? "";
-    rows.push(h("h3", { class: "vm" }, say(vm), h("span", { class: "soft" }, label ? ` ${label}` : "")));
+    rows.push(h("p", { class: "vm" }, say(vm), h("span", { class: "soft" }, label ? ` ${label}` : "")));
     rows.push(...vcpus.map(({ name }) => vcpuRow(panel, name, on.get(name), vcpus.length > 1)));
     rows.push(mailboxRow(panel, vm));
   }
   const cpus = [...state.keys()].filter((path2) => path2.endsWith(".current")).sort();
   if (cpus.length)
-    rows.push(h("h3", { class: "vm" }, cpus.length > 1 ? "CPUs" : "CPU"), ...cpus.map((path2) => cpuRow(panel, path2)));
+    rows.push(h("p", { class: "vm" }, cpus.length > 1 ? "CPUs" : "CPU"), ...cpus.map((path2) => cpuRow(panel, path2)));
   return [rows.length ? h("div", { class: "states" }, ...rows) : remark("No VM is loaded yet.")];
 }
 var loadedVms = (state) =>
@@ -2637,6 +2649,8 @@ var Player = class {
     this.theme = new Theme([this.root, ...around]);
     this.sizes = new ResizeObserver(() => this.fit());
     for (const box2 of [this.root, this.diagram.box, this.list.box]) this.sizes.observe(box2);
+    this.guard = (event) => guard(this.root, event);
+    addEventListener("keydown", this.guard, true);
     this.load();
   }
   /** The size of the picture's text, in pixels. */
@@ -2656,8 +2670,6 @@ var Player = class {
       role: "group",
       "aria-label": "player",
       "data-panel": "open",
-      // Front ends that listen to keys before the player does leave alone what this marks: see keys.js.
-      "data-lm-suppress-shortcuts": "true",
     };
     const parts = [controls.bar, controls.help, controls.now, this.reasons.box, this.views, foot];
     const root = h("div", about, h("div", { class: "inside" }, ...parts));
@@ -2670,6 +2682,7 @@ var Player = class {
     this.sizes.disconnect();
     this.theme.forget();
     this.frame.forget();
+    removeEventListener("keydown", this.guard, true);
     this.pause();
   }
   /** Take over new data. */
@@ -2930,8 +2943,9 @@ var Pair = class {
     this.together = button("⇄ together", together2, () => this.toggle(), { "aria-pressed": "true" });
     this.status = h("span", { role: "status" });
     const boxes = runs.map(() => h("div"));
+    const sides = runs.map(({ title }, side) => h("div", {}, h("p", { class: "run-name" }, title), boxes[side]));
     this.root = h("div", { class: "hfedu-pair", role: "group", "aria-label": "two runs compared" });
-    this.root.append(this.head(), h("div", { class: "both" }, ...boxes));
+    this.root.append(this.head(), h("div", { class: "both" }, ...sides));
     el.replaceChildren(this.root);
     this.players = runs.map((run, side) => new Player(this.model(model, run, side), boxes[side], [this.root]));
     this.tell();
@@ -3053,6 +3067,7 @@ function show(model, el) {
 }
 function render({ model, el }) {
   const player = show(model, el);
+  player.root.classList.toggle("hfedu-still", Boolean(model.get("still")));
   const actions = player instanceof Pair ? heard(player) : followed(player, model);
   for (const [event, action] of Object.entries(actions)) model.on(event, action);
   return () => {

@@ -116,15 +116,16 @@ class Run(Recording):
         """The player at an event, for pages without a kernel the picture instead, and below the transcript, folded."""
         from IPython.display import display
 
-        from hfedu.widgets.comparison import live
+        from hfedu.widgets.still import show_with_picture
 
         if not self.events:
             print(repr(self))
             return
-        data, metadata = sequence(self)._repr_mimebundle_()
+        picture = sequence(self)._repr_mimebundle_()
         if len(self.events) <= EVENTS_AT_MOST:
-            data = {**live(partial(self.player, position)), **data}
-        display(data, metadata=metadata, raw=True)
+            show_with_picture(partial(self.player, position), *picture)
+        else:
+            display(picture[0], metadata=picture[1], raw=True)
         text = transcript(self, last=MAX_ROWS)
         folded = f"<details><summary>The same as text</summary><pre>{html.escape(text)}</pre></details>"
         display({"text/html": folded, "text/plain": text}, raw=True)

@@ -10,7 +10,7 @@ import pytest
 from conftest import one
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
-from runs import before_the_commit, crowd, pingpong, relay
+from runs import before_the_commit, crowd, pingpong, refusals, relay
 from test_explorer import RACE
 from test_smp import boot
 
@@ -446,3 +446,22 @@ def test_in_mermaid_an_arrow_leads_to_the_guest_where_it_does_in_the_picture():
     drawn = [line for line in run.render("mmd").decode().splitlines() if ">>" in line]
     kinds = [event.kind for event in run.events if event.kind not in (Kind.BOOT, Kind.LOAD, Kind.END)]
     assert [line.split()[0].startswith("H-") for line in drawn] == [KINDS[kind].to_guest for kind in kinds]
+
+
+def test_the_two_waits_of_a_vcpu_are_two_boxes_and_a_message_ends_one_of_them():
+    run = refusals()
+    state = run.at(22)
+    assert state["vm2.vcpu0.state"] == run.at(13)["vm1.vcpu0.state"] == "BLOCKED_INTERRUPT"
+    for scene, now in (
+        (run.vcpu(vm=1, seq=13), "waits for a message"),
+        (run.vcpu(vm=2, seq=22), "WFI: sleeps"),
+    ):
+        assert scene.alt.endswith(f"{now} (BLOCKED_INTERRUPT)")
+        lit = [shape.text for shape in scene.shapes if isinstance(shape, Text) and shape.role == "head-inverse"]
+        assert lit == [now]
+    words = [shape.text for shape in run.vcpu(vm=2, seq=22).shapes if isinstance(shape, Text)]
+    assert "a message wakes it" in words
+    assert "an interrupt wakes it" not in words, "nothing gives a secondary an interrupt at this commit"
+    repaired = hfedu.boot(run.made["ramdisk"], fixes=["no-interrupt"])
+    shapes = repaired.vcpu(vm=2, seq=5).shapes
+    assert "an interrupt wakes it" in [shape.text for shape in shapes if isinstance(shape, Text)]

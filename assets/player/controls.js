@@ -13,10 +13,9 @@ const ICONS = {
   pause: "M3 1.5h3v11H3zM8 1.5h3v11H8z",
   forward: "M3 1v12l8.5-6z",
   end: "M13 1h-2.4v12H13zM1 1v12l8.6-6z",
-  full: "M8.5 1H13v4.5h-1.4V3.4L8.7 6.3l-1-1 2.9-2.9H8.5zM5.5 13H1V8.500h1.400v2.100l2.900-2.900 1 1-2.900 2.900h2.100z",
-  small:
-    "M7.700 6.300V1.800h1.400v2.100L12 1l1 1-2.900 2.900h2.100v1.400zM6.300 7.700v4.500H4.900v-2.100L2 13l-1-1 2.900-2.900H1.800V7.700z",
-  fold: "M1 2h12v1.500H1zM1 10.500h12V12H1zM6 5.500h2v1H6zM6 7.500h2v1H6z",
+  full: "M8.5 1H13v4.5h-1.4V3.4L8.7 6.3l-1-1 2.9-2.9H8.5zM5.5 13H1V8.5h1.4v2.1l2.9-2.9 1 1-2.9 2.9h2.1z",
+  small: "M7.7 6.3V1.8h1.4v2.1L12 1l1 1-2.9 2.9h2.1v1.4zM6.3 7.7v4.5H4.9v-2.1L2 13l-1-1 2.9-2.9H1.8V7.7z",
+  fold: "M1 2h12v1.5H1zM1 10.5h12V12H1zM6 5.500h2v1H6zM6 7.500h2v1H6z",
 };
 
 /**
@@ -63,9 +62,9 @@ export class Controls {
     this.help = h(
       "div",
       { class: "help", id, hidden: true, tabindex: 0, role: "group", "aria-label": "signs and keys" },
-      h("h3", {}, "Signs"),
+      h("p", { class: "name" }, "Signs"),
       h("div", { class: "signs" }, ...signs),
-      h("h3", {}, "Keys, while the player has the focus"),
+      h("p", { class: "name" }, "Keys, while the player has the focus"),
       h("dl", {}, ...keys),
     );
 
@@ -114,7 +113,7 @@ export class Controls {
     const { player } = this;
     const { recording, position } = player;
     const call = recording.call(position);
-    const { label, changed, bad, text } = recording.fact(position);
+    const { label, changed, bad } = recording.fact(position);
     const parts = [];
     if (call !== position)
       parts.push(
@@ -125,8 +124,14 @@ export class Controls {
           ` ${recording.fact(call).label} › `,
         ),
       );
-    const now = changed ? `${label}: ${changed}` : label;
-    parts.push(h("b", { class: "n" }, String(position)), " ", h("b", { class: "what", title: text }, now));
+    // What the machine calls the states of vCPUs stands in the transcript, and here in the tooltip.
+    const mailboxes = changed.split("; ").filter((each) => each.includes("mailbox"));
+    const now = [label, ...mailboxes.map((each) => each.replace("->", "→"))].join(": ");
+    parts.push(
+      h("b", { class: "n" }, String(position)),
+      " ",
+      h("b", { class: "what", title: recording.sentence(position) }, now),
+    );
     if (bad) parts.push(h("b", { class: "bad" }, " ✕"));
     this.sentence.replaceChildren(...parts);
   }

@@ -38,7 +38,7 @@ export class Depth {
       go: (i) => this.go(i),
     });
     this.detail = h("div", { class: "detail", tabindex: 0, role: "group", "aria-label": "this step" });
-    this.box = h("div", { class: "closer", hidden: true }, this.list.box, this.detail);
+    this.box = h("div", { class: "closer", hidden: true }, this.nav, this.list.box, this.detail);
   }
 
   get place() {

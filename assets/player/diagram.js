@@ -384,9 +384,10 @@ export class Diagram {
     let end = NaN;
     for (let at = /** @type {number | null} */ (position); at !== null; at = recording.cause(at)) {
       const y = folding.top(at) + 12;
+      const again = y === end; // folded events share a row
       end = y;
       if (y < from) break;
-      if (y > to) continue;
+      if (y > to || again) continue;
       nodes.push(s("circle", { cx: x, cy: y * k, r: (at === position ? 4 : 3) * k, class: "bead" }));
     }
     const start = Math.min(folding.top(position) + 12, to);
@@ -462,7 +463,6 @@ export class Diagram {
    * @param {number} i
    */
   light(i) {
-    if (i === this.hovered && !this.held && i < 0) return;
     this.hovered = i;
     const seq = i >= 0 ? i : this.held ? this.player.position : -1;
     this.body.classList.toggle("held", this.held);
@@ -477,8 +477,7 @@ export class Diagram {
     const left = this.box.scrollLeft;
     const nodes = [];
     const past = recording.past(seq, least);
-    for (const at of past) {
-      const top = folding.top(at);
+    for (const top of new Set([...past].map((at) => folding.top(at)))) {
       if (top > to) continue;
       nodes.push(box(left, top * k, this.box.clientWidth, row, "past-row"));
       nodes.push(s("circle", { cx: thread + left, cy: (top + 12) * k, r: 3 * k, class: "bead open" }));

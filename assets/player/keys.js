@@ -82,12 +82,32 @@ function nameOf({ key, shiftKey }) {
 }
 
 /**
+ * Whether a key is the front end's: those with Ctrl, Alt or Command, and Shift and Enter, which runs a cell.
+ * @param {KeyboardEvent} event
+ */
+const isForeign = ({ ctrlKey, metaKey, altKey, shiftKey, key }) =>
+  ctrlKey || metaKey || altKey || (shiftKey && key === "Enter");
+
+/**
+ * Keep a key of the player from the front end around it. Jupyter Notebook looks at keys before the player does, on
+ * their way down, and leaves alone what is marked so. JupyterLab and Visual Studio Code look at what comes up again:
+ * `press` stops that.
+ * @param {HTMLElement} root
+ * @param {KeyboardEvent} event
+ */
+export function guard(root, event) {
+  const target = /** @type {HTMLElement} */ (event.target);
+  // It must stand on what has the focus: a shortcut may be for that, and what is around it is looked at later.
+  if (root.contains(target)) target.toggleAttribute("data-lm-suppress-shortcuts", !isForeign(event));
+}
+
+/**
  * Do what a key asks for.
  * @param {Player} player
  * @param {KeyboardEvent} event
  */
 export function press(player, event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || (event.shiftKey && event.key === "Enter")) return;
+  if (isForeign(event)) return;
   event.stopPropagation();
   const target = /** @type {HTMLElement} */ (event.target);
   if (takesText(target)) type(player, target, event);

@@ -2,7 +2,10 @@
 
 /** @import { State } from "./types.js" */
 
-/** What each look is called, as a head says it, and shorter where there is less room. @type {Record<string, string[]>} */
+/**
+ * What each look is called, as a head says it, and shorter where there is less room.
+ * @type {Record<string, string[]>}
+ */
 export const LOOKS = {
   running: ["running", "runs"],
   leaving: ["leaves the CPU", "leaves"],

@@ -12,10 +12,11 @@ const LABELS = [110, 196];
 const TAIL = 88;
 const WIDEST = 140;
 /** How close lifelines may stand: with a word for each, with its number, and where there are many. */
-const CLOSEST = [66, 24, 14];
+const CLOSEST = [66, 20, 14];
 export const MANY = 20;
 
-const context = document.createElement("canvas").getContext("2d");
+/** @type {CanvasRenderingContext2D | null} */
+let context = null;
 
 /**
  * How wide a text is, at a font of 12 pixels.
@@ -23,6 +24,7 @@ const context = document.createElement("canvas").getContext("2d");
  * @param {boolean} bold
  */
 export function textWidth(text, bold = false) {
+  context ??= document.createElement("canvas").getContext("2d");
   if (!context) return text.length * 7;
   context.font = `${bold ? "bold " : ""}12px ${FONT}`;
   return context.measureText(text).width;

@@ -7,7 +7,7 @@ import { h, keepFocus } from "./dom.js";
 import { Finder } from "./finder.js";
 import { Folding } from "./folding.js";
 import { Frame } from "./frame.js";
-import { press } from "./keys.js";
+import { guard, press } from "./keys.js";
 import { List } from "./list.js";
 import { Panel } from "./panel.js";
 import { Reasons } from "./reasons.js";
@@ -62,6 +62,8 @@ export class Player {
     this.theme = new Theme([this.root, ...around]);
     this.sizes = new ResizeObserver(() => this.fit());
     for (const box of [this.root, this.diagram.box, this.list.box]) this.sizes.observe(box);
+    this.guard = (/** @type {KeyboardEvent} */ event) => guard(this.root, event);
+    addEventListener("keydown", this.guard, true);
     this.load();
   }
 
@@ -83,8 +85,6 @@ export class Player {
       role: "group",
       "aria-label": "player",
       "data-panel": "open",
-      // Front ends that listen to keys before the player does leave alone what this marks: see keys.js.
-      "data-lm-suppress-shortcuts": "true",
     };
     const parts = [controls.bar, controls.help, controls.now, this.reasons.box, this.views, foot];
     const root = h("div", about, h("div", { class: "inside" }, ...parts));
@@ -98,6 +98,7 @@ export class Player {
     this.sizes.disconnect();
     this.theme.forget();
     this.frame.forget();
+    removeEventListener("keydown", this.guard, true);
     this.pause();
   }
 

@@ -17,13 +17,13 @@ export function states(panel) {
   for (const vm of loadedVms(state)) {
     const vcpus = data.lanes.filter(({ name }) => name.startsWith(`${vm}.`));
     const label = vcpus[0]?.label ?? "";
-    rows.push(h("h3", { class: "vm" }, say(vm), h("span", { class: "soft" }, label ? ` ${label}` : "")));
+    rows.push(h("p", { class: "vm" }, say(vm), h("span", { class: "soft" }, label ? ` ${label}` : "")));
     rows.push(...vcpus.map(({ name }) => vcpuRow(panel, name, on.get(name), vcpus.length > 1)));
     rows.push(mailboxRow(panel, vm));
   }
   const cpus = [...state.keys()].filter((path) => path.endsWith(".current")).sort();
   if (cpus.length)
-    rows.push(h("h3", { class: "vm" }, cpus.length > 1 ? "CPUs" : "CPU"), ...cpus.map((path) => cpuRow(panel, path)));
+    rows.push(h("p", { class: "vm" }, cpus.length > 1 ? "CPUs" : "CPU"), ...cpus.map((path) => cpuRow(panel, path)));
   return [rows.length ? h("div", { class: "states" }, ...rows) : remark("No VM is loaded yet.")];
 }
 

@@ -1,20 +1,14 @@
 """Two runs side by side in players that go together: two orders of the same steps, or any two runs."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from hfedu.errors import installed
 from hfedu.run.recording import Recording
 from hfedu.view import compare, runs
+from hfedu.widgets.still import show_with_picture
 
 if TYPE_CHECKING:
     from hfedu.widgets.player import Pair, Player
-
-
-def live(make: Callable[[], Any]) -> dict[str, Any]:
-    """What shows a widget, by type; nothing where there are no widgets."""
-    return (make()._repr_mimebundle_() or ({}, {}))[0] if installed("anywidget") else {}
 
 
 class RunsCompared(runs.RunComparison):
@@ -28,10 +22,7 @@ class RunsCompared(runs.RunComparison):
 
     def _ipython_display_(self) -> None:
         """The players; for pages without a kernel a table of where the runs part."""
-        from IPython.display import display
-
-        widget = live(self.players)
-        display({**widget, "text/html": self._repr_html_(), "text/plain": repr(self)}, raw=True)
+        show_with_picture(self.players, {"text/html": self._repr_html_(), "text/plain": repr(self)})
 
 
 def beside(run: Recording, right: Recording) -> RunsCompared:
@@ -61,6 +52,4 @@ class Comparing(compare.OrderComparison):
         from IPython.display import display
 
         display({"text/html": self.table(), "text/plain": repr(self)}, raw=True)
-        data, metadata = self.scene()._repr_mimebundle_()
-        widget = live(self.players)
-        display({**widget, **data}, metadata=metadata, raw=True)
+        show_with_picture(self.players, *self.scene()._repr_mimebundle_())

@@ -8,6 +8,8 @@ from hfedu.files import asset
 from hfedu.run.recording import Recording
 from hfedu.view.answers import answer
 from hfedu.view.player import player_data
+from hfedu.view.sequence import sequence
+from hfedu.widgets.still import show_with_picture
 
 with needing("anywidget"):
     import anywidget
@@ -42,6 +44,8 @@ class Player(anywidget.AnyWidget):
     data = traitlets.Instance(Recording).tag(sync=True, to_json=lambda recording, _: player_data(recording))
     """The recording. The page gets what `player_data` makes of it, which nobody keeps here: no widget is ever freed."""
     position = traitlets.Int(0).tag(sync=True)
+    still = traitlets.Bool(False).tag(sync=True)
+    """Whether the output before the player's holds its picture, which the player hides."""
 
     def __init__(self, recording: Recording, position: int = 0) -> None:
         super().__init__(data=recording, position=position)
@@ -69,6 +73,10 @@ class Player(anywidget.AnyWidget):
             self.data = recording
             self.position = len(recording.events) - 1
 
+    def _ipython_display_(self) -> None:
+        """The player; for a notebook that is opened without a kernel its picture."""
+        show_with_picture(lambda: self, *sequence(self.recording)._repr_mimebundle_())
+
     def __repr__(self) -> str:
         return f"Player({self.recording!r})"
 
@@ -80,6 +88,7 @@ class Pair(anywidget.AnyWidget):
     _css = asset("player.css")
     data = traitlets.Callable().tag(sync=True, to_json=lambda data, _: data())
     """Makes what the page gets, which nobody keeps here."""
+    still = traitlets.Bool(False).tag(sync=True)
 
     def __init__(self, first: Recording, second: Recording, data: Callable[[], dict[str, Any]]) -> None:
         self.recordings = first, second
