@@ -86,8 +86,9 @@ _PUBLIC = {
     "hfedu.run.kinds": ("Kind",),
     "hfedu.run.recording": ("Actor", "Event", "Outcome"),
     "hfedu.guest.scripted": (
-        "clear", "compare_and_swap", "configure", "cpu_on", "hvc", "hypercall", "load", "load_acquire", "meet", "Message", "power_off", "print_line",
-        "receive", "send", "smc", "store", "store_release", "vcpu_count", "vcpu_run", "vm_count", "wait_for_interrupt",
+        "clear", "compare_and_swap", "configure", "cpu_on", "hvc", "hypercall", "load", "load_acquire", "meet",
+        "Message", "power_off", "print_line", "receive", "send", "smc", "store", "store_release", "vcpu_count",
+        "vcpu_run", "vm_count", "wait_for_interrupt",
     ),
 }  # fmt: skip
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
