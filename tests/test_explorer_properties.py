@@ -1,10 +1,13 @@
 """Properties of a scenario of one's own: invariants, ends, goals, daemons, and what is said of bad input."""
 
+import re
+
 import pytest
 
 import hfedu
 from hfedu import Scenario, clear, configure, load, receive, send, store, vcpu_run
 from hfedu.run.invariants import Invariant
+from hfedu.run.outlook import outlook
 
 A, B = 0x4010_0000, 0x4010_1000
 
@@ -49,7 +52,6 @@ def serve():
 
 COUNTER = Scenario("counter", "Two CPUs add one to a counter.", nothing, (add, add), (sleeper,))
 MEETING = Scenario("meeting", "A send against a run.", ready, (run_vm_1, send_hello), (receiver,))
-names = "invariant"
 
 
 def broken(found):
@@ -291,3 +293,38 @@ def test_options_that_are_not_explored_are_refused(options, says):
 def test_machine_code_is_no_script():
     with pytest.raises(hfedu.Mistake, match="its secondaries cannot be machine code"):
         Scenario("code", "", nothing, (add,), (b"\x00" * 4,))
+
+
+# A space that is too big.
+
+
+def levels(new):
+    """Depths, each with the states found up to there."""
+    return [(depth, sum(new[: depth + 1])) for depth in range(len(new))]
+
+
+@pytest.mark.parametrize(
+    ("new", "says"),
+    [
+        ([1] * 5, ""),
+        ([2**depth for depth in range(12)], "It grows still: the last 6 depths had 64.0 times as many new states as"),
+        ([5] * 12, "1.0 times as many new states as the 6 before, and nobody can say how much is left"),
+        ([2**depth for depth in reversed(range(14))], "It shrinks: if it goes on like this, about 1 more states"),
+    ],
+)
+def test_what_is_said_of_what_is_left(new, says):
+    said = outlook(levels(new))
+    assert says in said
+    assert bool(said) == bool(says)
+
+
+def test_the_estimate_is_about_right_where_a_space_shrinks():
+    new = [round(1000 * 0.8**depth) for depth in range(40)]
+    for known in range(15, 30):
+        (left,) = map(int, re.findall(r"about ([\d,]+) more", outlook(levels(new[:known])).replace(",", "")))
+        assert left / 1.3 <= sum(new[known:]) <= left * 1.3
+
+
+def test_a_bounded_search_says_what_may_be_left():
+    three = Scenario("three", "", ready, (run_vm_1, send_hello, run_vm_1), (receiver,))
+    assert "if it goes on like this, about" in hfedu.explore(three, max_states=150).bounds

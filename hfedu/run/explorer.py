@@ -29,6 +29,7 @@ from hfedu.run.learned import Learner, Unlearned
 from hfedu.run.machine import Machine
 from hfedu.run.moves import BUILT_IN as BUILT_IN
 from hfedu.run.moves import End, Expanded, ExploredState, Move, Task, expand, judged, replayer, take_step
+from hfedu.run.outlook import outlook
 from hfedu.run.races import MEANING, RACE
 from hfedu.run.recording import Outcome, Recording
 from hfedu.run.replay import Scenario, is_ours, outside, step_or_end
@@ -305,6 +306,7 @@ class Search:
         self.doubts: list[Doubt] = []
         self.last: list[tuple[tuple[int, ...], Any, Any]] = []
         self.dice = random.Random(0)
+        self.levels: list[tuple[int, int]] = []
         self.depth = self.steps = self.cut = self.again = self.checked = self.over = 0
 
     def packed(self, key: Any) -> Any:
@@ -327,6 +329,10 @@ class Search:
                 self.found[invariant.name] = sentence, ()
         return bool(self.found)
 
+    def left(self, stopped: str) -> str:
+        """Why the search stopped, and how much may be left."""
+        return f"{stopped} {outlook(self.levels)}".strip()
+
     def run(
         self,
         enough: Callable[[], bool],
@@ -343,8 +349,9 @@ class Search:
                 states = len(self.graph.cost)
                 if progress is not None:
                     progress(self.depth, states)
+                self.levels.append((self.depth, states))
                 if max_states is not None and states >= max_states and self.waiting:
-                    return f"Stopped at {states:,} states."
+                    return self.left(f"Stopped at {states:,} states.")
             self.compare_ends()
             return "Stopped at the first violation." if self.waiting else ""
         except KeyboardInterrupt:
