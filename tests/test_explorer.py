@@ -214,7 +214,7 @@ def coin():
 
 
 def test_a_scenario_that_is_not_deterministic():
-    with pytest.raises(Mistake, match="is not deterministic: the (same )?schedule"):
+    with pytest.raises(Mistake, match=r"is not deterministic: the (same )?schedule"):
         explore(Scenario("coin", "", ready, (coin, send_and_run), (receiver,)))
 
 

@@ -506,7 +506,7 @@ class Hidden:
 
 @pytest.mark.parametrize("script", [noisy, drawn])
 def test_clock_and_random_numbers_are_detected(script):
-    with pytest.raises(Mistake, match="the scenario is not deterministic: the (same )?schedule"):
+    with pytest.raises(Mistake, match=r"the scenario is not deterministic: the (same )?schedule"):
         explore(of_memory(script, set_both))
 
 

@@ -6,7 +6,6 @@ from types import TracebackType
 from typing import Any
 
 from hfedu.errors import installed
-
 from hfedu.run.outlook import outlook
 
 PATIENCE, PAUSE = 0.7, 0.2
