@@ -1,1 +1,1 @@
-"""Who executes a guest: Unicorn for real AArch64 code (unicorn_cpu.py), Python for scripted guests (scripted.py)."""
+"""Who executes a guest: Unicorn (unicorn_cpu.py) or Python (a64.py) for AArch64 code, Python for scripts (scripted.py)."""
