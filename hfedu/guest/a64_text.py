@@ -7,7 +7,7 @@ from hfedu.hf.call import MASK64
 CONDITIONS = "eq ne hs lo mi pl vs vc hi ls ge lt gt le al nv".split()
 SHIFTS = "lsl lsr asr ror".split()
 EXTENDS = "uxtb uxth uxtw uxtx sxtb sxth sxtw sxtx".split()
-NAMED = {
+WORD_NAMES = {
     0xD503_201F: "nop", 0xD503_203F: "yield", 0xD503_205F: "wfe", 0xD503_207F: "wfi", 0xD503_209F: "sev",
     0xD503_20BF: "sevl", 0xD503_3FDF: "isb", 0xD69F_03E0: "eret", 0xD65F_03C0: "ret", 0xD503_3F9F: "dsb sy",
     0xD503_3FBF: "dmb sy", 0xD503_3B9F: "dsb ish", 0xD503_3BBF: "dmb ish", 0xD508_871F: "tlbi vmalle1",
@@ -35,8 +35,8 @@ READ_ONLY |= {"cntpct_el0", "cntvct_el0"}
 
 def text_of_instruction(word: int, pc: int) -> str | None:
     """The text of the instruction at an address, None for one that this module cannot name."""
-    if word in NAMED:
-        return NAMED[word]
+    if word in WORD_NAMES:
+        return WORD_NAMES[word]
     group = word >> 25 & 15
     if group in (8, 9):
         return _immediate_text(word, pc)
@@ -47,7 +47,7 @@ def text_of_instruction(word: int, pc: int) -> str | None:
     return _memory_text(word, pc) if group & 5 == 4 and not word >> 26 & 1 else None
 
 
-def number(value: int) -> str:
+def constant(value: int) -> str:
     """A constant. Examples: 9 -> "#9", 16 -> "#0x10", -32 -> "#-0x20"."""
     return f"#{value}" if -10 < value < 10 else f"#{value:#x}"
 
@@ -69,11 +69,11 @@ def _immediate_text(word: int, pc: int) -> str | None:
     if kind < 2:
         offset = signed(word >> 5 & 0x7FFFF, 19) << 2 | word >> 29 & 3
         target = (pc & -4096) + (offset << 12) if wide else pc + offset
-        return f"{'adrp' if wide else 'adr'} {r(rd, 1)}, {number(target & MASK64)}"
+        return f"{'adrp' if wide else 'adr'} {r(rd, 1)}, {constant(target & MASK64)}"
     if kind == 2:
         value, high = word >> 10 & 0xFFF, word >> 22 & 1
         name = ("add", "adds", "sub", "subs")[opc]
-        last = number(value) + (", lsl #12" if high else "")
+        last = constant(value) + (", lsl #12" if high else "")
         if not opc and not value and not high and 31 in (rd, rn):
             return f"mov {rsp(rd, wide)}, {rsp(rn, wide)}"
         if opc & 1 and rd == 31:
@@ -84,13 +84,11 @@ def _immediate_text(word: int, pc: int) -> str | None:
         if mask is None:
             return None
         if opc == 3 and rd == 31:
-            return f"tst {r(rn, wide)}, {number(signed(mask))}"
+            return f"tst {r(rn, wide)}, {constant(signed(mask))}"
         if opc == 1 and rn == 31:
-            return f"mov {rsp(rd, wide)}, {number(signed(mask, width))}"
+            return f"mov {rsp(rd, wide)}, {constant(signed(mask, width))}"
         name = ("and", "orr", "eor", "ands")[opc]
-        return (
-            f"{name} {(r if opc == 3 else rsp)(rd, wide)}, {r(rn, wide)}, {number(signed(mask) if opc == 3 else mask)}"
-        )
+        return f"{name} {(r if opc == 3 else rsp)(rd, wide)}, {r(rn, wide)}, {constant(signed(mask) if opc == 3 else mask)}"
     if kind == 5:
         return _wide_move_text(word, width)
     n, immr, imms = word >> 22 & 1, word >> 16 & 63, word >> 10 & 63
@@ -102,8 +100,8 @@ def _immediate_text(word: int, pc: int) -> str | None:
         return None
     rm = word >> 16 & 31
     if rm == rn:
-        return f"ror {r(rd, wide)}, {r(rn, wide)}, {number(imms)}"
-    return f"extr {r(rd, wide)}, {r(rn, wide)}, {r(rm, wide)}, {number(imms)}"
+        return f"ror {r(rd, wide)}, {r(rn, wide)}, {constant(imms)}"
+    return f"extr {r(rd, wide)}, {r(rn, wide)}, {r(rm, wide)}, {constant(imms)}"
 
 
 def _wide_move_text(word: int, width: int) -> str | None:
@@ -111,17 +109,17 @@ def _wide_move_text(word: int, width: int) -> str | None:
     wide = width >> 6
     if opc == 1 or shift >= width:
         return None
-    plain = number(value) + (f", lsl #{shift}" if shift else "")
+    plain = constant(value) + (f", lsl #{shift}" if shift else "")
     if opc == 3:
         return f"movk {r(rd, wide)}, {plain}"
     moved = value << shift
     if opc == 0:
         if (not value and shift) or (not wide and value == 0xFFFF):
             return f"movn {r(rd, wide)}, {plain}"
-        return f"mov {r(rd, wide)}, {number(signed(moved ^ (1 << width) - 1, width))}"
+        return f"mov {r(rd, wide)}, {constant(signed(moved ^ (1 << width) - 1, width))}"
     if not value and shift:
         return f"movz {r(rd, wide)}, {plain}"
-    return f"mov {r(rd, wide)}, {number(signed(moved, width))}"
+    return f"mov {r(rd, wide)}, {constant(signed(moved, width))}"
 
 
 def _bitfield_text(opc: int, rd: int, rn: int, immr: int, imms: int, width: int) -> str | None:
@@ -132,50 +130,50 @@ def _bitfield_text(opc: int, rd: int, rn: int, immr: int, imms: int, width: int)
     if opc == 1:
         if imms < immr:
             if rn == 31:
-                return f"bfc {to}, {number(width - immr)}, {number(imms + 1)}"
-            return f"bfi {to}, {source}, {number(width - immr)}, {number(imms + 1)}"
+                return f"bfc {to}, {constant(width - immr)}, {constant(imms + 1)}"
+            return f"bfi {to}, {source}, {constant(width - immr)}, {constant(imms + 1)}"
         if rn == 31 and not immr:
-            return f"bfc {to}, #0, {number(imms + 1)}"
-        return f"bfxil {to}, {source}, {number(immr)}, {number(imms - immr + 1)}"
+            return f"bfc {to}, #0, {constant(imms + 1)}"
+        return f"bfxil {to}, {source}, {constant(immr)}, {constant(imms - immr + 1)}"
     sign = "u" if opc else "s"
     if opc == 2 and imms == width - 1:
-        return f"lsr {to}, {source}, {number(immr)}"
+        return f"lsr {to}, {source}, {constant(immr)}"
     if opc == 0 and imms == width - 1:
-        return f"asr {to}, {source}, {number(immr)}"
+        return f"asr {to}, {source}, {constant(immr)}"
     if opc == 2 and imms + 1 == immr:
-        return f"lsl {to}, {source}, {number(width - immr)}"
+        return f"lsl {to}, {source}, {constant(width - immr)}"
     if not immr and imms in (7, 15) and not (opc == 2 and wide):
         return f"{sign}xt{'b' if imms == 7 else 'h'} {to}, {r(rn, 0)}"
     if not immr and imms == 31 and opc == 0 and wide:
         return f"sxtw {to}, {r(rn, 0)}"
     if imms < immr:
-        return f"{sign}bfiz {to}, {source}, {number(width - immr)}, {number(imms + 1)}"
-    return f"{sign}bfx {to}, {source}, {number(immr)}, {number(imms - immr + 1)}"
+        return f"{sign}bfiz {to}, {source}, {constant(width - immr)}, {constant(imms + 1)}"
+    return f"{sign}bfx {to}, {source}, {constant(immr)}, {constant(imms - immr + 1)}"
 
 
 def _branch_text(word: int, pc: int) -> str | None:
     wide = word >> 31
     if word & 0x7C00_0000 == 0x1400_0000:
-        return f"{'bl' if wide else 'b'} {number(pc + 4 * signed(word & 0x3FF_FFFF, 26) & MASK64)}"
-    target = number(pc + 4 * signed(word >> 5 & 0x7FFFF, 19) & MASK64)
+        return f"{'bl' if wide else 'b'} {constant(pc + 4 * signed(word & 0x3FF_FFFF, 26) & MASK64)}"
+    target = constant(pc + 4 * signed(word >> 5 & 0x7FFFF, 19) & MASK64)
     if word & 0x7E00_0000 == 0x3400_0000:
         return f"{'cbnz' if word >> 24 & 1 else 'cbz'} {r(word & 31, wide)}, {target}"
     if word & 0x7E00_0000 == 0x3600_0000:
         bit = word >> 26 & 32 | word >> 19 & 31
-        target = number(pc + 4 * signed(word >> 5 & 0x3FFF, 14) & MASK64)
-        return f"{'tbnz' if word >> 24 & 1 else 'tbz'} {r(word & 31, wide)}, {number(bit)}, {target}"
+        target = constant(pc + 4 * signed(word >> 5 & 0x3FFF, 14) & MASK64)
+        return f"{'tbnz' if word >> 24 & 1 else 'tbz'} {r(word & 31, wide)}, {constant(bit)}, {target}"
     if word & 0xFF00_0010 == 0x5400_0000:
         return f"b.{CONDITIONS[word & 15]} {target}"
     if word & 0xFF9F_FC1F == 0xD61F_0000 and word >> 21 & 3 < 3:
         return f"{('br', 'blr', 'ret')[word >> 21 & 3]} {r(word >> 5 & 31, 1)}"
     if word & 0xFF00_001C == 0xD400_0000:
         name = {(0, 1): "svc", (0, 2): "hvc", (0, 3): "smc", (1, 0): "brk"}.get((word >> 21 & 7, word & 3))
-        return f"{name} {number(word >> 5 & 0xFFFF)}" if name else None
+        return f"{name} {constant(word >> 5 & 0xFFFF)}" if name else None
     if word & 0xFFC0_0000 == 0xD500_0000:
         op0, op1, crn, crm, op2 = word >> 19 & 3, word >> 16 & 7, word >> 12 & 15, word >> 8 & 15, word >> 5 & 7
         if (op0, crn, word >> 21 & 1, word & 31) == (0, 4, 0, 31):
             name = {(0, 5): "spsel", (3, 6): "daifset", (3, 7): "daifclr"}.get((op1, op2))
-            return f"msr {name}, {number(crm)}" if name else None
+            return f"msr {name}, {constant(crm)}" if name else None
         name = SYSTEM_NAMES.get((op0, op1, crn, crm, op2))
         if name is None:
             return None
@@ -232,9 +230,9 @@ def _register_text(word: int) -> str | None:
             return f"{'ngcs' if opc & 1 else 'ngc'} {to}, {second}"
         return f"{name} {to}, {first}, {second}"
     if which == 2 and opc & 1 and not word >> 10 & 1 and not word >> 4 & 1:
-        other = number(rm) if word >> 11 & 1 else second
+        other = constant(rm) if word >> 11 & 1 else second
         name = "ccmp" if opc & 2 else "ccmn"
-        return f"{name} {first}, {other}, {number(word & 15)}, {CONDITIONS[word >> 12 & 15]}"
+        return f"{name} {first}, {other}, {constant(word & 15)}, {CONDITIONS[word >> 12 & 15]}"
     if which == 4 and not opc & 1 and not word >> 11 & 1:
         return _select_text(word)
     if which == 6 and not opc & 1:
@@ -292,7 +290,7 @@ def _memory_text(word: int, pc: int) -> str | None:
     if word & 0x3F00_0000 == 0x0800_0000:
         return _exclusive_text(word)
     if word & 0x3B00_0000 == 0x1800_0000:
-        target = number(pc + 4 * signed(word >> 5 & 0x7FFFF, 19) & MASK64)
+        target = constant(pc + 4 * signed(word >> 5 & 0x7FFFF, 19) & MASK64)
         return None if size == 3 else f"{'ldrsw' if size == 2 else 'ldr'} {r(rt, size)}, {target}"
     if word & 0x3A00_0000 == 0x2800_0000:
         mode, load, rt2 = word >> 23 & 3, word >> 22 & 1, word >> 10 & 31
@@ -333,10 +331,10 @@ def _memory_text(word: int, pc: int) -> str | None:
 def _place_text(base: str, offset: int, mode: int) -> str:
     """An address: 1 post-index, 2 offset, 3 pre-index."""
     if mode == 1:
-        return f"[{base}], {number(offset)}"
+        return f"[{base}], {constant(offset)}"
     if mode == 3:
-        return f"[{base}, {number(offset)}]!"
-    return f"[{base}, {number(offset)}]" if offset else f"[{base}]"
+        return f"[{base}, {constant(offset)}]!"
+    return f"[{base}, {constant(offset)}]" if offset else f"[{base}]"
 
 
 def _exclusive_text(word: int) -> str | None:
