@@ -87,8 +87,8 @@ def _immediate_text(word: int, pc: int) -> str | None:
             return f"tst {r(rn, wide)}, {constant(signed(mask))}"
         if opc == 1 and rn == 31:
             return f"mov {rsp(rd, wide)}, {constant(signed(mask, width))}"
-        name = ("and", "orr", "eor", "ands")[opc]
-        return f"{name} {(r if opc == 3 else rsp)(rd, wide)}, {r(rn, wide)}, {constant(signed(mask) if opc == 3 else mask)}"
+        name, to = ("and", "orr", "eor", "ands")[opc], (r if opc == 3 else rsp)(rd, wide)
+        return f"{name} {to}, {r(rn, wide)}, {constant(signed(mask) if opc == 3 else mask)}"
     if kind == 5:
         return _wide_move_text(word, width)
     n, immr, imms = word >> 22 & 1, word >> 16 & 63, word >> 10 & 63
