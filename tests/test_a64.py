@@ -95,6 +95,12 @@ def test_what_it_does_not_know_ends_with_the_instruction_and_its_address():
     assert 'cpu="unicorn"' in run.outcome.sentence
 
 
+def test_big_endian_data_end_with_a_sentence():
+    image = hfedu.assemble("mrs x0, sctlr_el1\n orr x0, x0, #0x2000000\n msr sctlr_el1, x0\n b .")
+    run = hfedu.boot(RamDisk(image), cpu="python")
+    assert "executes 0xd5181000 at 0x40080008" in run.outcome.sentence
+
+
 def test_the_clock_ends_a_loop_in_one_function():
     run = hfedu.boot(RamDisk(struct.pack("<I", 0x1400_0000)), cpu="python", max_seconds=0.3)
     assert (run.outcome.kind, run.outcome.by_clock) == ("budget", True)

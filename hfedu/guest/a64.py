@@ -16,8 +16,8 @@ from hfedu.board.timer import Timer
 from hfedu.guest import a64_code, syndrome
 from hfedu.guest.a64_code import GRANULE
 from hfedu.guest.a64_system import TRANSLATION, ZVA_BYTES, Encoding, SystemRegisters
-from hfedu.guest.budget import NO_INTERRUPT, Budget, StuckForever
-from hfedu.guest.syndrome import SCTLR_EL1, TCR_EL1, TTBR0_EL1, TTBR1_EL1, VBAR_EL1
+from hfedu.guest.budget import FIRST_SLICE, GLANCE, NO_INTERRUPT, SLICE, TICK, Budget, StuckForever
+from hfedu.guest.syndrome import HVC_TRAP, SCTLR_EL1, TCR_EL1, TTBR0_EL1, TTBR1_EL1, VBAR_EL1
 from hfedu.hf import arch
 from hfedu.hf.addr import PAGE_SIZE, Pa
 from hfedu.hf.api import running
@@ -28,13 +28,8 @@ from hfedu.hf.handler import Trap
 from hfedu.hf.mm import ADDRESS_MASK, PA_BITS, Mm
 from hfedu.hf.platform import PL011_BASE
 
-FIRST_SLICE, SLICE = 5_000, 10_000_000
-"""Instructions between two looks at budgets, as for `UnicornCpu`."""
-CHUNK = 20_000
+LOOK_AT_CLOCK = 20_000
 """Instructions between two looks at the clock."""
-TICK = 0.05
-"""Seconds after which the clock ends a slice."""
-GLANCE = 16
 PSTATE_SP, PSTATE_EL, PSTATE_I, PSTATE_IL = 1, 0xC, 1 << 7, 1 << 20
 PSTATE_VALID = 0xF030_03CF
 """NZCV, SS, IL, DAIF, EL and SP."""
@@ -45,7 +40,6 @@ KEPT_BITS = {VBAR_EL1: -32 & MASK64, arch.REGISTER_NAMES.index("CSSELR_EL1"): 0x
 """What is kept of what is written to a system register, where not all of it is."""
 PAR_FORMAT, PAR_NS = 1 << 11, 1 << 9
 FLUSHES = {arch.REGISTER_NAMES.index(name) for name in TRANSLATION}
-HVC_TRAP = Trap(arch.EC_HVC << 26 | arch.ESR_IL)
 
 Block = tuple[Callable[[int], int], int, tuple[int, ...]]
 """A function, how many instructions it needs room for, and their addresses."""
@@ -552,7 +546,7 @@ class PythonCpu:
         done = 0
         try:
             while done < count:
-                chunk = min(count - done, CHUNK)
+                chunk = min(count - done, LOOK_AT_CLOCK)
                 done += chunk - self.go(chunk)
                 if self.exception is not None or time.monotonic() >= self.ends:
                     break

@@ -255,10 +255,6 @@ def place(at: str, size: int, table: str, key: int) -> str:
     return f"({offset}) >> {size.bit_length() - 1}" if size > 1 else offset
 
 
-Handler = Callable[[_Writer, int], Any]
-"""Writes one instruction. What it returns: None to go on behind it, `UNDEFINED`, `SPECIAL`, or where it branches to."""
-
-
 class Branch(NamedTuple):
     """Where an instruction goes: an address or an expression, and the condition, None if always."""
 
@@ -336,7 +332,7 @@ def source_of_function(writer: _Writer, pc: int | str, size: str) -> str:
 
 
 def write(to: _Writer, word: int) -> Any:
-    """Write one instruction: see `Handler`."""
+    """Write one instruction: None to go on behind it, `UNDEFINED`, `SPECIAL`, or the `Branch` that it makes."""
     group = word >> 25 & 15
     if group in (8, 9):
         return _immediate(to, word)
@@ -466,7 +462,7 @@ def _branch(to: _Writer, word: int) -> Any:
     return SPECIAL
 
 
-def shifted(to: _Writer, rm: int, kind: int, amount: int, bits: int) -> str:
+def shifted_register(to: _Writer, rm: int, kind: int, amount: int, bits: int) -> str:
     """A register shifted by a constant, as an expression of that width."""
     value, mask = to.r(rm, bits), X if bits == 64 else W
     if not amount or value == "0":
@@ -480,7 +476,7 @@ def shifted(to: _Writer, rm: int, kind: int, amount: int, bits: int) -> str:
     return f"(({value} >> {amount} | {value} << {bits - amount}) & {mask})"
 
 
-def extended(to: _Writer, rm: int, option: int, amount: int, bits: int) -> str:
+def extended_register(to: _Writer, rm: int, option: int, amount: int, bits: int) -> str:
     """A register extended from part of it and shifted left."""
     size = 8 << (option & 3)
     value = to.x(rm) if size == 64 else to.w(rm) if size == 32 else f"({to.x(rm)} & {(1 << size) - 1:#x})"
@@ -499,7 +495,7 @@ def _registers(to: _Writer, word: int) -> Any:
     if kind == 10:  # logical
         if amount >= bits:
             return UNDEFINED
-        b = shifted(to, rm, word >> 22 & 3, amount, bits)
+        b = shifted_register(to, rm, word >> 22 & 3, amount, bits)
         b = f"({b} ^ {mask})" if word >> 21 & 1 else b
         return _logic(to, word >> 29 & 3, rd, to.x(rn), b, bits)
     if kind == 11:
@@ -509,11 +505,11 @@ def _registers(to: _Writer, word: int) -> Any:
             if word >> 22 & 3 or amount & 7 > 4:
                 return UNDEFINED
             a = to.base(rn) if bits == 64 or rn in to.narrow else f"({to.base(rn)} & {W})"
-            b = extended(to, rm, word >> 13 & 7, amount & 7, bits)
+            b = extended_register(to, rm, word >> 13 & 7, amount & 7, bits)
         else:
             if word >> 22 & 3 == 3 or amount >= bits:
                 return UNDEFINED
-            a, b = to.r(rn, bits), shifted(to, rm, word >> 22 & 3, amount, bits)
+            a, b = to.r(rn, bits), shifted_register(to, rm, word >> 22 & 3, amount, bits)
         if flags:
             to.set_flags((SUB64 if subtract else ADD64) + (bits == 32), a, b)
             return to.set(rd, f"fa {sign} fb & {mask}", bits)
@@ -661,7 +657,7 @@ def _memory(to: _Writer, word: int) -> Any:
         if prefetch:
             return None
         amount, option = size if word >> 12 & 1 else 0, word >> 13 & 7
-        add = extended(to, word >> 16 & 31, option, amount, 64)
+        add = extended_register(to, word >> 16 & 31, option, amount, 64)
         to.add(f"a = {to.base(rn)} + {add} & {X}")
         return _access(to, rt, size, opc)
     else:

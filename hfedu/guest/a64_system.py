@@ -11,7 +11,7 @@ from hfedu.hf import arch
 from hfedu.hf.call import MASK64
 
 Encoding = tuple[int, int, int, int, int]
-KEPT: dict[Encoding, str] = {
+SYSTEM_REGISTER_NAMES: dict[Encoding, str] = {
     (3, 2, 0, 0, 0): "CSSELR_EL1", (3, 0, 1, 0, 0): "SCTLR_EL1", (3, 0, 1, 0, 2): "CPACR_EL1",
     (3, 0, 2, 0, 0): "TTBR0_EL1", (3, 0, 2, 0, 1): "TTBR1_EL1", (3, 0, 2, 0, 2): "TCR_EL1",
     (3, 0, 5, 2, 0): "ESR_EL1", (3, 0, 6, 0, 0): "FAR_EL1", (3, 0, 10, 2, 0): "MAIR_EL1",
@@ -35,19 +35,21 @@ IDENTITY: dict[Encoding, int] = {
     (3, 0, 0, 5, 0): 0x1030_5106, (3, 0, 0, 6, 0): 0x1_1120, (3, 0, 0, 7, 0): 0x1124,
 }  # fmt: skip
 """The ID registers that are not 0, of CRm 1 to 7."""
-ZERO = {(3, 0, 5, 1, 0), (3, 0, 5, 1, 1), (3, 0, 10, 3, 0)}
+IGNORING = {(3, 0, 5, 1, 0), (3, 0, 5, 1, 1), (3, 0, 10, 3, 0)}
 """Registers that ignore what is written: AFSR0_EL1, AFSR1_EL1, AMAIR_EL1."""
 CACHES = {0: 0x701F_E00A, 1: 0x201F_E012, 2: 0x70FF_E07A}
 """CCSIDR_EL1 by CSSELR_EL1."""
 DCZID, ZVA_BYTES = 4, 64
 TRANSLATION = {"SCTLR_EL1", "TTBR0_EL1", "TTBR1_EL1", "TCR_EL1", "MAIR_EL1", "CONTEXTIDR_EL1"}
 """Registers after whose change addresses may mean something else."""
-PLACES = {encoding: arch.REGISTER_NAMES.index(name) for encoding, name in KEPT.items()}
+KEPT_PLACES = {encoding: arch.REGISTER_NAMES.index(name) for encoding, name in SYSTEM_REGISTER_NAMES.items()}
 SCTLR_EL1, CNTKCTL_EL1, CSSELR_EL1 = (arch.REGISTER_NAMES.index(n) for n in ("SCTLR_EL1", "CNTKCTL_EL1", "CSSELR_EL1"))
 ASK_EL0 = {(3, 3, 13, 0, 2), (3, 3, 13, 0, 3), (3, 3, 4, 2, 0), (3, 3, 4, 4, 0), (3, 3, 4, 4, 1), (3, 3, 0, 0, 7)}
 """What EL0 reads without being asked."""
 OTHERS = {(3, 0, 9, 14, 1), (3, 0, 9, 14, 2), (2, 0, 0, 1, 0), (2, 0, 0, 2, 0), (2, 0, 1, 3, 4)}
 """Registers of performance monitors and of debugging that this CPU lacks."""
+BIG_ENDIAN = 3 << 24
+"""SCTLR_EL1.EE and E0E: a guest whose data are big-endian does not run here."""
 MDSCR_EL1, OSLAR_EL1 = (2, 0, 0, 2, 2), (2, 0, 1, 0, 4)
 
 
@@ -105,13 +107,13 @@ class SystemRegisters:
         el = cpu.live[arch.SPSR] >> 2 & 3
         if (not el and not self.el0_may(at, False)) or self.refused(at, False):
             return None
-        if at in PLACES:
-            return cpu.live[PLACES[at]]  # type: ignore[no-any-return]
+        if at in KEPT_PLACES:
+            return cpu.live[KEPT_PLACES[at]]  # type: ignore[no-any-return]
         if at in FIXED:
             return FIXED[at]
         if at[:3] == (3, 0, 0) and 0 < at[3] < 8:
             return IDENTITY.get(at, 0)
-        if at in ZERO:
+        if at in IGNORING:
             return 0
         if el and is_debug(at):
             return self.debug.get(at, 0)
@@ -143,10 +145,12 @@ class SystemRegisters:
         cpu = self.cpu
         if (not cpu.live[arch.SPSR] & 0xC and not self.el0_may(at, True)) or self.refused(at, True):
             return False
-        if at in PLACES:
-            cpu.write_kept(PLACES[at], value)
+        if KEPT_PLACES.get(at) == SCTLR_EL1 and value & BIG_ENDIAN:
+            raise KeyError(at)
+        if at in KEPT_PLACES:
+            cpu.write_kept(KEPT_PLACES[at], value)
             return True
-        if at in ZERO or at == OSLAR_EL1:
+        if at in IGNORING or at == OSLAR_EL1:
             return True
         if is_debug(at):
             if at[4] == 6:  # an address of a watchpoint

@@ -30,7 +30,8 @@ from hfedu.board.memory import FLASH_SIZE, RAM_BASE, PhysicalMemory
 from hfedu.board.timer import Timer
 from hfedu.errors import Trouble
 from hfedu.guest import syndrome
-from hfedu.guest.budget import NO_INTERRUPT, Budget, StuckForever
+from hfedu.guest.budget import FIRST_SLICE, GLANCE, NO_INTERRUPT, SLICE, TICK, Budget, StuckForever
+from hfedu.guest.syndrome import HVC_TRAP
 from hfedu.hf import arch
 from hfedu.hf.addr import PAGE_SIZE, Pa
 from hfedu.hf.api import running
@@ -65,27 +66,17 @@ ERET_PAGE = (1 << PA_BITS) - PAGE_SIZE
 """Where the emulated CPU finds the ERET that enters a guest: the end of physical memory, which no stage 2 maps."""
 
 EXCP_UDEF, EXCP_SWI, EXCP_PREFETCH_ABORT, EXCP_DATA_ABORT, EXCP_BKPT, EXCP_HVC, EXCP_HYP_TRAP = 1, 2, 3, 4, 7, 11, 12
-FIRST_SLICE, SLICE = 5_000, 10_000_000
-"""Instructions that the emulator runs before Python looks at budgets and at the notebook's stop button: the first time
-after a trap, and later. What instructions take differs by a factor of thousands, so the clock ends most slices."""
-TICK = 0.05
-"""Seconds: a slice is ended when it has lasted one to two of these."""
 IDLE = 20
 """Ticks without machine code after which nobody watches any more."""
 TESTED = "2.1.4"
 PROBE = b"\x20\x94\x00\x91\x02\x00\x00\xd4"
 """add x0, x1, #37; hvc #0"""
-GLANCE = 16
-"""Instructions between two looks whether the primary has unmasked a pending interrupt."""
 TCG_BUFFER = 8 << 20
 PSTATE_SP, PSTATE_EL, PSTATE_I, PSTATE_EL1H, PSTATE_EL2H = 1, 0xC, 1 << 7, 0x3C5, 0x3C9
 
 SYSTEM_VALUES = slice(3, 4 * len(CP), 4)
 """Where `UnicornCpu.values` holds the values of the registers in `CP`; those of the next six follow."""
 AT_VTTBR, AT_HCR, AT_CNTHCTL, AT_ELR, AT_SPSR, AT_SP = range(4 * len(CP) + 3, 4 * len(CP) + 27, 4)
-
-HVC_TRAP = Trap(arch.EC_HVC << 26 | arch.ESR_IL)
-"""Every HVC looks the same: the hypervisor ignores the immediate, so nobody fetches the instruction to see it."""
 
 _HOOK_INTR = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p)
 _HOOK_BLOCK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p)

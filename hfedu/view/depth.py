@@ -3,12 +3,13 @@
 import html
 import linecache
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from hfedu.errors import Mistake, installed, lacking
+from hfedu.guest.a64_text import text_of_instruction
 from hfedu.guest.scripted import Action
 from hfedu.hf import call
 from hfedu.hf.arch import REGISTER_NAMES
@@ -275,10 +276,8 @@ def instructions_of(recording: Recording, seq: int, trap: int | None, way: depth
 
 def executed(way: depth.Way, guest: Guest | None) -> Iterator[tuple[Instruction, ListingRow]]:
     """The instructions that were noted, disassembled, and how each is shown; with its line if that is known."""
-    disassembled = disassembler() if way.looks else None
     for (pc, word, before), (_, _, after) in pairwise([*way.looks, way.last]):
-        known = next(disassembled(word.to_bytes(4, "little"), pc), None) if disassembled else None
-        text = f"{known[2]} {known[3]}".strip() if known else f".word {word:#010x}"
+        text = text_of_instruction(word, pc) or text_by_capstone(word, pc) or f".word {word:#010x}"
         values = zip(REGISTERS, array("Q", before), array("Q", after), strict=True)
         changes = tuple(Change(name, a, b) for name, a, b in values if a != b and name != "pc")
         row = ListingRow(f"{pc:#x}  {word:08x}", text, changed=tuple(map(shown_change, changes)))
@@ -288,14 +287,14 @@ def executed(way: depth.Way, guest: Guest | None) -> Iterator[tuple[Instruction,
         yield Instruction(pc, word, text, changes), row
 
 
-def disassembler() -> Callable[[bytes, int], Iterator[Any]] | None:
-    """What reads instructions; None where it is not installed."""
-    if not installed("capstone"):
+def text_by_capstone(word: int, pc: int) -> str | None:
+    """What capstone calls an instruction; None where it is not installed, or knows none."""
+    try:
+        from capstone import CS_ARCH_ARM64, CS_MODE_ARM, Cs
+    except ImportError:
         return None
-    from capstone import CS_ARCH_ARM64, CS_MODE_ARM, Cs
-
-    disasm: Callable[[bytes, int], Iterator[Any]] = Cs(CS_ARCH_ARM64, CS_MODE_ARM).disasm_lite
-    return disasm
+    known = next(Cs(CS_ARCH_ARM64, CS_MODE_ARM).disasm_lite(word.to_bytes(4, "little"), pc), None)
+    return f"{known[2]} {known[3]}".strip() if known else None
 
 
 def shown_change(change: Change) -> tuple[str, str, str]:
