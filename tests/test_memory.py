@@ -18,8 +18,9 @@ from runs import before_the_commit, crowd, pingpong, refusals, relay, two_cpus
 import hfedu
 from hfedu import RamDisk, clear, configure, receive, send, vcpu_run
 from hfedu.run import recording
-from hfedu.run.columns import Columns, Events
+from hfedu.run.columns import Columns, Events, alike
 from hfedu.run.recording import Change, Event, Kind, State
+from hfedu.view import player
 from hfedu.widgets.player import Player
 
 ROOT = Path(hfedu.__file__).parent.parent
@@ -62,11 +63,11 @@ def test_showing_a_run_again_and_again_keeps_no_copy_of_what_the_page_gets(way):
 
 
 def test_the_page_gets_the_whole_run_whenever_it_asks():
-    player, seen = Player(relay()), []
-    assert len(player.get_state()["data"]["columns"]["fact"]) == len(relay().events)
-    player.send_state = lambda keys: seen.append(player.get_state(keys)["data"])
-    player.show(refusals())
-    assert len(seen[-1]["columns"]["fact"]) == len(refusals().events) == player.position + 1
+    shown, seen = Player(relay()), []
+    assert len(shown.get_state()["data"]["columns"]["fact"]) == len(relay().events)
+    shown.send_state = lambda keys: seen.append(shown.get_state(keys)["data"])
+    shown.show(refusals())
+    assert len(seen[-1]["columns"]["fact"]) == len(refusals().events) == shown.position + 1
 
 
 def test_a_run_is_shown_without_the_library_that_paints():
@@ -226,3 +227,26 @@ def test_a_state_far_into_a_run_takes_no_more_changes_than_one_near_its_begin(mo
         folded.clear()
         run.at(seq)
         assert sum(folded) <= recording.SPACING
+
+
+@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("kind", [tuple, lambda events: events])
+def test_events_that_are_alike_differ_in_nothing_that_is_said_of_them(name, kind):
+    events = kind(RUNS[name]().events)
+    numbers, first = alike(events)
+    assert len(numbers) == len(events)
+    plain = [event._replace(seq=0, causes=(), registers=(), uart=0) for event in first]
+    for event, number in zip(events, numbers, strict=True):
+        assert event._replace(seq=0, causes=(), registers=(), uart=0) == plain[number]
+    assert sorted(set(numbers)) == [*range(len(first))]
+
+
+def test_what_a_long_run_says_again_is_said_once(monkeypatch):
+    asked, fact_of = [], player.fact_of
+    monkeypatch.setattr(player, "fact_of", lambda *given: asked.append(given) or fact_of(*given))
+    sizes = []
+    for traps in (600, 3000):
+        asked.clear()
+        player.player_data(pingpong(traps))
+        sizes.append(len(asked))
+    assert sizes[0] == sizes[1] < 100

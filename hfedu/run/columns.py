@@ -165,6 +165,29 @@ class Columns:
         ])  # fmt: skip
 
 
+def alike(events: Sequence[Event]) -> tuple[list[int], list[Event]]:
+    """A number for each event, and an event of each number.
+
+    Events of one number differ in nothing but `seq`, `causes`, `registers` and `uart`.
+    """
+    numbers: dict[Hashable, int] = {}
+    if isinstance(events, Events):
+        keys = events.rows()
+    else:
+        keys = iter([event._replace(seq=0, causes=(), registers=(), uart=0) for event in events])
+    found: list[int] = []
+    first: list[Event] = []
+    for at, key in enumerate(keys):
+        try:
+            number = numbers.setdefault(key, len(first))
+        except TypeError:  # a change to a dictionary, or to tables of pages
+            number = len(first)
+        if number == len(first):
+            first.append(events[at])
+        found.append(number)
+    return found, first
+
+
 class Events(Sequence[Event]):
     """Events, or a part of them, as a tuple would have them; each is made when it is asked for.
 
@@ -190,6 +213,12 @@ class Events(Sequence[Event]):
 
     def _event(self, number: int) -> Event:
         return self.columns.event(number) if number < self.packed else self.unfinished[number - self.packed]
+
+    def rows(self) -> Iterator[Hashable]:
+        """For each event what tells it from those that are not alike."""
+        fact, change, message = self.columns.fact, self.columns.change, self.columns.message
+        packed = self.packed
+        return ((fact[i], change[i], message[i]) if i < packed else i for i in self.part)
 
     def __iter__(self) -> Iterator[Event]:
         return map(self._event, self.part)

@@ -6,12 +6,13 @@ differs: its sentence and its row of the picture (`facts`), what led to it (`cau
 `registers`). What is in the tables has names; assets/player/types.js says them, too.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from hfedu.errors import Mistake
 from hfedu.hf.arch import REGISTER_NAMES
 from hfedu.run import words
+from hfedu.run.columns import Table, alike
 from hfedu.run.kinds import KINDS, Kind
 from hfedu.run.recording import Actor, Change, Event, Lifeline, Recording, Stage2, register_changes
 from hfedu.view.pagetable import describe_attrs
@@ -52,44 +53,23 @@ def lane_label(line: Lifeline) -> str:
     return "primary" if line.vm == 0 else line.label
 
 
-class Table:
-    """Everything that was ever put in, once each and numbered from 0."""
-
-    def __init__(self) -> None:
-        self.numbers: dict[Hashable, int] = {}
-        self.entries: list[Any] = []
-
-    def number(self, key: Hashable, entry: Any) -> int:
-        """The number of an entry; `key` tells entries apart."""
-        if key not in self.numbers:
-            self.numbers[key] = len(self.entries)
-            self.entries.append(entry)
-        return self.numbers[key]
-
-
 def event_tables(recording: Recording, several_cpus: bool) -> dict[str, Any]:
     """The columns and tables of the events. `causes` are how many events ago each; `uart` is how much was printed."""
     paths: dict[str, int] = {}
     facts, changes, registers, causes = Table(), Table(), Table(), Table()
-    known: dict[Hashable, tuple[int, int]] = {}
+    known: dict[tuple[int, bool], tuple[int, int]] = {}
     columns: dict[str, list[int]] = {name: [] for name in ("fact", "causes", "change", "register", "uart")}
     printed = 0
-    for event in recording.events:
+    for event, row in zip(recording.events, alike(recording.events)[0], strict=True):
         waits = asks_why(recording, event)
-        key = event._replace(seq=0, causes=(), checks=(), registers=(), uart=0), waits
-        is_key, numbers = event.kind is not Kind.LOAD, None  # loading changes a whole page table: no key
-        try:
-            numbers = known.get(key) if is_key else None
-        except TypeError:
-            is_key = False  # nor is a dictionary, which a hypervisor of one's own may keep
+        numbers = known.get((row, waits))
         if numbers is None:
             fact, change = fact_of(event, several_cpus, waits), change_of(event, paths)
             numbers = facts.number(tuple(fact.values()), fact), changes.number(repr(change), change)
-            if is_key:
-                known[key] = numbers
+            known[row, waits] = numbers
         columns["fact"].append(numbers[0])
         columns["change"].append(numbers[1])
-        ago = tuple(dict.fromkeys(event.seq - cause.seq for cause in event.causes))
+        ago = tuple(dict.fromkeys([event.seq - cause.seq for cause in event.causes]))
         columns["causes"].append(causes.number(ago, ago))
         columns["register"].append(registers.number(event.registers, event.registers))
         columns["uart"].append(max(0, event.uart - printed))
