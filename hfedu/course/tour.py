@@ -239,8 +239,8 @@ class Tour(ipywidgets.VBox):
         self.tasks.value = f"<ol>{rows}</ol>"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        """The widget; for pages without a kernel a picture of the run, and the captions in words."""
-        data, metadata = sequence(self.recording)._repr_mimebundle_()
+        """The widget; for pages without a kernel a picture of what may be seen by now, and the captions in words."""
+        data, metadata = sequence(self.player.recording)._repr_mimebundle_()
         widget = super()._repr_mimebundle_(**kwargs) or {}
         return {**widget, **data, "text/plain": repr(self)}, metadata
 
