@@ -1,5 +1,5 @@
 // Built from assets/player/ by `make player`: change the sources, not this file.
-// sha256 of the sources and of what follows: 20e68bb094b26cdce38e5d408d7878827424bc9533833591b914208a9bb207e3
+// sha256 of the sources and of what follows: d7ea1a4f3b62c21019b1e313f1fd55b329cd82f32db6f3d29781e6bc29610cdd
 // assets/player/dom.js
 var SVG = "http://www.w3.org/2000/svg";
 function h(tag, attributes = {}, ...children) {
@@ -1132,7 +1132,8 @@ var Diagram = class {
   measure() {
     const { k } = this.places;
     this.lines = this.ending();
-    this.height = (this.player.folding.height + BELOW + (this.lines.length - 1) * 15) * k;
+    const rows = (this.player.folding.height + BELOW + (this.lines.length - 1) * 15) * k;
+    this.height = Math.max(rows, this.view);
     this.tall.style.height = `${this.height}px`;
     this.tall.style.width = this.heads.style.width = `${this.places.width}px`;
   }

@@ -90,7 +90,8 @@ export class Diagram {
   measure() {
     const { k } = this.places;
     this.lines = this.ending();
-    this.height = (this.player.folding.height + BELOW + (this.lines.length - 1) * 15) * k;
+    const rows = (this.player.folding.height + BELOW + (this.lines.length - 1) * 15) * k;
+    this.height = Math.max(rows, this.view);
     this.tall.style.height = `${this.height}px`;
     this.tall.style.width = this.heads.style.width = `${this.places.width}px`;
   }

@@ -11,7 +11,7 @@ from hfedu.run.depth import Notes, trap_of, watch_all
 from hfedu.run.kinds import Kind
 from hfedu.run.recording import Recording
 from hfedu.view import depth
-from hfedu.view.code import code, pieces
+from hfedu.view.code import code_at, excerpts
 from hfedu.view.depth import Listing, instructions_of, steps_of
 from hfedu.view.player import changed
 from hfedu.view.why import Why, asks_why, why
@@ -34,15 +34,15 @@ def answer(recording: Recording, ask: object, seq: Any, vcpu: Any = None) -> dic
     """The answer to a question about event `seq`, ready for JSON. `Mistake` if it cannot be answered.
 
     "steps" and "instructions" give `note`, `guest`, `leftOut`, `rows` and `sources`; "code" gives `pieces`, as in
-    `hfedu.view.code.Piece`; "why" gives `title` and `links`, each a `sentence` and `seq`, the event it leads to; `vcpu`
-    makes it why that vCPU does or does not run.
+    `hfedu.view.code.Excerpt`; "why" gives `title` and `links`, each a `sentence` and `seq`, the event it leads to;
+    `vcpu` makes it why that vCPU does or does not run.
     """
     if ask == "steps":
         return listing(depth.atomic_steps(recording, seq))
     if ask == "instructions":
         return listing(depth.instructions(recording, seq))
     if ask == "code":
-        return {"pieces": [piece.data() for piece in code(recording, seq)]}
+        return {"pieces": [piece.data() for piece in code_at(recording, seq)]}
     if ask == "why":
         return chain(why(recording, seq, vcpu))
     raise Mistake(f"the player cannot show {ask!r}: ask for {', '.join(ASKS[:-1])} or {ASKS[-1]}")
@@ -121,7 +121,7 @@ def all_answers(recording: Recording) -> dict[str, Any]:
     for seq, event in enumerate(events):
         trap = trap_of(recording, seq)
         kept.keep(f"steps {seq}", steps_of(recording, seq, trap, notes.steps.get(trap, ())))
-        found = [] if trap is None else [piece.data() for piece in pieces(recording, seq, trap, notes)]
+        found = [] if trap is None else [piece.data() for piece in excerpts(recording, seq, trap, notes)]
         kept.of[f"code {seq}"] = kept.number({"pieces": found}, kept.answers)
         if event.kind is Kind.END and recording.made["cpus"] == 1:
             trap = seq

@@ -20,11 +20,11 @@ from hfedu.view.lines import guest_of, trapped_at
 
 AROUND = 2
 """Lines shown before and after those that are lit."""
-INSTRUCTIONS = 5
+LAST_INSTRUCTIONS = 5
 """Instructions shown of a guest whose source is not known."""
-PIECES = 2
+EXCERPTS = 2
 """Functions of the hypervisor shown at an event, at most."""
-CELL = re.compile(r"ipykernel|<ipython-input|<stdin>|<string>")
+CELL_NAME = re.compile(r"ipykernel|<ipython-input|<stdin>|<string>")
 """What the file of a notebook's cell is called."""
 
 
@@ -41,7 +41,7 @@ class CodeLine(NamedTuple):
     value: str = ""
 
 
-class Piece(NamedTuple):
+class Excerpt(NamedTuple):
     """A stretch of source: whose it is, its file and function, and its lines."""
 
     who: str
@@ -53,22 +53,22 @@ class Piece(NamedTuple):
         return {**self._asdict(), "lines": [line._asdict() for line in self.lines]}
 
 
-def code(recording: Recording, seq: int) -> list[Piece]:
+def code_at(recording: Recording, seq: int) -> list[Excerpt]:
     """The code at event `seq`: of the guest that led there, and of the hypervisor. `Mistake` if it cannot run again."""
     trap = trap_of(recording, seq)
     if trap is None:
         return []
-    return pieces(recording, seq, trap, watch(recording, trap, 1))
+    return excerpts(recording, seq, trap, watch(recording, trap, 1))
 
 
-def pieces(recording: Recording, seq: int, trap: int, notes: Notes) -> list[Piece]:
+def excerpts(recording: Recording, seq: int, trap: int, notes: Notes) -> list[Excerpt]:
     """The code at event `seq`, by what was noted of the trap that it is part of."""
-    guest = guest_piece(recording, trap, notes)
-    below = hypervisor_pieces(recording, seq, trap, notes.lines.get(trap, []))
+    guest = guest_excerpt(recording, trap, notes)
+    below = hypervisor_excerpts(recording, seq, trap, notes.lines.get(trap, []))
     return below if guest is None else [guest, *below]
 
 
-def guest_piece(recording: Recording, trap: int, notes: Notes) -> Piece | None:
+def guest_excerpt(recording: Recording, trap: int, notes: Notes) -> Excerpt | None:
     """The line of the guest that led to a trap: of its script, of its source, or its last instructions."""
     way, actor = notes.ways.get(trap), recording.events[trap].actor
     if actor is None:
@@ -76,7 +76,7 @@ def guest_piece(recording: Recording, trap: int, notes: Notes) -> Piece | None:
     who = words.vm_of(actor)
     if way is not None and way.turns:
         (path, line, function), _ = way.turns[-1]
-        return Piece(who, f"{name_of(path)}, {function}()", around(path, line, AROUND))
+        return Excerpt(who, f"{name_of(path)}, {function}()", lines_around(path, line, AROUND))
     guest = guest_of(recording, actor)
     pc = trapped_at(recording.events, trap, actor, guest) if guest is not None else None
     at = guest.line(pc) if guest is not None and pc is not None else None
@@ -84,21 +84,21 @@ def guest_piece(recording: Recording, trap: int, notes: Notes) -> Piece | None:
         lines = guest.lines.around(at.file, at.line, AROUND)
         marks = {at.line: ("now", f"at {pc:#x}")}
         shown = [CodeLine(n, text.expandtabs(4), *marks.get(n, ())) for n, text in lines.items()]
-        return Piece(who, f"{guest.kernel}/{at.file}", filled(shown))
-    return instructions_piece(recording, trap, who)
+        return Excerpt(who, f"{guest.kernel}/{at.file}", without_blank_ends(shown))
+    return instructions_excerpt(recording, trap, who)
 
 
-def instructions_piece(recording: Recording, trap: int, who: str) -> Piece | None:
+def instructions_excerpt(recording: Recording, trap: int, who: str) -> Excerpt | None:
     """The last instructions of a guest before a trap."""
-    way = watch_guest(recording, trap, INSTRUCTIONS)
+    way = watch_guest(recording, trap, LAST_INSTRUCTIONS)
     if way is None or way.vcpu is None or not way.looks:
         return None
     found = [(instruction.pc, instruction.text) for instruction, _ in executed(way, None)]
     lines = [CodeLine(0, f"{pc:#x}  {text}", "now" if pc == found[-1][0] else "did") for pc, text in found]
-    return Piece(who, "instructions", lines)
+    return Excerpt(who, "instructions", lines)
 
 
-def hypervisor_pieces(recording: Recording, seq: int, trap: int, ran: list[Ran]) -> list[Piece]:
+def hypervisor_excerpts(recording: Recording, seq: int, trap: int, ran: list[Ran]) -> list[Excerpt]:
     """The functions in which the hypervisor did what an event is, each with what ran there and what it decided."""
     event = recording.events[seq]
     returned = recording.returned(trap) if seq == trap else event
@@ -114,31 +114,31 @@ def hypervisor_pieces(recording: Recording, seq: int, trap: int, ran: list[Ran])
         functions = [each for each in functions if each[:2] in wanted]
     else:
         call = event.call.api if event.call is not None else ""
-        functions.sort(key=lambda each: rank(event, each, own, call))
-        functions = functions[: 1 if functions and functions[0][2] == call else PIECES]
+        functions.sort(key=lambda each: order_of(event, each, own, call))
+        functions = functions[: 1 if functions and functions[0][2] == call else EXCERPTS]
     looked_at = refused.values if refused is not None else ()
     value = ", ".join(f"{name} is {words.value_words(name, found)}" for name, found in looked_at)
     return [
         piece
         for path, first, function in functions
-        if (piece := function_piece(event, (path, first, function), lines, own, refusing, value)) is not None
+        if (piece := function_excerpt(event, (path, first, function), lines, own, refusing, value)) is not None
     ]
 
 
-def rank(event: Event, function: tuple[str, int, str], own: list[Ran], call: str) -> tuple[bool, bool, bool]:
+def order_of(event: Event, function: tuple[str, int, str], own: list[Ran], call: str) -> tuple[bool, bool, bool]:
     """What is shown first: where something changed, what serves the call, and what is no memory management."""
     path, first, name = function
     inside = {at.place[1] for at in own if (at.place[0], at.first) == (path, first)}
-    changes = any(changed_at(event, linecache.getline(path, n)) for n in inside)
+    changes = any(assigned(event, linecache.getline(path, n)) for n in inside)
     return name != call, not changes, Path(path).name == "mm.py"
 
 
-def function_piece(
+def function_excerpt(
     event: Event, function: tuple[str, int, str], lines: list[Ran], own: list[Ran], refusing: list[Ran], value: str
-) -> Piece | None:
+) -> Excerpt | None:
     """A function of the hypervisor, from what ran in it first to what ran last."""
     path, first, name = function
-    extent = syntax(path).functions.get(first)
+    extent = syntax_in(path).functions.get(first)
     if extent is None:
         return None
     begin, end = extent
@@ -146,17 +146,17 @@ def function_piece(
     def inside(some: list[Ran]) -> set[int]:
         return {at.place[1] for at in some if at.place[0] == path and begin <= at.place[1] <= end}
 
-    before, now, no, conditions = inside(lines), inside(own), inside(refusing), syntax(path).ifs
+    before, now, no, conditions = inside(lines), inside(own), inside(refusing), syntax_in(path).ifs
     shown = []
     for n in range(begin, end + 1):
         text = linecache.getline(path, n).rstrip()
         mark = "no" if n in no else "yes" if n in before and n in conditions else ""
         mark = mark or ("now" if n in now else "did" if n in before else "")
-        shown.append(CodeLine(n, text, mark, value if n in no else changed_at(event, text) if n in now else ""))
-    return Piece("The hypervisor", f"{name_of(path)}, {name}", trimmed(shown))
+        shown.append(CodeLine(n, text, mark, value if n in no else assigned(event, text) if n in now else ""))
+    return Excerpt("The hypervisor", f"{name_of(path)}, {name}", lit_part(shown))
 
 
-def trimmed(lines: list[CodeLine]) -> list[CodeLine]:
+def lit_part(lines: list[CodeLine]) -> list[CodeLine]:
     """Lines from a little before the first that is marked for this event to a little after the last."""
     lit = [i for i, line in enumerate(lines) if line.mark in ("now", "no")]
     if not lit:
@@ -164,7 +164,7 @@ def trimmed(lines: list[CodeLine]) -> list[CodeLine]:
     return lines[max(0, lit[0] - AROUND) : lit[-1] + AROUND + 1]
 
 
-def changed_at(event: Event, text: str) -> str:
+def assigned(event: Event, text: str) -> str:
     """What a line assigned that an event changed, as old and new."""
     for change in event.changes:
         field = change.what.rsplit(".", 1)[-1]
@@ -175,13 +175,13 @@ def changed_at(event: Event, text: str) -> str:
 
 def refusing_lines(ran: list[Ran], condition: str) -> list[Ran]:
     """The line that noted a condition which failed, and the `if` that acts on it."""
-    noted = [i for i, at in enumerate(ran) if condition in statement(at.place[0], at.place[1])]
+    noted = [i for i, at in enumerate(ran) if condition in statement_of(at.place[0], at.place[1])]
     if not noted:
         return []
     found = [ran[noted[-1]]]
     for i in range(noted[-1], len(ran)):
         at = ran[i]
-        body = syntax(at.place[0]).ifs.get(at.place[1])
+        body = syntax_in(at.place[0]).ifs.get(at.place[1])
         after = next((later for later in ran[i + 1 :] if later.frame == at.frame), None)
         if body and after is not None and body[0] <= after.place[1] <= body[1]:
             return [*found, at] if at is not found[0] else found
@@ -221,24 +221,24 @@ def syntax_of(text: str) -> Syntax:
     return found
 
 
-def syntax(path: str) -> Syntax:
+def syntax_in(path: str) -> Syntax:
     """What is known of the lines of a file."""
     return syntax_of("".join(linecache.getlines(path)))
 
 
-def statement(path: str, line: int) -> str:
+def statement_of(path: str, line: int) -> str:
     """The whole statement that a line is part of."""
-    first, last = syntax(path).statements.get(line, (line, line))
+    first, last = syntax_in(path).statements.get(line, (line, line))
     return "".join(linecache.getlines(path)[first - 1 : last])
 
 
-def around(path: str, line: int, context: int) -> list[CodeLine]:
+def lines_around(path: str, line: int, context: int) -> list[CodeLine]:
     """A line of a file, lit, with those around it."""
     lines = linecache.getlines(path)
     if not line:
         return [CodeLine(0, "(the script has come to its end)", "now")]
     first = max(1, line - context)
-    return filled(
+    return without_blank_ends(
         [
             CodeLine(n, text.rstrip().expandtabs(4), "now" if n == line else "")
             for n, text in enumerate(lines[first - 1 : line + context], first)
@@ -246,7 +246,7 @@ def around(path: str, line: int, context: int) -> list[CodeLine]:
     )
 
 
-def filled(lines: list[CodeLine]) -> list[CodeLine]:
+def without_blank_ends(lines: list[CodeLine]) -> list[CodeLine]:
     """Lines without the empty ones at both ends."""
     kept = [i for i, line in enumerate(lines) if line.text.strip()]
     return lines[kept[0] : kept[-1] + 1] if kept else lines
@@ -254,6 +254,6 @@ def filled(lines: list[CodeLine]) -> list[CodeLine]:
 
 def name_of(path: str) -> str:
     """The name of a file as people know it."""
-    if CELL.search(path):
+    if CELL_NAME.search(path):
         return "your cell"
     return str(Path(path).relative_to(HFEDU_FOLDER)) if Path(path).is_relative_to(HFEDU_FOLDER) else Path(path).name

@@ -9,7 +9,7 @@ from hfedu.run import words
 from hfedu.run.kinds import CALL_KINDS, KINDS, Kind
 from hfedu.run.recording import Actor, Event
 
-CALLS = {
+CALL_LABELS = {
     "configure": "{} configures its pages",
     "send": "{} sends {size} to {vm}",
     "receive": "{}: receive{block}",
@@ -35,7 +35,7 @@ CAME_BACK: dict[int, str] = {
 """Why the CPU came back to the primary, by the code of its run, where that is about the VM that ran."""
 
 
-def short(actor: Actor | None) -> str:
+def short_name(actor: Actor | None) -> str:
     """A name as short as it can be. Example: Actor(1, 0) -> "VM 1", Actor(0, 1) -> "VM 0 vCPU 1"."""
     if actor is None:
         return "the hypervisor"
@@ -49,14 +49,14 @@ def way_of(event: Event) -> str:
 
 def row_label(event: Event) -> str:
     """An event in plain words, as short as a picture wants them."""
-    actor, target = short(event.actor), short(event.target)
+    actor, target = short_name(event.actor), short_name(event.target)
     match event.kind:
         case Kind.BOOT:
             return "the hypervisor boots"
         case Kind.LOAD:
             return f"{target} is loaded"
         case Kind.HYPERCALL | Kind.SMC:
-            return called(event, actor)
+            return call_label(event, actor)
         case Kind.WFI:
             return f"{actor}: WFI, sleeps"
         case Kind.IRQ:
@@ -66,9 +66,9 @@ def row_label(event: Event) -> str:
         case Kind.WAKE:
             return f"{target} wakes up"
         case Kind.RETURN:
-            return returned(event)
+            return return_label(event)
         case Kind.SWITCH if event.target is not None:
-            return switched(event, target)
+            return switch_label(event, target)
         case Kind.END:
             return words.names_in_words(event.text)
     if event.kind is Kind.DELIVER:
@@ -77,9 +77,9 @@ def row_label(event: Event) -> str:
     return words.label(event)
 
 
-def called(event: Event, actor: str) -> str:
+def call_label(event: Event, actor: str) -> str:
     """A call. One that has no words of its own is said by its name."""
-    pattern = CALLS.get(event.call.verb) if event.call is not None else None
+    pattern = CALL_LABELS.get(event.call.verb) if event.call is not None else None
     if pattern is None:
         return f"{actor}: {words.name_of_call(event, short=True)}"
     given = vars(event.arg)
@@ -88,7 +88,7 @@ def called(event: Event, actor: str) -> str:
     return pattern.format(actor, block=", or wait" if given.get("block") else "", **said)
 
 
-def returned(event: Event) -> str:
+def return_label(event: Event) -> str:
     """The result of a call that came back to its caller."""
     if words.failed(event) and event.call is not None and event.call.gives in words.RUNS:
         return f"VM {getattr(event.arg, 'vm', '?')} does not run"
@@ -99,7 +99,7 @@ def returned(event: Event) -> str:
     return f"returns {said}: nobody waited" if none else f"returns {said}"
 
 
-def switched(event: Event, target: str) -> str:
+def switch_label(event: Event, target: str) -> str:
     """Who gets a CPU, and what comes with it."""
     gives = event.call.gives if event.call is not None and event.function is not None else ""
     value = event.result or 0
@@ -122,7 +122,7 @@ def came_back(event: Event, value: int) -> str:
     code, vm, data = hf_vcpu_run_return(value)
     if code in CAME_BACK:
         held = event.change(f"cpu{event.cpu}.current")
-        return CAME_BACK[code].format(short(held.old) if held is not None and held.old else "it")
+        return CAME_BACK[code].format(short_name(held.old) if held is not None and held.old else "it")
     if code == HfVcpuRun.WAKE_UP:
         return f"VM {vm} woke up"
     if code == HfVcpuRun.MESSAGE:

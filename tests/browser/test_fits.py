@@ -1,8 +1,12 @@
 """The player in JupyterLab as it comes, in a lesson as a learner gets it: all of it is to be seen at once."""
 
+import json
+import urllib.request
+
+import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import Notebook, now
+from conftest import PICTURES, TOKEN, Notebook, now
 
 SIZES = [(1366, 768), (1920, 1080)]
 
@@ -105,3 +109,44 @@ def test_why_opens_where_it_was_asked(lesson):
     assert player.locator("path.causeline").count() >= 2, "and is drawn into the picture"
     book.picture("fits-why")
     book.no_errors()
+
+
+RUN = """
+import hfedu
+from hfedu import RamDisk, asset
+relay = asset("relay.bin")
+hfedu.boot(RamDisk(asset("relay_primary.bin"), [relay, relay]), title="Relay").player(22)
+"""
+
+
+def end_kernels(address):
+    """Shut all kernels down."""
+    sessions = json.load(urllib.request.urlopen(f"{address}/api/sessions?token={TOKEN}"))
+    for session in sessions:
+        where = f"{address}/api/sessions/{session['id']}?token={TOKEN}"
+        urllib.request.urlopen(urllib.request.Request(where, method="DELETE"))
+
+
+def test_a_notebook_that_is_opened_without_a_kernel_shows_the_picture(lesson, delivered):
+    address, folder = delivered
+    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(RUN)], metadata=kernel)
+    nbformat.write(book, folder / "reopened.ipynb")
+    book = lesson("reopened.ipynb", 1366, 768)
+    page = book.page
+    picture = ".jp-RenderedImage:visible, .jp-RenderedSVG:visible"
+    book.run_all()
+    page.locator(".hfedu .now .n").wait_for()
+    assert page.locator(picture).count() == 0, "the player stands for its picture"
+    assert page.locator(".hfedu-after:visible").count() == 0
+    page.locator(".jp-InputPrompt").first.click()
+    page.keyboard.press("Control+s")
+    page.wait_for_timeout(2000)
+    end_kernels(address)
+    page.close()
+    page = lesson("reopened.ipynb", 1366, 768).page
+    page.locator(picture).first.wait_for()
+    page.locator(".hfedu-after:visible").wait_for()
+    assert page.locator(".hfedu").count() == 0
+    assert page.locator("text=model not found").locator("visible=true").count() == 0
+    page.screenshot(path=PICTURES / "fits-reopened.png")
