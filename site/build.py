@@ -1,7 +1,7 @@
 """Build the site into build/site: every lesson as a page whose runs play, and the same lessons live in JupyterLite.
 
 All of it is static. OFFLINE=1 takes Pyodide from npm and puts it into the site, so that it needs no other host; else
-Pyodide comes from its CDN. python site/build.py [lite] [pages], without a word both.
+Pyodide comes from its CDN.
 """
 
 import bz2
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import tomllib
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -38,6 +39,9 @@ AT_START = (
 """What the kernel loads when it starts: npm's Pyodide has no packages, only the list of them."""
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
 BINDER = f"https://mybinder.org/v2/gh/{REPOSITORY.partition('github.com/')[2]}/HEAD?urlpath=lab/tree/notebooks/"
+COMPILED = WORK / "compiled.jsonl"
+FIRST = ("players.py", "compiled.py")
+"""What a kernel that runs a lesson for the site runs before it."""
 SETUP = "%pip install -q hfedu ipywidgets anywidget pyelftools"
 ANY = "--only-binary=:all: --platform any --implementation py --abi none --python-version".split()
 
@@ -102,6 +106,9 @@ def build_lite() -> None:
     for folder in (files, wheels):
         folder.mkdir(parents=True)
     call(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", wheels, cwd=ROOT, stderr=subprocess.DEVNULL)
+    with zipfile.ZipFile(next(wheels.glob("*.whl")), "a", zipfile.ZIP_DEFLATED) as wheel:
+        rows = map(json.loads, COMPILED.read_text("utf-8").splitlines())
+        wheel.writestr("hfedu/assets/compiled.json", json.dumps(dict(rows)))
     kept = WORK / "wheels"
     download(kept, *WIDGETS)
     for path in kept.glob("*.whl"):
@@ -118,16 +125,26 @@ def build_lite() -> None:
     call(*command, cwd=work, stdout=subprocess.DEVNULL)
 
 
-def build_pages() -> None:
-    """The pages to read: lessons whose runs play, the other pages, and the reference from the docstrings."""
+def run_lessons() -> Path:
+    """The folder of what Sphinx reads: the pages, and the lessons, run, with players. What they compile is noted."""
     source = WORK / "pages"
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(NOTEBOOKS, source / "notebooks", ignore=shutil.ignore_patterns("*.ipynb", ".*", "*.txt"))
     for name in ("index.md", "style.css", "conf.py"):
         shutil.copy(HERE / name, source)
+    COMPILED.write_text("")
+    environment = os.environ | {"HFEDU_PROGRESS": "", "HFEDU_SITE_COMPILED": str(COMPILED), "PYTHONPATH": str(ROOT)}
     paths = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
     with ThreadPoolExecutor(2) as pool:
+        answers = pool.submit(call, sys.executable, HERE / "compiled.py", env=environment)
         list(pool.map(lambda path: played(path, source), paths))
+        answers.result()
+    return source
+
+
+def build_pages(source: Path) -> None:
+    """The pages to read: lessons whose runs play, the other pages, and the reference from the docstrings."""
+    paths = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
     (source / "reference.md").write_text(reference(), "utf-8")
     listed = "\n".join(f"notebooks/{path.stem}" for path in paths)
     index = source / "index.md"
@@ -139,9 +156,11 @@ def build_pages() -> None:
 def played(path: Path, source: Path) -> None:
     """Run a lesson with players in frames, and put the buttons under its title."""
     book = nbformat.read(path, as_version=4)
-    book.cells.insert(0, nbformat.v4.new_code_cell((HERE / "players.py").read_text("utf-8")))
+    first = "".join((HERE / name).read_text("utf-8").partition("if __name__")[0] for name in FIRST)
+    book.cells.insert(0, nbformat.v4.new_code_cell(first))
     environment = os.environ | {
         "HFEDU_PROGRESS": "",
+        "HFEDU_SITE_COMPILED": str(COMPILED),
         "HFEDU_SITE_RUNS": str(source / "runs" / path.stem),
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
     }
@@ -174,11 +193,11 @@ def reference() -> str:
 
 
 def main() -> None:
-    """Build what is asked for."""
-    parts = sys.argv[1:] or ["lite", "pages"]
+    """Build all: first the lessons run, then JupyterLite and the pages are made side by side."""
     OUT.mkdir(parents=True, exist_ok=True)
+    source = run_lessons()
     with ThreadPoolExecutor(2) as pool:
-        for done in [pool.submit({"lite": build_lite, "pages": build_pages}[part]) for part in parts]:
+        for done in (pool.submit(build_lite), pool.submit(build_pages, source)):
             done.result()
     print(f"The site is in {OUT.relative_to(ROOT)}: python -m http.server -d {OUT.relative_to(ROOT)}")
 
