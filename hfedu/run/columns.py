@@ -64,7 +64,7 @@ class Images:
     def number(self, vcpu: Actor, image: bytes) -> int:
         """The number of a vCPU's image, which is kept unless it is the vCPU's last one."""
         last, number = self.latest.get(vcpu, (b"", 0))
-        if last == image:
+        if last is image or last == image:
             return number
         number = self.count
         self.count += 1
@@ -119,7 +119,7 @@ class Columns:
         base = self.images.count
         self.image.append(base)
         if e.registers:
-            registers = tuple([self._moved(base, *moved) for moved in e.registers])
+            registers = tuple([self._moved(base, vcpu, before, after) for vcpu, before, after in e.registers])
             self.register.append(self.registers.number(registers, registers))
         else:
             self.register.append(0)
@@ -135,10 +135,10 @@ class Columns:
 
     def _moved(self, base: int, vcpu: Actor, before: bytes, after: bytes) -> tuple[Actor, int, int, int, int]:
         """A vCPU's registers before and after: images, counted from `base`, and the system registers, if it has any."""
-        old = self.images.number(vcpu, before[:IMAGE]) - base
-        new = self.images.number(vcpu, after[:IMAGE]) - base
+        number = self.images.number
         if len(after) == IMAGE:
-            return vcpu, old, new, -1, -1
+            return vcpu, number(vcpu, before) - base, number(vcpu, after) - base, -1, -1
+        old, new = number(vcpu, before[:IMAGE]) - base, number(vcpu, after[:IMAGE]) - base
         systems = (rest[IMAGE:] for rest in (before, after))
         return vcpu, old, new, *(self.systems.number(rest, rest) for rest in systems)  # type: ignore[return-value]
 
