@@ -275,7 +275,7 @@ def explore_file(options: argparse.Namespace, bounds: dict[str, Any], progress: 
         )
     if bounds or options.profile is not None or options.fix:
         raise Mistake(f"{name} explores as it likes: write into it what --cpus, --profile and the like would say")
-    explored = told(path, found)
+    explored = told_plainly(path, found)
     if not hasattr(explored, "violations"):
         raise Mistake(f"{name}() must return what hfedu.explore gave, not {explored!r:.100}")
     return explored
@@ -290,11 +290,11 @@ def module_of(path: str) -> Any:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
-    told(path, spec.loader.exec_module, module)
+    told_plainly(path, spec.loader.exec_module, module)
     return module
 
 
-def told(path: str, function: Any, *arguments: Any) -> Any:
+def told_plainly(path: str, function: Any, *arguments: Any) -> Any:
     """Call a function of a user's. What it raises becomes a `Mistake` that says where."""
     try:
         return function(*arguments)

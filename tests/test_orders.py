@@ -52,7 +52,7 @@ def test_a_counterexample_is_a_run_that_ends_at_the_fatal_step(race):
         assert violation.sentence in run.events[-1].text
         assert run.events[-2].cpu == violation.schedule[-1]
         assert words.names_in_words(violation.sentence) in run.transcript().splitlines()[-1]
-    assert any("widget-view" in kind for kind in shown(race.counterexample())[0])
+    assert any("widget-view" in kind for data in shown(race.counterexample()) for kind in data)
 
 
 def test_violations_are_counted_from_0(race):
@@ -111,15 +111,15 @@ def test_where_no_order_passes_it_says_so():
 
 def test_a_comparison_shows_both_orders_and_marks_the_difference(race):
     comparison = race.compare(of(race, "result-kept"))
-    table, players = shown(comparison)
+    table, picture, players, _ = shown(comparison)
     lines = table["text/plain"].splitlines()
     assert lines[0].startswith("result-kept: A vCPU that resumes after a call finds the call's result in x0. Broken: ")
     assert [line.split()[0] for line in lines if "≠" in line] == [str(comparison.first)]
     assert [line.split()[0] for line in lines if "✗ breaks it" in line] == [str(comparison.violation.steps)]
     assert table["text/html"].count("<tr>") == len(list(comparison.rows())) + 1
     assert any("widget-view" in kind for kind in players)
-    assert players["image/svg+xml"].startswith("<svg ")
-    assert comparison.sentence in players["text/plain"]
+    assert picture["image/svg+xml"].startswith("<svg ")
+    assert comparison.sentence in picture["text/plain"]
 
 
 def test_an_exploration_shows_violations_coverage_and_graph(race):

@@ -129,7 +129,7 @@ def test_without_a_loop_it_stands_still_and_steps_by_hand():
 
 def test_a_page_without_a_kernel_has_the_picture_and_the_captions():
     data, metadata = hfedu.tour()._repr_mimebundle_()
-    assert data["image/png"]
-    assert "35 events" in metadata["image/png"]["alt"], "and no answer"
+    assert data["image/svg+xml"]
+    assert "35 events" in metadata["image/svg+xml"]["alt"], "and no answer"
     assert re.search(r"event 34: There is one processor", data["text/plain"])
     assert "Only the primary decides" not in data["text/plain"], "the answer comes after the question"

@@ -355,10 +355,11 @@ def test_notebook_shows_player_picture_and_transcript():
     InteractiveShell.instance()
     with capture_output() as captured:
         run_of("broadcast_3")._ipython_display_()
-    picture, text = captured.outputs
+    picture, player, after, text = captured.outputs
     InteractiveShell.clear_instance()
     assert picture.data["image/svg+xml"].startswith("<svg ")
-    assert "application/vnd.jupyter.widget-view+json" in picture.data
+    assert "application/vnd.jupyter.widget-view+json" in player.data
+    assert "Run the cell" in after.data["text/html"], "which is seen where the player does not live"
     assert "messages delivered" in picture.metadata["image/svg+xml"]["alt"]
     assert "HF_MAILBOX_SEND" in text.data["text/html"]
     assert "<details>" in text.data["text/html"]

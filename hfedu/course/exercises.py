@@ -41,7 +41,7 @@ if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()) 
 LESSON_MODULES = sorted(
     module.name for module in iter_modules(hfedu.course.lessons.__path__) if module.name.startswith("lesson")
 )
-HFEDU = str(Path(hfedu.__file__).parent)
+PACKAGE = str(Path(hfedu.__file__).parent)
 PYTHON = sysconfig.get_path("stdlib")
 CALLS_AN_ANSWER = ("called", "handed_back", "advance")
 """Functions of hfedu that call what a learner wrote: see `forms` and `hfedu.guest.scripted`."""
@@ -173,7 +173,7 @@ def check(exercise_id: str, answer: Any = None) -> Verdict:
     RECORD.note(exercise.id, Standing.RIGHT if verdict else Standing.WRONG)
     if not verdict:
         MISSES[exercise.id] += 1
-    return replace(verdict, help=goes_on(exercise) if verdict else helps(exercise))
+    return replace(verdict, help=what_is_next(exercise) if verdict else helps(exercise))
 
 
 MISSES: Counter[str] = Counter()
@@ -198,7 +198,7 @@ def helps(exercise: Exercise) -> Help:
     return Help(tuple(folded), "", text)
 
 
-def goes_on(exercise: Exercise) -> Help:
+def what_is_next(exercise: Exercise) -> Help:
     """After a right answer: what one knows now, and the next exercise that is not right yet, or the next lesson."""
     number = exercise.id[:2]
     standings = RECORD.standings()
@@ -260,7 +260,7 @@ def told(error: BaseException) -> str:
 def of_answer(error: BaseException) -> bool:
     """Whether an error comes from the answer, and not from the judge: some function on the way is the learner's."""
     return isinstance(error, Mistake) or any(
-        code.co_name in CALLS_AN_ANSWER or not code.co_filename.startswith((HFEDU, PYTHON, "<frozen"))
+        code.co_name in CALLS_AN_ANSWER or not code.co_filename.startswith((PACKAGE, PYTHON, "<frozen"))
         for traceback in chained(error)
         for code in (traceback.tb_frame.f_code,)
     )

@@ -14,7 +14,7 @@ from hfedu.errors import printable
 from hfedu.guest.scripted import Script
 
 T = TypeVar("T")
-KINDS = {str: "text", int: "number", float: "number", bytes: "bytes", type(None): "None"}
+WORDS_OF_TYPES = {str: "text", int: "number", float: "number", bytes: "bytes", type(None): "None"}
 DEEPEST = 20
 """Lists in lists of what a function gives that are looked into."""
 ITEMS_AT_MOST = 10_000
@@ -86,7 +86,7 @@ def guest(answer: Any) -> Script:
         raise Unfit("Write def, without async.")
     if not callable(answer) or isinstance(answer, type):
         raise Unfit
-    needed = arguments(answer)
+    needed = needed_arguments(answer)
     if needed:
         raise Unfit(f"It needs arguments ({', '.join(needed)}), and nobody gives it any.")
     if inspect.isgeneratorfunction(answer):
@@ -112,7 +112,7 @@ def handed_back(answer: Callable[[], T]) -> T:
     return answer()
 
 
-def arguments(answer: Callable[..., Any]) -> list[str]:
+def needed_arguments(answer: Callable[..., Any]) -> list[str]:
     """The names of the arguments without which a function cannot be called."""
     with suppress(ValueError, TypeError):  # some functions that are not Python's do not tell
         parameters = inspect.signature(answer).parameters.values()
@@ -120,7 +120,7 @@ def arguments(answer: Callable[..., Any]) -> list[str]:
     return []
 
 
-def source(answer: Any) -> str:
+def source_text(answer: Any) -> str:
     """A program as a text."""
     if not isinstance(answer, str):
         raise Unfit
@@ -187,14 +187,14 @@ def texts_by_text(answer: Any) -> dict[str, str]:
 
 def described(answer: Any) -> str:
     """What an answer is, in a few words."""
-    for kind, word in KINDS.items():
+    for kind, word in WORDS_OF_TYPES.items():
         if type(answer) is kind and word in ("bytes", "None"):
             return word
     name = printable(type(answer).__name__)
     article = "an" if name[:1].lower() in "aeiou" else "a"
     if type(answer) not in (list, tuple, set, frozenset):
         return f"{article} {name}"
-    kinds = sorted({KINDS.get(type(item), printable(type(item).__name__)) for item in answer})
+    kinds = sorted({WORDS_OF_TYPES.get(type(item), printable(type(item).__name__)) for item in answer})
     if len(kinds) != 1:
         return f"{article} {name} of this and that" if kinds else f"an empty {name}"
     return f"{article} {name} of {kinds[0]}{'' if kinds[0] in ('bytes', 'None') or len(answer) == 1 else 's'}"

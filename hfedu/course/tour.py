@@ -58,7 +58,7 @@ ASKED_AT = 8
 """The stop with the question; at the next one stands the answer."""
 
 
-class Task(NamedTuple):
+class Todo(NamedTuple):
     """A step to take in the player: what to do, and what of the learner's way shows that it was done.
 
     `way` are events that are visited one right after the other, or a question to the kernel and its event.
@@ -69,22 +69,22 @@ class Task(NamedTuple):
 
 
 TASKS = (
-    Task("<b>Go to an event.</b> Click on row 13 of the picture: VM 1 asks for a message.", (13,)),
-    Task("<b>Who holds the CPU?</b> Press → once. Now it is VM 0: the state says so.", (13, 14)),
-    Task("<b>Why does it not run?</b> Ask <b>Why?</b> of VM 1's vCPU: since when it waits, and what will wake it.",
+    Todo("<b>Go to an event.</b> Click on row 13 of the picture: VM 1 asks for a message.", (13,)),
+    Todo("<b>Who holds the CPU?</b> Press → once. Now it is VM 0: the state says so.", (13, 14)),
+    Todo("<b>Why does it not run?</b> Ask <b>Why?</b> of VM 1's vCPU: since when it waits, and what will wake it.",
          ("why",)),
-    Task("<b>What woke it?</b> Go to event 23, where it becomes ready. Press B, which leads to the cause: the message. "
+    Todo("<b>What woke it?</b> Go to event 23, where it becomes ready. Press B, which leads to the cause: the message. "
          "And B again: VM 0's send.", (23, 22, 21)),
-    Task("<b>Follow a mailbox.</b> Go to the event at which VM 1's mailbox becomes READ, 22, and from there to its "
+    Todo("<b>Follow a mailbox.</b> Go to the event at which VM 1's mailbox becomes READ, 22, and from there to its "
          "next change, 29: the key ] leads there.", (22, 29)),
-    Task("<b>Search.</b> Press /, type <code>wakes</code>, and press Enter, and Enter again: events 23 and 33.",
+    Todo("<b>Search.</b> Press /, type <code>wakes</code>, and press Enter, and Enter again: events 23 and 33.",
          (23, 33)),
-    Task("<b>Open an event.</b> Go to event 21 and press D: the steps that the hypervisor takes in it, each with its "
+    Todo("<b>Open an event.</b> Go to event 21 and press D: the steps that the hypervisor takes in it, each with its "
          "line of source. Escape leads back.", (21, "steps")),
 )  # fmt: skip
 
 
-class Watched(Player):
+class WatchedPlayer(Player):
     """A player that tells what is asked of the kernel."""
 
     def __init__(self, *args: Any, tell: Callable[[str], None]) -> None:
@@ -112,13 +112,13 @@ class Tour(ipywidgets.VBox):
         self.way: list[int | str] = []
         self.done: set[int] = set()
         at = STOPS[ASKED_AT].event
-        self.player = Watched(replace(self.recording, events=self.recording.events[: at + 1]), tell=self.visit)
+        self.player = WatchedPlayer(replace(self.recording, events=self.recording.events[: at + 1]), tell=self.visit)
         self.said = ipywidgets.HTML()
-        self.play_button = ipywidgets.Button(description=PLAY[0], icon=PLAY[1], layout=WIDE)
+        self.play_button = ipywidgets.Button(description=PLAY[0], icon=PLAY[1], layout=TEXT_WIDE)
         self.play_button.on_click(lambda _: self.pause() if self.timer else self.play())
-        self.next_button = ipywidgets.Button(description="Next ›", layout=WIDE)
+        self.next_button = ipywidgets.Button(description="Next ›", layout=TEXT_WIDE)
         self.next_button.on_click(lambda _: self.next())
-        self.answers = [ipywidgets.Button(description=option, layout=WIDE) for option in self.question.options]
+        self.answers = [ipywidgets.Button(description=option, layout=TEXT_WIDE) for option in self.question.options]
         for button in self.answers:
             button.on_click(partial(lambda option, _: self.answer(option), button.description))
         self.tasks = ipywidgets.HTML()
@@ -248,7 +248,7 @@ class Tour(ipywidgets.VBox):
         return "\n".join(f"event {stop.event:2}: {stop.caption}" for stop in STOPS if stop.caption)
 
 
-WIDE = {"width": "auto", "min_height": "28px"}
+TEXT_WIDE = {"width": "auto", "min_height": "28px"}
 
 
 def ends_with(way: Sequence[int | str], wanted: Sequence[int | str]) -> bool:

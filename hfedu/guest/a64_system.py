@@ -20,7 +20,7 @@ SYSTEM_REGISTER_NAMES: dict[Encoding, str] = {
     (3, 0, 4, 1, 0): "SP_EL0", (3, 0, 7, 4, 0): "PAR_EL1", (3, 0, 4, 0, 1): "ELR_EL1", (3, 0, 4, 0, 0): "SPSR_EL1",
 }  # fmt: skip
 """What EL1 reads and writes, by its place in `ArchRegs`."""
-FIXED: dict[Encoding, int] = {
+FIXED_REGISTERS: dict[Encoding, int] = {
     (3, 0, 0, 0, 0): 0x411F_D070, (3, 0, 0, 0, 6): 0, (3, 1, 0, 0, 1): 0x0A20_0023, (3, 1, 0, 0, 7): 0,
     (3, 3, 0, 0, 1): 0x8444_C004, (3, 0, 12, 1, 0): 0,
     (3, 3, 14, 0, 0): 0x03B9_ACA0, (3, 1, 15, 3, 0): 0, (2, 0, 1, 1, 4): 8,
@@ -109,8 +109,8 @@ class SystemRegisters:
             return None
         if at in KEPT_PLACES:
             return cpu.live[KEPT_PLACES[at]]  # type: ignore[no-any-return]
-        if at in FIXED:
-            return FIXED[at]
+        if at in FIXED_REGISTERS:
+            return FIXED_REGISTERS[at]
         if at[:3] == (3, 0, 0) and 0 < at[3] < 8:
             return IDENTITY.get(at, 0)
         if at in IGNORING:

@@ -19,7 +19,7 @@ IMAGE = 8 * arch.SYSTEM
 """Bytes of a vCPU's general registers."""
 IMAGES = 240
 """How many of these are packed together: whoever wants one unpacks so many."""
-PLAIN = frozenset((int, str, bytes, type(None), Actor))
+SIMPLE = frozenset((int, str, bytes, type(None), Actor))
 """The types of values of which those that are equal are the same."""
 
 
@@ -126,7 +126,7 @@ class Columns:
 
     def _changes(self, changes: tuple[Any, ...]) -> int:
         """The number of what an event changed."""
-        if self.foreign and not PLAIN.issuperset([value.__class__ for change in changes for value in change[1:3]]):
+        if self.foreign and not SIMPLE.issuperset([value.__class__ for change in changes for value in change[1:3]]):
             return self.changes.add(changes)
         try:
             return self.changes.number(changes, changes)

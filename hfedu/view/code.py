@@ -114,7 +114,7 @@ def hypervisor_excerpts(recording: Recording, seq: int, trap: int, ran: list[Ran
         functions = [each for each in functions if each[:2] in wanted]
     else:
         call = event.call.api if event.call is not None else ""
-        functions.sort(key=lambda each: order_of(event, each, own, call))
+        functions.sort(key=lambda each: rank_of(event, each, own, call))
         functions = functions[: 1 if functions and functions[0][2] == call else EXCERPTS]
     looked_at = refused.values if refused is not None else ()
     value = ", ".join(f"{name} is {words.value_words(name, found)}" for name, found in looked_at)
@@ -125,7 +125,7 @@ def hypervisor_excerpts(recording: Recording, seq: int, trap: int, ran: list[Ran
     ]
 
 
-def order_of(event: Event, function: tuple[str, int, str], own: list[Ran], call: str) -> tuple[bool, bool, bool]:
+def rank_of(event: Event, function: tuple[str, int, str], own: list[Ran], call: str) -> tuple[bool, bool, bool]:
     """What is shown first: where something changed, what serves the call, and what is no memory management."""
     path, first, name = function
     inside = {at.place[1] for at in own if (at.place[0], at.first) == (path, first)}

@@ -21,7 +21,7 @@ HATCH, GROUND = 6, 1
 CAP, DESCENT = 0.76, 0.35
 """How far the paper behind a label reaches above and below its line, in units of the font size."""
 ARROW = 8.0
-STROKES = {
+PATHS = {
     "clear": "M{} {}m-5.5 5.5l11 -11",
     "wfi": "M{} {}m-2 -3v6m4 -6v6",
     "fault": "M{} {}m-6 -6l12 12m-12 0l12 -12",
@@ -36,8 +36,8 @@ def svg(scene: Scene, theme: str = "light") -> str:
     """A scene as an SVG document that says in words what it shows. The same scene always gives the same text."""
     colours = THEMES[theme]
     table, alt = styles(colours), html.escape(printable(scene.alt))
-    width, height = number(scene.width), number(scene.height)
-    paint = {Line: line, Rect: rect, Text: text, Mark: mark}
+    width, height = decimal(scene.width), decimal(scene.height)
+    paint = {Line: svg_line, Rect: svg_rect, Text: svg_text, Mark: svg_mark}
     painted = (
         element
         for layer in LAYERS
@@ -52,7 +52,7 @@ def svg(scene: Scene, theme: str = "light") -> str:
     return "\n".join([head, f"<title>{alt}</title>", paper, *painted, "</svg>", ""])
 
 
-def number(value: float) -> str:
+def decimal(value: float) -> str:
     """A length with two decimals at most."""
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
@@ -60,7 +60,7 @@ def number(value: float) -> str:
 def element_of(name: str, end: str = "", **attributes: str | float | None) -> str:
     """The beginning of an element, with those attributes that have a value."""
     said = (
-        f' {key.replace("_", "-")}="{value if isinstance(value, str) else number(value)}"'
+        f' {key.replace("_", "-")}="{value if isinstance(value, str) else decimal(value)}"'
         for key, value in attributes.items()
         if value is not None
     )
@@ -69,11 +69,11 @@ def element_of(name: str, end: str = "", **attributes: str | float | None) -> st
 
 def pen(style: Style) -> dict[str, str | float | None]:
     """The attributes of a stroke."""
-    dash = " ".join(number(length * style.width) for length in style.dash)
+    dash = " ".join(decimal(length * style.width) for length in style.dash)
     return {"stroke": style.stroke, "stroke_width": style.width, "stroke_dasharray": dash or None}
 
 
-def line(shape: Line, style: Style, _: Theme) -> Iterator[str]:
+def svg_line(shape: Line, style: Style, _: Theme) -> Iterator[str]:
     """A line or an arrow."""
     length = math.hypot(shape.x2 - shape.x1, shape.y2 - shape.y1) or 1.0
     head = min(ARROW, length) if shape.arrow else 0.0
@@ -83,11 +83,11 @@ def line(shape: Line, style: Style, _: Theme) -> Iterator[str]:
     if shape.arrow:
         x, y, half = shape.x2 - along * head, shape.y2 - down * head, head * 0.45
         corners = ((shape.x2, shape.y2), (x - down * half, y + along * half), (x + down * half, y - along * half))
-        points = " ".join(f"{number(a)},{number(b)}" for a, b in corners)
+        points = " ".join(f"{decimal(a)},{decimal(b)}" for a, b in corners)
         yield element_of("polygon", "/", points=points, fill=style.stroke)
 
 
-def rect(shape: Rect, style: Style, _: Theme) -> Iterator[str]:
+def svg_rect(shape: Rect, style: Style, _: Theme) -> Iterator[str]:
     """A rectangle, hatched if its role is; head boxes have round corners."""
     x, y, width, height, role, _seq = shape
     radius = 5 if role in ("vm", "hypervisor") else None
@@ -95,11 +95,11 @@ def rect(shape: Rect, style: Style, _: Theme) -> Iterator[str]:
     yield element_of("rect", "/", x=x, y=y, width=width, height=height, rx=radius, fill=fill, **pen(style))
     if style.hatch:
         strokes = range(4, int(height) - 2, HATCH)
-        path = "".join(f"M{number(x)} {number(y + at + 3)}l{number(width)} -6" for at in strokes)
+        path = "".join(f"M{decimal(x)} {decimal(y + at + 3)}l{decimal(width)} -6" for at in strokes)
         yield element_of("path", "/", d=path, stroke=style.stroke, stroke_width=1.2)
 
 
-def text(shape: Text, style: Style, colours: Theme) -> Iterator[str]:
+def svg_text(shape: Text, style: Style, colours: Theme) -> Iterator[str]:
     """A line of text. Labels of arrows have a ground of their own: they may run across lifelines."""
     kind = shape.role.partition("-")[0]
     kind = kind if kind in FONT_SIZES else "label"
@@ -117,7 +117,7 @@ def text(shape: Text, style: Style, colours: Theme) -> Iterator[str]:
     yield f"{begin}{html.escape(said, quote=False)}</text>"
 
 
-def mark(shape: Mark, style: Style, _: Theme) -> Iterator[str]:
+def svg_mark(shape: Mark, style: Style, _: Theme) -> Iterator[str]:
     """A sign: an empty set for clear, a pause sign for WFI, a cross for a fault, a ring for a step, else a square."""
     x, y, role = shape.x, shape.y, shape.role
     if role in DISCS:
@@ -125,5 +125,5 @@ def mark(shape: Mark, style: Style, _: Theme) -> Iterator[str]:
     if role in SQUARES:
         side = SQUARES[role]
         yield element_of("rect", "/", x=x - side / 2, y=y - side / 2, width=side, height=side, fill=style.fill)
-    if role in STROKES:
-        yield element_of("path", "/", d=STROKES[role].format(number(x), number(y)), fill="none", **pen(style))
+    if role in PATHS:
+        yield element_of("path", "/", d=PATHS[role].format(decimal(x), decimal(y)), fill="none", **pen(style))

@@ -493,7 +493,7 @@ EXERCISES = (
         task="a guest for VM 2 that writes the number n into the first 8 bytes of its page n, for n = 1 "
         "to 127, and waits.",
         wants="assembly as a text",
-        takes=forms.source,
+        takes=forms.source_text,
         judge=judge_fill,
         learned="a guest has exactly the pages that it was given: the first one too many is another VM's.",
         hints=(

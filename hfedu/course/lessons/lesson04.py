@@ -572,7 +572,7 @@ EXERCISES = (
         task="a guest in assembly that sends the byte A to VM 0, tries again until the result is 0, and "
         "then waits (wfi).",
         wants="the guest's assembly as a text",
-        takes=forms.source,
+        takes=forms.source_text,
         judge=judge_again,
         learned="after a hypercall x0 is the result and the arguments are gone: a second try loads all of them again.",
         hints=(
