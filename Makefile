@@ -60,7 +60,7 @@ player: $(TOOLS)
 	$(BIN)/python assets/player/build.py
 
 site: $(TOOLS)
-	$(BIN)/python site/build.py
+	$(BIN)/python assets/site/build.py
 
 refresh: $(TOOLS)
 	$(BIN)/python tests/refresh_notebooks.py

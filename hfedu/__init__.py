@@ -102,7 +102,23 @@ if not TYPE_CHECKING:  # which would take a misspelt name for one of Any
     def __getattr__(name: str) -> Any:
         if name not in _HOME:
             raise AttributeError(f"module 'hfedu' has no attribute {name!r}")
-        return getattr(import_module(_HOME[name]), name)
+        from hfedu.errors import Trouble
+
+        try:
+            home = import_module(_HOME[name])
+        except Trouble as trouble:  # a package is missing: whoever calls it is told, `from hfedu import *` goes on
+            return _refusing(trouble)
+        return getattr(home, name)
+
+
+def _refusing(trouble: Exception) -> Any:
+    """What stands for a name that cannot be had here."""
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise trouble
+
+    refuse.__doc__ = str(trouble)
+    return refuse
 
 
 def __dir__() -> list[str]:

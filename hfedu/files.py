@@ -16,6 +16,8 @@ from hfedu.errors import Mistake
 
 LONGEST_FILE = 1 << 30
 """More bytes than any file that hfedu reads has."""
+AT_A_TIME = 1 << 20
+"""Bytes that are asked for at once: a browser's memory grows by what is asked for, and never shrinks."""
 NOT_THROUGH = getattr(os, "O_NOFOLLOW", 0)
 AT_ONCE = getattr(os, "O_NONBLOCK", 0)
 BINARY = getattr(os, "O_BINARY", 0)
@@ -45,10 +47,12 @@ def read_whole(path: Path, longest: int = LONGEST_FILE) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | AT_ONCE | BINARY)
     with open(descriptor, "rb") as file:
         regular(os.fstat(descriptor).st_mode, path)
-        content = file.read(longest + 1)
+        content = bytearray()
+        while len(content) <= longest and (more := file.read(AT_A_TIME)):
+            content += more
     if len(content) > longest:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
-    return content
+    return bytes(content)
 
 
 def write_whole(path: Path, content: bytes, new: bool = False) -> None:

@@ -13,6 +13,7 @@ import course_pages
 import nbformat
 from nbclient import NotebookClient
 
+from hfedu.course.export import tag_slides
 from hfedu.course.record import SWITCH
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -29,6 +30,7 @@ def refresh(path: Path) -> None:
         coalesce_streams=True,
         resources={"metadata": {"path": path.parent}},
     ).execute()
+    tag_slides(notebook)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", ()):

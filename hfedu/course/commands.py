@@ -15,7 +15,7 @@ def add_lab(lab: ArgumentParser) -> None:
 
 
 def add_course(course: ArgumentParser) -> None:
-    """hfedu course start DIR | plan PLAN | check [DIR] [--lesson NN]."""
+    """hfedu course start DIR | plan PLAN | export NOTEBOOK [--to slides] [--execute] | check [DIR] [--lesson NN]."""
     commands = course.add_subparsers(required=True, metavar="COMMAND")
     start = commands.add_parser("start", help="copy the lessons into a folder, never over what was changed there")
     start.add_argument("folder", type=Path, metavar="DIR", help="new, or the folder of your copies: they are updated")
@@ -23,6 +23,11 @@ def add_course(course: ArgumentParser) -> None:
     plan = commands.add_parser("plan", help="which lessons to take when, with their minutes")
     plan.add_argument("plan", choices=PLANS, help="how long the course is")
     plan.set_defaults(command=command_plan)
+    export = commands.add_parser("export", help="a notebook as a page or slides, with words for its pictures")
+    export.add_argument("notebook", type=Path, metavar="NOTEBOOK", help="the notebook; the page is put beside it")
+    export.add_argument("--to", choices=("html", "slides"), default="html", help="what it becomes")
+    export.add_argument("--execute", action="store_true", help="run it first; else its outputs are as they are")
+    export.set_defaults(command=command_export)
     check = commands.add_parser(
         "check",
         help="test a folder of lessons as code is tested",
@@ -44,6 +49,14 @@ def command_start(options: Namespace) -> int:
 def command_plan(options: Namespace) -> int:
     """hfedu course plan: the sessions of a course."""
     print(plan_text(PLANS[options.plan]))
+    return 0
+
+
+def command_export(options: Namespace) -> int:
+    """hfedu course export: one notebook for people without a kernel."""
+    from hfedu.course.export import export
+
+    print(f"Written to {export(options.notebook, options.to, options.execute)}")
     return 0
 
 

@@ -15,13 +15,16 @@ from playwright.sync_api import expect
 ROOT = Path(__file__).parent.parent.parent
 SITE = ROOT / "build" / "site"
 LESSONS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+MEMORY_LIMIT = 500
+"""MiB that Pyodide may hold after a lesson."""
 HARMLESS = ("favicon", "404")
 
 
 @pytest.fixture(scope="module")
 def site():
     """The address of the site, with Pyodide in it."""
-    subprocess.run([sys.executable, ROOT / "site" / "build.py"], env=os.environ | {"OFFLINE": "1"}, check=True)
+    build = ROOT / "assets" / "site" / "build.py"
+    subprocess.run([sys.executable, build], env=os.environ | {"OFFLINE": "1"}, check=True)
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *args):
@@ -147,3 +150,4 @@ def test_every_cell_of_every_lesson_runs_in_pyodide(site, part):
     rows = [json.loads(line) for line in said.splitlines()]
     assert {row["notebook"] for row in rows if "heap" in row} == {path.name for path in part}
     assert not [row for row in rows if row.get("error")]
+    assert max(row["heap"] for row in rows if "heap" in row) < MEMORY_LIMIT

@@ -1,4 +1,4 @@
-"""How Sphinx makes the pages of the site: `site/build.py` puts it beside them."""
+"""How Sphinx makes the pages of the site: `assets/site/build.py` puts it beside them."""
 
 project = "hfedu"
 author = copyright = "The hfedu authors"  # noqa: A001 - Sphinx calls it so

@@ -23,7 +23,7 @@ from nbclient import NotebookClient
 
 import hfedu
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 HERE = Path(__file__).parent
 WORK, OUT = ROOT / "build" / "site-work", ROOT / "build" / "site"
 NOTEBOOKS = ROOT / "notebooks"

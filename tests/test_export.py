@@ -1,0 +1,71 @@
+"""A notebook exported: the picture and its words are in what comes out, and nothing is fetched."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import v4
+
+from hfedu import cli
+from hfedu.course.export import FORMS, tag_slides
+
+LESSONS = sorted((Path(__file__).parent.parent / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+RUN = """import hfedu
+from hfedu import RamDisk, configure, send
+
+
+def primary():
+    yield configure()
+    yield send(1, "x")
+
+
+run = hfedu.boot(RamDisk(primary, [primary]), title="Two of a kind")
+run"""
+SRC = re.compile(r"<(?:script|link|img|iframe)[^>]*(?:src|href)=[\"'](https?:[^\"']*)")
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    path = tmp_path / "my lesson.ipynb"
+    picture = "from hfedu.view.sequence import sequence\nsequence(run)"
+    cells = [v4.new_markdown_cell("# A title"), v4.new_code_cell(RUN), v4.new_code_cell(picture)]
+    nbformat.write(v4.new_notebook(cells=cells), path)
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", FORMS)
+def test_executed_it_shows_pictures_with_words_and_no_widget(notebook, form, capsys):
+    assert cli.main(["course", "export", str(notebook), "--to", form, "--execute"]) == 0
+    path = notebook.with_suffix(".slides.html" if form == "slides" else ".html")
+    assert capsys.readouterr().out == f"Written to {path}\n"
+    text = path.read_text("utf-8")
+    alts = re.findall(r'<img alt="([^"]*)" src="data:image/svg\+xml;base64,', text)
+    assert len(alts) == 2
+    assert all("Two of a kind" in alt for alt in alts)
+    assert "No description has been provided" not in text
+    assert "widget-view+json" not in text
+    if form == "html":
+        assert not SRC.findall(text)
+    else:
+        assert text.count("<section>") >= 3
+
+
+def test_what_cannot_be_exported_is_a_sentence(tmp_path, capsys):
+    (tmp_path / "a.ipynb").write_text("no notebook")
+    for path in (tmp_path / "a.ipynb", tmp_path / "b.ipynb"):
+        assert cli.main(["course", "export", str(path)]) == 2
+        said = capsys.readouterr().err
+        assert "is no notebook that can be read" in said
+        assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_a_lesson_is_slides(path):
+    book = nbformat.read(path, as_version=4)
+    tag_slides(book)
+    kinds = Counter(cell.metadata["slideshow"]["slide_type"] for cell in book.cells)
+    assert kinds["slide"] >= 5
+    assert kinds["subslide"] >= 3
