@@ -17,7 +17,7 @@ from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import hfedu
-from hfedu.course.grading.gate import ANSWER_MODULE, Unfit, facade, gated, guarded_builtins, of_module
+from hfedu.course.grading.gate import ANSWER_MODULE, Barred, facade, gated, guarded_builtins, of_module
 from hfedu.errors import Mistake
 from hfedu.files import asset
 
@@ -195,7 +195,7 @@ class Unpacker:
         self.waiting: set[str] = set(packed["globals"])
 
     def unpacked(self) -> Unpacked:
-        """The answer. `Unfit` or `Lost` if it cannot be judged."""
+        """The answer. `Barred` or `Lost` if it cannot be judged."""
         for name in list(self.packed["globals"]):
             self.need(name)
         answer = self.value(self.packed["answer"])
@@ -274,7 +274,7 @@ def built(name: str) -> Any:
     """A built-in function or type that an answer refers to."""
     names = guarded_builtins()
     if name not in names:
-        raise Unfit(name)
+        raise Barred(name)
     return names[name]
 
 

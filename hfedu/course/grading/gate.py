@@ -53,7 +53,7 @@ DEFINED = {"__init__", "__post_init__", "__slots__", "__repr__", "__str__", "__d
 """Names with double underscores that an answer may use; others change what an operator does."""
 
 
-class Unfit(Exception):
+class Barred(Exception):
     """An answer uses something with which no answer is judged; the text names it."""
 
 
@@ -63,12 +63,12 @@ def allowed_name(name: str) -> bool:
 
 
 class Reader(ast.NodeTransformer):
-    """Reads the source of an answer, raises `Unfit`, and asks before each assignment to an attribute whose it is."""
+    """Reads the source of an answer, raises `Barred`, and asks before each assignment to an attribute whose it is."""
 
     def refuse(self, name: str | None) -> None:
-        """`Unfit` for a name that is not allowed."""
+        """`Barred` for a name that is not allowed."""
         if name is not None and not allowed_name(name):
-            raise Unfit(name)
+            raise Barred(name)
 
     def visit(self, node: ast.AST) -> Any:
         """One node. Every name that it holds as a text is a name, whatever the node is."""
@@ -86,7 +86,7 @@ class Reader(ast.NodeTransformer):
         return node
 
     def read_import(self, node: ast.Import | ast.ImportFrom) -> None:
-        """`Unfit` for an import of what an answer may not use."""
+        """`Barred` for an import of what an answer may not use."""
         if isinstance(node, ast.ImportFrom) and not node.level:
             for each in node.names:
                 of_module(node.module or "", each.name)
@@ -95,7 +95,7 @@ class Reader(ast.NodeTransformer):
 
 
 def facade(name: str) -> SimpleNamespace:
-    """A module as an answer sees it: only what it may use, and no way to the module. `Unfit` if it is none of these."""
+    """A module as an answer sees it: only what it may use, and no way to the module. `Barred` if it is none of these."""
     if name == "hfedu":
         return SimpleNamespace(**{each: getattr(hfedu, each) for each in sorted(HFEDU_NAMES)})
     if name.startswith(HFEDU_MODULES):
@@ -103,7 +103,7 @@ def facade(name: str) -> SimpleNamespace:
         mine = {each: value for each, value in vars(module).items() if not each.startswith("_")}
         return SimpleNamespace(**{each: value for each, value in mine.items() if belongs(value, name)})
     if name not in STANDARD:
-        raise Unfit(f"import {name}")
+        raise Barred(f"import {name}")
     module = import_module(name)
     return SimpleNamespace(**{each: getattr(module, each) for each in STANDARD[name].split()})
 
@@ -120,17 +120,17 @@ def allowed_home(module: str) -> bool:
 
 
 def of_module(module: str, name: str) -> Any:
-    """What an answer gets for `from module import name`. `Unfit` if it may not use that."""
+    """What an answer gets for `from module import name`. `Barred` if it may not use that."""
     found = facade(module)
     if not hasattr(found, name):
-        raise Unfit(f"from {module} import {name}")
+        raise Barred(f"from {module} import {name}")
     return getattr(found, name)
 
 
 def guarded_import(name: str, names: Any = None, local: Any = None, wanted: Any = (), level: int = 0) -> Any:
     """What `import` does in an answer."""
     if level or not isinstance(name, str):
-        raise Unfit("import")
+        raise Barred("import")
     if wanted:
         return facade(name)
     outer, *inner = name.split(".")
@@ -144,38 +144,38 @@ def guarded_import(name: str, names: Any = None, local: Any = None, wanted: Any 
 
 
 def own_object(value: Any) -> Any:
-    """Whose attribute an answer wants to set. `Unfit` if others use it too: a module, a function, a class of hfedu."""
+    """Whose attribute an answer wants to set. `Barred` if others use it too: a module, a function, a class of hfedu."""
     foreign = isinstance(value, type) and value.__module__ != ANSWER_MODULE
     if foreign or isinstance(value, ModuleType | FunctionType | MethodType | CodeType):
-        raise Unfit(f"setting an attribute of {getattr(value, '__name__', 'code')}")
+        raise Barred(f"setting an attribute of {getattr(value, '__name__', 'code')}")
     return value
 
 
 def guarded_getattr(value: Any, name: str, *default: Any) -> Any:
     """`getattr` in an answer."""
     if type(name) is not str or not allowed_name(name):
-        raise Unfit(str(name))
+        raise Barred(str(name))
     return getattr(value, name, *default)
 
 
 def guarded_hasattr(value: Any, name: str) -> bool:
     """`hasattr` in an answer."""
     if type(name) is not str or not allowed_name(name):
-        raise Unfit(str(name))
+        raise Barred(str(name))
     return hasattr(value, name)
 
 
 def guarded_setattr(value: Any, name: str, new: Any) -> None:
     """`setattr` in an answer."""
     if type(name) is not str or not allowed_name(name):
-        raise Unfit(str(name))
+        raise Barred(str(name))
     setattr(own_object(value), name, new)
 
 
 def kind_of_object(value: Any, *more: Any) -> type:
     """`type` in an answer: it names, and makes nothing."""
     if more:
-        raise Unfit("type of three arguments")
+        raise Barred("type of three arguments")
     return type(value)
 
 
@@ -192,6 +192,6 @@ def guarded_builtins() -> dict[str, Any]:
 
 
 def gated(node: ast.stmt) -> CodeType:
-    """A definition, compiled for a judge. `Unfit` if it uses what it may not."""
+    """A definition, compiled for a judge. `Barred` if it uses what it may not."""
     tree = ast.Module([Reader().visit(node)], [])
     return compile(ast.fix_missing_locations(tree), f"<{ANSWER_MODULE}>", "exec", dont_inherit=True)

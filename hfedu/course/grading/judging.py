@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
+from inspect import isgeneratorfunction
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -31,11 +32,10 @@ from hfedu.course.answers import is_defined, shown_source
 from hfedu.course.exercises import Exercise, Verdict, exercises
 from hfedu.course.grading import jail
 from hfedu.course.grading.captured import Lost, Packer, Unpacked, Unpacker, cell_name
-from hfedu.course.grading.gate import Unfit
+from hfedu.course.grading.gate import Barred
 from hfedu.course.grading.handins import LONGEST_NOTEBOOK
 from hfedu.course.progress import places
 from hfedu.course.predictions import Predict, grade, predictions
-from hfedu.course.shared.scenes import is_guest, is_source
 from hfedu.errors import Mistake, Trouble, printable
 from hfedu.files import json_of
 from hfedu.guest import toolchain
@@ -277,7 +277,7 @@ def judge_packed(name: str, book: Book, packed: Any, say: Callable[[dict[str, An
     sys.stdout = io.StringIO()
     try:
         unpacked = Unpacker(book.cells, packed).unpacked()
-    except Unfit as unfit:
+    except Barred as unfit:
         say({"state": TO_LOOK_AT, "sentence": f"It uses {unfit}, with which no answer is judged: look at it."})
         return
     except Lost as lost:
@@ -521,7 +521,7 @@ def misconception(exercise: Exercise, sentence: str) -> str:
     piece of a sentence in it, both are named, for nobody could tell.
     """
     same = [name for name in exercise.wrong if told_to(exercise.id, name) == sentence]
-    if same or not (is_guest(exercise.solution) or is_source(exercise.solution)):
+    if same or not (isgeneratorfunction(exercise.solution) or isinstance(exercise.solution, str)):
         return " or ".join(same)
     found = {name: piece for name, (_, piece) in exercise.wrong.items() if piece in sentence}
     near = [name for name in found if plain_words(told_to(exercise.id, name)) == plain_words(sentence)]
