@@ -110,7 +110,9 @@ class Packer:
     def class_(self, value: type, depth: int, thing: dict[str, Any]) -> None:
         """Where a class is defined: at its methods, or where its name last is."""
         codes = [each.__code__ for each in vars(value).values() if isinstance(each, FunctionType)]
-        places = [(number, code.co_firstlineno) for code in codes if (number := cell_number(code.co_filename)) is not None]
+        places = [
+            (number, code.co_firstlineno) for code in codes if (number := cell_number(code.co_filename)) is not None
+        ]
         number, line = min(places, default=(None, 0))
         if number is None:
             holding = [at for at, text in enumerate(self.cells) if f"class {value.__name__}" in text]
@@ -160,7 +162,9 @@ def definition(cells: Sequence[str], thing: dict[str, Any]) -> Definition | None
         here = [node for node in lambdas if node.body.col_offset <= thing.get("column", 0)]
         inner = [node for node in here if thing.get("column", 0) < (node.end_col_offset or 0)] or here or lambdas
         return min(inner, key=lambda node: (node.end_col_offset or 0) - node.col_offset, default=None)
-    return next((node for node in functions(nodes) if first_line(node) == thing.get("line") and node.name == name), None)
+    return next(
+        (node for node in functions(nodes) if first_line(node) == thing.get("line") and node.name == name), None
+    )
 
 
 def functions(nodes: Sequence[ast.AST]) -> Iterator[ast.FunctionDef]:
@@ -230,7 +234,9 @@ class Unpacker:
             module, name = held
             if module.startswith("hfedu.") and name in hfedu.__all__ and name in vars(facade("hfedu")):
                 return getattr(facade("hfedu"), name)
-            return of_module("builtins" if module == "builtins" else module, name) if module != "builtins" else built(name)
+            return (
+                of_module("builtins" if module == "builtins" else module, name) if module != "builtins" else built(name)
+            )
         raise Lost(str(held))
 
     def thing(self, number: int) -> Any:

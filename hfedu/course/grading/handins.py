@@ -46,7 +46,9 @@ def hand_ins(place: Path, learner: str | None = None) -> list[HandIn]:
     `Mistake` if there is no such place, or nothing in it.
     """
     try:
-        found = list(walk_folder(place) if place.is_dir() else walk_archive(place.name, partial(read_archive, place), 1))
+        found = list(
+            walk_folder(place) if place.is_dir() else walk_archive(place.name, partial(read_archive, place), 1)
+        )
     except FileNotFoundError:
         raise Mistake(f"there is no {place}: name the folder of the hand-ins") from None
     except OSError as error:
@@ -108,9 +110,7 @@ def read_archive(path: Path) -> bytes:
     return read_whole(path, LARGEST_ARCHIVE)
 
 
-def walk_archive(
-    place: str, read: Callable[[], bytes], depth: int
-) -> Iterator[tuple[str, Callable[[], bytes] | None]]:
+def walk_archive(place: str, read: Callable[[], bytes], depth: int) -> Iterator[tuple[str, Callable[[], bytes] | None]]:
     """Each file in an archive, below the archive's name without its ending. A damaged one is a file that says so."""
     stem = place[: -len(ARCHIVE)]
     try:

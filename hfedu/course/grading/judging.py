@@ -151,7 +151,9 @@ def judge_hand_in(content: bytes, lesson: str | None = None) -> list[Judged]:
             formed[message["prediction"]] = message.get("chosen")
         elif isinstance(message.get("cell"), int):
             failed[message["cell"]] = message
-    judged = [judge_one(name, book, answers[name]) if name in answers else unseen(name, book, failed, ran) for name in mine]
+    judged = [
+        judge_one(name, book, answers[name]) if name in answers else unseen(name, book, failed, ran) for name in mine
+    ]
     made = [judge_prediction(name, chosen) for name, chosen in formed.items() if name[:2] in numbers]
     return [*judged, *(each for each in made if each is not None)]
 

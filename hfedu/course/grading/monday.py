@@ -265,7 +265,9 @@ def summed(results: Sequence[Result], again: int) -> ClassResult:
             into = answers if each.exercise in exercises() else predicted
             if each.exercise not in into or BETTER[each.state] < BETTER[into[each.exercise].state]:
                 into[each.exercise] = each
-        lessons = [{judged.exercise[:2] for judged in result.judged if judged.exercise in exercises()} for result in mine]
+        lessons = [
+            {judged.exercise[:2] for judged in result.judged if judged.exercise in exercises()} for result in mine
+        ]
         twice = sorted(set[str]().union(*(one & other for at, one in enumerate(lessons) for other in lessons[:at])))
         if twice:
             notes.append(f"More than one notebook of lesson {', '.join(twice)}: the better answer of each counts.")

@@ -69,7 +69,9 @@ def for_spreadsheet(text: str) -> str:
 def as_csv(rows: list[tuple[Any, ...]]) -> bytes:
     """Rows as a file that spreadsheets open, accents and all."""
     file = io.StringIO(newline="")
-    csv.writer(file).writerows([[for_spreadsheet(each) if isinstance(each, str) else each for each in row] for row in rows])
+    csv.writer(file).writerows(
+        [[for_spreadsheet(each) if isinstance(each, str) else each for each in row] for row in rows]
+    )
     return b"\xef\xbb\xbf" + file.getvalue().encode("utf-8", "replace")
 
 
@@ -104,7 +106,9 @@ def class_json(graded: ClassResult) -> str:
         }
         for row in graded.rows
     ]
-    counts = [dict(zip(("exercise", "state", "misconception", "count"), each, strict=True)) for each in of_class(graded)]
+    counts = [
+        dict(zip(("exercise", "state", "misconception", "count"), each, strict=True)) for each in of_class(graded)
+    ]
     return json.dumps({"learners": learners, "class": counts}, ensure_ascii=False, indent=1)
 
 
@@ -227,7 +231,9 @@ def picture_of_class(graded: ClassResult) -> str:
         left += 34 + 7 * len(state)
     text = html.escape("How many learners came how far. " + ". ".join(said) + ".")
     box = f'viewBox="0 0 {BAR_LEFT + BAR_WIDTH + 10} {height}"'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" role="img" {box}><title>{text}</title>{"".join(legend + parts)}</svg>'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" {box}><title>{text}</title>{"".join(legend + parts)}</svg>'
+    )
 
 
 def learners_table(graded: ClassResult) -> str:
@@ -244,5 +250,7 @@ def learners_table(graded: ClassResult) -> str:
             said = ": ".join(filter(None, [answer.state, answer.misconception, answer.sentence]))
             cells.append(f'<td title="{html.escape(said)}"><b class="{CLASS_OF[answer.state]}">'
                          f"{SIGNS[answer.state]}</b></td>")  # fmt: skip
-        rows.append(f'<tr><th scope="row">{html.escape(row.learner)}</th><td class="n">{row.right}</td>{"".join(cells)}</tr>')
+        rows.append(
+            f'<tr><th scope="row">{html.escape(row.learner)}</th><td class="n">{row.right}</td>{"".join(cells)}</tr>'
+        )
     return f'<table><tr><th scope="col">learner</th><th scope="col">right</th>{heads}</tr>{"".join(rows)}</table>'
