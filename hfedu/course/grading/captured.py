@@ -4,8 +4,8 @@ What arrives is data, and the places of definitions in the notebook: the judge r
 copy of the notebook. So no answer can be anything that does not stand there for everybody to see.
 
 As JSON an answer is {"answer": VALUE, "globals": {NAME: VALUE}, "made": [THING, ...]}. A VALUE is {"v": plain}, with
-lists, sets and the like as {"list": [VALUE, ...]}, {"made": N} for a thing that others may share, {"of": [MODULE, NAME]},
-{"module": NAME}, {"asset": NAME}, or {"lost": WHAT}. A THING is a definition's place or a container.
+{"made": N} for a thing that others may share, {"of": [MODULE, NAME]}, {"module": NAME}, {"asset": NAME}, or
+{"lost": WHAT}. A THING is a definition's place, or a container such as {"list": [VALUE, ...]}.
 """
 
 import ast

@@ -35,8 +35,8 @@ STANDARD = {
     "dataclasses": "dataclass field",
     "enum": "Enum Flag IntEnum IntFlag auto",
     "functools": "cache lru_cache partial reduce",
-    "itertools": "accumulate chain combinations count cycle groupby islice pairwise permutations product repeat starmap "
-    "takewhile dropwhile zip_longest",
+    "itertools": "accumulate chain combinations count cycle dropwhile groupby islice pairwise permutations product "
+    "repeat starmap takewhile zip_longest",
     "math": "ceil floor gcd inf isqrt lcm log2 prod sqrt",
     "random": "Random choice choices randint random randrange sample shuffle seed",
     "re": "compile findall finditer fullmatch match search split sub",
@@ -95,7 +95,7 @@ class Reader(ast.NodeTransformer):
 
 
 def facade(name: str) -> SimpleNamespace:
-    """A module as an answer sees it: only what it may use, and no way to the module. `Barred` if it is none of these."""
+    """A module as an answer sees it: what it may use, and no way to the module. `Barred` if it is none of these."""
     if name == "hfedu":
         return SimpleNamespace(**{each: getattr(hfedu, each) for each in sorted(HFEDU_NAMES)})
     if name.startswith(HFEDU_MODULES):

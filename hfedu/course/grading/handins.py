@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -46,15 +47,16 @@ def hand_ins(place: Path, learner: str | None = None) -> list[HandIn]:
     `Mistake` if there is no such place, or nothing in it.
     """
     try:
-        found = list(
-            walk_folder(place) if place.is_dir() else walk_archive(place.name, partial(read_archive, place), 1)
-        )
-    except FileNotFoundError:
-        raise Mistake(f"there is no {place}: name the folder of the hand-ins") from None
+        if place.is_dir():
+            found = list(walk_folder(place))
+        elif zipfile.is_zipfile(place):
+            found = list(walk_archive(place.name, partial(read_archive, place), 1))
+        elif place.exists():
+            raise Mistake(f"{place} is a file: name the folder of the hand-ins, or their archive (.zip)")
+        else:
+            raise Mistake(f"there is no {place}: name the folder of the hand-ins")
     except OSError as error:
         raise Mistake(f"cannot read {place}: {error.strerror or error}") from None
-    except ValueError as error:  # a name with a NUL
-        raise Mistake(f"cannot read {place}: {error}") from None
     if not found:
         raise Mistake(f"there is nothing in {place}: put the handed-in notebooks there, or name their folder")
     paths = [PurePosixPath(path) for path, _ in found]
@@ -151,9 +153,10 @@ def failed_archive(reason: str) -> bytes:
 
 def shared_top(paths: list[PurePosixPath]) -> int:
     """How many folders all paths begin with that are no learner's: those of an archive of the whole class."""
-    folders = [path.parts[:-1] for path in paths]
-    shared = os.path.commonprefix(folders) if len({*folders}) > 1 else tuple(folders[0]) if len(paths) > 1 else ()
-    return len(shared)
+    if len(paths) < 2:
+        return 0
+    columns = zip(*(path.parts[:-1] for path in paths), strict=False)
+    return len(list(takewhile(lambda column: len({*column}) == 1, columns)))
 
 
 def who(path: PurePosixPath) -> str:

@@ -157,7 +157,7 @@ def call_filter(architecture: int, column: int) -> Program:
         if (number := numbers[column]) is not None:
             lines += [(EQUAL, 0, 1, number), (RETURN, 0, 0, REFUSE)]
     lines += [
-        (EQUAL, 0, 1, CLONE3[column]), (RETURN, 0, 0, UNKNOWN_CALL),  # so that threads come with clone, whose flags show
+        (EQUAL, 0, 1, CLONE3[column]), (RETURN, 0, 0, UNKNOWN_CALL),  # threads come with clone, whose flags show
         (EQUAL, 0, 4, CLONE[column]), (LOAD, 0, 0, 16), (ANY_BIT, 0, 1, A_THREAD), (RETURN, 0, 0, ALLOW),
         (RETURN, 0, 0, REFUSE),
         (EQUAL, 0, 3, PRLIMIT[column]), (LOAD, 0, 0, 32), (EQUAL, 1, 0, 0), (RETURN, 0, 0, REFUSE),  # it may only look

@@ -10,7 +10,6 @@ import json
 import os
 import re
 import select
-import shutil
 import signal
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from inspect import isgeneratorfunction
+from itertools import pairwise
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -34,8 +34,8 @@ from hfedu.course.grading import jail
 from hfedu.course.grading.captured import Lost, Packer, Unpacked, Unpacker, cell_name
 from hfedu.course.grading.gate import Barred
 from hfedu.course.grading.handins import LONGEST_NOTEBOOK
+from hfedu.course.predictions import grade, predictions
 from hfedu.course.progress import places
-from hfedu.course.predictions import Predict, grade, predictions
 from hfedu.errors import Mistake, Trouble, printable
 from hfedu.files import json_of
 from hfedu.guest import toolchain
@@ -112,12 +112,12 @@ def as_list(value: Any) -> list[Any]:
 
 def plain_python(text: str) -> str:
     """A cell's Python without what only IPython understands (%, !, ?)."""
-    from IPython.core.inputtransformer2 import TransformerManager
-
     text = text.encode("utf-8", "replace").decode().replace("\0", "?")
     if not re.search(r"^\s*[%!?]|[?]\s*$|=\s*[%!]", text, re.MULTILINE):
         return text
     try:
+        from IPython.core.inputtransformer2 import TransformerManager
+
         return str(TransformerManager().transform_cell(text))
     except Exception:  # what it cannot read is no Python either, and Python will say so
         return text
@@ -216,11 +216,12 @@ def run_cells(book: Book, say: Callable[[dict[str, Any]], None]) -> None:
         say({"exercise": exercise.id, "packed": Packer(book.cells, names).packed(answer)})
         return Verdict(exercise.id, RIGHT, "It is judged later.")
 
-    def commit(form: Predict) -> None:
+    def commit(form: Any) -> None:
         say({"prediction": form.prediction.id, "chosen": [choice.value for choice in form.choices]})
 
     course.check = capture
-    Predict.commit = commit  # type: ignore[method-assign]
+    if (forms := sys.modules.get("hfedu.course.predict_form")) is not None:
+        forms.Predict.commit = commit
     forget_solutions()
     for number, text in enumerate(book.cells):
         try:
@@ -381,6 +382,9 @@ def work_locked(
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nothing, stream)
+    mine = sorted({2, writing, compiler.fileno(), os.sysconf("SC_OPEN_MAX")})
+    for low, high in pairwise(mine):
+        os.closerange(low + 1, high)
     os.chdir(folder)
     os.environ.clear()
     os.environ |= {"HOME": str(folder), "TMPDIR": str(folder), "HFEDU_PROGRESS": "", "HFEDU_SOLUTIONS": "off"}
@@ -549,7 +553,8 @@ def load_all() -> None:
 
     for module in pkgutil.walk_packages(hfedu.__path__, "hfedu."):
         if not module.name.startswith(("hfedu.__main__", "hfedu.course.grading")):
-            import_module(module.name)
-    import IPython.core.inputtransformer2  # noqa: F401 - the parts of it that are loaded when they are used
-
+            with suppress(ImportError, Mistake):  # what needs a package that is not here
+                import_module(module.name)
+    with suppress(ImportError):
+        import_module("IPython.core.inputtransformer2")
     places(), predictions()

@@ -129,7 +129,8 @@ def judges() -> str:
 
 def judged_in_turn(handed: Sequence[HandIn], todo: Sequence[int], lesson: str | None) -> Any:
     """Each hand-in's number and result, as they come, as many at a time as there are CPUs."""
-    waiting, running = list(reversed(todo)), {}
+    waiting = list(reversed(todo))
+    running: dict[int, tuple[int, int, bytearray, float]] = {}
     try:
         while waiting or running:
             while waiting and len(running) < (os.cpu_count() or 1):

@@ -1,4 +1,4 @@
-"""What an instructor gets of a class: a table to read, files for spreadsheets and programs, and a page with a picture."""
+"""What an instructor gets of a class: a table, files for spreadsheets and programs, and a page with a picture."""
 
 import csv
 import html
@@ -9,7 +9,6 @@ from collections import Counter
 from string import Template
 from typing import Any
 
-from hfedu.course.exercises import exercises
 from hfedu.course.grading.judging import CRASHED, MISSING, RIGHT, SAID_WRONG, STATES, TIMED_OUT, TO_LOOK_AT
 from hfedu.course.grading.monday import ClassResult, Row
 from hfedu.view.theme import DARK, LIGHT
@@ -181,16 +180,13 @@ def class_page(graded: ClassResult) -> str:
     summary = f"{right} of {len(answers)} answers are right. Each was judged anew by what it does."
     wrong = sorted((each for each in of_class(graded) if each[1] == SAID_WRONG), key=lambda each: -each[3])
     rows = "".join(
-        f'<tr><td class="n">{count}</td><td class="t">{html.escape(name)}</td><td class="t">{html.escape(how)}</td></tr>'
+        f'<tr><td class="n">{count}</td><td class="t">{name}</td><td class="t">{html.escape(how)}</td></tr>'
         for name, _, how, count in wrong
     )
     heads = '<tr><th scope="col">learners</th><th scope="col">exercise</th><th scope="col">what went wrong</th></tr>'
     notes = [f"<li>{html.escape(f'{row.learner}: {note}')}</li>" for row in graded.rows for note in row.notes]
-    colours = [
-        "".join(f"--{name}: {getattr(theme, name)};" for name in ("paper", "ink", "soft", "border", "deliver", "refused",
-                                                                  "wake", "call"))
-        for theme in (LIGHT, DARK)
-    ]  # fmt: skip
+    names = ("paper", "ink", "soft", "border", "deliver", "refused", "wake", "call")
+    colours = ["".join(f"--{name}: {getattr(theme, name)};" for name in names) for theme in (LIGHT, DARK)]
     return PAGE_OF_CLASS.substitute(
         title=html.escape(title),
         light=colours[0],
