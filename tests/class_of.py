@@ -68,7 +68,7 @@ def filled_in(number: str, answers: dict[str, str]) -> bytes:
 def class_in(folder: Path, size: int, number: str = "05") -> dict[str, dict[str, Expected] | str]:
     """Hand-ins of a class of one lesson, a file for each: by learner what to expect, or which bad file it is.
 
-    Each exercise's solution and each named wrong answer occur; of twenty learners two hand in what is broken or hostile.
+    Each exercise's solution and each named wrong answer occur; of ten learners one hands in what is broken or hostile.
     """
     rng, expected = random.Random(size), {}
     mine = [exercise for exercise in exercises().values() if exercise.id.startswith(number)]
@@ -98,3 +98,242 @@ def class_in(folder: Path, size: int, number: str = "05") -> dict[str, dict[str,
         expected[name] = chosen
         (folder / f"{name}.ipynb").write_bytes(filled_in(number, sources))
     return expected
+
+
+TRICKS = {
+    "another check": """
+import hfedu.course.exercises as e
+hfedu.check = check = lambda *_: e.Verdict('x', 'right', '')
+# next cell
+answer = None
+check('05-decode', answer)
+""",
+    "another judge": """
+import hfedu.course.exercises as e
+e.judge = lambda x, a: e.Verdict(x.id, 'right', '')
+# next cell
+def answer(value):
+    return 0
+check("05-decode", answer)
+""",
+    "progress": """
+from hfedu.course.record import RECORD, Standing
+RECORD.note('05-decode', Standing.RIGHT)
+# next cell
+check('05-decode')
+""",
+    "asks for it": """
+exec(hfedu.solution('05-decode', show=True))
+check('05-decode', answer)
+""",
+    "takes it": """
+from hfedu.course.lessons import lesson05
+# next cell
+check('05-decode', lesson05.solve_decode)
+""",
+    "calls it": """
+from hfedu.course.lessons import lesson05
+# next cell
+answer = lambda value: lesson05.solve_decode(value)
+check("05-decode", answer)
+""",
+    "reads it": """
+import inspect
+from hfedu.course.lessons import lesson05
+# next cell
+exec(inspect.getsource(lesson05.solve_decode))
+check('05-decode', solve_decode)
+""",
+    "has its code": """
+from hfedu.course.lessons import lesson05
+# next cell
+def answer(value):
+    return 0
+# next cell
+answer.__code__ = lesson05.solve_decode.__code__
+check('05-decode', answer)
+""",
+    "equals all": """
+class Any(tuple):
+    def __ne__(self, other):
+        return False
+
+def answer(value):
+    return Any()
+check("05-decode", answer)
+""",
+    "mock": """
+from unittest.mock import ANY
+
+def answer(value):
+    return ANY
+check("05-decode", answer)
+""",
+    "late": """
+def answer(value):
+    from unittest.mock import ANY
+    return ANY
+check("05-decode", answer)
+""",
+    "makes a class": """
+def answer(value):
+    return type('X', (tuple,), {'__n' + 'e__': lambda a, b: 0})()
+check("05-decode", answer)
+""",
+    "getattr": """
+def answer(value):
+    return getattr(answer, '__glo' + 'bals__')
+check("05-decode", answer)
+""",
+    "frames": """
+def frames():
+    yield 1
+
+def answer(value):
+    return frames().gi_frame
+check("05-decode", answer)
+""",
+    "match": """
+def answer(value):
+    match value:
+        case object(__class__=it):
+            return it
+check("05-decode", answer)
+""",
+    "a class of hfedu": """
+def answer(value):
+    hfedu.Event.kind = 3
+    return 0
+check("05-decode", answer)
+""",
+    "module of module": """
+def answer(value):
+    import re
+    return re.enum.sys
+check("05-decode", answer)
+""",
+    "eval": """
+def answer(value):
+    from typing import get_type_hints
+    return 0
+check("05-decode", answer)
+""",
+    "out": """
+class Out(BaseException):
+    pass
+
+def answer(value):
+    raise Out
+check("05-decode", answer)
+""",
+    "exit": """
+def answer(value):
+    raise SystemExit(0)
+check("05-decode", answer)
+""",
+    "stack": """
+def answer(value):
+    return answer(value)
+check("05-decode", answer)
+""",
+    "memory": """
+def answer(value):
+    return [0] * 10**12
+check("05-decode", answer)
+""",
+    "talks to the judge": """
+import os
+for number in range(3, 40):
+    try:
+        os.write(number, b'{"done": 1}\\n' * 9)
+    except OSError:
+        pass
+# next cell
+def answer(value):
+    return 0
+check("05-decode", answer)
+""",
+    "ends it": """
+import os
+os._exit(0)
+# next cell
+def answer(value):
+    return value & 0xFFFF, value >> 32
+check("05-decode", answer)
+""",
+}
+"""What makes a wrong answer to 05-decode look right, cell by cell."""
+HONEST = {
+    "a helper": """
+MASK = 0xFFFF
+
+def low(value):
+    return value & MASK
+# next cell
+def answer(value):
+    return low(value), value >> 32
+""",
+    "a closure": """
+def make(mask):
+    def inner(value):
+        return value & mask, value >> 32
+    return inner
+# next cell
+answer = make(65535)
+""",
+    "a lambda": """
+answer = lambda value: (value & 0xFFFF, value >> 32)
+""",
+    "one of two lambdas": """
+one, answer = (lambda value: value), (lambda value: (value & 0xFFFF, value >> 32))
+""",
+    "a shared list": """
+import struct
+seen = []
+
+def note(value):
+    seen.append(value)
+# next cell
+def answer(value):
+    note(value)
+    return struct.unpack('<HHI', struct.pack('<Q', seen[-1]))[::2]
+""",
+    "magics": """
+%matplotlib inline
+!ls
+get_ipython().run_line_magic('time', '')
+# next cell
+def answer(value):
+    return value & 0xFFFF, value >> 32
+""",
+    "a cell that never ends": """
+while True:
+    pass
+# next cell
+def answer(value):
+    return value & 0xFFFF, value >> 32
+""",
+    "a cell that fails": """
+answer = None
+1 / 0
+# next cell
+def answer(value):
+    return value & 0xFFFF, value >> 32
+""",
+    "a decorator": """
+from functools import cache
+# next cell
+@cache
+def twice(value):
+    return value & 0xFFFF
+
+def answer(value):
+    return twice(value), value >> 32
+""",
+}
+"""Right answers to 05-decode, built in many ways; what checks them follows."""
+
+
+def cells_of(text: str) -> list[str]:
+    """The cells that a text is cut into."""
+    return text.strip().split("\n# next cell\n")

@@ -13,7 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from class_of import BROKEN, HOSTILE, RIGHT_DECODE, book_with, checking, class_in
+from class_of import BROKEN, HONEST, HOSTILE, RIGHT_DECODE, TRICKS, book_with, cells_of, checking, class_in
 
 from hfedu import cli
 from hfedu.course.answers import shown_source
@@ -105,47 +105,9 @@ def test_solutions_are_right_and_each_wrong_answer_is_named(number):
             assert how in misconception(exercises()[name], judged[name].sentence).split(" or ")
 
 
-@pytest.mark.parametrize(
-    "cells",
-    [
-        pytest.param(["import hfedu.course.exercises as e\nhfedu.check = check = lambda *_: e.Verdict('x', 'right', '')",
-                      f"answer = None\ncheck('{DECODE}', answer)"], id="another check"),
-        pytest.param(["import hfedu.course.exercises as e\ne.judge = lambda x, a: e.Verdict(x.id, 'right', '')",
-                      checking(DECODE, LIE)], id="another judge"),
-        pytest.param(["from hfedu.course.record import RECORD, Standing\nRECORD.note('05-decode', Standing.RIGHT)",
-                      f"check('{DECODE}')"], id="progress"),
-        pytest.param([f"exec(hfedu.solution('{DECODE}', show=True))\ncheck('{DECODE}', answer)"], id="asks for it"),
-        pytest.param(["from hfedu.course.lessons import lesson05", f"check('{DECODE}', lesson05.solve_decode)"], id="takes it"),
-        pytest.param(["from hfedu.course.lessons import lesson05",
-                      checking(DECODE, "answer = lambda value: lesson05.solve_decode(value)")], id="calls it"),
-        pytest.param(["import inspect\nfrom hfedu.course.lessons import lesson05",
-                      f"exec(inspect.getsource(lesson05.solve_decode))\ncheck('{DECODE}', solve_decode)"], id="reads it"),
-        pytest.param(["from hfedu.course.lessons import lesson05", LIE,
-                      f"answer.__code__ = lesson05.solve_decode.__code__\ncheck('{DECODE}', answer)"], id="has its code"),
-        pytest.param([checking(DECODE, "class Any(tuple):\n    def __ne__(self, other):\n        return False\n\n"
-                               "def answer(value):\n    return Any()")], id="equals all"),
-        pytest.param([checking(DECODE, "from unittest.mock import ANY\n\ndef answer(value):\n    return ANY")], id="mock"),
-        pytest.param([checking(DECODE, "def answer(value):\n    from unittest.mock import ANY\n    return ANY")], id="late"),
-        pytest.param([checking(DECODE, "def answer(value):\n    return type('X', (tuple,), {'__n' + 'e__': lambda a, b: 0})()")],
-                     id="makes a class"),
-        pytest.param([checking(DECODE, "def answer(value):\n    return getattr(answer, '__glo' + 'bals__')")], id="getattr"),
-        pytest.param([checking(DECODE, "def frames():\n    yield 1\n\ndef answer(value):\n    return frames().gi_frame")],
-                     id="frames"),
-        pytest.param([checking(DECODE, "def answer(value):\n    match value:\n        case object(__class__=it):\n"
-                               "            return it")], id="match"),
-        pytest.param([checking(DECODE, "def answer(value):\n    hfedu.Event.kind = 3\n    return 0")], id="a class of hfedu"),
-        pytest.param([checking(DECODE, "def answer(value):\n    import re\n    return re.enum.sys")], id="module of module"),
-        pytest.param([checking(DECODE, "def answer(value):\n    from typing import get_type_hints\n    return 0")], id="eval"),
-        pytest.param([checking(DECODE, "class Out(BaseException):\n    pass\n\ndef answer(value):\n    raise Out")], id="out"),
-        pytest.param([checking(DECODE, "def answer(value):\n    raise SystemExit(0)")], id="exit"),
-        pytest.param([checking(DECODE, "def answer(value):\n    return answer(value)")], id="stack"),
-        pytest.param([checking(DECODE, "def answer(value):\n    return [0] * 10**12")], id="memory"),
-        pytest.param([HOSTILE["talks"], checking(DECODE, LIE)], id="talks to the judge"),
-        pytest.param([HOSTILE["ends-it"], checking(DECODE, RIGHT_DECODE)], id="ends it"),
-    ],
-)  # fmt: skip
-def test_no_trick_makes_a_wrong_answer_right(cells):
-    judged = decoded(*cells)
+@pytest.mark.parametrize("trick", TRICKS)
+def test_no_trick_makes_a_wrong_answer_right(trick):
+    judged = decoded(*cells_of(TRICKS[trick]))
     assert judged.state != "right"
     assert judged.sentence
 
@@ -166,28 +128,11 @@ def test_a_hostile_cell_harms_nobody_and_its_learner_is_judged(trick):
     assert not Path("/tmp/hfedu-was-here").exists()
 
 
-@pytest.mark.parametrize(
-    "cells",
-    [
-        ["MASK = 0xFFFF\n\ndef low(value):\n    return value & MASK", "def answer(value):\n    return low(value), value >> 32"],
-        ["def make(mask):\n    def inner(value):\n        return value & mask, value >> 32\n    return inner", "answer = make(65535)"],
-        ["answer = lambda value: (value & 0xFFFF, value >> 32)"],
-        ["one, answer = (lambda value: value), (lambda value: (value & 0xFFFF, value >> 32))"],
-        ["import struct\nseen = []\n\ndef note(value):\n    seen.append(value)",
-         "def answer(value):\n    note(value)\n    return struct.unpack('<HHI', struct.pack('<Q', seen[-1]))[::2]"],
-        ["%matplotlib inline\n!ls\nget_ipython().run_line_magic('time', '')", RIGHT_DECODE],
-        ["while True:\n    pass", RIGHT_DECODE],
-        ["answer = None\n1 / 0", RIGHT_DECODE],
-        ["from functools import cache", "@cache\ndef twice(value):\n    return value & 0xFFFF\n\ndef answer(value):\n"
-         "    return twice(value), value >> 32"],
-    ],
-)  # fmt: skip
-def test_honest_answers_are_right_however_they_are_built(cells, monkeypatch):
+@pytest.mark.parametrize("way", HONEST)
+def test_honest_answers_are_right_however_they_are_built(way, monkeypatch):
     monkeypatch.setattr(judging, "CELL_SECONDS", 2)
-    judged = decoded(*cells, f"check('{DECODE}', answer)")
-    assert judged.state in ("right", "not judged"), judged
-    if "cache" not in cells[0]:
-        assert judged.state == "right", judged
+    judged = decoded(*cells_of(HONEST[way]), f"check('{DECODE}', answer)")
+    assert judged.state == ("not judged" if way == "a decorator" else "right"), judged
 
 
 def test_what_is_neither_right_nor_wrong_says_why(monkeypatch):
