@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 TOOLS := $(VENV)/tools
 SHELL := /bin/bash
+COMMA := ,
+EXTRAS := test$(if $(CI),$(COMMA)graders)
 TSC := npx -y -p typescript@5.9.3 tsc --noEmit --allowJs --checkJs --strict --noUnusedLocals \
 	--target es2022 --module es2022 --moduleResolution bundler --lib es2022,dom,dom.iterable
 
@@ -29,7 +31,7 @@ $(READY): $(VENV)/constraints.txt
 	@touch $@
 
 $(TOOLS): $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]' -c $(VENV)/constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS)]' -c $(VENV)/constraints.txt
 	@touch $@
 
 lint: $(TOOLS)

@@ -1,10 +1,13 @@
 """hfedu lab and hfedu course on the command line."""
 
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from hfedu.course.notebooks import deliver, open_lab
 from hfedu.course.plans import PLANS, plan_text
+from hfedu.errors import Mistake
+from hfedu.files import write_whole
 
 
 def add_lab(lab: ArgumentParser) -> None:
@@ -15,7 +18,7 @@ def add_lab(lab: ArgumentParser) -> None:
 
 
 def add_course(course: ArgumentParser) -> None:
-    """hfedu course start DIR | plan PLAN | export NOTEBOOK [--to slides] [--execute] | check [DIR] [--lesson NN]."""
+    """hfedu course start | plan | export | check | grade, each with its own arguments."""
     commands = course.add_subparsers(required=True, metavar="COMMAND")
     start = commands.add_parser("start", help="copy the lessons into a folder, never over what was changed there")
     start.add_argument("folder", type=Path, metavar="DIR", help="new, or the folder of your copies: they are updated")
@@ -38,6 +41,24 @@ def add_course(course: ArgumentParser) -> None:
     )
     check.add_argument("--lesson", metavar="NN", help="this lesson only, such as 05")
     check.set_defaults(command=command_check)
+    grade = commands.add_parser(
+        "grade",
+        help="judge a folder of handed-in notebooks anew",
+        epilog="Each notebook runs in a process that can neither read your files nor use the network, and each answer "
+        "is judged in another. Interrupted, the same command goes on where it was. Exit status: 0 all was judged, "
+        "whatever came out, 2 bad input.",
+    )
+    grade.add_argument("folder", type=Path, metavar="DIR", help="notebooks, a folder for each learner, or an archive")
+    grade.add_argument("--lesson", metavar="NN", help="this lesson only, such as 05")
+    grade.add_argument("--csv", type=Path, metavar="F", help="write each answer to F, and the class to F's -class.csv")
+    grade.add_argument("--page", type=Path, metavar="F", help="write a page with a picture of the class")
+    grade.add_argument("--keep", type=Path, metavar="F", help="what is judged already (without it: beside DIR)")
+    printed = grade.add_mutually_exclusive_group()
+    printed.add_argument("--json", action="store_true", help="print JSON")
+    printed.add_argument(
+        "--gradescope", action="store_true", help="print Gradescope's results.json: DIR is what one person handed in"
+    )
+    grade.set_defaults(command=command_grade)
 
 
 def command_start(options: Namespace) -> int:
@@ -65,3 +86,45 @@ def command_check(options: Namespace) -> int:
     from hfedu.course.verify import check_course
 
     return check_course(options.folder, options.lesson)
+
+
+def command_grade(options: Namespace) -> int:
+    """hfedu course grade: every answer of a class."""
+    from hfedu.course.grading import tables
+    from hfedu.course.grading.jail import missing
+    from hfedu.course.grading.monday import grade_class
+
+    for wall in missing():
+        tell(f"on this system nothing keeps a hand-in from {wall}: grade those of strangers in a container")
+    place = options.folder.resolve()
+    kept = None if options.gradescope else options.keep or place.parent / f"{place.name}-judged.jsonl"
+    watched = sys.stderr is not None and sys.stderr.isatty()
+
+    def show(done: int, total: int) -> None:
+        if watched:
+            print(f"\r{done} of {total} hand-ins", end="" if done < total else "\n", file=sys.stderr, flush=True)
+
+    graded = grade_class(options.folder, options.lesson, "learner" if options.gradescope else None, kept, show)
+    if graded.again and kept:
+        tell(f"{graded.again} hand-ins were judged before, as {kept} says: delete it to judge them again")
+    files = {}
+    if options.csv is not None:
+        files[options.csv] = tables.learners_csv(graded)
+        files[options.csv.with_name(f"{options.csv.stem}-class.csv")] = tables.summary_csv(graded)
+    if options.page is not None:
+        files[options.page] = tables.class_page(graded).encode()
+    for path, content in files.items():
+        try:
+            write_whole(path, content)
+        except (OSError, ValueError) as error:
+            raise Mistake(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from None
+    if options.gradescope:
+        print(tables.gradescope_json(graded))
+    else:
+        print(tables.class_json(graded) if options.json else tables.class_text(graded))
+    return 0
+
+
+def tell(sentence: str) -> None:
+    """One line to stderr."""
+    print(f"hfedu: {sentence}", file=sys.stderr)

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.util import find_spec
@@ -87,7 +87,7 @@ def assemble(source: str) -> bytes:
     `stack_top`, `send_page` and `recv_page` are symbols; they lie behind the image, up to 24 KiB. An address stored in
     data counts from the image's start. `Mistake` with the assembler's first message.
     """
-    return _build("the assembly", "guest.s", "", source, "-Wl,--no-gc-sections", "-static", "-no-pie")
+    return image_of("assembly", source)
 
 
 def calls_header(rows: Iterable[Call]) -> str:
@@ -106,12 +106,22 @@ def compile_c(source: str, *flags: str, calls: Iterable[Call] = CALLS) -> bytes:
     "-O2"; `calls` are the hypercalls that it knows by name, those of 2018 or of a hypervisor of your own
     (`Mine.calls.values()`). `Mistake` with the compiler's first message.
     """
-    start = asset("guests/start.S")
     if not all(isinstance(flag, str) and "\0" not in flag for flag in flags):
         raise Mistake(f'the flags must be texts such as "-O2", not {flags!r}')
+    return image_of("C", source, flags, calls_header(calls))
+
+
+def image_of(language: str, source: str, flags: Sequence[str] = (), header: str = "") -> bytes:
+    """The image of a source in "C" or "assembly"; `header` is the `calls.h` of a program in C.
+
+    All compiling goes through here: where no process may be started, another function takes its place.
+    """
+    if language == "assembly":
+        return _build("the assembly", "guest.s", "", source, "-Wl,--no-gc-sections", "-static", "-no-pie")
+    start = asset("guests/start.S")
     own = ["-fPIE", "-pie", "-DRUNTIME", f"-I{start.parent}", str(start)]
     with temporary_folder() as folder:
-        Path(folder, "calls.h").write_text(calls_header(calls), "utf-8")
+        Path(folder, "calls.h").write_text(header, "utf-8")
         prologue = (
             '#pragma GCC visibility push(hidden)\n#include "calls.h"\n#include "guest.h"\n#include "lines.h"\n#line 1\n'
         )

@@ -1,0 +1,1 @@
+"""hfedu course grade: a folder of handed-in notebooks, judged anew."""
