@@ -7,14 +7,19 @@ everything was tried. An interrupt (Ctrl-C) ends every command with 130, but `la
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import re
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import hfedu
+from hfedu.board.clock import CLOCKS
+from hfedu.board.serial_input import Stream
 from hfedu.course import commands as course
 from hfedu.errors import Mistake, printable
 from hfedu.run.ramdisk import RamDisk, cpio_names
@@ -97,7 +102,12 @@ def parser() -> argparse.ArgumentParser:
     machine.add_argument("--max-instructions", type=int, metavar="N", help="stop after N guest instructions")
     machine.add_argument("--cpus", type=int, default=1, metavar="N", help="physical CPUs")
     machine.add_argument("--schedule", default=DEFAULT, metavar="S", help="a seed, 'every K', or a list such as 0,1,0")
-    machine.add_argument("--timer", type=int, metavar="N", help="interrupt each CPU after N instructions")
+    machine.add_argument(
+        "--timer", type=int, metavar="N", help="interrupt each CPU again and again after N instructions"
+    )
+    machine.add_argument(
+        "--clock", default=CLOCKS[0], metavar="C", help="what time is: instructions, or the host's: host"
+    )
 
     boot = commands.add_parser("boot", parents=[machine], help="boot a RAM disk and print its serial line")
     boot.set_defaults(command=command_boot)
@@ -137,18 +147,18 @@ def parser() -> argparse.ArgumentParser:
 def how(options: argparse.Namespace) -> dict[str, Any]:
     """What the command line says of a machine, as options of `Machine`."""
     profile = {"profile": options.profile} if options.profile is not None else {}
-    names = "cpus", "schedule", "timer", "max_instructions"
+    names = "cpus", "schedule", "timer", "clock", "max_instructions"
     return {**{name: getattr(options, name) for name in names}, "fixes": options.fix, **profile}
 
 
 def command_boot(options: argparse.Namespace) -> int:
-    """hfedu boot: the serial line to stdout as it comes."""
+    """hfedu boot: the serial line to stdout as it comes, and from stdin."""
     if sys.stdout is None:
         return complain("there is no standard output to print the serial line on")
     disk = RamDisk.from_file(options.initrd)
-    machine = hfedu.Machine(
-        disk, options.append, options.memory, record=False, max_seconds=options.max_seconds, **how(options)
-    )
+    limits = {"max_seconds": options.max_seconds, "record": False}
+    stdin = Stream(0) if sys.stdin is not None else b""
+    machine = hfedu.Machine(disk, options.append, options.memory, stdin=stdin, **limits, **how(options))
     written, begin = 0, time.monotonic()
     next_word = begin + PATIENCE
 
@@ -166,11 +176,31 @@ def command_boot(options: argparse.Namespace) -> int:
 
     machine.budget.on_check = flush
     try:
-        outcome: Outcome = machine.run().outcome
+        with each_key_at_once():
+            outcome: Outcome = machine.run().outcome
     finally:
         flush()
     report(outcome, disk)
     return outcome.status
+
+
+@contextmanager
+def each_key_at_once() -> Iterator[None]:
+    """A terminal that hands on each key when it is pressed and prints none, for the guest does. Ctrl-C still stops."""
+    if sys.stdin is None or not sys.stdin.isatty() or importlib.util.find_spec("termios") is None:
+        yield
+        return
+    import termios
+
+    before = termios.tcgetattr(0)
+    raw = termios.tcgetattr(0)
+    raw[0] &= ~termios.ICRNL
+    raw[3] &= ~(termios.ICANON | termios.ECHO)
+    termios.tcsetattr(0, termios.TCSADRAIN, raw)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, before)
 
 
 def still_running(seconds: float, traps: int) -> str:

@@ -142,6 +142,8 @@ def boot(
     cpus: int = 1,
     schedule: Schedule = DEFAULT,
     timer: int | None = None,
+    clock: str = "instructions",
+    stdin: bytes | str = b"",
     max_seconds: float | None = MAX_SECONDS,
     max_instructions: int | None = None,
     max_traps: int | None = MAX_TRAPS,
@@ -158,9 +160,9 @@ def boot(
     100,000 traps (`max_seconds`, `max_traps`; None for no limit), and the outcome says so.
     """
     run = Machine(
-        ramdisk, append, memory, cpus=cpus, schedule=schedule, timer=timer, max_seconds=max_seconds,
-        max_instructions=max_instructions, max_traps=max_traps, profile=profile, fixes=fixes, changes=changes,
-        record=record, title=title,
+        ramdisk, append, memory, cpus=cpus, schedule=schedule, timer=timer, clock=clock, stdin=stdin,
+        max_seconds=max_seconds, max_instructions=max_instructions, max_traps=max_traps, profile=profile, fixes=fixes,
+        changes=changes, record=record, title=title,
     ).run()  # fmt: skip
     assert isinstance(run, Run)
     return run

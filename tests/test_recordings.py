@@ -14,7 +14,7 @@ GUEST_NEVER_GETS_ON = {"pri_udf", "sec_infinite_loop"}
 def test_all_recordings_are_there():
     assert len(recorded("runs")) == 387
     assert len(recorded("faults")) == 40
-    assert len(recorded("board")) == 14
+    assert len(recorded("board")) == 138
 
 
 @pytest.mark.parametrize("run", recorded("runs"), ids=lambda run: run.name)
@@ -36,11 +36,15 @@ def test_fault(run):
 
 @pytest.mark.parametrize("run", recorded("board"), ids=lambda run: run.name)
 def test_loader_and_board(run):
-    """What counts as a VM when pages run out, where an archive ends, a NUL in a name, and the UART's registers."""
-    machine = Machine(run.initrd, memory=run.memory)
+    """The loader with odd archives, the device tree, and every device: interrupts, timers, the UART, several CPUs."""
+    about = run.about
+    machine = Machine(
+        run.initrd, about["append"] or "", run.memory, cpus=about["smp"], stdin=about["stdin"].encode("latin-1"),
+        max_instructions=1_000_000_000, record=about["smp"] == 1,
+    )  # fmt: skip
     outcome = machine.run().outcome
     assert machine.uart == run.uart
-    assert outcome.status == (4 if run.about["timed_out"] else 0)
+    assert outcome.status == (4 if about["timed_out"] else 0)
 
 
 @pytest.mark.parametrize("name", ["broadcast_3", "boot_64mb", "psci_primary_smc", "sec_read_unmapped"])

@@ -29,6 +29,12 @@ class Fdt:
         if len(blob) < HEADER.size or HEADER.unpack_from(blob)[0] != MAGIC:
             raise ValueError("no device tree: the magic number is missing")
         self.totalsize, self.off_struct, self.off_strings, self.off_rsvmap = HEADER.unpack_from(blob)[1:5]
+        self._read_afresh()
+
+    def _read_afresh(self) -> None:
+        """Forget where the properties were."""
+        self.rest = self.properties()
+        self.known: dict[tuple[str, str], Property] = {}
 
     def properties(self) -> Iterator[Property]:
         """Every property, in the order of the blob."""
@@ -53,8 +59,13 @@ class Fdt:
                 return
 
     def find(self, node: str, name: str) -> Property | None:
-        """The property of that name, or None."""
-        return next((prop for prop in self.properties() if (prop.node, prop.name) == (node, name)), None)
+        """The property of that name, or None. Reads on from where the last search ended."""
+        while (node, name) not in self.known:
+            prop = next(self.rest, None)
+            if prop is None:
+                return None
+            self.known.setdefault((prop.node, prop.name), prop)
+        return self.known[node, name]
 
     def value(self, node: str, name: str) -> bytes | None:
         """A property's bytes, or None."""
@@ -98,3 +109,4 @@ class Fdt:
         self.off_struct += len(entry)
         self.off_strings += len(entry)
         struct.pack_into(">3I", self.blob, 4, self.totalsize, self.off_struct, self.off_strings)
+        self._read_afresh()

@@ -3,7 +3,7 @@
 from collections import deque
 from typing import TYPE_CHECKING
 
-from hfedu.board.timer import Timer
+from hfedu.board.timer import Metronome
 from hfedu.guest.budget import StuckForever
 from hfedu.guest.scripted import ScriptDone, ScriptedCpu
 from hfedu.hf import arch
@@ -30,10 +30,10 @@ class Core:
     last trap was a hypercall. `ended` is the exception after which this CPU will never go on.
     """
 
-    def __init__(self, machine: "Machine", cpu: Cpu, timer: Timer | None) -> None:
-        self.cpu, self.timer, self.board, self.hypervisor = cpu, timer, machine.board, machine.hypervisor
+    def __init__(self, machine: "Machine", cpu: Cpu, knob: Metronome | None) -> None:
+        self.cpu, self.knob, self.board, self.hypervisor = cpu, knob, machine.board, machine.hypervisor
         self.budget, self.recorder, self.script_of = machine.budget, machine.recorder, machine.script_of
-        self.scripted = ScriptedCpu(cpu, machine.hypervisor, machine.budget, timer, machine.guests)
+        self.scripted = ScriptedCpu(cpu, machine.board, machine.hypervisor, machine.budget, knob, machine.guests)
         self.unicorn: UnicornCpu | None = None
         self.steps: Steps[None] | None = None
         self.step: Step | None = None
@@ -49,8 +49,14 @@ class Core:
     @property
     def able(self) -> bool:
         """Whether this CPU can take a step."""
-        powered = self.board.powered[self.cpu.id]
-        return powered and not self.scripted.meeting and self.ended is None and self.waits_for is None
+        powered = self.board.powered[self.cpu.id] and not self.scripted.meeting and not self.sleeps
+        return powered and self.ended is None and self.waits_for is None
+
+    @property
+    def sleeps(self) -> bool:
+        """Whether the primary's machine code waits in a WFI for an interrupt that has not come."""
+        waiting = self.unicorn is not None and self.unicorn.waiting
+        return waiting and not self.board.gic.signals[self.cpu.id].up
 
     def start(self) -> None:
         """Enter the hypervisor after power-on, and the primary from there."""
@@ -113,7 +119,7 @@ class Core:
         if self.unicorn is None:
             from hfedu.guest.unicorn_cpu import UnicornCpu
 
-            self.unicorn = UnicornCpu(self.cpu, self.board.memory, self.hypervisor, self.budget, self.timer)
+            self.unicorn = UnicornCpu(self.cpu, self.board, self.hypervisor, self.budget, self.knob)
         return self.unicorn
 
     def power_off(self) -> None:
@@ -129,6 +135,6 @@ class Core:
         self.board.powered[self.cpu.id] = False
         self.cpu.current = None
         if self.unicorn is not None:
-            self.unicorn.loaded, self.unicorn.paused = None, False
+            self.unicorn.loaded, self.unicorn.paused, self.unicorn.waiting = None, False, False
         if self.recorder is not None:
             self.recorder.finish(self.cpu)

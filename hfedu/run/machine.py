@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from hfedu.board.board import Board
-from hfedu.board.timer import Timer
+from hfedu.board.clock import CLOCKS
+from hfedu.board.serial_input import Prepared, Stream
+from hfedu.board.timer import Metronome
 from hfedu.errors import Mistake, plainly, printable
-from hfedu.guest.budget import Budget, OutOfBudget, OutOfTime, StuckForever
+from hfedu.guest.budget import NO_INTERRUPT, Budget, OutOfBudget, OutOfTime, StuckForever
 from hfedu.guest.scripted import Script, ScriptDone, ScriptedVcpu
 from hfedu.hf.addr import Pa
 from hfedu.hf.check import Check
@@ -114,14 +116,24 @@ def check_limits(limits: dict[str, Any], allowed: Any) -> None:
             raise Mistake(f"{name} must be a number above 0, not {limit!r}")
 
 
+def check_input(clock: Any, stdin: Any) -> None:
+    """`Mistake` if these are not a kind of clock, and what can come in on the serial line."""
+    if not isinstance(clock, str) or clock not in CLOCKS:
+        raise Mistake(f"the clock is {' or '.join(map(repr, CLOCKS))}, not {clock!r}")
+    if not isinstance(stdin, bytes | str | Stream):
+        raise Mistake(f"what comes in on the serial line must be bytes or a text, not {stdin!r}")
+
+
 class Machine:
     """A machine with one RAM disk, switched off until `boot` or `run`.
 
     `ramdisk` is a `RamDisk`, the archive's bytes, or its path. `memory` is RAM in bytes or text such as "16M",
     `append` the boot arguments. `cpus` is the number of physical CPUs: the primary starts all but the first by PSCI.
     `schedule` says whose atomic step comes next: a seed, "every K", or a list of CPU numbers, one for each step.
-    `timer` interrupts each CPU after that many instructions. `profile` and `fixes`, the ids of repairs, choose the
-    hypervisor: see `hfedu.history`; `changes` are classes of your own that build on `Hypervisor`, the first on top.
+    `timer` interrupts each CPU again and again after so many instructions, for guests that know no devices. `clock`
+    drives counter and timers: "instructions", one a tick, or "host", the time of this computer. `stdin` are the bytes
+    or the text that come in on the serial line. `profile` and `fixes`, the ids of repairs, choose the hypervisor: see
+    `hfedu.history`; `changes` are classes of your own that build on `Hypervisor`, the first on top.
     Limits (None for none): `max_seconds`, `max_instructions` of all guests together, `max_traps`.
     Without `record` no events are kept. `Mistake` with a sentence if it cannot be switched on.
     """
@@ -139,6 +151,8 @@ class Machine:
         cpus: int = 1,
         schedule: Schedule = DEFAULT,
         timer: int | None = None,
+        clock: str = "instructions",
+        stdin: bytes | str | Stream = b"",
         max_seconds: float | None = None,
         max_instructions: int | None = None,
         max_traps: int | None = None,
@@ -152,11 +166,13 @@ class Machine:
         check_texts(append, title)
         check_limits({"max_instructions": max_instructions, "max_traps": max_traps, "timer": timer}, int)
         check_limits({"max_seconds": max_seconds}, int | float)
+        check_input(clock, stdin)
         self.ramdisk = archive
         self.title = printable(title or name)
         fixes, changes = known_fixes(fixes), known_changes(changes)
         self.made: dict[str, Any] = {
             "ramdisk": archive, "append": append, "memory": memory, "cpus": cpus, "schedule": schedule, "timer": timer,
+            "clock": clock, "stdin": stdin.encode(errors="surrogateescape") if isinstance(stdin, str) else stdin,
             "max_seconds": max_seconds, "max_instructions": max_instructions, "max_traps": max_traps,
             "profile": profile, "fixes": fixes, "changes": changes, "title": self.title,
         }  # fmt: skip
@@ -172,7 +188,11 @@ class Machine:
         """Put a machine together that is switched off."""
         profile, fixes, changes, timer = (self.made[name] for name in ("profile", "fixes", "changes", "timer"))
         cpus, record = self.made["cpus"], self.record
-        self.board = Board(self.ramdisk.image, self.made["append"], parse_size(self.made["memory"]), cpus)
+        self.board = Board(
+            self.ramdisk.image, self.made["append"], parse_size(self.made["memory"]), cpus, self.made["clock"]
+        )
+        stdin = self.made["stdin"]
+        self.board.uart.input = stdin if isinstance(stdin, Stream) else Prepared(stdin)
         kind = hypervisor_type(_LoadedHypervisor, profile, fixes, changes)
         self.hypervisor: _LoadedHypervisor = kind(self.board)
         self.recorder: Recorder | None = None
@@ -188,7 +208,8 @@ class Machine:
             self.hypervisor.on_log = self._log
             self.hypervisor.on_check = self._boot_checks.append
         self.guests: dict[str, ScriptedVcpu] = {}
-        self.cores = [self.core_type(self, cpu, Timer(timer) if timer else None) for cpu in self.hypervisor.cpus[:cpus]]
+        knobs = [Metronome(self.board, cpu, timer) if timer else None for cpu in range(cpus)]
+        self.cores = [self.core_type(self, cpu, knobs[cpu.id]) for cpu in self.hypervisor.cpus[:cpus]]
         self.cpu: Cpu = self.hypervisor.cpus[0]
 
     def __repr__(self) -> str:
@@ -283,10 +304,17 @@ class Machine:
             except ScriptDone:
                 self.cores[0].power_off()
             return
-        able = self.able()
+        able = self.able() or self._wait()
         if not able:
             raise self.standstill()
         self._take(self.choose(able))
+
+    def _wait(self) -> list[int]:
+        """Let time pass where all that could go on waits for interrupts: the CPUs that can take a step then."""
+        if not any(core.sleeps for core in self.cores) or self.deadlock() is not None:
+            return []
+        self.board.wait_until(lambda: bool(self.able()), self.budget.check)
+        return self.able()
 
     def _take(self, cpu: int) -> None:
         """Take one atomic step of a CPU, and remember whose it was."""
@@ -319,6 +347,8 @@ class Machine:
         done = next((core for core in self.cores if isinstance(core.ended, ScriptDone)), None)
         if done is not None:
             done.power_off()
+        if not ends and any(core.sleeps for core in self.cores):
+            return StuckForever(NO_INTERRUPT)
         worst = next((end for end in ends if isinstance(end, HypervisorHang)), None)
         return worst or next(iter(ends), StuckForever(ALL_OFF))
 
