@@ -2,6 +2,7 @@
 
 import hashlib
 import struct
+from functools import lru_cache
 
 from hfedu.board.gic import GICC_BASE, GICD_BASE
 from hfedu.hf.platform import PL011_BASE
@@ -71,6 +72,7 @@ def flatten(root: Node) -> bytes:
     return header.ljust(off_structure, b"\0") + structure + strings
 
 
+@lru_cache(maxsize=8)
 def virt(ram_base: int, ram_size: int, initrd: tuple[int, int], bootargs: str, cpus: int) -> bytes:
     """The tree of QEMU's `virt` board of version 7.2, with the GICv2 and virtualization, in its order."""
     gic = APB_CLOCK + cpus + 1

@@ -192,7 +192,9 @@ class UnicornCpu:
         self._hook(const.UC_HOOK_INSN, _HOOK_SYSTEM(self._on_msr), reg.UC_ARM64_INS_MSR)
         self._prepare_calls()
         cpu.read_system_registers = self.read_system_registers
+        self.primary_hcr = arch.HCR_TWI
         self.gic.on_signal[cpu.id] = self._on_signal
+        self._on_signal()
         self.fp_values = array("Q", bytes(arch.FP_SIZE))
         ids = [reg.UC_ARM64_REG_Q0 + n for n in range(32)] + [reg.UC_ARM64_REG_FPCR, reg.UC_ARM64_REG_FPSR]
         places = [(number, self.fp_values.buffer_info()[0] + 16 * i) for i, number in enumerate(ids)]
@@ -314,10 +316,17 @@ class UnicornCpu:
         return bool(opened >> {CNTPCT: 0, CNTVCT: 1}.get((crm, op2), 9 if crm == CNTP else 8) & 1)
 
     def _on_signal(self) -> None:
-        """The interrupt controller signals otherwise than before: the primary takes it at EL1, or a secondary stops."""
+        """The interrupt controller signals otherwise than before: the primary takes it at EL1, or a secondary stops.
+
+        On the real machine the primary takes physical interrupts. The emulator has none, and it takes virtual ones just so.
+        """
+        signal = self.gic.signals[self.cpu.id]
+        if self.knob is None:
+            virtual = signal.irq * arch.HCR_VI | signal.fiq * arch.HCR_VF
+            self.primary_hcr = arch.HCR_TWI | arch.HCR_IMO | arch.HCR_FMO | virtual
         if self.emulating:
             self.show_signals()
-            if self.gic.signals[self.cpu.id].up:  # translated blocks that follow one another would not look
+            if signal.up:  # translated blocks that follow one another would not look
                 self.end_slice()
 
     def _on_alarm(self) -> None:
@@ -328,16 +337,9 @@ class UnicornCpu:
             )
 
     def hcr(self) -> int:
-        """HCR_EL2: what the hypervisor has set, and for the primary what the interrupt controller signals.
-
-        On the real machine the primary takes physical interrupts at EL1. The emulator has none, and it takes virtual
-        ones just so.
-        """
-        hcr = self.cpu.hcr_el2 | arch.HCR_TWI
-        if hcr & arch.HCR_IMO or self.knob is not None:
-            return hcr
-        irq, fiq = self.gic.signals[self.cpu.id]
-        return hcr | arch.HCR_IMO | arch.HCR_FMO | irq * arch.HCR_VI | fiq * arch.HCR_VF
+        """HCR_EL2: what the hypervisor has set, and for the primary what the interrupt controller signals."""
+        hcr = self.cpu.hcr_el2
+        return hcr | (arch.HCR_TWI if hcr & arch.HCR_IMO else self.primary_hcr)
 
     def show_signals(self) -> None:
         """Set the emulator's HCR_EL2."""
@@ -398,7 +400,7 @@ class UnicornCpu:
         `OutOfBudget` or `StuckForever` if it never will.
         """
         board, clock = self.board, self.clock
-        if clock.now() >= board.alarm:
+        if board.alarm != NEVER and clock.now() >= board.alarm:
             board.time_passed()
         self.waiting, self.stepwise = False, limit is not None
         if self.paused:
@@ -429,7 +431,7 @@ class UnicornCpu:
                 trap = None
             if trap is not None:
                 return trap
-            if clock.now() >= board.alarm:
+            if board.alarm != NEVER and clock.now() >= board.alarm:
                 board.time_passed()
             if self.interrupted():
                 return Trap(None)
@@ -477,7 +479,6 @@ class UnicornCpu:
         self.turn += 1
         if not eret:
             self.be_watched()
-        self.counted.value = 0
         clock.in_slice, self.emulating = self.progress, True
         error = start()
         clock.in_slice, self.emulating = None, False

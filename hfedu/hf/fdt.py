@@ -22,7 +22,7 @@ class Property(NamedTuple):
 
 
 class Fdt:
-    """A device tree blob. `ValueError` if it is not one. `tick` is called for each token that is read."""
+    """A device tree blob. `ValueError` if it is not one. `tick` is called for each node that is read."""
 
     def __init__(self, blob: bytes, tick: Callable[[], None] = lambda: None) -> None:
         self.blob, self.tick = bytearray(blob), tick
@@ -31,6 +31,11 @@ class Fdt:
         self.totalsize, self.off_struct, self.off_strings, self.off_rsvmap = HEADER.unpack_from(blob)[1:5]
         self._read_afresh()
 
+    @property
+    def used(self) -> int:
+        """Bytes up to the end of the names, which come last; behind them is room."""
+        return min(self.totalsize, self.off_strings + int(HEADER.unpack_from(self.blob)[8]))
+
     def _read_afresh(self) -> None:
         """Forget where the properties were."""
         self.rest = self.properties()
@@ -38,22 +43,26 @@ class Fdt:
 
     def properties(self) -> Iterator[Property]:
         """Every property, in the order of the blob."""
-        at, path = self.off_struct, [""]
+        at, path, node = self.off_struct, [""], "/"
+        names: dict[int, str] = {}
         while True:
-            self.tick()
             (token,) = struct.unpack_from(">I", self.blob, at)
             at += 4
             if token == BEGIN_NODE:
+                self.tick()
                 end = self.blob.index(0, at)
                 path.append(self.blob[at:end].decode())
+                node = "/".join(path[1:]) or "/"
                 at = end + 4 & -4
             elif token == END_NODE:
                 path.pop()
+                node = "/".join(path[1:]) or "/"
             elif token == PROP:
                 size, name = struct.unpack_from(">2I", self.blob, at)
-                begin = self.off_strings + name
-                name = self.blob[begin : self.blob.index(0, begin)].decode()
-                yield Property("/".join(path[1:]) or "/", name, at + 8, size)
+                if name not in names:
+                    begin = self.off_strings + name
+                    names[name] = self.blob[begin : self.blob.index(0, begin)].decode()
+                yield Property(node, names[name], at + 8, size)
                 at = at + 8 + size + 3 & -4
             elif token != NOP:
                 return
