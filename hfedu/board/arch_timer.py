@@ -27,7 +27,7 @@ TVAL, CTL, CVAL = 0, 1, 2
 class ArchTimer:
     """One timer of one CPU. `on_write` is called when it may be due at another time than before."""
 
-    def __init__(self, clock: Clock, gic: Gic, intid: int, cpu: int, on_write: Callable[[], None]) -> None:
+    def __init__(self, clock: Clock, gic: Gic, intid: int, cpu: int, on_write: "OnWrite") -> None:
         self.clock, self.gic, self.intid, self.cpu, self.on_write = clock, gic, intid, cpu, on_write
         self.ctl = self.cval = 0
 
@@ -56,18 +56,21 @@ class ArchTimer:
         else:
             signed = (value & 0xFFFF_FFFF ^ 1 << 31) - (1 << 31)
             self.cval = self.clock.now() + signed & MASK64
+        self.on_write(self)
         self.look()
-        self.on_write()
 
     def look(self) -> None:
         """Put the line of the interrupt up or down as the time says."""
         self.gic.set_level(self.intid, self.is_due and not self.ctl & IMASK, self.cpu)
 
 
+OnWrite = Callable[[ArchTimer], None]
+
+
 class ArchTimers:
     """The timers of all CPUs: `virtual[cpu]` and `physical[cpu]`."""
 
-    def __init__(self, clock: Clock, gic: Gic, cpus: int, on_write: Callable[[], None]) -> None:
+    def __init__(self, clock: Clock, gic: Gic, cpus: int, on_write: "OnWrite") -> None:
         self.virtual = [ArchTimer(clock, gic, PPI_VIRTUAL, cpu, on_write) for cpu in range(cpus)]
         self.physical = [ArchTimer(clock, gic, PPI_PHYSICAL, cpu, on_write) for cpu in range(cpus)]
         self.all = [*self.virtual, *self.physical]

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from hfedu.board import devicetree, pl011, pl031
-from hfedu.board.arch_timer import ArchTimers
+from hfedu.board.arch_timer import ArchTimer, ArchTimers
 from hfedu.board.clock import FREQUENCY, Clock
 from hfedu.board.gic import GICC_BASE, GICD_BASE, Distributor, Gic, Interfaces
 from hfedu.board.memory import RAM_BASE, PhysicalMemory, Region
@@ -68,7 +68,9 @@ class Board:
         self.clock, self.gic = Clock(clock), Gic(cpus)
         self.alarm = NEVER
         self.on_alarm: Callable[[], None] = lambda: None
-        self.timers = ArchTimers(self.clock, self.gic, cpus, self.set_alarm)
+        self.on_arm: Callable[[ArchTimer], None] = lambda _: None
+        """Is told of each write to a timer."""
+        self.timers = ArchTimers(self.clock, self.gic, cpus, self.timer_written)
         self.uart = pl011.Pl011(lambda up: self.gic.set_level(pl011.UART_SPI, up), self.set_alarm)
         self.rtc = pl031.Pl031(self.clock, lambda up: self.gic.set_level(pl031.RTC_SPI, up), self.set_alarm)
         try:
@@ -94,6 +96,11 @@ class Board:
             Region(0x0A00_0000, 32 * VIRTIO_SLOT, Quiet(VIRTIO, VIRTIO_SLOT)),
             Region(0x40_1000_0000, 0x1000_0000, Pcie()),
         ]
+
+    def timer_written(self, timer: ArchTimer) -> None:
+        """A timer may be due at another time than before."""
+        self.on_arm(timer)
+        self.set_alarm()
 
     def set_alarm(self) -> None:
         """Find out when to look again: `alarm` is the tick at which something may be due."""

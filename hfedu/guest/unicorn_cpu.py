@@ -35,7 +35,7 @@ from hfedu.guest.budget import NO_INTERRUPT, Budget, StuckForever
 from hfedu.hf import arch
 from hfedu.hf.addr import PAGE_SIZE, Pa
 from hfedu.hf.api import running
-from hfedu.hf.arch import PC, SPSR, SYSTEM
+from hfedu.hf.arch import PC, PSTATE_I, SPSR, SYSTEM
 from hfedu.hf.call import MASK64
 from hfedu.hf.cpu import Cpu, Vcpu
 from hfedu.hf.handler import Trap
@@ -79,7 +79,7 @@ HOST_SLICE = 50_000
 """Instructions between two looks at the host's clock while a timer waits for it."""
 TCG_BUFFER = 64 << 20
 """Bytes of translated code that the emulator keeps: in 8 MiB most blocks of a Linux kernel are translated again."""
-PSTATE_SP, PSTATE_EL, PSTATE_I, PSTATE_D, PSTATE_SS, PSTATE_EL2H = 1, 0xC, 1 << 7, 1 << 9, 1 << 21, 0x3C9
+PSTATE_SP, PSTATE_EL, PSTATE_D, PSTATE_SS, PSTATE_EL2H = 1, 0xC, 1 << 9, 1 << 21, 0x3C9
 MDSCR_EL1, MDSCR_SS, MDSCR_KDE = (2, 0, 0, 2, 2), 1, 1 << 13
 
 ENCODING = 20
@@ -318,7 +318,7 @@ class UnicornCpu:
     def _on_signal(self) -> None:
         """The interrupt controller signals otherwise than before: the primary takes it at EL1, or a secondary stops.
 
-        On the real machine the primary takes physical interrupts. The emulator has none, and it takes virtual ones just so.
+        On the real machine it takes physical interrupts. The emulator has none, and takes virtual ones just so.
         """
         signal = self.gic.signals[self.cpu.id]
         if self.knob is None:

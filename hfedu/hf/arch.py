@@ -21,6 +21,8 @@ FP_SIZE = 34 * 16
 VMPIDR_EL2 = SYSTEM + SYSTEM_REGISTERS.index("VMPIDR_EL2")
 
 SPSR_EL1H_DAIF_MASKED = 0x3C5
+PSTATE_I = 1 << 7
+"""Interrupts are masked."""
 
 HCR_VM, HCR_PTW, HCR_FMO, HCR_IMO, HCR_AMO = 1 << 0, 1 << 2, 1 << 3, 1 << 4, 1 << 5
 HCR_VF, HCR_VI, HCR_FB, HCR_BSU_IS, HCR_TWI, HCR_TWE = 1 << 6, 1 << 7, 1 << 9, 1 << 10, 1 << 13, 1 << 14

@@ -14,6 +14,7 @@ from hfedu.errors import Mistake, plainly, printable
 from hfedu.guest.budget import NO_INTERRUPT, Budget, OutOfBudget, OutOfTime, StuckForever
 from hfedu.guest.scripted import Script, ScriptDone, ScriptedVcpu
 from hfedu.hf.addr import Pa
+from hfedu.hf.arch import HCR_IMO, PSTATE_I, SPSR
 from hfedu.hf.check import Check
 from hfedu.hf.cpu import Cpu, Vcpu
 from hfedu.hf.hypervisor import Hypervisor
@@ -25,7 +26,7 @@ from hfedu.history import hypervisor_type, known_changes, known_fixes
 from hfedu.run.core import Core
 from hfedu.run.kinds import Kind
 from hfedu.run.ramdisk import RamDisk, parse_size
-from hfedu.run.recorder import OwnFields, Recorder, attributes
+from hfedu.run.recorder import OwnFields, Recorder, actor_of, attributes
 from hfedu.run.recording import Actor, Cause, Lifeline, Outcome, Recording, Spins, Stage2
 from hfedu.run.schedule import DEFAULT, Schedule, chooser
 from hfedu.run.stop import StopButton
@@ -211,6 +212,10 @@ class Machine:
         knobs = [Metronome(self.board, cpu, timer) if timer else None for cpu in range(cpus)]
         self.cores = [self.core_type(self, cpu, knobs[cpu.id]) for cpu in self.hypervisor.cpus[:cpus]]
         self.cpu: Cpu = self.hypervisor.cpus[0]
+        if self.recorder is not None and not timer:
+            recorder = self.recorder
+            self.board.gic.on_event = self._interrupt
+            self.board.on_arm = lambda timer: recorder.armed(timer.cpu, timer.intid)
 
     def __repr__(self) -> str:
         count = len(self.cores)
@@ -390,6 +395,27 @@ class Machine:
             last = self.recorder.count - 1
             before = [Cause(last, "before")] if last >= 0 else []
             self.recorder.note(Kind.END, *before, text=outcome.sentence)
+
+    def _interrupt(self, what: str, cpu: int, intid: int) -> None:
+        """An interrupt was raised, acknowledged or ended: note it, and what it has to pass on its way."""
+        if self.recorder is None or cpu >= len(self.cores):
+            return
+        core = self.cores[cpu]
+        actor = None if core.cpu.current is None or what == "raised" else actor_of(core.cpu.current)
+        checks = self.gates(core, intid) if what == "raised" else ()
+        self.recorder.interrupt(what, actor, cpu, intid, checks)
+
+    def gates(self, core: Core, intid: int) -> tuple[Check, ...]:
+        """What an interrupt must pass on its way to a CPU now; the last is the primary's own mask."""
+        passed = [
+            Check(gate.text, f"cpu{core.cpu.id}", (), gate.holds) for gate in self.board.gic.gates(core.cpu.id, intid)
+        ]
+        if core.cpu.current is not None and not core.cpu.hcr_el2 & HCR_IMO:
+            if core.unicorn is not None and core.unicorn.emulating:
+                core.unicorn.read_general()
+            open_to = not core.cpu.regs[SPSR] & PSTATE_I
+            passed.append(Check("the primary has interrupts open (PSTATE.I)", core.cpu.current.name, (), open_to))
+        return tuple(passed)
 
     def _log(self, text: str) -> None:
         """A line of the hypervisor while guests run belongs to the event that is open."""
