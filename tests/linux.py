@@ -13,7 +13,7 @@ from hfedu.run.ramdisk import cpio_entry
 ARM64 = ("-o", "APT::Architecture=arm64", "-o", "APT::Architectures=arm64", "-o", "Dir::State::status=/dev/null")
 SCRIPT = """#!/bin/busybox sh
 /bin/busybox --install -s /bin
-mount -t proc proc /proc; mount -t sysfs sys /sys
+mount -t proc proc /proc; mount -t devtmpfs dev /dev; mount -t sysfs sys /sys
 echo USERSPACE-REACHED
 uname -srm
 grep arch_timer /proc/interrupts

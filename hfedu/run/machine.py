@@ -379,12 +379,21 @@ class Machine:
         except tuple(ENDS) as end:
             kind, status = next(ends for cls, ends in ENDS.items() if isinstance(end, cls))
             by_clock = isinstance(end, OutOfTime)
-            self.end(Outcome(kind, str(end), status, spins_of(end), by_clock))
+            sentence = f"{end}{self._unanswered() if kind == 'budget' else ''}"
+            self.end(Outcome(kind, sentence, status, spins_of(end), by_clock))
         except BaseException:
             if self.button.torn is not None:
                 sentence, self.button.torn = self.button.torn, None
                 self.end(Outcome("interrupted", sentence, 3))
             raise
+
+    def _unanswered(self) -> str:
+        """What a limit may have cut short: an interrupt that comes again and again, for nobody acknowledges it."""
+        gic = self.board.gic
+        cpu = next((core.cpu.id for core in self.cores if gic.signals[core.cpu.id].up and core.knob is None), None)
+        if cpu is None:
+            return ""
+        return f" Interrupt {gic.best[cpu]} was then signalled to CPU {cpu}, and not acknowledged."
 
     def end(self, outcome: Outcome) -> None:
         """The run is over, and how."""
