@@ -1,5 +1,6 @@
 """Debian's arm64 kernel as the primary where its package can be had; else these tests say so, which is no failure."""
 
+import os
 import re
 import subprocess
 import sys
@@ -23,16 +24,20 @@ SAME_AS_ON_THE_REAL_MACHINE = [
 ]
 
 
-def boot(tmp_path, lines: str = "", stdin: bytes = b"", *options: str) -> str:
-    """The serial line of a boot to power-off. The test is left out, and says so, where there is no kernel."""
+def command(tmp_path, lines: str = "") -> list:
+    """What boots Linux. The test is left out, and says so, where there is no kernel."""
     try:
         image = linux.ramdisk(lines)
     except linux.NotToBeHad as reason:
         pytest.skip(f"Debian's arm64 kernel cannot be had here: {reason}")
     (tmp_path / "initrd.img").write_bytes(image)
-    command = [sys.executable, "-m", "hfedu", "boot", tmp_path / "initrd.img", "--memory", "512M"]
-    command += ["--append", "console=ttyAMA0", "--max-seconds", "400", *options]
-    done = subprocess.run(command, input=stdin, capture_output=True, check=False)
+    boot = [sys.executable, "-m", "hfedu", "boot", tmp_path / "initrd.img", "--memory", "512M"]
+    return [*boot, "--append", "console=ttyAMA0", "--max-seconds", "400"]
+
+
+def boot(tmp_path) -> str:
+    """The serial line of a boot to power-off, without times."""
+    done = subprocess.run(command(tmp_path), stdin=subprocess.DEVNULL, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return re.sub(r"(?m)^\[ *\d+\.\d+\] ", "", done.stdout.decode(errors="replace"))
 
@@ -45,3 +50,17 @@ def test_linux_reaches_its_shell_and_powers_off(tmp_path):
     assert places[-3:] == sorted(places[-3:])
     assert "panic" not in uart.lower()
     assert re.search(r"\d+ +GIC-0 +27 Level +arch_timer", uart)
+
+
+def test_a_shell_on_the_serial_line_takes_what_is_typed(tmp_path):
+    """It is typed when the prompt is there: the driver throws away what came before. Receive interrupts bring it."""
+    with subprocess.Popen(command(tmp_path, "sh -i < /dev/ttyAMA0 2>&1"), stdin=-1, stdout=-1) as shell:
+        uart = b""
+        while b"/ # " not in uart and (more := os.read(shell.stdout.fileno(), 4096)):
+            uart += more
+        shell.stdin.write(b"echo $((6 * 7))\nexit\n")
+        shell.stdin.flush()
+        uart += shell.stdout.read()
+    assert re.search(rb"^42\s*$", uart, re.MULTILINE)
+    assert b"reboot: Power down" in uart
+    assert shell.returncode == 0
