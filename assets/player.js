@@ -1,5 +1,5 @@
 // Built from assets/player/ by `make player`: change the sources, not this file.
-// sha256 of the sources and of what follows: 7b7d209a95a07c75105ab8ce01608189bc3ed5345c7e12a95a4fa9411618602f
+// sha256 of the sources and of what follows: d7ea1a4f3b62c21019b1e313f1fd55b329cd82f32db6f3d29781e6bc29610cdd
 // assets/player/dom.js
 var SVG = "http://www.w3.org/2000/svg";
 function h(tag, attributes = {}, ...children) {
@@ -21,26 +21,21 @@ var button = (label, title, action, more = {}) =>
   h("button", { type: "button", title, "aria-label": title, onclick: action, ...more }, label);
 var remark = (text) => h("p", { class: "soft" }, text);
 function table(names, rows) {
-  const head = names.map((name) => h("th", { scope: "col" }, name || h("span", { class: "hidden" }, "changes")));
-  return h("table", {}, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...rows));
-}
-function resize(svg, width, top, height, scale) {
-  svg.setAttribute("width", String(width * scale));
-  svg.setAttribute("height", String(height * scale));
-  svg.setAttribute("viewBox", `0 ${top} ${width} ${height}`);
+  const head2 = names.map((name) => h("th", { scope: "col" }, name || h("span", { class: "hidden" }, "changes")));
+  return h("table", {}, h("thead", {}, h("tr", {}, ...head2)), h("tbody", {}, ...rows));
 }
 var focused = (element) =>
   /** @type {Document} */
   element.getRootNode().activeElement;
-function keepFocus(root, draw, box) {
+function keepFocus(root, draw, box2) {
   const active = focused(root);
-  const inside = active instanceof HTMLElement && box.contains(active) && active !== box;
+  const inside = active instanceof HTMLElement && box2.contains(active) && active !== box2;
   const key = inside ? active.dataset.key : void 0;
   draw();
   if (key === void 0) return;
   const keyed =
     /** @type {HTMLElement[]} */
-    [...box.querySelectorAll("[data-key]")];
+    [...box2.querySelectorAll("[data-key]")];
   const again = keyed.find((element) => element.dataset.key === key);
   (again ?? root).focus({ preventScroll: true });
 }
@@ -87,8 +82,8 @@ var Answers = class {
     const kept = this.player.model.get("answers");
     if (kept) return keptAnswer(kept, ask, seq, vcpu);
     const key = `${ask} ${seq} ${vcpu}`;
-    const known = this.known.get(key);
-    if (known) return known;
+    const known2 = this.known.get(key);
+    if (known2) return known2;
     const waiting = [...this.asked.values()].find((each) => each.key === key || (each.ask === ask && !each.late));
     if (waiting) return { note: waiting.late ? BUSY : LOOKS };
     this.send(key, ask, seq, vcpu);
@@ -119,7 +114,11 @@ var Answers = class {
     const question = this.asked.get(message?.id);
     if (!question) return;
     this.asked.delete(message.id);
-    const readable = typeof message.error === "string" || Array.isArray(message.rows) || Array.isArray(message.links);
+    const readable =
+      typeof message.error === "string" ||
+      Array.isArray(message.rows) ||
+      Array.isArray(message.links) ||
+      Array.isArray(message.pieces);
     this.known.set(question.key, readable ? message : { error: UNREADABLE });
     for (const key of this.known.keys()) if (this.known.size > REMEMBERED) this.known.delete(key);
     this.player.answered();
@@ -133,44 +132,122 @@ function keptAnswer({ missing, of: of2, since, answers, rows, sources }, ask, se
   return { ...answers[number], sources, rows: answers[number].rows?.map((row) => rows[row]) };
 }
 
+// assets/player/code.js
+var REST = 120;
+var MARKS = {
+  now: ["▸", "is done here"],
+  yes: ["✓", "lets it go on"],
+  no: ["✕", "refuses"],
+  did: ["·", "was done before"],
+};
+var Code = class {
+  /** @param {Player} player */
+  constructor(player) {
+    this.player = player;
+    this.timer = 0;
+    this.shown = "";
+    this.box = h("div", { class: "code" });
+  }
+  /** Show the code when somebody rests at an event: not at each that is passed. */
+  draw() {
+    clearTimeout(this.timer);
+    const { player } = this;
+    this.box.hidden = player.depth.level > 0;
+    if (!player.panel.showsCode || this.box.hidden) return;
+    if (player.model.get("answers")) this.show();
+    else this.timer = window.setTimeout(() => this.show(), REST);
+  }
+  /** The kernel has answered. */
+  show() {
+    const { player } = this;
+    const { pieces, error, note } = player.answers.get("code", player.position);
+    const key = `${player.position} ${JSON.stringify(pieces ?? error ?? note)}`;
+    if (key === this.shown) return;
+    this.shown = key;
+    const nodes = pieces ? pieces.map((piece) => this.piece(piece)) : [remark(error ?? note ?? "")];
+    if (pieces && !pieces.length) nodes.push(remark("No code is behind this event."));
+    this.box.replaceChildren(...nodes);
+    const lit = this.box.querySelector(".no") ?? this.box.querySelector("[data-part=hypervisor] .now-line");
+    const scroller = this.player.panel.code;
+    const at =
+      /** @type {HTMLElement | null} */
+      lit;
+    const low = at ? at.offsetTop + at.offsetHeight - scroller.clientHeight * 0.75 : 0;
+    scroller.scrollTop = Math.max(0, low);
+  }
+  /**
+   * @param {Piece} piece
+   */
+  piece({ who, file, lines }) {
+    const part = who === "The hypervisor" ? "hypervisor" : "guest";
+    const head2 = h("p", { class: "cap" }, h("b", {}, who), " ", h("span", { class: "soft" }, file));
+    const shown = trimmed(lines).map((line2) => this.line(line2));
+    const about = { "data-part": part, class: "piece", role: "group", "aria-label": `${who}: ${file}` };
+    return h("div", about, head2, h("pre", { class: "source" }, ...shown));
+  }
+  /** @param {CodeLine} line */
+  line({ n, text, mark, value }) {
+    const [sign3, says] = MARKS[mark] ?? ["", ""];
+    const kind = mark === "now" || mark === "yes" || mark === "did" ? `${mark}-line` : mark;
+    const about = { class: `src ${kind || "dim"}` };
+    const words = h("span", { class: "text" }, text || " ");
+    if (value) words.append(h("span", { class: "value" }, value));
+    const hidden = says ? h("span", { class: "hidden" }, ` (${says})`) : null;
+    return h("span", about, h("i", {}, n ? String(n) : ""), h("s", { "aria-hidden": "true" }, sign3), words, hidden);
+  }
+};
+function trimmed(lines) {
+  const filled = lines.filter(({ text }) => text.trim());
+  const indent = Math.min(...filled.map(({ text }) => text.length - text.trimStart().length));
+  return lines.map((line2) => ({ ...line2, text: line2.text.slice(indent) }));
+}
+
 // assets/player/keys.js
 var HELP = [
   ["→ ←, ↓ ↑", "one event on, back"],
-  ["Page Down, Page Up", "ten events on, back"],
+  ["Page Down, Page Up", "ten events on, back; one event when you present"],
   ["Home, End", "first event, last event"],
-  [
-    "D or Enter",
-    "one depth closer: the steps of this event, then the guest's instructions; arrows then move among them",
-  ],
-  ["Escape", "one depth back, to where you were"],
   ["Space", "play, pause"],
+  [", .", "slower, faster"],
+  ["Shift + →, ←", "next, previous wake-up, refusal or clear"],
   ["B", "go to the event that caused this one"],
   ["W", "why was this call refused, why does this vCPU wait, why does it fault"],
+  ["D or Enter", "one depth closer: the steps of this event, then its guest's instructions; arrows then move there"],
+  ["Escape", "one depth back, close what is open, leave the full window"],
   ["/", "search"],
   ["N, P", "next, previous event found"],
   ["], [", "next, previous change of what you followed last with › or ‹"],
+  ["H", "fade what did not lead to this event"],
   ["F", "fold repeats, or show every event"],
-  ["?", "this help"],
+  ["1 to 7, \\", "the tabs of the panel; close the panel"],
+  ["Z, Shift + Z", "full window; present, for a projector"],
+  ["+ − 0", "larger, smaller, as it was; or Ctrl and the wheel"],
+  ["?", "signs and keys"],
 ];
 function actionsOf(player) {
-  const { depth, finder } = player;
+  const { depth, finder, frame, panel } = player;
   const closer = depth.level > 0;
   const go = (n) => (closer ? depth.go(n) : player.go(n));
   const at = closer ? depth.place : player.position;
   const length = closer ? depth.rows().length : player.recording.length;
+  const page = frame.presents ? 1 : 10;
   return {
     ArrowRight: () => go(at + 1),
     ArrowDown: () => go(at + 1),
     ArrowLeft: () => go(at - 1),
     ArrowUp: () => go(at - 1),
-    PageDown: () => go(at + 10),
-    PageUp: () => go(at - 10),
+    PageDown: () => go(at + page),
+    PageUp: () => go(at - page),
     Home: () => go(0),
     End: () => go(length - 1),
+    "Shift+ArrowRight": () => player.toMark(1),
+    "Shift+ArrowLeft": () => player.toMark(-1),
     d: () => depth.deeper(),
     Enter: () => depth.deeper(),
     Escape: () => player.escape(),
     " ": () => player.playOrPause(),
+    ",": () => player.pace(-1),
+    ".": () => player.pace(1),
     b: () => player.goToCause(),
     w: () => player.why(),
     "/": () => finder.text.focus(),
@@ -178,19 +255,45 @@ function actionsOf(player) {
     p: () => finder.go(-1),
     "]": () => player.follow(player.followed, 1),
     "[": () => player.follow(player.followed, -1),
+    h: () => player.diagram.hold(),
     f: () => player.toggleFolds(),
+    z: () => frame.toggle(),
+    "Shift+z": () => frame.present(),
+    "+": () => frame.zoom(1),
+    "=": () => frame.zoom(1),
+    "-": () => frame.zoom(-1),
+    0: () => frame.zoom(0),
+    "\\": () => panel.toggle(),
     "?": () => player.controls.toggleHelp(),
+    ...Object.fromEntries(panel.names.map((_, i) => [i + 1, () => panel.number(i + 1)])),
   };
 }
+function nameOf({ key, shiftKey }) {
+  const name = key.length === 1 ? key.toLowerCase() : key;
+  return shiftKey && /^([a-z]|Arrow\w+)$/.test(name) ? `Shift+${name}` : name;
+}
+var isForeign = ({ ctrlKey, metaKey, altKey, shiftKey, key }) =>
+  ctrlKey || metaKey || altKey || (shiftKey && key === "Enter");
+function guard(root, event) {
+  const target =
+    /** @type {HTMLElement} */
+    event.target;
+  if (root.contains(target)) target.toggleAttribute("data-lm-suppress-shortcuts", !isForeign(event));
+}
 function press(player, event) {
+  if (isForeign(event)) return;
   event.stopPropagation();
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
   const target =
     /** @type {HTMLElement} */
     event.target;
   if (takesText(target)) type(player, target, event);
-  else if (!presses(target, event.key)) {
-    const action = actionsOf(player)[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+  else if (target.role === "tab" && /^Arrow(Left|Right)$/.test(event.key)) {
+    event.preventDefault();
+    player.panel.step(event.key === "ArrowRight" ? 1 : -1);
+  } else if (!presses(target, event.key)) {
+    const actions = actionsOf(player);
+    const name = nameOf(event);
+    const action = actions[name] ?? actions[name.replace(/^Shift\+(?!z$|Arrow)/, "")];
     if (!action) return;
     event.preventDefault();
     action();
@@ -212,47 +315,145 @@ function type(player, target, event) {
   }
 }
 
+// assets/player/signs.js
+var path = (d, kind, more = {}) => s("path", { d, class: kind, ...more });
+var box = (x, y, width, height, kind) => s("rect", { x, y, width, height, class: kind });
+var head = (x, y, k, sign3, kind) => path(`M${x} ${y}l${-sign3 * 7 * k} ${-4 * k}v${8 * k}z`, `head ${kind}`);
+var openHead = (x, y, k, kind) =>
+  path(`M${x - 6 * k} ${y - 3.6 * k}L${x} ${y}L${x - 6 * k} ${y + 3.6 * k}`, `line open ${kind}`);
+var line = (x1, y, x2, kind) => path(`M${x1} ${y}H${x2}`, `line ${kind}`);
+var cross = (x, y, k, kind) => {
+  const r = 4.5 * k;
+  return path(`M${x - r} ${y - r}l${2 * r} ${2 * r}M${x - r} ${y + r}l${2 * r} ${-2 * r}`, `line cross ${kind}`);
+};
+var cleared = (x, y, k, kind) => [
+  s("circle", { cx: x, cy: y, r: 5.8 * k, class: `ring ${kind}` }),
+  path(`M${x - 4.2 * k} ${y + 4.2 * k}l${8.4 * k} ${-8.4 * k}`, `line clear ${kind}`),
+];
+function arrow(way, x1, x2, y, k, more = "") {
+  const kind = `${way} ${more}`;
+  switch (way) {
+    case "deliver":
+      return [
+        line(x1 + 6 * k, y, x2 - 6 * k, kind),
+        path(`M${x2} ${y}l${-9 * k} ${-5 * k}v${10 * k}z`, `head ${kind}`),
+        box(x1, y - 4 * k, 8 * k, 8 * k, `root ${kind}`),
+      ];
+    case "wake":
+      return [line(x1, y, x2, kind), openHead(x2, y, k, kind), openHead(x2 - 5 * k, y, k, kind)];
+    case "switch":
+      return [
+        line(x1 + 4 * k, y, x2 - 5 * k, kind),
+        head(x2, y, k, 1, kind),
+        s("circle", { cx: x1 + 3 * k, cy: y, r: 3 * k, class: `ring ${kind}` }),
+      ];
+    case "return":
+      return [line(x1, y, x2, kind), openHead(x2, y, k, kind)];
+    case "refused":
+      return [line(x1, y, x2, kind), openHead(x2, y, k, kind), cross(x2 - 12 * k, y, k, kind)];
+    case "fault":
+      return [line(x1 + 5 * k, y, x2, kind), head(x1, y, k, -1, kind), cross(x2, y, k, kind)];
+    default:
+      return [line(x1 + 5 * k, y, x2, kind), head(x1, y, k, -1, kind)];
+  }
+}
+var envelope = (x, y, k) =>
+  path(`M${x - 7 * k} ${y}h${14 * k}v${9 * k}h${-14 * k}zl${7 * k} ${5 * k}l${7 * k} ${-5 * k}`, "envelope");
+
+// assets/player/legend.js
+function sign(text, when, shapes, width = 24) {
+  const draw = () => {
+    const svg = s("svg", { width, height: 12, viewBox: `0 0 ${width} 12`, "aria-hidden": "true" });
+    svg.append(...shapes());
+    return svg;
+  };
+  return { text, when, draw };
+}
+var LEGEND = [
+  sign("call", "hypercall", () => arrow("hypercall", 0, 24, 6, 1)),
+  sign("return", "return", () => arrow("return", 0, 23, 6, 1)),
+  sign("gets the CPU", "switch", () => arrow("switch", 0, 24, 6, 1)),
+  sign("message", "deliver", () => arrow("deliver", 0, 24, 6, 1)),
+  sign("wake-up", "wake", () => arrow("wake", 0, 23, 6, 1)),
+  sign("clear", "EMPTY", () => cleared(6, 6, 0.9, ""), 12),
+  sign("refused", "refused", () => arrow("refused", 0, 23, 6, 1)),
+  sign("fault", "fault", () => arrow("fault", 0, 19, 6, 1)),
+  sign("runs", "", () => [box(2, 0, 8, 12, "life running")], 12),
+  sign("waits", "BLOCKED_MAILBOX", () => [path("M6 0V12", "line message")], 12),
+  sign("WFI: sleeps", "wfi", () => [path("M3.500 0V12M8.500 0V12", "line wfi")], 12),
+  sign("mailbox full", "READ", () => [box(2, 0, 8, 12, "mail READ")], 12),
+  sign(
+    "full, unread",
+    "RECEIVED",
+    () => [box(2, 0, 8, 12, "mail RECEIVED"), path("M2 5l8 -5M2 10l8 -5M4 12l6 -3.500", "line hatch")],
+    12,
+  ),
+  sign("cause", "", () => [path("M6 0V12", "line threadline"), s("circle", { cx: 6, cy: 6, r: 3, class: "bead" })], 12),
+];
+
 // assets/player/words.js
 var say = (name) => name.replace("vm", "VM ").replace(".vcpu", " vCPU ").replace(/^cpu/, "CPU ").replace(/[._]/g, " ");
 var count = (n) => n.toLocaleString("en");
 
 // assets/player/controls.js
+var ICONS = {
+  first: "M1 1h2.4v12H1zM13 1v12L4.4 7z",
+  back: "M11 1v12L2.5 7z",
+  play: "M3.5 1.5v11L12.5 7z",
+  pause: "M3 1.5h3v11H3zM8 1.5h3v11H8z",
+  forward: "M3 1v12l8.5-6z",
+  end: "M13 1h-2.4v12H13zM1 1v12l8.6-6z",
+  full: "M8.5 1H13v4.5h-1.4V3.4L8.7 6.3l-1-1 2.9-2.9H8.5zM5.5 13H1V8.5h1.4v2.1l2.9-2.9 1 1-2.9 2.9h2.1z",
+  small: "M7.7 6.3V1.8h1.4v2.1L12 1l1 1-2.9 2.9h2.1v1.4zM6.3 7.7v4.5H4.9v-2.1L2 13l-1-1 2.9-2.9H1.8V7.7z",
+  fold: "M1 2h12v1.5H1zM1 10.5h12V12H1zM6 5.500h2v1H6zM6 7.500h2v1H6z",
+};
+function sign2(icon, title, action, more = {}) {
+  const svg = s("svg", { viewBox: "0 0 14 14", "aria-hidden": "true" });
+  svg.append(s("path", { d: ICONS[icon] }));
+  const made = button("", title, action, { ...more, class: `sign ${icon}` });
+  made.replaceChildren(svg);
+  return made;
+}
 var Controls = class {
   /** @param {Player} player */
   constructor(player) {
     this.player = player;
-    const heading = h("div", { class: "heading" });
-    this.title = heading.appendChild(h("h2"));
-    this.outcome = heading.appendChild(h("span", { class: "soft" }));
-    this.heading = heading;
-    this.first = button("|◀", "first event (Home)", () => player.go(0));
-    this.back = button("◀", "one event back (left arrow)", () => player.go(player.position - 1));
-    this.play = button("▶ play", "play or pause (space)", () => player.playOrPause());
-    this.forward = button("▶", "one event on (right arrow)", () => player.go(player.position + 1));
-    this.end = button("▶|", "last event (End)", () => player.go(player.recording.last));
+    this.title = h("h2");
+    this.outcome = h("span", { class: "soft" });
+    this.heading = h("div", { class: "heading" }, this.title, this.outcome);
+    this.first = sign2("first", "first event (Home)", () => player.go(0));
+    this.back = sign2("back", "one event back (left arrow)", () => player.go(player.position - 1));
+    this.play = sign2("play", "play or pause (space)", () => player.playOrPause());
+    this.forward = sign2("forward", "one event on (right arrow)", () => player.go(player.position + 1));
+    this.end = sign2("end", "last event (End)", () => player.go(player.recording.last));
     const number = { type: "number", min: 0, "aria-label": "jump to event number" };
     this.number = h("input", { ...number, onchange: () => player.ask(this.number.value) });
     this.total = h("span", { class: "soft" });
     const folds = "fold repeats, or show every event (F)";
-    this.unfold = button("⋮ fold repeats", folds, () => player.toggleFolds(), { "aria-pressed": "true" });
+    this.unfold = sign2("fold", folds, () => player.toggleFolds(), { "aria-pressed": "true" });
+    this.full = sign2("full", "full window (Z)", () => player.frame.toggle(), { "aria-pressed": "false" });
     const id = `hfedu-${Math.random().toString(36).slice(2)}`;
-    const helps = { "aria-expanded": "false", "aria-controls": id };
-    this.ask4help = button("? keys", "keys (?)", () => this.toggleHelp(), helps);
+    const helps = { "aria-expanded": "false", "aria-controls": id, class: "sign ask4help" };
+    this.ask4help = button("?", "signs and keys (?)", () => this.toggleHelp(), helps);
     const keys = HELP.map(([keys2, text]) => h("div", {}, h("dt", {}, keys2), h("dd", {}, text)));
-    const caption = h("h3", {}, "Keys, while the player has the focus");
-    this.help = h("div", { class: "help", id, hidden: true }, caption, h("dl", {}, ...keys));
-    const { first, back, play, forward, end: end2, total, unfold, ask4help } = this;
-    this.bar = h("div", { class: "bar" }, first, back, play, forward, end2, this.number, total, unfold, ask4help);
-    const slider = { type: "range", min: 0, step: 1, "aria-label": "event" };
-    this.slider = h("input", { ...slider, oninput: () => player.go(+this.slider.value) });
-    const track = h("div", { class: "track" }, player.map.canvas, player.map.here, this.slider);
-    this.strip = h("div", { class: "strip" }, player.map.names, track);
+    const signs = LEGEND.map(({ draw, text }) => h("span", { class: "signed" }, draw(), text));
+    this.help = h(
+      "div",
+      { class: "help", id, hidden: true, tabindex: 0, role: "group", "aria-label": "signs and keys" },
+      h("p", { class: "name" }, "Signs"),
+      h("div", { class: "signs" }, ...signs),
+      h("p", { class: "name" }, "Keys, while the player has the focus"),
+      h("dl", {}, ...keys),
+    );
+    const transport = h("div", { class: "transport" }, this.first, this.back, this.play, this.forward, this.end);
+    const where = h("div", { class: "where" }, this.number, this.total);
+    const more = h("div", { class: "more" }, this.unfold, this.full, this.ask4help);
+    this.bar = h("div", { class: "tools" }, transport, player.scrubber.box, where, player.finder.box, more);
     this.sentence = h("span", { role: "status", "aria-live": "polite" });
-    this.because = h("button", { type: "button", class: "link", onclick: () => player.goToCause() });
-    this.ask4why = button("Why?", "Why? (W)", () => player.why());
+    this.ask4why = button("Why?", "Why? (W)", () => player.why(), { class: "ask4why", "aria-expanded": "false" });
     this.notice = h("span", { class: "notice", role: "status" });
-    this.now = h("div", { class: "now" });
-    this.now.append(this.sentence, " ", this.because, " ", this.ask4why, " ", this.notice);
+    this.now = h("div", { class: "now" }, h("div", { class: "said" }, this.sentence, " ", this.notice), this.ask4why);
+    this.legend = h("div", { class: "legend", "aria-hidden": "true" });
   }
   /** There is a new recording. */
   load() {
@@ -261,22 +462,60 @@ var Controls = class {
     this.unfold.setAttribute("aria-pressed", "true");
     this.title.textContent = data.title;
     this.outcome.textContent = data.fatal === null ? data.outcome : `✗ ${data.outcome}`;
-    this.slider.max = this.number.max = String(last);
+    this.outcome.classList.toggle("fatal", data.fatal !== null);
+    this.number.max = String(last);
     this.total.textContent = `of ${count(last)}`;
+    const ways = new Set(data.facts.map(({ way }) => way));
+    const values = new Set(data.changes.flatMap(({ set }) => set.map(({ value }) => value)));
+    const shown = LEGEND.filter(({ when }) => !when || ways.has(when) || values.has(when));
+    this.legend.replaceChildren(...shown.map(({ draw, text }) => h("span", { class: "signed" }, draw(), text)));
   }
   /** Show the present position. */
   refresh() {
-    const { recording, position } = this.player;
+    const { recording, position, scrubber } = this.player;
     const { text, why } = recording.fact(position);
-    const cause = recording.cause(position);
-    this.slider.value = this.number.value = String(position);
-    this.slider.setAttribute("aria-valuetext", `event ${position}: ${text}`);
+    this.number.value = String(position);
+    scrubber.slider.setAttribute("aria-valuetext", `event ${position}: ${text}`);
     this.first.disabled = this.back.disabled = position === 0;
     this.end.disabled = this.forward.disabled = position === recording.last;
-    this.sentence.replaceChildren(h("b", {}, String(position)), ` ${recording.sentence(position)}`);
-    this.because.hidden = cause === null;
-    this.because.textContent = `because of event ${cause}`;
-    this.ask4why.hidden = !why;
+    this.say();
+    this.ask4why.classList.toggle("idle", !why && !this.player.reasons.asked);
+  }
+  /** What happens, and the call that it is part of. */
+  say() {
+    const { player } = this;
+    const { recording, position } = player;
+    const call = recording.call(position);
+    const { label, changed, bad } = recording.fact(position);
+    const parts = [];
+    if (call !== position)
+      parts.push(
+        h(
+          "span",
+          { class: "in", title: recording.fact(call).text },
+          player.link(call, String(call), "call"),
+          ` ${recording.fact(call).label} › `,
+        ),
+      );
+    const mailboxes = changed.split("; ").filter((each) => each.includes("mailbox"));
+    const now = [label, ...mailboxes.map((each) => each.replace("->", "→"))].join(": ");
+    parts.push(
+      h("b", { class: "n" }, String(position)),
+      " ",
+      h("b", { class: "what", title: recording.sentence(position) }, now),
+    );
+    if (bad) parts.push(h("b", { class: "bad" }, " ✕"));
+    this.sentence.replaceChildren(...parts);
+  }
+  /** @param {boolean} playing */
+  plays(playing) {
+    this.play.querySelector("path")?.setAttribute("d", ICONS[playing ? "pause" : "play"]);
+    this.play.setAttribute("aria-pressed", String(playing));
+  }
+  /** @param {boolean} full */
+  fills(full) {
+    this.full.querySelector("path")?.setAttribute("d", ICONS[full ? "small" : "full"]);
+    this.full.setAttribute("aria-pressed", String(full));
   }
   /** @param {boolean} [open] */
   toggleHelp(open = Boolean(this.help.hidden)) {
@@ -361,7 +600,7 @@ var List = class {
 
 // assets/player/depth.js
 var LEVELS = [
-  ["events", "back to the events (Escape)"],
+  ["code", "back to the code (Escape)"],
   ["steps", "steps of the hypervisor in this event (D)"],
   ["instructions", "instructions of the guest up to this event (D)"],
 ];
@@ -376,21 +615,12 @@ var Depth = class {
     this.level = 0;
     this.seq = 0;
     this.places = [0, 0, 0];
-    this.from = [0, 0];
     this.shown = {};
     this.levels = LEVELS.map(([label, title], level) =>
       button(label, title, () => this.open(level), { "aria-pressed": String(!level) }),
     );
-    this.hint = h("span", { class: "soft" }, "D opens the event");
     this.where = h("span", { role: "status" });
-    this.nav = h(
-      "div",
-      { class: "depth", role: "group", "aria-label": "depth" },
-      h("span", { class: "soft" }, "depth"),
-      ...this.levels,
-      this.hint,
-      this.where,
-    );
+    this.nav = h("div", { class: "depth", role: "group", "aria-label": "depth" }, ...this.levels, this.where);
     this.list = new List(player, "steps", {
       length: () => this.rows().length,
       at: () => this.place,
@@ -398,7 +628,7 @@ var Depth = class {
       go: (i) => this.go(i),
     });
     this.detail = h("div", { class: "detail", tabindex: 0, role: "group", "aria-label": "this step" });
-    this.box = h("div", { class: "closer", hidden: true }, this.list.box, this.detail);
+    this.box = h("div", { class: "closer", hidden: true }, this.nav, this.list.box, this.detail);
   }
   get place() {
     return this.places[this.level];
@@ -439,37 +669,25 @@ var Depth = class {
     return [number, `${address} ${changed.map((each) => `${each.what} → ${each.now}`).join(", ")}`];
   }
   /**
-   * Open a level: 0 are the events, where everything stands as it stood.
+   * Open a level: 0 is the code at the event. The picture stays.
    * @param {number} level
    */
   open(level) {
     const { player } = this;
-    const { box } = player.diagram;
     if (level === this.level) return;
     player.pause();
-    if (!this.level) this.from = [box.scrollTop, box.scrollLeft];
     if (level > this.level && player.position !== this.seq) this.places = [0, 0, 0];
     this.seq = player.position;
     this.level = level;
-    const hides = level ? box : this.box;
-    if (hides.contains(focused(player.root))) player.root.focus({ preventScroll: true });
+    if (this.box.contains(focused(player.root))) player.root.focus({ preventScroll: true });
     this.box.hidden = !level;
-    box.hidden = Boolean(level);
     this.levels.forEach((each, i) => each.setAttribute("aria-pressed", String(i === level)));
-    this.levels[0].textContent = level ? "◀ events" : "events";
-    this.hint.hidden = level > 0;
     player.tell("");
-    if (level) this.draw();
-    else this.back();
-  }
-  /** The diagram is back, where it was. */
-  back() {
-    const { diagram } = this.player;
-    diagram.fit();
-    diagram.measure();
-    [diagram.box.scrollTop, diagram.box.scrollLeft] = this.from;
-    this.where.replaceChildren();
-    this.player.refresh();
+    if (level) player.panel.show("Code");
+    else {
+      this.where.replaceChildren();
+      player.refresh();
+    }
   }
   deeper() {
     if (!this.level) this.open(STEPS);
@@ -479,13 +697,13 @@ var Depth = class {
   /** @param {number} i */
   go(i) {
     const to = Math.max(0, Math.min(this.rows().length - 1, i));
-    const nothing = `there is nothing ${i < to ? "before" : "after"} this: Escape leads back to the events`;
+    const nothing = `there is nothing ${i < to ? "before" : "after"} this: Escape leads back to the event`;
     this.player.tell(to === i ? "" : nothing);
     this.places[this.level] = to;
     this.draw();
   }
   draw() {
-    if (!this.level) return;
+    if (!this.level || this.player.panel.code.hidden) return;
     if (this.seq !== this.player.position) this.places = [0, 0, 0];
     this.seq = this.player.position;
     this.shown = this.answer();
@@ -554,14 +772,14 @@ var Depth = class {
    * The lines of source around the one of a row.
    * @param {Look} row
    */
-  source({ file, line, what, code }) {
+  source({ file, line: line2, what, code }) {
     const all = Object.entries(this.shown.sources?.[file] ?? {});
-    const lines = all.filter(([n]) => line && Math.abs(+n - line) <= 4);
+    const lines = all.filter(([n]) => line2 && Math.abs(+n - line2) <= 4);
     if (!lines.length) return what ? h("pre", {}, code) : null;
     const filled = lines.filter(([, text]) => text);
     const indent = Math.min(...filled.map(([, text]) => text.length - text.trimStart().length));
     const spans = lines.map(([n, text]) => {
-      const lit = +n === line;
+      const lit = +n === line2;
       return h("span", { class: lit ? "lit" : null }, `${lit ? "▸" : " "}${n.padStart(4)}  ${text.slice(indent)}`);
     });
     return h("pre", { class: "source" }, ...spans);
@@ -586,8 +804,49 @@ var Depth = class {
 };
 var inWords = ({ what, old, now }) => `${what} ${old} ${now}`;
 
+// assets/player/looks.js
+var LOOKS2 = {
+  running: ["running", "runs"],
+  leaving: ["leaves the CPU", "leaves"],
+  ready: ["ready", "ready"],
+  message: ["waits: message", "waits"],
+  wfi: ["WFI: sleeps", "sleeps"],
+  off: ["off", "off"],
+  aborted: ["stopped", "stopped"],
+};
+var valueOf = (state, path2) => state.get(path2)?.value;
+var vmOf = (name) => name.split(".")[0];
+var busyCpus = (state) =>
+  [...state.keys()].filter((path2) => path2.endsWith(".current") && valueOf(state, path2)).sort();
+function runners(state) {
+  const on = /* @__PURE__ */ new Map();
+  for (const path2 of busyCpus(state)) {
+    const vcpu = valueOf(state, path2);
+    on.set(vcpu, [...(on.get(vcpu) ?? []), vmOf(path2)]);
+  }
+  return on;
+}
+function waitersOf(state, vm) {
+  const waiters = [];
+  let name = valueOf(state, `${vm}.mailbox.recv_waiter`);
+  while (name && !waiters.includes(name)) {
+    waiters.push(name);
+    name = valueOf(state, `${name}.mailbox_next`);
+  }
+  return waiters;
+}
+function lookOf(vcpu, state, cpus) {
+  const stored = valueOf(state, `${vcpu}.state`) ?? "OFF";
+  if (cpus) return stored === "RUNNING" || vmOf(vcpu) === "vm0" || cpus.length > 1 ? "running" : "leaving";
+  if (stored === "OFF") return "off";
+  if (stored === "ABORTED") return "aborted";
+  if (!stored.startsWith("BLOCKED")) return "ready";
+  return stored !== "BLOCKED_INTERRUPT" || waitersOf(state, vmOf(vcpu)).includes(vcpu) ? "message" : "wfi";
+}
+
 // assets/player/folding.js
-var FOLD_ROW = 34;
+var ROW2 = 24;
+var FOLD_ROW = 32;
 var Folding = class {
   /** @param {Recording} recording */
   constructor(recording) {
@@ -647,10 +906,8 @@ var Folding = class {
    */
   add(from, to, fold = "") {
     if (to < from) return;
-    const raw = this.recording.tops[from];
-    const end2 = this.recording.tops[to + 1];
-    this.segments.push({ from, to, raw, end: end2, top: this.height, fold });
-    this.height += fold ? FOLD_ROW : end2 - raw;
+    this.segments.push({ from, to, top: this.height, fold });
+    this.height += fold ? FOLD_ROW : (to + 1 - from) * ROW2;
   }
   /**
    * The segment of an event.
@@ -660,218 +917,687 @@ var Folding = class {
     return this.segments[search(this.segments.length, (i) => this.segments[i].to >= seq)];
   }
   /**
-   * Top and bottom of an event's row.
+   * Where the row of an event begins, or what stands for it if it is folded.
    * @param {number} seq
    */
-  row(seq) {
-    const { top, raw } = this.of(seq);
-    return [this.recording.tops[seq] - raw + top, this.recording.bottoms[seq] - raw + top];
+  top(seq) {
+    const { from, top, fold } = this.of(seq);
+    return fold ? top : top + (seq - from) * ROW2;
+  }
+  /**
+   * The event whose row is at a height, or the first of those that are folded there.
+   * @param {number} y
+   */
+  at(y) {
+    const { segments } = this;
+    const { from, to, top, fold } = segments[Math.max(0, search(segments.length, (i) => segments[i].top > y) - 1)];
+    return fold ? from : Math.min(to, from + Math.max(0, Math.floor((y - top) / ROW2)));
   }
 };
 var end = ({ first, period, times }) => first + period * times;
 
+// assets/player/places.js
+var FONT = '"Segoe UI", Roboto, "Helvetica Neue", Cantarell, "DejaVu Sans Condensed", system-ui, sans-serif';
+var CPU_COLUMN = 16;
+var LABELS = [110, 196];
+var TAIL = 88;
+var WIDEST = 140;
+var CLOSEST = [66, 20, 14];
+var MANY = 20;
+var context = null;
+function textWidth(text, bold = false) {
+  context ??= document.createElement("canvas").getContext("2d");
+  if (!context) return text.length * 7;
+  context.font = `${bold ? "bold " : ""}12px ${FONT}`;
+  return context.measureText(text).width;
+}
+var known = /* @__PURE__ */ new WeakMap();
+function labels(facts) {
+  const found = known.get(facts);
+  if (found !== void 0) return found;
+  let most = LABELS[0];
+  for (const { way, label } of facts) if (way !== "end") most = Math.max(most, textWidth(label) + 16);
+  known.set(facts, Math.min(most, LABELS[1]));
+  return Math.min(most, LABELS[1]);
+}
+var Places = class {
+  /**
+   * @param {Recording} recording
+   * @param {number} width of the room, in pixels
+   * @param {number} font its size, in pixels
+   */
+  constructor({ data, last }, width, font) {
+    const { lanes, cpus, facts } = data;
+    const k = font / 12;
+    this.k = k;
+    this.row = ROW2 * k;
+    this.fold = FOLD_ROW * k;
+    this.number = (String(last).length * 7 + 10) * k;
+    this.thread = this.number + 9 * k;
+    this.cpus = new Map(cpus.map((cpu, i) => [cpu, this.thread + (CPU_COLUMN * (i + 0.5) + 8) * k]));
+    this.hypervisor = this.thread + (17 + (cpus.length ? CPU_COLUMN * cpus.length + 4 : 0)) * k;
+    this.label = this.hypervisor + 13 * k;
+    this.first = this.label + Math.min(labels(facts) * k, width * 0.42);
+    const steps = Math.max(1, lanes.length - 1);
+    const room = (width - this.first - TAIL * k) / steps / k;
+    const closest = lanes.length < MANY ? CLOSEST[1] : CLOSEST[2];
+    this.pitch = Math.max(closest, Math.min(WIDEST, room)) * k;
+    this.tail = (this.pitch < CLOSEST[0] * k ? 34 : TAIL) * k;
+    if (this.pitch < CLOSEST[0] * k) {
+      const closer = (width - this.first - 34 * k) / steps / k;
+      this.pitch = Math.max(closest, Math.min(CLOSEST[0], closer)) * k;
+    }
+    this.width = Math.max(width, this.first + steps * this.pitch + this.tail);
+    this.lanes = new Map(lanes.map(({ name }, i) => [name, this.first + i * this.pitch]));
+    this.bands = /* @__PURE__ */ new Map();
+    const beside = Math.min(17, (this.pitch / k) * 0.45) * k;
+    for (const [name, x] of this.lanes) this.bands.set(vmOf(name), x + beside);
+  }
+  /**
+   * Where a vCPU or the first of a VM stands.
+   * @param {string} name
+   */
+  lane(name) {
+    return this.lanes.get(name) ?? this.lanes.get(`${name}.vcpu0`);
+  }
+};
+
+// assets/player/tracks.js
+var TRAPS = ["hypercall", "smc", "wfi", "irq", "fault"];
+var ENDS = ["return", "refused", "switch", "end"];
+var TOLD = /(\.state|\.current|\.recv_waiter|\.mailbox_next)$/;
+var Tracks = class {
+  /** @param {Recording} recording */
+  constructor(recording) {
+    const { data, length } = recording;
+    const names = data.lanes.map(({ name }) => name);
+    this.stretches = new Map([...names, ...names.map(vmOf)].map((name) => [name, []]));
+    this.served = [];
+    const told = data.changes.map(({ set }) => set.filter(({ path: path2 }) => TOLD.test(data.paths[path2])));
+    const state = /* @__PURE__ */ new Map();
+    const serving = /* @__PURE__ */ new Map();
+    for (let seq = 0; seq < length; seq++) {
+      const set = told[data.columns.change[seq]];
+      for (const { path: path2, value } of set) state.set(data.paths[path2], { value, since: seq });
+      if (set.length) this.note(state, names, seq);
+      const { way, kind, cpu, lane } = recording.fact(seq);
+      const from = serving.get(cpu);
+      if (from !== void 0 && ENDS.includes(way) && (kind !== "switch" || lane)) {
+        this.served.push({ cpu, from, to: seq });
+        serving.delete(cpu);
+      }
+      if (TRAPS.includes(kind)) serving.set(cpu, seq);
+    }
+    for (const [cpu, from] of serving) this.served.push({ cpu, from, to: length - 1 });
+    this.served.sort((a, b) => a.from - b.from);
+    this.longest = this.served.reduce((most, { from, to }) => Math.max(most, to - from), 0);
+  }
+  /**
+   * Note how everything looks now, where that is new.
+   * @param {State} state
+   * @param {string[]} names
+   * @param {number} seq
+   */
+  note(state, names, seq) {
+    const on = runners(state);
+    for (const name of names) {
+      const cpus = on.get(name);
+      this.add(name, { seq, look: lookOf(name, state, cpus), cpus: cpus?.map((cpu) => cpu.slice(3)) ?? [] });
+    }
+    for (const vm of new Set(names.map(vmOf))) {
+      const look = state.get(`${vm}.mailbox.state`)?.value;
+      if (look) this.add(vm, { seq, look, cpus: [] });
+    }
+  }
+  /**
+   * @param {string} name
+   * @param {Stretch} stretch
+   */
+  add(name, stretch) {
+    const all = this.stretches.get(name) ?? [];
+    const before = all.at(-1);
+    if (before?.look !== stretch.look || before.cpus.join() !== stretch.cpus.join()) all.push(stretch);
+  }
+};
+
 // assets/player/diagram.js
-var SMALLEST = 0.8;
-var AROUND = 240;
+var WORDS = 11.5;
+var ARROW = 16.5;
+var BAR = 9;
+var BAND = 9;
+var AROUND = 6;
+var BELOW = 12;
+var FULL = ["RECEIVED", "READ", "PENDING", "INFLIGHT"];
 var Diagram = class {
   /** @param {Player} player */
   constructor(player) {
     this.player = player;
-    this.scale = 1;
     this.frame = 0;
-    this.head = s("svg", { "aria-hidden": "true" });
+    this.hovered = -1;
+    this.held = false;
+    this.tracks = new Tracks(player.recording);
+    this.places = new Places(player.recording, 560, 12);
+    this.drawn = "";
+    this.lines = [];
+    this.height = 0;
+    this.heads = h("div", { class: "heads" });
     this.body = s("svg", { role: "img" });
+    this.lit = s("g", { class: "lit-past", "aria-hidden": "true" });
     this.tall = h("div", { class: "tall" }, this.body);
     const about = { class: "picture", tabindex: 0, role: "group", "aria-label": "sequence diagram" };
-    this.box = h("div", { ...about, onscroll: () => this.later() }, h("div", { class: "head" }, this.head), this.tall);
+    this.box = h("div", { ...about, onscroll: () => this.later() }, this.heads, this.tall);
     this.body.addEventListener("click", (event) => {
       const { seq } =
         /** @type {SVGElement} */
         event.target.dataset;
       if (seq !== void 0) player.go(+seq);
     });
+    this.body.addEventListener("dblclick", () => player.depth.deeper());
+    this.body.addEventListener("pointermove", (event) => this.hover(event));
+    this.body.addEventListener("pointerleave", () => this.light(-1));
+  }
+  /** Take over a new recording. */
+  load() {
+    this.tracks = new Tracks(this.player.recording);
+    this.hovered = -1;
   }
   /** Draw in the next frame. */
   later() {
-    if (this.player.depth.level || this.frame) return;
-    this.frame = requestAnimationFrame(() => {
+    this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
       this.draw();
+      this.player.scrubber.frame();
     });
   }
-  /** Make the diagram as wide as there is room for, within what stays readable. */
+  /** Place everything by the room there is. */
   fit() {
-    const { size, headTop, head } = this.player.recording.data;
-    this.scale = Math.max(SMALLEST, Math.min(1, (this.box.clientWidth - 2) / size.width));
-    resize(this.head, size.width, headTop, size.head + 1 - headTop, this.scale);
-    this.head.replaceChildren(...head.flatMap((shape) => this.player.painter.paint(shape)));
+    const { recording, font } = this.player;
+    this.places = new Places(recording, Math.max(240, this.box.clientWidth), font);
+    this.drawn = "";
+    this.measure();
+  }
+  /** The last event's words in lines that fit: how a run ended may be a long sentence. */
+  ending() {
+    const { recording } = this.player;
+    const room = (this.box.clientWidth - this.places.label - 12) / this.places.k;
+    const lines = [];
+    for (const word of recording.fact(recording.last).label.split(" ")) {
+      const longer = lines.length ? `${lines.at(-1)} ${word}` : word;
+      if (lines.length && textWidth(longer, true) <= room) lines[lines.length - 1] = longer;
+      else lines.push(word);
+    }
+    return lines;
   }
   /** As tall as all rows that are not folded. */
   measure() {
-    this.tall.style.height = `${(this.player.folding.height + 6) * this.scale}px`;
-    this.tall.style.width = `${this.player.recording.data.size.width * this.scale}px`;
+    const { k } = this.places;
+    this.lines = this.ending();
+    const rows = (this.player.folding.height + BELOW + (this.lines.length - 1) * 15) * k;
+    this.height = Math.max(rows, this.view);
+    this.tall.style.height = `${this.height}px`;
+    this.tall.style.width = this.heads.style.width = `${this.places.width}px`;
   }
-  /** Bring the present row into view. */
+  /** How much of the rows is in view. */
+  get view() {
+    return Math.max(1, this.box.clientHeight - this.heads.offsetHeight);
+  }
+  /** Bring the present row into view: two thirds down, so that the past explains it. */
   follow() {
-    const { recording, folding, position } = this.player;
-    const { size, headTop } = recording.data;
-    this.measure();
-    const [top, bottom] = folding.row(position).map((y) => y * this.scale);
-    const view = this.box.clientHeight - (size.head - headTop) * this.scale;
-    const above = top < this.box.scrollTop;
-    if (above || bottom > this.box.scrollTop + view) this.box.scrollTop = Math.max(0, bottom - view * 0.6);
-    const arrow = recording.shapes(position).find((shape) => shape.shape === "line");
-    if (!arrow || this.box.scrollWidth <= this.box.clientWidth) return;
-    const right = Math.max(arrow.x1, arrow.x2) * this.scale + 70;
-    const { scrollLeft, clientWidth } = this.box;
-    const seen = scrollLeft + 170 <= right && right <= scrollLeft + clientWidth;
-    if (!seen) this.box.scrollLeft = Math.max(0, right - clientWidth);
+    const { folding, position } = this.player;
+    const { k, row } = this.places;
+    const top = folding.top(position) * k;
+    const { view, box: box2 } = this;
+    const from = top - box2.scrollTop;
+    if (from < Math.min(view / 4, 3 * row) || from + row > view * 0.8 || from + 2 * row > view)
+      box2.scrollTop = Math.max(0, top + row / 2 - view * 0.66);
+    if (box2.scrollWidth <= box2.clientWidth + 1) return;
+    const x = this.end(position);
+    const seen = box2.scrollLeft + this.places.first - 20 <= x && x + 60 <= box2.scrollLeft + box2.clientWidth;
+    if (!seen) box2.scrollLeft = Math.max(0, x + 60 - box2.clientWidth);
+  }
+  /**
+   * Where the arrow of an event ends, at its lifeline or its mailbox.
+   * @param {number} i
+   */
+  end(i) {
+    const { way, lane } = this.player.recording.fact(i);
+    if (way === "deliver") return this.places.bands.get(lane) ?? this.places.label;
+    return this.places.lane(lane) ?? this.places.label;
+  }
+  /** Which heights of the rows are drawn, from the first to the last row in view and a few around. */
+  span() {
+    const { k } = this.places;
+    const { scrollTop } = this.box;
+    const from = Math.max(0, scrollTop / k - AROUND * 24);
+    const to = Math.min(this.player.folding.height, (scrollTop + this.view) / k + AROUND * 24);
+    return [from, to];
   }
   /** Draw what is in view, and a little around it. */
   draw() {
-    const { recording, folding } = this.player;
-    const { size, alt } = recording.data;
-    this.body.setAttribute("aria-label", alt);
-    const top = Math.max(0, Math.floor((this.box.scrollTop / this.scale - AROUND / 2) / AROUND) * AROUND);
-    const tall = Math.ceil((this.box.clientHeight || 560) / this.scale / AROUND + 1.5) * AROUND;
-    const bottom = Math.min(folding.height + 6, top + tall);
-    this.body.style.top = `${top * this.scale}px`;
-    resize(this.body, size.width, 0, bottom - top, this.scale);
-    const nodes = this.present(top);
-    const { segments } = folding;
-    const first = Math.max(0, search(segments.length, (i) => segments[i].top > top) - 1);
-    for (let i = first; i < segments.length && segments[i].top < bottom; i++) {
-      const segment = segments[i];
-      nodes.push(...(segment.fold ? this.fold(segment, top) : this.segment(segment, top, bottom)));
-    }
-    this.body.replaceChildren(...nodes);
-  }
-  /**
-   * What marks the present row.
-   * @param {number} top
-   * @returns {SVGElement[]}
-   */
-  present(top) {
-    const { recording, folding, painter, position } = this.player;
-    const [begin, end2] = folding.row(position);
-    const place = { x: 4, y: begin - top, height: end2 - begin, fill: painter.colours.wake };
-    return [
-      s("rect", { ...place, width: recording.data.size.width - 8, "fill-opacity": 0.16 }),
-      s("rect", { ...place, width: 4 }),
+    const { recording, folding, position } = this.player;
+    const { k, width, row } = this.places;
+    const [from, to] = this.span();
+    this.body.setAttribute("aria-label", recording.data.alt);
+    const top = Math.floor(from * k);
+    const end2 = to >= folding.height ? this.height : to * k;
+    const tall = Math.max(1, end2 - top);
+    this.body.style.top = `${top}px`;
+    for (const [name, value] of Object.entries({ width, height: tall })) this.body.setAttribute(name, String(value));
+    this.body.setAttribute("viewBox", `0 ${top} ${width} ${tall}`);
+    const present = folding.top(position) * k;
+    const future = present + row;
+    const left = this.box.scrollLeft;
+    const nodes = [
+      box(left, future, this.box.clientWidth, Math.max(0, top + tall - future), "sheet"),
+      box(left, present, this.box.clientWidth, row, "wash"),
     ];
+    const { segments } = folding;
+    const first = Math.max(0, search(segments.length, (i) => segments[i].top > from) - 1);
+    const rows = [];
+    for (let i = first; i < segments.length && segments[i].top < to; i++) {
+      const segment = segments[i];
+      if (segment.fold) rows.push(...this.fold(segment));
+      else {
+        nodes.push(...this.beside(segment, from, to));
+        const begin = Math.max(segment.from, Math.floor(segment.from + (from - segment.top) / 24));
+        const stop = Math.min(segment.to, Math.ceil(segment.from + (to - segment.top) / 24));
+        for (let seq = begin; seq <= stop; seq++) rows.push(...this.event(seq));
+      }
+    }
+    nodes.push(...rows, ...this.thread(from, to), box(left, present, 4, row, "bar-now"), ...this.causes());
+    this.body.replaceChildren(...nodes, this.lit);
+    this.drawHeads();
+    if (this.hovered >= 0 || this.held) this.light(this.hovered);
   }
   /**
-   * The visible part of one segment.
-   * @param {Segment} segment
-   * @param {number} top
-   * @param {number} bottom
+   * Where the arrow of an event runs.
+   * @param {number} seq
    */
-  segment(segment, top, bottom) {
-    const { bottoms, last, tops, length } = this.player.recording;
-    const { position } = this.player;
-    const shift = segment.raw - segment.top;
-    const from = Math.max(segment.raw, top + shift);
-    const to = Math.min(segment.end, bottom + shift);
-    const now = position === last ? Infinity : bottoms[position];
-    const nodes = this.beside(from, to, now, -shift - top);
-    const first = Math.max(
-      segment.from,
-      search(length, (i) => bottoms[i] > from - 60),
-    );
-    for (let i = first; i <= segment.to && tops[i] < to; i++) nodes.push(...this.row(i, now, -shift - top));
-    return nodes;
+  y(seq) {
+    return (this.player.folding.top(seq) + ARROW) * this.places.k;
   }
   /**
-   * What runs down beside the rows between two heights: lines, and on top of them the bars of what runs.
+   * What runs down beside the rows of a segment: lines, and on top of them bars.
+   * @param {Segment} segment
    * @param {number} from
    * @param {number} to
-   * @param {number} now where the future begins
-   * @param {number} dy
    */
-  beside(from, to, now, dy) {
-    const { recording, painter } = this.player;
-    const { cpus, hypervisor, laneEnd, lanes } = recording.data;
-    const end2 = Math.min(to, laneEnd);
-    const nodes = cpus.flatMap((x) => painter.upright(x, from, end2, "cpu-line", dy));
-    nodes.push(...painter.upright(hypervisor, from, end2, "hypervisor-line", dy));
+  beside(segment, from, to) {
+    const { places } = this;
+    const { recording, position, folding } = this.player;
+    const { k } = places;
+    const last = segment.to === recording.last;
+    const begin = Math.max(segment.top, from) * k;
+    const end2 = Math.min(segment.top + (segment.to + 1 - segment.from) * 24 + (last ? BELOW / 2 : 0), to) * k;
+    const now = (folding.top(position) + 24) * k;
+    const nodes = [];
     const bars = [];
-    recording.lanes.forEach((pieces, lane) => {
-      const first = Math.max(0, search(pieces.length, (i) => pieces[i].y > from) - 1);
-      for (let i = first; i < pieces.length && pieces[i].y < to; i++) {
-        const { y, width, role } = pieces[i];
-        if (!role) continue;
-        const until = Math.min(pieces[i + 1]?.y ?? laneEnd, to);
-        const into = role === "running" ? bars : nodes;
-        into.push(...this.piece(lanes[lane], width, role, Math.max(y, from), Math.min(until, now), dy, false));
-        into.push(...this.piece(lanes[lane], width, role, Math.max(y, from, now), until, dy, true));
+    const upright = (x, kind) => {
+      if (now > begin) nodes.push(path(`M${x} ${begin}V${Math.min(end2, now)}`, `line ${kind}`));
+      if (now < end2) nodes.push(path(`M${x} ${Math.max(begin, now)}V${end2}`, `line ${kind} future`));
+    };
+    upright(places.hypervisor, "hypervisor");
+    for (const x of places.cpus.values()) upright(x, "cpu");
+    for (const x of places.bands.values())
+      nodes.push(path(`M${x - 4.5 * k} ${begin}V${end2}M${x + 4.5 * k} ${begin}V${end2}`, "line band"));
+    const at = (seq) => (segment.top + (seq - segment.from) * 24 + ARROW) * k;
+    for (const [name, all] of this.tracks.stretches) {
+      const first = Math.max(0, search(all.length, (i) => at(all[i].seq) > begin) - 1);
+      for (let i = first; i < all.length && at(all[i].seq) < end2; i++) {
+        const since = Math.max(at(all[i].seq), begin);
+        const until = Math.min(i + 1 < all.length ? at(all[i + 1].seq) : end2, end2);
+        const draw = places.bands.has(name) ? this.mailbox : this.life;
+        for (const [y1, y2, future] of [
+          [since, Math.min(until, now), ""],
+          [Math.max(since, now), until, " future"],
+        ])
+          if (+y1 < +y2) draw.call(this, nodes, bars, name, all[i], +y1, +y2, String(future));
+        const begins = at(all[i].seq);
+        if (places.bands.has(name) && begins >= begin)
+          nodes.push(...this.named(name, all[i], i, all[i].seq > position));
       }
-    });
+    }
+    nodes.push(...this.serving(segment, begin, end2, now));
     return [...nodes, ...bars];
   }
   /**
-   * A piece of a lane, if there is any: a bar if it has a width, else a line.
-   * @param {number} x
-   * @param {number} width
-   * @param {string} role
-   * @param {number} from
-   * @param {number} to
-   * @param {number} dy
-   * @param {boolean} future
+   * A stretch of a lifeline.
+   * @param {SVGElement[]} nodes
+   * @param {SVGElement[]} bars
+   * @param {string} name
+   * @param {Stretch} stretch
+   * @param {number} y1
+   * @param {number} y2
+   * @param {string} future
    */
-  piece(x, width, role, from, to, dy, future) {
-    const { painter } = this.player;
-    if (to <= from) return [];
-    if (!width) return painter.upright(x, from, to, role, dy, future);
-    return painter.box(x - width / 2, from + dy, width, to - from, role, future);
+  life(nodes, bars, name, { look, cpus }, y1, y2, future) {
+    const { k } = this.places;
+    const x = this.places.lanes.get(name) ?? 0;
+    const several = this.places.cpus.size > 0;
+    const half = (BAR / 2) * k;
+    if (look === "running" || look === "leaving") {
+      (several ? cpus : [""]).forEach((cpu, i, all) => {
+        const middle = x + (BAR + 3) * k * (i - (all.length - 1) / 2);
+        bars.push(box(middle - half, y1, 2 * half, y2 - y1, `life ${look}${future}`));
+        if (cpu && y2 - y1 >= 14 * k)
+          bars.push(this.text(middle, y1 + 11 * k, cpu, `cpu-in ${look}${future}`, "middle"));
+      });
+    } else if (look === "wfi")
+      nodes.push(path(`M${x - 3 * k} ${y1}V${y2}M${x + 3 * k} ${y1}V${y2}`, `line wfi${future}`));
+    else if (look !== "off") nodes.push(path(`M${x} ${y1}V${y2}`, `line ${look}${future}`));
   }
   /**
-   * The row of an event: its shapes, and over them what takes a click.
-   * @param {number} i
-   * @param {number} now
-   * @param {number} dy
+   * A stretch of a mailbox.
+   * @param {SVGElement[]} nodes
+   * @param {SVGElement[]} bars
+   * @param {string} name
+   * @param {Stretch} stretch
+   * @param {number} y1
+   * @param {number} y2
+   * @param {string} future
    */
-  row(i, now, dy) {
-    const { recording, painter, position } = this.player;
-    const top = recording.tops[i];
-    const below = (shape) => shape.shape === "text" && shape.role === "cpu-inverse" && top + shape.y > now;
-    const nodes = recording
-      .shapes(i)
-      .flatMap((shape) => painter.paint(shape, top + dy, i > position || below(shape), String(i)));
-    const { width } = recording.data.size;
-    const height = recording.bottoms[i] - top;
-    const hit = s("rect", { x: 0, y: top + dy, width, height, fill: "transparent", class: "hit" });
+  mailbox(nodes, bars, name, { look }, y1, y2, future) {
+    if (!FULL.includes(look)) return;
+    const { k } = this.places;
+    const x = this.places.bands.get(name) ?? 0;
+    const half = (BAND / 2) * k;
+    bars.push(box(x - half, y1, 2 * half, y2 - y1, `mail ${look}${future}`));
+    if (!["RECEIVED", "PENDING"].includes(look) || future) return;
+    let d = "";
+    for (let y = y1 + half; y < y2; y += 6 * k)
+      d += `M${x - half} ${Math.min(y2, y + 3 * k)}L${x + half} ${Math.max(y1, y - 3 * k)}`;
+    bars.push(path(d, "line hatch"));
+  }
+  /**
+   * The name of a mailbox's state where it begins, if there is room for it.
+   * @param {string} vm
+   * @param {Stretch} stretch
+   * @param {number} i
+   * @param {boolean} future
+   */
+  named(vm, { look, seq }, i, future) {
+    const { k, pitch, bands, width } = this.places;
+    const x = (bands.get(vm) ?? 0) + 10 * k;
+    const room = [...bands.values()].at(-1) === bands.get(vm) ? width - x : pitch - 30 * k;
+    if (!i || textWidth(look, true) * k > room) return [];
+    const kind = `${FULL.includes(look) ? "tm" : "soft"} ${future ? "future" : ""}`;
+    return [this.text(x, this.y(seq) + 4 * k, look, `lab ${kind}`)];
+  }
+  /**
+   * The hollow bars of the hypervisor while it serves a trap.
+   * @param {Segment} segment
+   * @param {number} begin
+   * @param {number} end
+   * @param {number} now
+   */
+  serving(segment, begin, end2, now) {
+    const { k, hypervisor, cpus } = this.places;
+    const { served, longest } = this.tracks;
+    const half = (BAR / 2) * k;
+    const nodes = [];
+    const first = search(served.length, (i) => served[i].from >= segment.from - longest);
+    for (let i = first; i < served.length && served[i].from <= segment.to; i++) {
+      const { cpu, from, to } = served[i];
+      const y1 = Math.max(from < segment.from ? begin : this.y(from), begin);
+      const y2 = Math.min(to > segment.to ? end2 : this.y(to), end2);
+      const x = cpus.get(cpu) ?? hypervisor;
+      if (y1 < Math.min(y2, now)) nodes.push(box(x - half, y1, 2 * half, Math.min(y2, now) - y1, "serves"));
+      if (Math.max(y1, now) < y2)
+        nodes.push(box(x - half, Math.max(y1, now), 2 * half, y2 - Math.max(y1, now), "serves future"));
+    }
+    return nodes;
+  }
+  /**
+   * The row of an event: its number, its words, its arrow, and over them what takes a click.
+   * @param {number} i
+   */
+  event(i) {
+    const { recording, position, folding, finder } = this.player;
+    const { places } = this;
+    const { k } = places;
+    const { way, lane, label, text, clears, cpu } = recording.fact(i);
+    const top = folding.top(i) * k;
+    const y = top + ARROW * k;
+    const when = i > position ? "future" : i === position ? "at" : "";
+    const nodes = [];
+    const left = this.box.scrollLeft;
+    const found = finder.active && finder.has(i) ? "found " : "";
+    nodes.push(this.text(left + places.number, top + WORDS * k, String(i), `num ${found}${when}`, "end"));
+    const x = this.end(i);
+    const edge = x - (way === "deliver" ? BAND / 2 + 1 : BAR / 2 + 1) * k;
+    const from = places.hypervisor + 5 * k;
+    if (cpu !== void 0 && places.cpus.has(cpu) && way !== "end")
+      nodes.push(box((places.cpus.get(cpu) ?? 0) - 4 * k, y - 4 * k, 8 * k, 8 * k, `made ${when}`));
+    if (lane && !["load", "step", "boot"].includes(way)) nodes.push(...arrow(way, from, edge, y, k, when));
+    if (way === "step" || (way === "switch" && !lane))
+      nodes.push(s("circle", { cx: places.hypervisor, cy: y, r: 3.5 * k, class: `ring ${when}` }));
+    if (way === "end") nodes.push(box(places.hypervisor - 5 * k, y - 5 * k, 10 * k, 10 * k, `made ${when}`));
+    if (clears) nodes.push(...cleared(places.bands.get(vmOf(lane)) ?? 0, y, k, when));
+    const words = way === "end" ? this.lines : [label];
+    words.forEach((line2, n) =>
+      nodes.push(this.text(left + places.label, top + (WORDS + n * 15) * k, line2, `lab t-${way} ${when}`)),
+    );
+    const hit = box(left, top, this.box.clientWidth, places.row, "hit");
     hit.dataset.seq = String(i);
     const title = s("title");
-    title.textContent = `event ${i}: ${recording.fact(i).text}`;
+    title.textContent = `event ${i}: ${text}`;
     hit.append(title);
     return [...nodes, hit];
   }
   /**
+   * @param {number} x
+   * @param {number} y
+   * @param {string} text
+   * @param {string} kind
+   * @param {string} anchor
+   */
+  text(x, y, text, kind, anchor = "start") {
+    const element = s("text", { x, y, class: kind, "text-anchor": anchor });
+    element.textContent = text;
+    return element;
+  }
+  /**
+   * The chain of causes that leads to the present event, as a thread beside the numbers.
+   * @param {number} from
+   * @param {number} to
+   */
+  thread(from, to) {
+    const { recording, folding, position } = this.player;
+    const { k, thread } = this.places;
+    const x = thread + this.box.scrollLeft;
+    const nodes = [];
+    let end2 = NaN;
+    for (
+      let at =
+        /** @type {number | null} */
+        position;
+      at !== null;
+      at = recording.cause(at)
+    ) {
+      const y = folding.top(at) + 12;
+      const again = y === end2;
+      end2 = y;
+      if (y < from) break;
+      if (y > to || again) continue;
+      nodes.push(s("circle", { cx: x, cy: y * k, r: (at === position ? 4 : 3) * k, class: "bead" }));
+    }
+    const start = Math.min(folding.top(position) + 12, to);
+    return [path(`M${x} ${Math.max(end2, from) * k}V${start * k}`, "line threadline"), ...nodes];
+  }
+  /** What an answered Why? draws: a curve from what was asked to each cause, with its number. */
+  causes() {
+    const { reasons, folding, recording } = this.player;
+    const { k, width, row } = this.places;
+    const asked = reasons.asked;
+    if (!asked) return [];
+    const from = asked.vcpu ? (this.places.lane(asked.vcpu) ?? 0) : this.end(asked.seq);
+    const y0 = folding.top(asked.seq) * k + (asked.vcpu ? row / 2 : ARROW * k);
+    const causes = reasons.causes().filter(({ seq }) => seq !== asked.seq);
+    causes.sort((a, b) => b.seq - a.seq);
+    const outside = Math.max(from, ...causes.map(({ seq }) => this.end(seq)));
+    const nodes = [];
+    causes.forEach(({ number, seq }, i) => {
+      const name = recording.fact(seq).way === "deliver" && this.places.pitch > 70 * k ? 46 * k : 9 * k;
+      const [x0, x1] = [from + 9 * k, this.end(seq) + name];
+      const y1 = this.y(seq);
+      const bow = Math.min(width + 8 * k, outside + (60 + 34 * i) * k);
+      nodes.push(path(`M${x0} ${y0}C${bow} ${y0} ${bow} ${y1} ${x1 + 6 * k} ${y1}`, "line causeline"));
+      nodes.push(path(`M${x1} ${y1}l${8 * k} ${-3.6 * k}v${7.2 * k}z`, "head causeline"));
+      const [x, y] = [(x0 + x1 + 6 * k + 6 * bow) / 8, (y0 + y1) / 2];
+      nodes.push(s("circle", { cx: x, cy: y, r: 9 * k, class: "badge-ring" }));
+      nodes.push(this.text(x, y + 4.2 * k, String(number), "badge-number", "middle"));
+    });
+    return nodes;
+  }
+  /**
    * What stands for folded events.
    * @param {Segment} segment
-   * @param {number} top
    */
-  fold(segment, top) {
-    const { recording, painter } = this.player;
-    const { size, hypervisor } = recording.data;
-    const { box, line } = painter.colours;
-    const y = segment.top - top;
-    const place = { x: 4, y: y + 4, width: size.width - 8, height: FOLD_ROW - 8, rx: 6 };
-    const band = s("rect", { ...place, fill: box, stroke: line, "stroke-dasharray": "4 3", class: "hit" });
-    band.dataset.seq = String(segment.from);
-    const words = `⋮ ${segment.fold}`;
-    const [text] = painter.paint({
-      shape: "text",
-      x: hypervisor + 12,
-      y: y + FOLD_ROW / 2 + 3.5,
-      text: words,
-      role: "fold",
-      anchor: "start",
+  fold(segment) {
+    const { k, label, hypervisor } = this.places;
+    const left = this.box.scrollLeft;
+    const top = (segment.top + 4) * k;
+    const width = this.box.clientWidth - hypervisor + 2 * k;
+    const band = s("rect", {
+      x: left + hypervisor - 8 * k,
+      y: top,
+      width,
+      height: 24 * k,
+      rx: 12 * k,
+      class: "fold hit",
     });
-    text.setAttribute("pointer-events", "none");
-    return [band, text];
+    band.dataset.seq = String(segment.from);
+    const words = this.text(left + label, top + 16 * k, `⋮ ${segment.fold}`, "lab t-fold");
+    words.setAttribute("pointer-events", "none");
+    return [band, words];
+  }
+  /** @param {PointerEvent} event */
+  hover({ offsetY }) {
+    const { k } = this.places;
+    const y = offsetY / k + parseFloat(this.body.style.top || "0") / k;
+    this.light(this.player.folding.at(y));
+  }
+  /** Keep what led to the present event lit, or stop. */
+  hold() {
+    this.held = !this.held;
+    this.light(this.hovered);
+    this.player.tell(this.held ? "what did not lead to this event is faded: H shows all again" : "");
+  }
+  /**
+   * Light the past of an event that the pointer is on: everything that led to it.
+   * @param {number} i
+   */
+  light(i) {
+    this.hovered = i;
+    const seq = i >= 0 ? i : this.held ? this.player.position : -1;
+    this.body.classList.toggle("held", this.held);
+    if (seq < 0) {
+      this.lit.replaceChildren();
+      return;
+    }
+    const { recording, folding } = this.player;
+    const { k, row, thread } = this.places;
+    const [from, to] = this.span();
+    const least = folding.at(from);
+    const left = this.box.scrollLeft;
+    const nodes = [];
+    const past = recording.past(seq, least);
+    for (const top of new Set([...past].map((at) => folding.top(at)))) {
+      if (top > to) continue;
+      nodes.push(box(left, top * k, this.box.clientWidth, row, "past-row"));
+      nodes.push(s("circle", { cx: thread + left, cy: (top + 12) * k, r: 3 * k, class: "bead open" }));
+    }
+    if (this.held) {
+      for (let at = least; at <= recording.last && folding.top(at) < to; at++)
+        if (!past.has(at)) nodes.push(box(left, folding.top(at) * k, this.box.clientWidth, row, "faded"));
+    }
+    this.lit.replaceChildren(...nodes);
+  }
+  /** The heads of the lifelines: who it is and how it is now. A click asks why. */
+  drawHeads() {
+    const { recording, position, root } = this.player;
+    const { places } = this;
+    const { k, pitch } = places;
+    recording.seek(position);
+    const { state } = recording;
+    const on = runners(state);
+    const left = this.box.scrollLeft;
+    const key = `${position} ${left} ${places.width} ${k} ${root.dataset.theme}`;
+    if (key === this.drawn) return;
+    this.drawn = key;
+    const nodes = [this.hypervisorHead()];
+    const { lanes } = recording.data;
+    const alone = new Set(lanes.map(({ name }) => vmOf(name))).size === lanes.length;
+    lanes.forEach(({ name, label }, i) => {
+      const x = places.lanes.get(name) ?? 0;
+      if (x < left + places.first - 12) return;
+      const look = lookOf(name, state, on.get(name));
+      const room = i + 1 < lanes.length ? pitch : places.width - x + 4;
+      const [, vm, vcpu] = /vm(\d+)\.vcpu(\d+)/.exec(name) ?? [];
+      const names = alone || vcpu === "0" ? [`VM ${vm}`, vm] : [`vCPU ${vcpu}`, `.${vcpu}`];
+      const known2 = valueOf(state, `${name}.state`) !== void 0;
+      const words = known2 ? LOOKS2[look] : ["not loaded", ""];
+      const wide = (text, bold) => textWidth(text, bold) * k * (bold ? 1.1 : 1);
+      const title = wide(names[0], true) < room - 6 ? names[0] : names[1];
+      const word = words.find((text) => wide(text, false) + 17 * k < room) ?? "";
+      const kernel = label && wide(title, true) + wide(label, false) + 14 * k < room ? label : "";
+      const about = `${say(name)}${label ? ` (${label})` : ""}: ${words[0]}${raw(state, name)}`;
+      const inside = [
+        h("b", {}, title, kernel ? h("span", {}, ` ${kernel}`) : ""),
+        h("span", { class: "how" }, glyph(look), word),
+      ];
+      const style = `left:${x - 5 * k}px;width:${Math.max(room - 2, 12)}px`;
+      const head2 = { class: "lane-head", style, title: about };
+      if (look === "running" || room < 26 || !known2) nodes.push(h("div", head2, ...inside));
+      else {
+        const ask = button("", `${about}. Why?`, () => this.player.reasons.ask(position, name), {
+          ...head2,
+          "data-key": name,
+        });
+        ask.title = `${about}. Why?`;
+        ask.append(...inside);
+        nodes.push(ask);
+      }
+    });
+    nodes.push(this.envelopes());
+    this.player.keepFocus(() => this.heads.replaceChildren(...nodes), this.heads);
+  }
+  hypervisorHead() {
+    const { recording, position } = this.player;
+    const { places } = this;
+    const { served } = this.tracks;
+    const serving = served.filter(({ from, to }) => from <= position && position < to);
+    const room = places.first - places.label;
+    const of2 = serving.map(({ from }) => recording.fact(from).label.replace(/:? .*/, "")).join(", ");
+    const caller = serving.length ? recording.fact(serving[0].from).lane : "";
+    const word = serving.length > 1 ? "serves two CPUs" : `serves ${say(vmOf(caller))}`;
+    const style = `left:${places.hypervisor - 5 * places.k + this.box.scrollLeft}px;width:${room}px`;
+    const how = of2 ? h("span", { class: "how" }, glyph("serves"), word) : h("span", { class: "how soft" }, "EL2");
+    const about = { class: "lane-head", style, title: "the hypervisor, at exception level 2" };
+    return h("div", about, h("b", {}, "Hypervisor"), how);
+  }
+  /** The envelopes that say which bands are mailboxes. */
+  envelopes() {
+    const { k, bands, width, first } = this.places;
+    const svg = s("svg", { class: "envelopes", width, height: 12 * k, "aria-hidden": "true" });
+    const left = this.box.scrollLeft;
+    for (const [vm, x] of bands) {
+      if (x < left + first) continue;
+      const sign3 = envelope(x, 1.5, k);
+      const title = s("title");
+      title.textContent = `the mailbox of ${say(vm)}`;
+      sign3.append(title);
+      svg.append(sign3);
+    }
+    return svg;
   }
 };
+function raw(state, name) {
+  const stored = valueOf(state, `${name}.state`);
+  const since = state.get(`${name}.state`)?.since;
+  return stored ? `, ${stored} since event ${since}` : "";
+}
+var glyph = (look) => h("i", { class: `glyph g-${look}`, "aria-hidden": "true" });
 
 // assets/player/finder.js
 var Finder = class {
@@ -881,7 +1607,7 @@ var Finder = class {
     this.hits = [];
     this.active = false;
     const change = () => this.find();
-    const text = { type: "search", "aria-label": "search events for text", placeholder: "search events ( / )" };
+    const text = { type: "search", "aria-label": "search events for text", placeholder: "Search  /" };
     this.text = h("input", { ...text, oninput: change });
     this.kind = h("select", { "aria-label": "kind of event", onchange: change });
     this.vm = h("select", { "aria-label": "VM", onchange: change });
@@ -893,17 +1619,9 @@ var Finder = class {
     this.previous = button("‹", "previous event found (P)", () => this.go(-1));
     this.next = button("›", "next event found (N)", () => this.go(1));
     this.said = h("span", { class: "soft", role: "status" });
-    this.box = h(
-      "div",
-      { class: "bar find", role: "group", "aria-label": "search" },
-      this.text,
-      this.kind,
-      this.vm,
-      this.result,
-      this.previous,
-      this.next,
-      this.said,
-    );
+    const more = { class: "find-more" };
+    this.more = h("div", more, this.kind, this.vm, this.result, this.previous, this.next, this.said);
+    this.box = h("div", { class: "find", role: "group", "aria-label": "search" }, this.text, this.more);
   }
   /** Offer the kinds and the VMs of this recording. */
   load() {
@@ -936,7 +1654,8 @@ var Finder = class {
       for (let i = 0; i < length; i++) if (found[data.columns.fact[i]]) this.hits.push(i);
     }
     this.player.list.draw();
-    this.player.map.draw();
+    this.player.scrubber.draw();
+    this.player.diagram.draw();
     this.tell();
   }
   /**
@@ -976,7 +1695,7 @@ var Finder = class {
   }
 };
 function fits(fact, { words, kind, vm, result }) {
-  if (words && !`${fact.text} ${fact.changed}`.toLowerCase().includes(words)) return false;
+  if (words && !`${fact.text} ${fact.label} ${fact.changed}`.toLowerCase().includes(words)) return false;
   if (kind && fact.kind !== kind) return false;
   if (vm && !fact.vms.split(" ").includes(vm)) return false;
   return !result || fact.bad === (result === "bad");
@@ -988,9 +1707,135 @@ function offer(select, any, pairs) {
   select.value = pairs.some(([value]) => value === chosen) ? chosen : "";
 }
 
+// assets/player/frame.js
+var FONTS = [12, 13, 14, 16.5, 20, 24];
+var PRESENTED = 16.5;
+var [LEAST, MOST, SPARE] = [420, 640, 20];
+var ENDLESS = 2e4;
+var COMES = [0, 100, 400];
+var MOVES = ["wheel", "keydown", "pointerdown"];
+var Frame = class {
+  /** @param {Player} player */
+  constructor(player) {
+    this.player = player;
+    this.full = false;
+    this.presents = false;
+    this.chosen = 0;
+    this.watched = false;
+    this.scrollers = [];
+    this.measure = () => this.height();
+    addEventListener("resize", this.measure);
+    this.sizes = new ResizeObserver(this.measure);
+  }
+  /** Once the player is to be seen: look what scrolls it. */
+  watch() {
+    const { root } = this.player;
+    if (this.watched || !root.clientWidth) return;
+    this.watched = true;
+    root.style.height = `${ENDLESS}px`;
+    this.scrollers = scrollersOf(root).filter((each) => each.clientHeight < ENDLESS);
+    root.style.height = "";
+    for (const each of this.scrollers) this.sizes.observe(each);
+    this.height();
+    this.come();
+  }
+  /**
+   * Somebody ran the cell and is at it, or at the one below: what it shows comes into view. Where all cells run at once
+   * nobody is there, and nothing moves.
+   */
+  come() {
+    const { root } = this.player;
+    const cell = root.closest(".jp-Cell");
+    const near = [cell, cell?.nextElementSibling];
+    if (!cell || !near.some((each) => each?.classList.contains("jp-mod-active"))) return;
+    const timers = COMES.map((wait) => setTimeout(() => root.scrollIntoView({ block: "nearest" }), wait));
+    const stop = () => {
+      timers.forEach(clearTimeout);
+      for (const each of MOVES) removeEventListener(each, stop, true);
+    };
+    for (const each of MOVES) addEventListener(each, stop, true);
+    setTimeout(stop, COMES[COMES.length - 1] + 1);
+  }
+  /** As high as there is room for, so that all of it is seen at once. */
+  height() {
+    const { root } = this.player;
+    if (!root.isConnected) return;
+    const seen = Math.min(innerHeight, ...this.scrollers.map((each) => each.clientHeight));
+    const whole = root.closest(".hfedu-page") !== null;
+    const height = Math.max(whole ? 320 : LEAST, Math.min(whole ? Infinity : MOST, seen - SPARE));
+    root.style.setProperty("--height", `${Math.floor(this.full ? innerHeight : height)}px`);
+  }
+  /** The size of the picture's text. */
+  get font() {
+    const least = this.presents ? PRESENTED : 12;
+    return Math.max(least, this.chosen || (this.player.shape === "sheet" ? 12.5 : 12));
+  }
+  /**
+   * Larger (1), smaller (-1), or as it was (0).
+   * @param {number} by
+   */
+  zoom(by) {
+    const { player } = this;
+    const at = FONTS.filter((font) => font < this.font + (by > 0 ? 0.1 : -0.1)).length - (by > 0 ? 1 : 0);
+    this.chosen = by ? (FONTS[Math.max(0, Math.min(FONTS.length - 1, by > 0 ? at + 1 : at - 1))] ?? 12) : 0;
+    player.fit();
+    player.tell(by ? `text of ${this.font} pixels` : "text as it was");
+  }
+  /** Over the whole window, or back. */
+  toggle() {
+    this.fill(!this.full);
+    if (!this.full) this.presents = false;
+    this.player.fit();
+  }
+  /** The whole screen and large, for a projector: or back. */
+  present() {
+    this.presents = !this.presents;
+    this.fill(this.presents);
+    const { root } = this.player;
+    if (this.presents) root.requestFullscreen?.().catch(() => {});
+    else if (document.fullscreenElement) document.exitFullscreen().catch(() => {});
+    this.player.fit();
+  }
+  /** @param {boolean} full */
+  fill(full) {
+    const { root, controls } = this.player;
+    if (full === this.full) return;
+    this.full = full;
+    root.classList.toggle("full", full);
+    if (root.showPopover) {
+      if (full) {
+        root.popover = "manual";
+        root.showPopover();
+      } else {
+        root.hidePopover();
+        root.removeAttribute("popover");
+      }
+    }
+    controls.fills(full);
+    this.height();
+    root.focus({ preventScroll: true });
+    if (!full) root.scrollIntoView({ block: "nearest" });
+  }
+  forget() {
+    removeEventListener("resize", this.measure);
+    this.sizes.disconnect();
+  }
+};
+function scrollersOf(element) {
+  const found = [];
+  let at =
+    /** @type {Node | null} */
+    element.parentNode;
+  for (; at; at = at instanceof ShadowRoot ? at.host : at.parentNode) {
+    if (!(at instanceof HTMLElement) || at === document.body || at === document.documentElement) continue;
+    if (/auto|scroll/.test(getComputedStyle(at).overflowY)) found.push(at);
+  }
+  return found;
+}
+
 // assets/player/registers.js
 var RegisterView = class {
-  /** @param {Inspector} inspector */
+  /** @param {Panel} inspector */
   constructor(inspector) {
     this.inspector = inspector;
     this.chosen = "";
@@ -1005,7 +1850,7 @@ var RegisterView = class {
     return [this.select(), ...(tables.length ? tables : [remark("No register of a vCPU changed.")])];
   }
   select() {
-    const options = this.recording.data.vcpus.map((name) =>
+    const options = this.recording.data.lanes.map(({ name }) =>
       h("option", { value: name, selected: name === this.chosen }, say(name)),
     );
     const choose = () => {
@@ -1047,12 +1892,12 @@ var RegisterView = class {
    */
   row(vcpu, name) {
     const { state, before } = this.recording;
-    const path = `${vcpu}.${name}`;
-    const now = state.get(path)?.value ?? "0x0";
-    const value = before.has(path)
-      ? h("td", {}, h("span", { class: "soft" }, `${before.get(path) ?? "0x0"} → `), h("b", {}, now))
+    const path2 = `${vcpu}.${name}`;
+    const now = state.get(path2)?.value ?? "0x0";
+    const value = before.has(path2)
+      ? h("td", {}, h("span", { class: "soft" }, `${before.get(path2) ?? "0x0"} → `), h("b", {}, now))
       : h("td", {}, now);
-    return h("tr", {}, h("th", { scope: "row" }, name), value, h("td", {}, this.inspector.links(path)));
+    return h("tr", {}, h("th", { scope: "row" }, name), value, h("td", {}, this.inspector.links(path2)));
   }
 };
 
@@ -1126,23 +1971,23 @@ function describe(pte, level) {
 
 // assets/player/stage2.js
 var Stage2View = class {
-  /** @param {Inspector} inspector */
+  /** @param {Panel} inspector */
   constructor(inspector) {
     this.inspector = inspector;
     this.addresses = /* @__PURE__ */ new Map();
   }
   view() {
     const { state } = this.inspector.player.recording;
-    const paths = [...state.keys()].filter((path) => path.endsWith(".stage2"));
-    return paths.flatMap((path) => this.map(path, state.get(path)?.value));
+    const paths = [...state.keys()].filter((path2) => path2.endsWith(".stage2"));
+    return paths.flatMap((path2) => this.map(path2, state.get(path2)?.value));
   }
   /**
    * @param {string} path
    * @param {Stage2} stage2
    */
-  map(path, stage2) {
+  map(path2, stage2) {
     const { inspector } = this;
-    const vm = path.slice(2, -7);
+    const vm = path2.slice(2, -7);
     const steps = h("pre", { role: "status" });
     const walk = () => {
       this.addresses.set(vm, address.value);
@@ -1155,7 +2000,7 @@ var Stage2View = class {
     const page = () => {
       const { value } = address;
       const { recording } = inspector.player;
-      const changes = (seq) => pageChanges(recording, path, address.value, seq);
+      const changes = (seq) => pageChanges(recording, path2, address.value, seq);
       return { name: `page ${value} of VM ${vm}`, changes };
     };
     const rows = stage2.rows.map(({ from, to, size, rights }) =>
@@ -1164,14 +2009,14 @@ var Stage2View = class {
     return [
       h("p", { class: "name" }, `VM ${vm}`),
       table(["from", "to", "size", "rights"], rows),
-      h("p", { class: "line" }, `the map of VM ${vm}`, inspector.links(path)),
-      h("p", { class: "line" }, h("label", {}, "walk ", address), inspector.links(`page of ${path}`, page)),
+      h("p", { class: "line" }, `the map of VM ${vm}`, inspector.links(path2)),
+      h("p", { class: "line" }, h("label", {}, "walk ", address), inspector.links(`page of ${path2}`, page)),
       steps,
     ];
   }
 };
-function pageChanges(recording, path, address, seq) {
-  const number = recording.data.paths.indexOf(path);
+function pageChanges(recording, path2, address, seq) {
+  const number = recording.data.paths.indexOf(path2);
   const set = (i) => recording.changes(i).set.find((each) => each.path === number);
   const now = set(seq);
   if (!now) return false;
@@ -1183,152 +2028,190 @@ function pageChanges(recording, path, address, seq) {
 }
 
 // assets/player/states.js
-var SIGNS = {
-  EMPTY: "□",
-  RECEIVED: "▨",
-  READ: "■",
-  IDLE: "□",
-  PENDING: "▨",
-  INFLIGHT: "■",
-  running: "▮",
-  ready: "│",
-  BLOCKED_MAILBOX: "┊",
-  BLOCKED_INTERRUPT: "┊",
-  BLOCKED_RPC: "┊",
-  OFF: "·",
-};
-function states(inspector) {
-  const { state, data } = inspector.player.recording;
-  const busy = busyCpus(state);
-  const rows = busy.map((path) => cpuRow(inspector, path));
-  const on = runners(state, busy);
+function states(panel) {
+  const { state, data } = panel.player.recording;
+  const on = runners(state);
+  const rows = [];
   for (const vm of loadedVms(state)) {
-    rows.push(mailboxRow(inspector, vm));
-    const waiters = waitersOf(state, vm);
-    const vcpus = data.vcpus.filter((name) => name.startsWith(`${vm}.`));
-    rows.push(...vcpus.map((name) => vcpuRow(inspector, name, on.get(name), waiters)));
+    const vcpus = data.lanes.filter(({ name }) => name.startsWith(`${vm}.`));
+    const label = vcpus[0]?.label ?? "";
+    rows.push(h("p", { class: "vm" }, say(vm), h("span", { class: "soft" }, label ? ` ${label}` : "")));
+    rows.push(...vcpus.map(({ name }) => vcpuRow(panel, name, on.get(name), vcpus.length > 1)));
+    rows.push(mailboxRow(panel, vm));
   }
-  return [rows.length ? h("ul", { class: "states" }, ...rows) : remark("No VM is loaded yet.")];
+  const cpus = [...state.keys()].filter((path2) => path2.endsWith(".current")).sort();
+  if (cpus.length)
+    rows.push(h("p", { class: "vm" }, cpus.length > 1 ? "CPUs" : "CPU"), ...cpus.map((path2) => cpuRow(panel, path2)));
+  return [rows.length ? h("div", { class: "states" }, ...rows) : remark("No VM is loaded yet.")];
 }
-var valueOf = (state, path) => state.get(path)?.value;
-var busyCpus = (state) => [...state.keys()].filter((path) => path.endsWith(".current") && valueOf(state, path)).sort();
 var loadedVms = (state) =>
-  [...state.keys()].filter((path) => path.endsWith(".mailbox.state")).map((path) => path.split(".")[0]);
-function runners(state, busy = busyCpus(state)) {
-  const on = /* @__PURE__ */ new Map();
-  for (const path of busy) {
-    const vcpu = valueOf(state, path);
-    on.set(vcpu, [...(on.get(vcpu) ?? []), path.split(".")[0]]);
-  }
-  return on;
-}
-function waitersOf(state, vm) {
-  const waiters = [];
-  let name = valueOf(state, `${vm}.mailbox.recv_waiter`);
-  while (name && !waiters.includes(name)) {
-    waiters.push(name);
-    name = valueOf(state, `${name}.mailbox_next`);
-  }
-  return waiters;
-}
+  [...state.keys()].filter((path2) => path2.endsWith(".mailbox.state")).map((path2) => path2.split(".")[0]);
 function whyNot(vcpu, state, waiters) {
   const vm = vcpu.slice(2).split(".")[0];
-  if (state === "OFF") return "off: nobody has started it";
-  if (waiters.includes(vcpu)) return `waits for a message: a send to VM ${vm} wakes it`;
-  if (state === "BLOCKED_INTERRUPT") return "waits for an interrupt: only that can wake it";
-  if (state === "BLOCKED_MAILBOX") return "waits for a message";
-  return vm === "0" ? "goes on when the CPU comes back to the primary" : `runs when the primary calls run(VM ${vm})`;
+  if (state === "OFF") return "nobody has started it";
+  if (state === "ABORTED") return "its VM was stopped";
+  if (waiters.includes(vcpu)) return `a send to VM ${vm} wakes it`;
+  if (state === "BLOCKED_INTERRUPT") return "only an interrupt can wake it, no message";
+  if (state.startsWith("BLOCKED")) return "a message wakes it";
+  return vm === "0" ? "goes on when the CPU comes back" : `runs when the primary calls run(VM ${vm})`;
 }
-var badge = (name) => h("span", { class: "badge", "data-state": name }, `${SIGNS[name] ?? ""} ${name}`);
-function cpuRow(inspector, path) {
-  const runs = h("b", {}, `runs ${say(valueOf(inspector.player.recording.state, path))}`);
-  return stateRow(inspector, path, runs, "");
+var LONG = { message: "waits for a message", wfi: "sleeps (WFI)" };
+function cpuRow(panel, path2) {
+  const vcpu = valueOf(panel.player.recording.state, path2);
+  const what = vcpu ? ["runs ", h("b", {}, say(vcpu))] : ["runs nobody"];
+  return stateRow(panel, path2, h("span", {}, `${say(path2.split(".")[0])} `, ...what), "", path2);
 }
-function mailboxRow(inspector, vm) {
-  const of2 = (name) => valueOf(inspector.player.recording.state, `${vm}.mailbox.${name}`);
+function mailboxRow(panel, vm) {
+  const { state, before } = panel.player.recording;
+  const of2 = (name) => valueOf(state, `${vm}.mailbox.${name}`);
   const mailbox = of2("state");
+  const path2 = `${vm}.mailbox.state`;
+  const was = before.get(path2);
   const bytes = `${Number(of2("recv_bytes") ?? 0)} bytes ${of2("message") ?? ""}`;
-  const from = `from VM ${Number(of2("recv_from_id") ?? 0)}, ${bytes}`;
-  return stateRow(inspector, `${vm}.mailbox.state`, badge(mailbox), ["EMPTY", "IDLE"].includes(mailbox) ? "" : from);
+  const holds = ["EMPTY", "IDLE"].includes(mailbox) ? "" : `from VM ${Number(of2("recv_from_id") ?? 0)}, ${bytes}`;
+  const old = was && was !== mailbox ? h("span", { class: "old" }, `${was} `) : "";
+  return stateRow(panel, path2, h("span", {}, glyph(`mail-${mailbox}`), "mailbox ", old, h("b", {}, mailbox)), holds);
 }
-function vcpuRow(inspector, name, cpus, waiters) {
-  const path = `${name}.state`;
-  const stored = valueOf(inspector.player.recording.state, path) ?? "OFF";
-  if (cpus) {
-    const where = `on ${cpus.map(say).join(" and on ")}`;
-    return stateRow(inspector, path, badge("running"), where, `${cpus[0]}.current`);
-  }
-  const shown = ["RUNNING", "READY"].includes(stored) ? "ready" : stored;
-  return stateRow(inspector, path, badge(shown), whyNot(name, stored, waiters), path, name);
+function vcpuRow(panel, name, cpus, several) {
+  const { state } = panel.player.recording;
+  const path2 = `${name}.state`;
+  const stored = valueOf(state, path2) ?? "OFF";
+  const look = lookOf(name, state, cpus);
+  const word = LONG[look] ?? LOOKS2[look][0];
+  const who = several ? `${say(name).replace(/^VM \d+ /, "")} ` : "";
+  const where = cpus ? `on ${cpus.map(say).join(" and on ")}` : "";
+  const what = h("span", { title: `${say(name)}: ${stored}` }, glyph(look), who, h("b", {}, word));
+  if (look === "running") return stateRow(panel, path2, what, where, `${cpus?.[0]}.current`);
+  const waiters = waitersOf(state, name.split(".")[0]);
+  return stateRow(panel, path2, what, cpus ? `still ${where}` : whyNot(name, stored, waiters), path2, name);
 }
-function stateRow(inspector, path, what, why, since = path, vcpu = "") {
-  const { player } = inspector;
+function stateRow(panel, path2, what, why, since = path2, vcpu = "") {
+  const { player } = panel;
   const { state, before } = player.recording;
   const seq = state.get(since)?.since ?? 0;
-  const details = h("div", { class: "soft" }, why, why ? ", " : "");
-  details.append(player.link(seq, `since event ${seq}`, `since ${path}`));
-  if (vcpu) {
-    const more = { class: "ask", "data-key": `why ${vcpu}` };
-    const ask = () => player.reasons.ask(player.position, vcpu);
-    details.append(" ", button("Why?", `Why? ${say(vcpu)} does not run`, ask, more));
-  }
-  const who = h("b", { class: "who" }, say(path.replace(/\.(state|current)$/, "")));
-  const now = before.has(path) ? h("b", {}, " ← now") : null;
-  const about = { class: path.includes("mailbox") ? "first" : null };
-  return h("li", about, h("div", {}, who, what, now, details), inspector.links(path));
+  const more = { class: "ask", "data-key": `why ${vcpu}` };
+  const ask = () => player.reasons.ask(player.position, vcpu);
+  const asks = vcpu ? button("Why?", `Why? ${say(vcpu)} does not run`, ask, more) : null;
+  const details = why ? h("span", { class: "soft" }, why) : null;
+  const about = { class: `row${before.has(path2) ? " changed" : ""}`, "data-path": path2 };
+  const when = h("span", { class: "since" }, player.link(seq, `since ${seq}`, `since ${path2}`));
+  return h("div", about, h("span", { class: "is" }, what, details, asks), when, panel.links(path2));
 }
 
-// assets/player/inspector.js
-var Inspector = class {
+// assets/player/panel.js
+var CODE = "Code";
+var EVENTS = "Events";
+var Panel = class {
   /** @param {Player} player */
   constructor(player) {
     this.player = player;
     this.registers = new RegisterView(this);
     this.stage2 = new Stage2View(this);
-    this.sections = [
-      this.section("What this event changed", true, () => this.changes()),
-      this.section("Registers", true, () => this.registers.view()),
-      this.section("Who runs, who waits", true, () => states(this)),
-      this.section("Serial line", true, () => serial(player)),
-      this.section("Memory a VM may touch (stage 2)", false, () => this.stage2.view()),
-    ];
-    const elements = this.sections.map(({ element }) => element);
-    this.box = h(
-      "div",
-      { class: "side", tabindex: 0, role: "group", "aria-label": "state after this event" },
-      h("div", {}, ...elements.slice(0, 2)),
-      h("div", {}, ...elements.slice(2)),
-    );
+    this.views = {
+      State: () => states(this),
+      Changed: () => this.changes(),
+      [CODE]: null,
+      Registers: () => this.registers.view(),
+      Memory: () => this.stage2.view(),
+      Serial: () => serial(player),
+      [EVENTS]: null,
+    };
+    this.chosen = "State";
+    this.open = true;
+    const id = `hfedu-panel-${Math.random().toString(36).slice(2)}`;
+    this.names = Object.keys(this.views);
+    this.buttons = this.names.map((name, i) => {
+      const about2 = { role: "tab", "aria-controls": id, "data-key": `tab ${name}`, class: "tab" };
+      return button(name, `${name} (${i + 1})`, () => this.show(name), about2);
+    });
+    this.tabs = h("div", { class: "tabs", role: "tablist", "aria-label": "about this event" }, ...this.buttons);
+    const about = { class: "side", id, tabindex: 0, role: "tabpanel", "aria-label": "state after this event" };
+    this.box = h("div", about);
+    this.code = h("div", { class: "code-box", tabindex: 0, role: "group", "aria-label": "code at this event" });
+    this.code.append(player.code.box, player.depth.box);
   }
-  /**
-   * @param {string} title
-   * @param {boolean} open
-   * @param {() => (Node | string)[]} view
-   */
-  section(title, open, view) {
-    const inside = h("div", { class: "inside" });
-    const summary = h("summary", {}, h("h3", {}, title));
-    const element = h("details", { open, ontoggle: () => this.draw() }, summary, inside);
-    return { element, inside, view };
+  /** The tab that shows. Where the code has a column of its own, that is no tab. */
+  get tab() {
+    return this.chosen === CODE && this.wide ? "State" : this.chosen;
+  }
+  /** Whether the code has a column of its own. */
+  get wide() {
+    return this.player.shape === "wide";
+  }
+  /** Whether the code is to be seen. */
+  get showsCode() {
+    return this.open && (this.wide || this.chosen === CODE);
+  }
+  /** @param {string} name */
+  show(name) {
+    this.open = true;
+    this.chosen = name;
+    this.player.refresh();
+  }
+  /** Show a tab by its number, from 1. @param {number} number */
+  number(number) {
+    const name = this.names[number - 1];
+    if (name) this.show(name);
+  }
+  toggle() {
+    this.open = !this.open;
+    this.player.fit();
   }
   draw() {
     const { player } = this;
+    const { list, root } = player;
+    root.dataset.panel = this.open ? "open" : "closed";
+    this.buttons.forEach((each, i) => {
+      const on = this.open && this.names[i] === this.tab;
+      each.setAttribute("aria-selected", String(on));
+      each.tabIndex = on || (!this.open && i === 0) ? 0 : -1;
+      each.hidden = this.wide && this.names[i] === CODE;
+    });
+    this.code.hidden = !this.showsCode;
+    const view = this.views[this.tab];
+    this.box.hidden = !this.open || (!view && this.tab !== EVENTS);
     player.recording.seek(player.position);
-    player.keepFocus(() => {
-      for (const { element, inside, view } of this.sections) if (element.open) inside.replaceChildren(...view());
-    }, this.box);
+    this.mark();
+    if (this.box.hidden) return;
+    this.box.dataset.tab = this.tab;
+    if (this.tab === EVENTS) {
+      if (list.box.parentElement !== this.box) this.box.replaceChildren(list.box);
+      list.follow();
+      list.draw();
+      return;
+    }
+    player.keepFocus(() => this.box.replaceChildren(...(view?.() ?? [])), this.box);
     for (const lines of this.box.querySelectorAll(".serial")) lines.scrollTop = lines.scrollHeight;
+  }
+  /** A dot on each tab that has news for this event. */
+  mark() {
+    const { recording, position } = this.player;
+    const { rows, set } = recording.changes(position);
+    const news = {
+      Changed: rows.length > 0,
+      Registers: Object.keys(recording.registers(position)).length > 0,
+      Memory: set.some(({ path: path2 }) => recording.data.paths[path2].endsWith(".stage2")),
+      Serial: recording.data.columns.uart[position] > 0,
+    };
+    this.buttons.forEach((each, i) => each.classList.toggle("news", Boolean(news[this.names[i]])));
+  }
+  /** Move among the tabs by arrow. @param {number} by */
+  step(by) {
+    const shown = this.names.filter((name) => !(this.wide && name === CODE));
+    const at = shown.indexOf(this.tab);
+    this.show(shown[(at + by + shown.length) % shown.length]);
+    this.buttons[this.names.indexOf(this.tab)].focus();
   }
   /**
    * Links to the previous and the next change of a thing.
    * @param {string} path
    * @param {() => Thing} [thing]
    */
-  links(path, thing = () => this.player.recording.thing(path)) {
-    const name = say(path.replace(/\.state$/, ""));
-    const link = (sign, word, direction) => {
-      const more = { "data-key": `${word} ${path}` };
-      return button(sign, `${word} change of ${name}`, () => this.player.follow(thing(), direction), more);
+  links(path2, thing = () => this.player.recording.thing(path2)) {
+    const name = say(path2.replace(/\.state$/, ""));
+    const link = (sign3, word, direction) => {
+      const more = { "data-key": `${word} ${path2}` };
+      return button(sign3, `${word} change of ${name}`, () => this.player.follow(thing(), direction), more);
     };
     return h("span", { class: "links" }, link("‹", "previous", -1), link("›", "next", 1));
   }
@@ -1338,280 +2221,31 @@ var Inspector = class {
     const { rows, set } = recording.changes(position);
     const { paths } = recording.data;
     const moved = Object.keys(recording.registers(position)).length > 0;
-    if (!rows.length) return [this.because(), remark(moved ? "Nothing but registers." : "Nothing.")];
+    if (!rows.length) return [this.because(), remark(moved ? "It changed registers alone." : "It changed nothing.")];
     const lines = rows.map(({ what, old, now }, i) =>
       h(
         "tr",
         {},
         h("th", { scope: "row" }, what),
-        h("td", {}, h("span", { class: "soft" }, `${old} → `), h("b", {}, now)),
+        h("td", {}, h("span", { class: "old" }, old), h("b", {}, ` ${now}`)),
         h("td", {}, this.links(paths[set[i].path])),
       ),
     );
-    return [this.because(), table(["what", "old → new", ""], lines)];
+    return [this.because(), table(["what", "old, new", ""], lines)];
   }
   because() {
     const { player } = this;
-    const cause = player.recording.cause(player.position);
-    if (cause === null) return remark("Nothing before it led to it.");
-    const link = player.link(cause, `event ${cause}`, "cause");
-    return h("p", {}, "Because of ", link, `: ${player.recording.fact(cause).text}`);
-  }
-};
-
-// assets/player/map.js
-var MARGIN = 8;
-var MiniMap = class {
-  /** @param {Player} player */
-  constructor(player) {
-    this.player = player;
-    this.canvas = h("canvas", {
-      "aria-hidden": "true",
-      onclick: (event) => this.click(event),
-    });
-    this.names = h("div", { class: "names", "aria-hidden": "true" });
-    this.names.append(h("span", {}, "refused"), h("span", {}, "wake-up"));
-    this.here = h("div", { class: "here", "aria-hidden": "true" });
-  }
-  /** @param {MouseEvent} event */
-  click({ offsetX }) {
-    const width = this.canvas.clientWidth - 2 * MARGIN;
-    this.player.go(Math.max(0, Math.min(1, (offsetX - MARGIN) / width)) * this.player.recording.last);
-  }
-  move() {
-    const part = this.player.position / Math.max(1, this.player.recording.last);
-    this.here.style.left = `calc(8px + (100% - 16px) * ${part})`;
-  }
-  draw() {
-    const { recording, painter, finder } = this.player;
-    const ratio = devicePixelRatio || 1;
-    const width = this.canvas.clientWidth;
-    const height = this.canvas.clientHeight;
-    const context = this.canvas.getContext("2d");
-    if (!width || !context) return;
-    this.canvas.width = width * ratio;
-    this.canvas.height = height * ratio;
-    context.scale(ratio, ratio);
-    const step = (width - 2 * MARGIN) / Math.max(1, recording.last);
-    const lanes = finder.active ? 3 : 2;
-    const tall = height / lanes;
-    this.names.children[2]?.remove();
-    if (finder.active) this.names.append(h("span", {}, "found"));
-    context.strokeStyle = painter.colours.border;
-    for (let lane = 0; lane < lanes; lane++) {
-      context.beginPath();
-      context.moveTo(MARGIN, (lane + 1) * tall - 1.5);
-      context.lineTo(width - MARGIN, (lane + 1) * tall - 1.5);
-      context.stroke();
-    }
-    this.marks(context, step, 0, tall, painter.colours.refused, (i) => recording.fact(i).bad);
-    this.fatal(context, step, width, height);
-    this.marks(context, step, 1, tall, painter.colours.wake, (i) => recording.fact(i).kind === "wake");
-    const hits = new Set(finder.hits);
-    if (finder.active) this.marks(context, step, 2, tall, painter.colours.call, (i) => hits.has(i));
-  }
-  /**
-   * The marks of a lane; one that would lie on the one before it is left out.
-   * @param {CanvasRenderingContext2D} context
-   * @param {number} step
-   * @param {number} lane
-   * @param {number} tall
-   * @param {string} colour
-   * @param {(i: number) => boolean} test
-   */
-  marks(context, step, lane, tall, colour, test) {
-    const thick = Math.max(1.5, Math.min(5, step * 0.7));
-    context.fillStyle = colour;
-    let reached = -1;
-    for (let i = 0; i < this.player.recording.length; i++) {
-      if (!test(i)) continue;
-      const x = MARGIN + i * step - thick / 2;
-      if (x < reached) continue;
-      context.fillRect(x, lane * tall + 1, thick, tall - 3);
-      reached = x + 0.5;
-    }
-  }
-  /**
-   * The sign of an outcome that is the hypervisor's doing, over all lanes.
-   * @param {CanvasRenderingContext2D} context
-   * @param {number} step
-   * @param {number} width
-   * @param {number} height
-   */
-  fatal(context, step, width, height) {
-    const { recording, painter } = this.player;
-    const { fatal } = recording.data;
-    if (fatal === null) return;
-    const x = Math.min(MARGIN + fatal * step, width - 7);
-    const y = height / 2;
-    context.strokeStyle = painter.colours.refused;
-    context.lineWidth = 2.5;
-    context.stroke(new Path2D(`M${x - 5} ${y - 6}l10 12M${x - 5} ${y + 6}l10 -12`));
-  }
-};
-
-// assets/player/painter.js
-var SANS = ["title", "subtitle", "head", "subhead", "legend"];
-var SANS_FAMILY = "'DejaVu Sans', system-ui, sans-serif";
-var MONO_FAMILY = "'DejaVu Sans Mono', ui-monospace, monospace";
-var Painter = class {
-  /**
-   * @param {Data} data
-   * @param {string} theme
-   */
-  constructor(data, theme) {
-    this.fonts = data.fonts;
-    this.styles = data.themes[theme];
-    this.colours = data.colours[theme];
-  }
-  /**
-   * The attributes of a stroke.
-   * @param {Style} style
-   * @param {boolean} future
-   */
-  pen(style, future) {
-    const colour = future && style.stroke ? this.colours.line : style.stroke;
-    return {
-      stroke: colour ?? "none",
-      "stroke-width": style.width,
-      "stroke-dasharray": style.dash.map((dash) => dash * style.width).join(" "),
-    };
-  }
-  /**
-   * SVG elements for one shape.
-   * @param {Shape} shape
-   * @param {number} dy
-   * @param {boolean} future
-   * @param {string} number of the event, for a text that is only that
-   * @returns {SVGElement[]}
-   */
-  paint(shape, dy = 0, future = false, number = "") {
-    switch (shape.shape) {
-      case "line":
-        return this.line(shape, dy, future);
-      case "rect":
-        return this.box(shape.x, shape.y + dy, shape.width, shape.height, shape.role, future);
-      case "text":
-        return [this.text(shape, dy, future, number)];
-      case "mark":
-        return this.mark(shape, dy, future);
-    }
-  }
-  /**
-   * @param {Line} shape
-   * @param {number} dy
-   * @param {boolean} future
-   */
-  line({ x1, y1, x2, y2, role, arrow }, dy, future) {
-    const pen = this.pen(this.styles[role], future);
-    const sign = x2 > x1 ? 1 : -1;
-    const line = s("line", { x1, y1: y1 + dy, x2: arrow ? x2 - sign * 6 : x2, y2: y2 + dy, ...pen });
-    if (!arrow) return [line];
-    return [line, s("path", { d: `M${x2} ${y2 + dy}l${-sign * 8} -3.6v7.2z`, fill: pen.stroke })];
-  }
-  /**
-   * A vertical line.
-   * @param {number} x
-   * @param {number} from
-   * @param {number} to
-   * @param {string} role
-   * @param {number} dy
-   * @param {boolean} future
-   */
-  upright(x, from, to, role, dy, future = false) {
-    return this.line({ shape: "line", x1: x, y1: from, x2: x, y2: to, role, arrow: false }, dy, future);
-  }
-  /**
-   * @param {Mark} shape
-   * @param {number} dy
-   * @param {boolean} future
-   */
-  mark({ x, y: y0, role }, dy, future) {
-    const y = y0 + dy;
-    const style = this.styles[role];
-    const pen = { ...this.pen(style, future), fill: "none" };
-    const disc = (r) => s("circle", { cx: x, cy: y, r, ...pen, fill: this.colours.paper });
-    const path = (d) => s("path", { d, ...pen });
-    switch (role) {
-      case "clear":
-        return [disc(6), path(`M${x - 5.5} ${y + 5.5}L${x + 5.5} ${y - 5.5}`)];
-      case "wfi":
-        return [disc(6), path(`M${x - 2} ${y - 3}v6M${x + 2} ${y - 3}v6`)];
-      case "fault":
-        return [path(`M${x - 6} ${y - 6}l12 12M${x - 6} ${y + 6}l12 -12`)];
-      case "step":
-        return [disc(4)];
-    }
-    const side = role === "cpu" ? 8 : 10;
-    const fill = future ? this.colours.line : (style.fill ?? "none");
-    return [s("rect", { x: x - side / 2, y: y - side / 2, width: side, height: side, fill })];
-  }
-  /**
-   * A rectangle, hatched if its role is and it has happened.
-   * @param {number} x
-   * @param {number} y
-   * @param {number} width
-   * @param {number} height
-   * @param {string} role
-   * @param {boolean} future
-   */
-  box(x, y, width, height, role, future) {
-    const style = this.styles[role];
-    const pen = this.pen(style, future);
-    const rx = role === "vm" || role === "hypervisor" ? 6 : 0;
-    const nodes = [s("rect", { x, y, width, height, rx, ...pen, fill: (future ? "none" : style.fill) ?? "none" })];
-    if (!style.hatch || future) return nodes;
-    let d = "";
-    for (let at = y + 4; at < y + height; at += 6) d += `M${x} ${at + 3}L${x + width} ${at - 3}`;
-    return [...nodes, s("path", { d, stroke: pen.stroke, "stroke-width": 1.2 })];
-  }
-  /**
-   * @param {Text} shape
-   * @param {number} dy
-   * @param {boolean} future
-   * @param {string} number
-   */
-  text({ x, y, text, role, anchor }, dy, future, number) {
-    const style = this.styles[role];
-    const kind = role.split("-")[0];
-    const element = s("text", {
-      x,
-      y: y + dy,
-      fill: (future ? this.colours.soft : style.fill) ?? "currentColor",
-      "text-anchor": anchor,
-      "font-size": this.fonts[kind] ?? 10,
-      "font-family": SANS.includes(kind) ? SANS_FAMILY : MONO_FAMILY,
-      "font-weight": style.bold ? 700 : 400,
-      "font-style": style.italic ? "italic" : "normal",
-    });
-    const halo = `paint-order: stroke; stroke: ${this.colours.paper}; stroke-width: 3px`;
-    if (kind === "label" || kind === "state") element.setAttribute("style", halo);
-    element.textContent = text ?? number;
-    return element;
-  }
-  /**
-   * The signs of the legend, each with its words, as pictures that wrap like words.
-   * @param {Shape[]} shapes
-   */
-  legend(shapes) {
-    const items = [];
-    let begin = 0;
-    for (const [i, shape] of shapes.entries()) {
-      if (shape.shape !== "text" || shape.role !== "legend") continue;
-      const text = shape.text ?? "";
-      const left = Math.min(...shapes.slice(begin, i).map((sign) => (sign.shape === "line" ? sign.x1 : sign.x))) - 8;
-      const width = shape.x - left + text.length * 6 + 6;
-      const viewBox = `${left} ${shape.y - 14} ${width} 22`;
-      const svg = s("svg", { width, height: 22, viewBox, role: "img", "aria-label": text });
-      svg.append(...shapes.slice(begin, i + 1).flatMap((each) => this.paint(each)));
-      items.push(svg);
-      begin = i + 1;
-    }
-    return items;
+    const causes = player.recording.causes(player.position);
+    if (!causes.length) return remark("Nothing before it led to it.");
+    const items = causes.map((cause) =>
+      h("li", {}, player.link(cause, `event ${cause}`, `cause ${cause}`), `: ${player.recording.fact(cause).label}`),
+    );
+    return h("div", {}, h("p", { class: "name" }, "Because of"), h("ul", { class: "causes" }, ...items));
   }
 };
 
 // assets/player/reasons.js
+var HELPS = "What helps: ";
 var Reasons = class {
   /** @param {Player} player */
   constructor(player) {
@@ -1619,9 +2253,9 @@ var Reasons = class {
     this.asked = null;
     this.question = h("b");
     this.links = h("ol", { "aria-live": "polite" });
-    const close = button("✕ close", "close (Escape)", () => this.close());
-    const line = h("div", { class: "line" }, this.question, close);
-    this.box = h("div", { class: "why", role: "group", "aria-label": "why", hidden: true }, line, this.links);
+    const close = button("✕", "close (Escape)", () => this.close(), { class: "close" });
+    const line2 = h("div", { class: "line" }, this.question, close);
+    this.box = h("div", { class: "why", role: "group", "aria-label": "why", hidden: true }, line2, this.links);
   }
   /**
    * Why an event came out as it did, or why a vCPU does not run after it.
@@ -1631,17 +2265,40 @@ var Reasons = class {
   ask(seq, vcpu = "") {
     this.asked = { seq, vcpu };
     this.draw();
+    this.player.refresh();
   }
   close() {
+    this.forget();
+    this.player.refresh();
+  }
+  /** Nobody asks any more. */
+  forget() {
+    const { root } = this.player;
+    if (this.box.contains(focused(root))) root.focus({ preventScroll: true });
     this.asked = null;
     this.draw();
+  }
+  /** Whether the answer leads to an event: going there, one still reads it. @param {number} seq */
+  leadsTo(seq) {
+    return seq === this.asked?.seq || this.causes().some((cause) => cause.seq === seq);
+  }
+  /** What the kernel or the file answers. @returns {Answer} */
+  answer() {
+    if (!this.asked) return {};
+    return this.player.answers.get("why", this.asked.seq, this.asked.vcpu);
+  }
+  /** The causes that lead to an event, with their numbers. */
+  causes() {
+    const links = this.answer().links ?? [];
+    return links.flatMap(({ seq }, i) => (seq === null ? [] : [{ number: i + 1, seq }]));
   }
   draw() {
     const { player, asked } = this;
     this.box.hidden = !asked;
+    player.controls.ask4why.setAttribute("aria-expanded", String(Boolean(asked)));
     if (!asked) return;
     const { seq, vcpu } = asked;
-    const { error, note, links } = player.answers.get("why", seq, vcpu);
+    const { error, note, links } = this.answer();
     const at = player.link(seq, `event ${seq}`, "asked");
     if (vcpu) this.question.replaceChildren(`Why does ${say(vcpu)} not run after `, at, "?");
     else this.question.replaceChildren("Why ", at, `, ${player.recording.fact(seq).text}?`);
@@ -1654,17 +2311,23 @@ var Reasons = class {
    * @param {number} i
    */
   item({ sentence, seq }, i) {
-    if (seq === null) return h("li", {}, sentence);
+    const helps = sentence.startsWith(HELPS);
+    const badge = { class: `badge ${helps ? "do" : seq === null ? "none" : ""}`, "aria-hidden": "true" };
+    const mark = h("span", badge, helps ? "→" : String(i + 1));
+    const text = helps ? [h("b", {}, HELPS), sentence.slice(HELPS.length)] : [sentence];
+    if (seq === null) return h("li", {}, mark, h("span", {}, ...text));
     const name = `event ${seq}`;
     const place = sentence.search(new RegExp(`\\b${name}\\b`));
     const link = this.player.link(seq, name, `link ${i}`);
-    if (place < 0) return h("li", {}, `${sentence} `, link);
-    return h("li", {}, sentence.slice(0, place), link, sentence.slice(place + name.length));
+    if (place < 0) return h("li", {}, mark, h("span", {}, `${sentence} `, link));
+    const [before, after] = [sentence.slice(0, place), sentence.slice(place + name.length)];
+    return h("li", {}, mark, h("span", {}, before, link, after));
   }
 };
 
 // assets/player/recording.js
 var CHECKPOINT = 512;
+var EFFECTS = ["deliver", "wake", "return", "switch", "step"];
 var Recording = class {
   /** @param {Data} data */
   constructor(data) {
@@ -1673,28 +2336,10 @@ var Recording = class {
     this.last = this.length - 1;
     this.uart = sums(data.columns.uart);
     this.lines = lineStarts(data.uart);
-    this.tops = new Float64Array(this.length + 1);
-    this.bottoms = new Float64Array(this.length);
-    this.lanes = data.lanes.map(() => []);
-    this.place();
     this.checkpoints = [];
     this.at = -1;
     this.state = /* @__PURE__ */ new Map();
     this.before = /* @__PURE__ */ new Map();
-  }
-  /** Say where every row stands, and what runs down beside the rows. */
-  place() {
-    const { rows, columns, size } = this.data;
-    let top = size.head;
-    for (let i = 0; i < this.length; i++) {
-      const { advance, height, begins } = rows[columns.row[i]];
-      top += advance;
-      this.tops[i] = top;
-      this.bottoms[i] = top + height;
-      for (const { lane, width, role, y } of begins) this.lanes[lane].push({ y: top + y, width, role });
-    }
-    for (const lane of this.lanes) lane.sort((a, b) => a.y - b.y);
-    this.tops[this.length] = size.bodyEnd;
   }
   /** @param {number} i */
   fact(i) {
@@ -1708,10 +2353,48 @@ var Recording = class {
     const { text, changed } = this.fact(i);
     return changed ? `${text}  [${changed}]` : text;
   }
-  /** @param {number} i */
+  /**
+   * What led to an event, the nearest first.
+   * @param {number} i
+   */
+  causes(i) {
+    return this.data.causes[this.data.columns.causes[i]].map((ago) => i - ago);
+  }
+  /**
+   * The event that led to another; null for the first.
+   * @param {number} i
+   * @returns {number | null}
+   */
   cause(i) {
-    const ago = this.data.columns.cause[i];
-    return ago ? i - ago : null;
+    return this.causes(i)[0] ?? null;
+  }
+  /**
+   * The events that led to one by their nearest causes, from that one back.
+   * @param {number} i
+   */
+  thread(i) {
+    const found = [i];
+    for (let at = this.cause(i); at !== null; at = this.cause(at)) found.push(at);
+    return found;
+  }
+  /**
+   * All that led to an event, by whatever way.
+   * @param {number} i
+   * @param {number} least how far back one looks
+   */
+  past(i, least = 0) {
+    const found = /* @__PURE__ */ new Set([i]);
+    for (const at of found) for (const cause of this.causes(at)) if (cause >= least) found.add(cause);
+    return found;
+  }
+  /**
+   * The call that an event is an effect of, or itself.
+   * @param {number} i
+   */
+  call(i) {
+    let at = i;
+    while (EFFECTS.includes(this.fact(at).kind) && this.cause(at) !== null) at = this.cause(at) ?? 0;
+    return at;
   }
   /** @param {number} i */
   changes(i) {
@@ -1720,10 +2403,6 @@ var Recording = class {
   /** @param {number} i */
   registers(i) {
     return this.data.registers[this.data.columns.register[i]];
-  }
-  /** @param {number} i */
-  shapes(i) {
-    return this.data.rows[this.data.columns.row[i]].shapes;
   }
   /**
    * Make `state` the one after event `n` and `before` what that event overwrote: a fold over the changes.
@@ -1757,11 +2436,11 @@ var Recording = class {
    * @param {Map<string, any>} [before] takes what it overwrites
    */
   apply(state, i, before) {
-    const set = (path, value) => {
-      if (before && !before.has(path)) before.set(path, state.get(path)?.value);
-      state.set(path, { value, since: i });
+    const set = (path2, value) => {
+      if (before && !before.has(path2)) before.set(path2, state.get(path2)?.value);
+      state.set(path2, { value, since: i });
     };
-    for (const { path, value } of this.changes(i).set) set(this.data.paths[path], value);
+    for (const { path: path2, value } of this.changes(i).set) set(this.data.paths[path2], value);
     for (const [vcpu, values] of Object.entries(this.registers(i)))
       for (const [name, value] of Object.entries(values)) set(`${vcpu}.${name}`, `0x${value}`);
   }
@@ -1770,15 +2449,15 @@ var Recording = class {
    * @param {string} path
    * @returns {Thing}
    */
-  thing(path) {
+  thing(path2) {
     const { paths, changes, registers, columns } = this.data;
-    const number = paths.indexOf(path);
-    const owner = path.slice(0, path.lastIndexOf("."));
-    const register = path.slice(owner.length + 1);
+    const number = paths.indexOf(path2);
+    const owner = path2.slice(0, path2.lastIndexOf("."));
+    const register = path2.slice(owner.length + 1);
     const changed = changes.map(({ set }) => set.some((each) => each.path === number));
     const moved = registers.map((values) => values[owner]?.[register] !== void 0);
     return {
-      name: say(path.replace(/\.state$/, "")),
+      name: say(path2.replace(/\.state$/, "")),
       changes: (i) => changed[columns.change[i]] || moved[columns.register[i]],
     };
   }
@@ -1794,19 +2473,125 @@ function lineStarts(text) {
   return starts;
 }
 
+// assets/player/scrubber.js
+var MARGIN = 8;
+var HEIGHT = 32;
+var LINE = 20;
+var BIN = 3;
+var MARKS2 = ["deliver", "clear", "wake", "found", "bad"];
+var Scrubber = class {
+  /** @param {Player} player */
+  constructor(player) {
+    this.player = player;
+    this.marks = s("g");
+    this.moving = s("g");
+    this.svg = s("svg", { class: "strip", height: HEIGHT, "aria-hidden": "true" });
+    this.svg.append(this.moving, this.marks);
+    const about = { type: "range", min: 0, step: 1, "aria-label": "event" };
+    this.slider = h("input", { ...about, oninput: () => player.go(+this.slider.value) });
+    this.box = h("div", { class: "scrub" }, this.svg, this.slider);
+  }
+  get width() {
+    return Math.max(40, this.box.clientWidth);
+  }
+  /** @param {number} seq */
+  x(seq) {
+    return MARGIN + ((this.width - 2 * MARGIN) * seq) / Math.max(1, this.player.recording.last);
+  }
+  /** Which marks an event gets. @param {number} i */
+  kinds(i) {
+    const { recording, finder } = this.player;
+    const { way, kind, bad, clears } = recording.fact(i);
+    return [
+      way === "deliver" ? "deliver" : "",
+      clears ? "clear" : "",
+      kind === "wake" ? "wake" : "",
+      finder.active && finder.has(i) ? "found" : "",
+      bad || recording.data.fatal === i ? "bad" : "",
+    ].filter(Boolean);
+  }
+  /** Draw the marks: each by its sign, or where they are many, as columns of what there is. */
+  draw() {
+    const { recording } = this.player;
+    const many = (this.width - 2 * MARGIN) / Math.max(1, recording.last) < 5;
+    const places = new Map(MARKS2.map((kind) => [kind, /* @__PURE__ */ new Set()]));
+    for (let i = 0; i < recording.length; i++) {
+      const x = this.x(i);
+      for (const kind of this.kinds(i)) places.get(kind)?.add(many ? Math.floor(x / BIN) * BIN : x);
+    }
+    const nodes = [...places].flatMap(([kind, xs]) => (xs.size ? [this.mark(kind, [...xs], many)] : []));
+    this.marks.replaceChildren(...nodes);
+    this.svg.setAttribute("width", String(this.width));
+    this.move();
+  }
+  /**
+   * All marks of a kind as one shape.
+   * @param {string} kind
+   * @param {number[]} xs
+   * @param {boolean} many
+   */
+  mark(kind, xs, many) {
+    const bins = { deliver: [7, 4], clear: [1, 3], wake: [3, 4], found: [11, 3], bad: [1, 11] };
+    const [y, tall] =
+      bins[
+        /** @type {keyof bins} */
+        kind
+      ];
+    const column = (x) => `M${x} ${y}h2v${tall}h-2z`;
+    return path(xs.map(many ? column : (x) => SIGNS[kind](x)).join(""), `mark m-${kind}${many ? " many" : ""}`);
+  }
+  /** Show the present position. */
+  move() {
+    const { position, recording } = this.player;
+    this.slider.value = String(position);
+    this.slider.max = String(recording.last);
+    this.frame();
+  }
+  /** Show which part is in view. */
+  frame() {
+    const { position, recording, diagram, folding } = this.player;
+    const { scrollTop } = diagram.box;
+    const { k } = diagram.places;
+    const first = folding.at(scrollTop / k);
+    const last = folding.at((scrollTop + diagram.view) / k);
+    const [left, right, now, end2] = [first, last, position, recording.last].map((seq) => this.x(seq));
+    const bracket = {
+      x: left - 2,
+      y: LINE - 5,
+      width: Math.max(4, right - left + 4),
+      height: 10,
+      rx: 3,
+      class: "bracket",
+    };
+    this.moving.replaceChildren(
+      s("rect", bracket),
+      path(`M${MARGIN} ${LINE}H${end2}`, "line whole"),
+      path(`M${MARGIN} ${LINE}H${now}`, "line gone"),
+    );
+  }
+};
+var SIGNS = {
+  deliver: (x) => `M${x - 3.5} 4h7v7h-7z`,
+  clear: (x) => `M${x + 3.5} 7.5a3.5 3.5 0 1 1 -7 0a3.5 3.5 0 1 1 7 0M${x - 2.5} 10l5 -5`,
+  wake: (x) => `M${x} 3.5l4.5 7.5h-9z`,
+  found: (x) => `M${x - 2.5} 11.5h5l-2.5 4z`,
+  bad: (x) => `M${x - 4} 3.5l8 8M${x - 4} 11.5l8 -8`,
+};
+
 // assets/player/theme.js
-var NAMES = ["paper", "ink", "soft", "border", "line", "box", "call", "wake", "refused", "deliver"];
 var Theme = class {
-  /** @param {() => void} change */
-  constructor(change) {
-    this.change = change;
-    this.watcher = new MutationObserver(change);
+  /** @param {HTMLElement[]} elements that wear it */
+  constructor(elements) {
+    this.elements = elements;
+    this.wear = () => this.elements.forEach((element) => (element.dataset.theme = this.name));
+    this.watcher = new MutationObserver(this.wear);
     this.watcher.observe(document.body, {
       attributes: true,
       attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind"],
     });
     this.media = matchMedia("(prefers-color-scheme: dark)");
-    this.media.addEventListener("change", change);
+    this.media.addEventListener("change", this.wear);
+    this.wear();
   }
   /** @returns {"dark" | "light"} */
   get name() {
@@ -1816,41 +2601,38 @@ var Theme = class {
     else if (vscodeThemeKind) dark = vscodeThemeKind.includes("dark");
     return dark ? "dark" : "light";
   }
-  /**
-   * Let an element and all in it wear the theme.
-   * @param {HTMLElement} element
-   * @param {Record<string, string>} colours
-   */
-  dress({ style }, colours) {
-    for (const name of NAMES) style.setProperty(`--${name}`, colours[name]);
-    style.colorScheme = this.name;
-  }
   forget() {
     this.watcher.disconnect();
-    this.media.removeEventListener("change", this.change);
+    this.media.removeEventListener("change", this.wear);
   }
 };
 
 // assets/player/player.js
-var INDENTED = ["deliver", "wake", "switch", "load"];
+var INDENTED = ["deliver", "wake", "return", "switch", "load"];
 var PACE = 900;
+var SLOWER = ["deliver", "wake", "refused", "fault"];
+var SPEEDS = [0.5, 1, 2, 4];
 var UNMOVED = "nothing was refused here and nobody begins to wait: B goes to the event that led to this one";
 var Player = class {
   /**
    * @param {Model} model
    * @param {HTMLElement} el
-   * @param {HTMLElement | null} frame that wears the same colours
+   * @param {HTMLElement[]} around what wears the same theme
    */
-  constructor(model, el, frame = null) {
+  constructor(model, el, around = []) {
     this.model = model;
-    this.frame = frame;
     this.recording = new Recording(model.get("data"));
     this.folding = new Folding(this.recording);
-    this.painter = new Painter(this.recording.data, "light");
     this.position = 0;
     this.timer = 0;
+    this.speed = 1;
+    this.shape = "beside";
     this.followed = null;
-    this.map = new MiniMap(this);
+    this.frame = new Frame(this);
+    this.scrubber = new Scrubber(this);
+    this.answers = new Answers(this);
+    this.finder = new Finder(this);
+    this.reasons = new Reasons(this);
     this.controls = new Controls(this);
     this.diagram = new Diagram(this);
     this.list = new List(this, "events", {
@@ -1859,43 +2641,49 @@ var Player = class {
       row: (i) => this.listed(i),
       go: (i) => this.go(i),
     });
-    this.answers = new Answers(this);
     this.depth = new Depth(this);
-    this.reasons = new Reasons(this);
-    this.finder = new Finder(this);
-    this.inspector = new Inspector(this);
-    const about = { class: "legend", role: "group", "aria-label": "what the signs of the diagram mean" };
-    this.legend = h("div", about);
+    this.code = new Code(this);
+    this.panel = new Panel(this);
+    this.views = h("div", { class: "views" });
     this.root = this.layout();
     el.replaceChildren(this.root);
-    this.theme = new Theme(() => this.wear());
+    this.theme = new Theme([this.root, ...around]);
     this.sizes = new ResizeObserver(() => this.fit());
-    for (const box of [this.root, this.diagram.box, this.list.box]) this.sizes.observe(box);
+    for (const box2 of [this.root, this.diagram.box, this.list.box]) this.sizes.observe(box2);
+    this.guard = (event) => guard(this.root, event);
+    addEventListener("keydown", this.guard, true);
     this.load();
+  }
+  /** The size of the picture's text, in pixels. */
+  get font() {
+    return this.frame.font;
   }
   /** Everything in its place. */
   layout() {
-    const { controls, depth } = this;
-    const key = (event) => this.key(event);
-    const stage = h("div", { class: "stage" }, depth.nav, this.diagram.box, depth.box);
-    return h(
-      "div",
-      { class: "hfedu", tabindex: 0, role: "group", "aria-label": "player", onkeydown: key },
-      controls.heading,
-      controls.bar,
-      controls.help,
-      controls.strip,
-      controls.now,
-      this.reasons.box,
-      this.finder.box,
-      h("div", { class: "views" }, stage, this.list.box, this.inspector.box),
-      this.legend,
-    );
+    const { controls, panel } = this;
+    const foot = h("div", { class: "foot" }, controls.legend, controls.heading);
+    const split = h("div", { class: "split", "aria-hidden": "true" });
+    split.addEventListener("pointerdown", (event) => this.split(event, split));
+    this.views.append(this.diagram.box, split, panel.tabs, panel.code, panel.box);
+    const about = {
+      class: "hfedu",
+      tabindex: 0,
+      role: "group",
+      "aria-label": "player",
+      "data-panel": "open",
+    };
+    const parts = [controls.bar, controls.help, controls.now, this.reasons.box, this.views, foot];
+    const root = h("div", about, h("div", { class: "inside" }, ...parts));
+    root.addEventListener("keydown", (event) => this.key(event));
+    root.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    return root;
   }
   /** Nobody looks any more. */
   forget() {
     this.sizes.disconnect();
     this.theme.forget();
+    this.frame.forget();
+    removeEventListener("keydown", this.guard, true);
     this.pause();
   }
   /** Take over new data. */
@@ -1903,42 +2691,67 @@ var Player = class {
     this.recording = new Recording(this.model.get("data"));
     this.folding = new Folding(this.recording);
     this.answers.forget();
-    this.reasons.close();
+    this.reasons.asked = null;
     this.controls.load();
     this.position = Math.max(0, Math.min(this.recording.last, this.model.get("position")));
     this.folding.update(this.position);
-    this.wear();
-    this.finder.load();
-  }
-  /** Put on the colours of the theme. */
-  wear() {
-    this.painter = new Painter(this.recording.data, this.theme.name);
-    for (const element of [this.root, this.frame ?? this.root]) this.theme.dress(element, this.painter.colours);
-    this.legend.replaceChildren(...this.painter.legend(this.recording.data.legend));
+    this.diagram.load();
     this.fit();
+    this.finder.load();
   }
   /** Choose where the views stand by the room there is, and draw. */
   fit() {
-    const { width } = this.recording.data.size;
-    this.root.style.setProperty("--diagram", `${width + 18}px`);
-    this.root.dataset.layout = arrangement(this.root.clientWidth, width);
-    if (!this.depth.level) this.diagram.fit();
-    this.map.draw();
+    const shape = getComputedStyle(this.views).getPropertyValue("--shape").trim();
+    if (shape) this.shape = shape;
+    this.root.dataset.shape = this.shape;
+    if (!this.frame.watched) requestAnimationFrame(() => this.frame.watch());
+    this.root.style.setProperty("--k", String(this.font / 12));
+    this.panel.draw();
+    this.diagram.fit();
+    this.scrubber.draw();
     this.refresh();
   }
   /** @param {KeyboardEvent} event */
   key(event) {
     press(this, event);
   }
-  /** Close what was opened last: the help, a depth. */
+  /**
+   * With Ctrl the wheel zooms.
+   * @param {WheelEvent} event
+   */
+  wheel(event) {
+    if (!event.ctrlKey || !event.deltaY) return;
+    event.preventDefault();
+    this.frame.zoom(event.deltaY < 0 ? 1 : -1);
+  }
+  /**
+   * Give the picture more or less of the room.
+   * @param {PointerEvent} event
+   * @param {HTMLElement} split
+   */
+  split(event, split) {
+    const { left, width } = this.views.getBoundingClientRect();
+    const move = ({ clientX }) => {
+      const part = Math.max(0.35, Math.min(0.8, (clientX - left) / width));
+      this.root.style.setProperty("--split", `${part * 100}%`);
+    };
+    split.setPointerCapture(event.pointerId);
+    split.addEventListener("pointermove", move);
+    split.addEventListener("lostpointercapture", () => split.removeEventListener("pointermove", move), { once: true });
+  }
+  /** Close what was opened last: the help, a depth, Why?, the full window. */
   escape() {
     if (!this.controls.help.hidden) this.controls.toggleHelp(false);
     else if (this.depth.level) this.depth.open(this.depth.level - 1);
-    else this.reasons.close();
+    else if (this.reasons.asked) this.reasons.close();
+    else if (this.diagram.held) this.diagram.hold();
+    else if (this.frame.presents) this.frame.present();
+    else if (this.frame.full) this.frame.toggle();
   }
-  /** Why the present event came out as it did. */
+  /** Why the present event came out as it did; asked again, it closes. */
   why() {
-    if (this.recording.fact(this.position).why) this.reasons.ask(this.position);
+    if (this.reasons.asked) this.reasons.close();
+    else if (this.recording.fact(this.position).why) this.reasons.ask(this.position);
     else this.tell(UNMOVED);
   }
   /**
@@ -1965,7 +2778,11 @@ var Player = class {
   /** The kernel has answered, or has not for long. */
   answered() {
     this.depth.draw();
+    this.code.draw();
+    if (!this.reasons.asked) return;
     this.reasons.draw();
+    this.diagram.follow();
+    this.diagram.draw();
   }
   playOrPause() {
     if (this.timer) this.pause();
@@ -1974,16 +2791,34 @@ var Player = class {
   start() {
     this.depth.open(0);
     if (this.position === this.recording.last) this.go(0);
-    this.timer = window.setInterval(() => {
-      if (this.position >= this.recording.last) this.pause();
-      else this.go(this.position + 1);
-    }, PACE);
-    this.controls.play.textContent = "⏸ pause";
+    this.controls.plays(true);
+    this.beat();
+  }
+  /** Go on by itself: longer at what counts. */
+  beat() {
+    const slow = SLOWER.includes(this.recording.fact(this.position).way) ? 2 : 1;
+    this.timer = window.setTimeout(
+      () => {
+        if (this.position < this.recording.last) this.go(this.position + 1);
+        if (this.position < this.recording.last) this.beat();
+        else this.pause();
+      },
+      (PACE * slow) / this.speed,
+    );
   }
   pause() {
-    clearInterval(this.timer);
+    clearTimeout(this.timer);
     this.timer = 0;
-    this.controls.play.textContent = "▶ play";
+    this.controls.plays(false);
+  }
+  /**
+   * Play faster (1) or slower (-1).
+   * @param {number} by
+   */
+  pace(by) {
+    const at = SPEEDS.indexOf(this.speed) + by;
+    this.speed = SPEEDS[Math.max(0, Math.min(SPEEDS.length - 1, at))];
+    this.tell(`plays at ${this.speed} times the speed`);
   }
   toggleFolds() {
     if (!this.recording.data.repeats.length) {
@@ -1999,6 +2834,18 @@ var Player = class {
     const cause = this.recording.cause(this.position);
     if (cause === null) this.tell("nothing before this event led to it");
     else this.go(cause);
+  }
+  /**
+   * Go to the next (1) or the previous (-1) wake-up, refusal, fault or clear.
+   * @param {number} direction
+   */
+  toMark(direction) {
+    const { recording, position } = this;
+    for (let i = position + direction; i >= 0 && i <= recording.last; i += direction) {
+      const { bad, kind, clears } = recording.fact(i);
+      if (bad || clears || kind === "wake") return this.go(i);
+    }
+    this.tell(`no wake-up, refusal or clear ${direction > 0 ? "after" : "before"} event ${position}`);
   }
   /**
    * What somebody typed as an event.
@@ -2046,8 +2893,8 @@ var Player = class {
    * @param {() => void} draw
    * @param {HTMLElement} box
    */
-  keepFocus(draw, box) {
-    keepFocus(this.root, draw, box);
+  keepFocus(draw, box2) {
+    keepFocus(this.root, draw, box2);
   }
   /** @param {number} n */
   go(n) {
@@ -2058,28 +2905,23 @@ var Player = class {
     this.model.set("position", to);
     this.model.save_changes();
     this.tell("");
+    if (this.reasons.asked && !this.reasons.leadsTo(to)) this.reasons.forget();
     this.folding.update(to);
     this.refresh();
   }
   /** Show the present position everywhere. */
   refresh() {
-    const events = !this.depth.level;
-    this.controls.refresh();
-    this.map.move();
-    if (events) this.diagram.follow();
-    this.list.follow();
-    if (events) this.diagram.draw();
-    this.list.draw();
+    this.keepFocus(() => this.controls.refresh(), this.controls.now);
+    this.diagram.measure();
+    this.diagram.follow();
+    this.diagram.draw();
+    this.scrubber.move();
+    this.panel.draw();
     this.depth.draw();
+    this.code.draw();
     this.finder.tell();
-    this.inspector.draw();
   }
 };
-function arrangement(room, diagram) {
-  if (room < 720) return "stack";
-  if (room - 640 >= diagram * 0.95) return "three";
-  return room - 340 >= diagram * SMALLEST ? "two" : "broad";
-}
 
 // assets/player/pair.js
 var PLACES = ["here (left)", "there (right)"];
@@ -2102,12 +2944,11 @@ var Pair = class {
     this.together = button("⇄ together", together2, () => this.toggle(), { "aria-pressed": "true" });
     this.status = h("span", { role: "status" });
     const boxes = runs.map(() => h("div"));
+    const sides = runs.map(({ title }, side) => h("div", {}, h("p", { class: "run-name" }, title), boxes[side]));
     this.root = h("div", { class: "hfedu-pair", role: "group", "aria-label": "two runs compared" });
-    this.root.append(this.head(), h("div", { class: "both" }, ...boxes));
+    this.root.append(this.head(), h("div", { class: "both" }, ...sides));
     el.replaceChildren(this.root);
-    this.players = runs.map((run, side) => new Player(this.model(model, run, side), boxes[side], this.root));
-    for (const { inspector } of this.players)
-      for (const { element } of [inspector.sections[1], inspector.sections[3]]) element.open = false;
+    this.players = runs.map((run, side) => new Player(this.model(model, run, side), boxes[side], [this.root]));
     this.tell();
   }
   head() {
@@ -2227,6 +3068,7 @@ function show(model, el) {
 }
 function render({ model, el }) {
   const player = show(model, el);
+  player.root.classList.toggle("hfedu-still", Boolean(model.get("still")));
   const actions = player instanceof Pair ? heard(player) : followed(player, model);
   for (const [event, action] of Object.entries(actions)) model.on(event, action);
   return () => {

@@ -1,8 +1,8 @@
 """hfedu: learn how a hypervisor works by running one.
 
     import hfedu
-    run = hfedu.boot("initrd.img")
-    print(run.uart)
+    recording = hfedu.boot("initrd.img")
+    print(recording.uart)
 
 Everything public is reached from here; the parts are loaded when they are first used.
 """
@@ -18,15 +18,18 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from hfedu.course.exercises import solution as solution
     from hfedu.course.predictions import predict as predict
     from hfedu.course.progress import progress as progress
+    from hfedu.course.tour import tour as tour
     from hfedu.errors import Mistake as Mistake
     from hfedu.files import asset as asset
     from hfedu.guest.scripted import Message as Message
     from hfedu.guest.scripted import clear as clear
+    from hfedu.guest.scripted import compare_and_swap as compare_and_swap
     from hfedu.guest.scripted import configure as configure
     from hfedu.guest.scripted import cpu_on as cpu_on
     from hfedu.guest.scripted import hvc as hvc
     from hfedu.guest.scripted import hypercall as hypercall
     from hfedu.guest.scripted import load as load
+    from hfedu.guest.scripted import load_acquire as load_acquire
     from hfedu.guest.scripted import meet as meet
     from hfedu.guest.scripted import power_off as power_off
     from hfedu.guest.scripted import print_line as print_line
@@ -34,6 +37,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from hfedu.guest.scripted import send as send
     from hfedu.guest.scripted import smc as smc
     from hfedu.guest.scripted import store as store
+    from hfedu.guest.scripted import store_release as store_release
     from hfedu.guest.scripted import vcpu_count as vcpu_count
     from hfedu.guest.scripted import vcpu_run as vcpu_run
     from hfedu.guest.scripted import vm_count as vm_count
@@ -44,6 +48,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from hfedu.notebook import Run as Run
     from hfedu.notebook import boot as boot
     from hfedu.notebook import explore as explore
+    from hfedu.notebook import find as find
     from hfedu.notebook import replay as replay
     from hfedu.run.invariants import INVARIANTS as INVARIANTS
     from hfedu.run.invariants import Invariant as Invariant
@@ -65,7 +70,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "hfedu.errors": ("Mistake",),
     "hfedu.files": ("asset",),
-    "hfedu.notebook": ("Machine", "Run", "boot", "explore", "replay"),
+    "hfedu.notebook": ("Machine", "Run", "boot", "explore", "find", "replay"),
     "hfedu.widgets.player": ("Player",),
     "hfedu.widgets.playground": ("playground",),
     "hfedu.widgets.orders": ("you_schedule",),
@@ -74,6 +79,7 @@ _PUBLIC = {
     "hfedu.course.exercises": ("arrange", "check", "hint", "solution"),
     "hfedu.course.predictions": ("predict",),
     "hfedu.course.progress": ("progress",),
+    "hfedu.course.tour": ("tour",),
     "hfedu.view.calls": ("hypercalls",),
     "hfedu.guest.toolchain": ("assemble", "compile_c"),
     "hfedu.run.replay": ("Scenario",),
@@ -82,8 +88,9 @@ _PUBLIC = {
     "hfedu.run.kinds": ("Kind",),
     "hfedu.run.recording": ("Actor", "Event", "Outcome"),
     "hfedu.guest.scripted": (
-        "clear", "configure", "cpu_on", "hvc", "hypercall", "load", "meet", "Message", "power_off", "print_line",
-        "receive", "send", "smc", "store", "vcpu_count", "vcpu_run", "vm_count", "wait_for_interrupt",
+        "clear", "compare_and_swap", "configure", "cpu_on", "hvc", "hypercall", "load", "load_acquire", "meet",
+        "Message", "power_off", "print_line", "receive", "send", "smc", "store", "store_release", "vcpu_count",
+        "vcpu_run", "vm_count", "wait_for_interrupt",
     ),
 }  # fmt: skip
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}

@@ -12,19 +12,21 @@ from collections.abc import Callable, Generator
 from dataclasses import replace
 from itertools import cycle
 from typing import Any
-from unittest import mock
 
 from hfedu.course.shared.defects import DEFECTS, Explored, send_hello
 from hfedu.course.shared.wrong import run_twice, send_two
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, needing
 from hfedu.files import asset
 from hfedu.guest.scripted import Action, clear, configure, send, vcpu_run, vm_count
-from hfedu.guest.unicorn_cpu import bare_hypercalls
 from hfedu.hf import platform
 from hfedu.notebook import Machine, boot
-from hfedu.run.explorer import Exploration, explore, replayer
+from hfedu.run.explorer import Exploration, explore
+from hfedu.run.moves import replayer
 from hfedu.run.ramdisk import RamDisk
 from hfedu.view.sequence import sequence
+
+with needing("unicorn"):
+    from hfedu.guest.unicorn_cpu import bare_hypercalls
 
 TRAPS_MEASURED = 6_000
 COUNT_VMS = struct.pack("<3I", 0xD29F_E020, 0xD400_0002, 0x17FF_FFFE)
@@ -52,7 +54,7 @@ def seconds(action: Callable[[], object], times: int = 7) -> float:
 
 def trap(ramdisk: RamDisk, append: str = "", traps: int = TRAPS_MEASURED, record: bool = False) -> float:
     """Seconds of CPU per trap of a run of so many, its beginning not counted."""
-    machine = Machine(ramdisk, append, "64M", max_traps=traps, record=record)
+    machine = Machine(ramdisk, append, "64M", heap_pages=platform.MAX_HEAP_PAGES, max_traps=traps, record=record)
     for _ in range(20):
         machine.step()
     begin = time.process_time()
@@ -96,8 +98,7 @@ def costs() -> dict[str, float]:
         "1e3_events": lambda: trap(pingpong, str(TRAPS_MEASURED), 600, record=True),
         "1e5_events": lambda: trap(pingpong, str(TRAPS_MEASURED), 60_000, record=True),
     }
-    with mock.patch.object(platform, "HEAP_PAGES", 109):  # the real pool ends when five VMs have their tables
-        rounds = [{name: measure() for name, measure in measures.items()} for _ in range(4)]
+    rounds = [{name: measure() for name, measure in measures.items()} for _ in range(4)]
     least = {name: min(times[name] for times in rounds) for name in measures}
     return {
         **{f"{name}_over_bare": least[name] / least["bare"] for name in list(measures)[1:6]},
@@ -169,6 +170,8 @@ def explored(*arguments: Any, **options: Any) -> tuple[float, Exploration]:
     replayer.cache_clear()
     begin = time.process_time()
     found = explore(*arguments, **options)
+    if found.interrupted:
+        raise KeyboardInterrupt
     return time.process_time() - begin, found
 
 

@@ -13,8 +13,10 @@ import os
 import re
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 import hfedu
@@ -22,6 +24,9 @@ from hfedu.board.clock import CLOCKS
 from hfedu.board.serial_input import Stream
 from hfedu.course import commands as course
 from hfedu.errors import Mistake, printable
+from hfedu.files import write_whole
+from hfedu.guest.emulator import CPU_KINDS
+from hfedu.hf.platform import HEAP_PAGES
 from hfedu.run.ramdisk import RamDisk, cpio_names
 from hfedu.run.recording import Outcome
 from hfedu.run.schedule import DEFAULT
@@ -102,6 +107,10 @@ def parser() -> argparse.ArgumentParser:
     machine.add_argument("--max-instructions", type=int, metavar="N", help="stop after N guest instructions")
     machine.add_argument("--cpus", type=int, default=1, metavar="N", help="physical CPUs")
     machine.add_argument("--schedule", default=DEFAULT, metavar="S", help="a seed, 'every K', or a list such as 0,1,0")
+    machine.add_argument("--cpu", default=CPU_KINDS[0], metavar="CPU", help=f"what executes: {' or '.join(CPU_KINDS)}")
+    machine.add_argument(
+        "--heap-pages", type=int, default=HEAP_PAGES, metavar="N", help="the hypervisor's pool of page tables"
+    )
     machine.add_argument(
         "--timer", type=int, metavar="N", help="interrupt each CPU again and again after N instructions"
     )
@@ -126,10 +135,16 @@ def parser() -> argparse.ArgumentParser:
         "everything was tried, 130 interrupted. Without a profile the hypervisor is the "
         "one at fault; a wrong hypervisor's mistake is gone with --profile fixed.",
     )
-    explore.add_argument("id", nargs="?", metavar="ID", help="a defect or a wrong hypervisor; without it, list them")
+    explore.add_argument(
+        "id", nargs="?", metavar="ID|FILE.py:NAME",
+        help="a defect or a wrong hypervisor; or a scenario in a file of yours, or a function there that explores one; "
+        "without it, list them",
+    )  # fmt: skip
     explore.add_argument("--cpus", type=int, metavar="N", help="physical CPUs, if not all that there are scripts for")
     explore.add_argument("--preemptions", type=int, metavar="N", help="leave a CPU that could go on N times at most")
+    explore.add_argument("--max-states", type=int, metavar="N", help="stop at N states")
     explore.add_argument("--json", action="store_true", help="print JSON")
+    explore.add_argument("--html", metavar="FILE", help="write a report: table, graph, and the run that breaks it")
     explore.set_defaults(command=command_explore)
 
     course.add_lab(commands.add_parser("lab", help="open the lessons in JupyterLab"))
@@ -147,7 +162,7 @@ def parser() -> argparse.ArgumentParser:
 def how(options: argparse.Namespace) -> dict[str, Any]:
     """What the command line says of a machine, as options of `Machine`."""
     profile = {"profile": options.profile} if options.profile is not None else {}
-    names = "cpus", "schedule", "timer", "clock", "max_instructions"
+    names = "cpus", "schedule", "timer", "clock", "cpu", "heap_pages", "max_instructions"
     return {**{name: getattr(options, name) for name in names}, "fixes": options.fix, **profile}
 
 
@@ -238,7 +253,7 @@ def command_draw(options: argparse.Namespace) -> int:
 
 
 def command_explore(options: argparse.Namespace) -> int:
-    """hfedu explore: the list of demonstrations, or one of them: what breaks and what was tried."""
+    """hfedu explore: the list of demonstrations, one of them, or a user's own scenario: what breaks, what was tried."""
     from hfedu.course.demonstrations import DEMONSTRATIONS, demonstrate
 
     if options.id is None:
@@ -246,24 +261,90 @@ def command_explore(options: argparse.Namespace) -> int:
         lines = [f"{row['id']:22} {row['meaning']} ({row['shown_by']})" for row in listed]
         print(json.dumps(listed) if options.json else "\n".join(lines))
         return 0
-    bounds = {name: getattr(options, name) for name in ("cpus", "preemptions") if getattr(options, name) is not None}
+    names = ("cpus", "preemptions", "max_states")
+    bounds = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     watched = sys.stderr is not None and sys.stderr.isatty()
-    found = demonstrate(options.id, options.profile, options.fix, progress=show_progress if watched else None, **bounds)
+    progress = show_progress if watched else None
+    own = ".py:" in options.id
+    found: Any = (
+        explore_file(options, bounds, progress)
+        if own
+        else demonstrate(options.id, options.profile, options.fix, progress=progress, **bounds)
+    )
     if watched:
         print("\r\033[K", end="", file=sys.stderr)
+    if options.html is not None:
+        write_report(found, options.html)
     if options.json:
         violations = [
             {"invariant": v.invariant, "sentence": v.sentence, "schedule": v.schedule} for v in found.violations
         ]
-        covered = ("states", "steps", "depth", "schedules", "complete", "bounds")
-        print(json.dumps({"id": options.id, "violations": violations, **{n: getattr(found, n) for n in covered}}))
+        covered = ("states", "steps", "depth", "schedules", "complete", "bounds", "results")
+        facts = {"id": options.id, "violations": violations, **{n: getattr(found, n) for n in covered}}
+        print(json.dumps(facts, default=repr))
     else:
-        print(f"{DEMONSTRATIONS[options.id].meaning}\n{found}")
+        print(found if own else f"{DEMONSTRATIONS[options.id].meaning}\n{found}")
     if getattr(found, "interrupted", False):
         return INTERRUPTED
     if found.violations:
         return 1
     return 0 if found.complete else NOT_ALL_TRIED
+
+
+def explore_file(options: argparse.Namespace, bounds: dict[str, Any], progress: Any) -> Any:
+    """Explore a scenario in a user's file; a function there without arguments does it as it likes."""
+    path, _, name = options.id.rpartition(":")
+    found = getattr(module_of(path), name, None)
+    if isinstance(found, hfedu.Scenario):
+        chosen = {"profile": options.profile} if options.profile is not None else {}
+        return hfedu.explore(found, progress=progress, fixes=options.fix, **chosen, **bounds)
+    if not callable(found):
+        raise Mistake(
+            f"{path} has no scenario {name!r}: write {name} = hfedu.Scenario(...), or a function that explores"
+        )
+    if bounds or options.profile is not None or options.fix:
+        raise Mistake(f"{name} explores as it likes: write into it what --cpus, --profile and the like would say")
+    explored = told(path, found)
+    if not hasattr(explored, "violations"):
+        raise Mistake(f"{name}() must return what hfedu.explore gave, not {explored!r:.100}")
+    return explored
+
+
+def module_of(path: str) -> Any:
+    """The module in a user's file. `Mistake` in a line if it cannot be read or does not run."""
+    stem = os.path.splitext(os.path.basename(path))[0]
+    spec = importlib.util.spec_from_file_location(f"explored_{stem}", path)
+    if spec is None or spec.loader is None or not os.path.isfile(path):
+        raise Mistake(f"there is no file {path}: name a file and what is in it, such as ring.py:scenario")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
+    told(path, spec.loader.exec_module, module)
+    return module
+
+
+def told(path: str, function: Any, *arguments: Any) -> Any:
+    """Call a function of a user's. What it raises becomes a `Mistake` that says where."""
+    try:
+        return function(*arguments)
+    except (Mistake, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(path)]
+        line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
+        where = f"{path}, line {line}" if line else path
+        raise Mistake(f"{where}: {type(error).__name__}: {getattr(error, 'msg', None) or error}") from error
+
+
+def write_report(found: Any, path: str) -> None:
+    """The report of an exploration into a file."""
+    from hfedu.view.report import report_page
+
+    if not hasattr(found, "graph"):
+        raise Mistake(f"{found.id} is one run on one CPU: there is no graph of states to report")
+    run = found.counterexample() if found.violations else None
+    write_whole(Path(path), report_page(found, run).encode())
+    print(f"hfedu: the report is in {path}", file=sys.stderr)
 
 
 def show_progress(depth: int, states: int) -> None:
@@ -283,7 +364,3 @@ def command_bench(options: argparse.Namespace) -> int:
         for name, value in figures.items():
             print(f"{name.replace('_', ' '):28} {value:8.2f}")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,9 +1,12 @@
 """What hfedu says when the user made a mistake: one sentence, and in a notebook no traceback."""
 
 import inspect
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import wraps
+from importlib.util import find_spec
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -32,6 +35,50 @@ class Mistake(ValueError):
 
 class Trouble(Mistake):
     """Trouble of this computer, such as a full disk, and no mistake in what the user wrote: it cannot be judged."""
+
+
+PACKAGES = {
+    "unicorn": ("unicorn", "A measurement needs the emulator unicorn"),
+    "capstone": ("capstone", "Machine code in words needs the disassembler capstone"),
+    "matplotlib": ("'hfedu[pictures]'", "A PNG or a PDF (not an SVG) needs matplotlib"),
+    "ipywidgets": ("ipywidgets", "A player or a form needs ipywidgets"),
+    "anywidget": ("anywidget", "A player or a form needs anywidget"),
+    "elftools": ("pyelftools", "The lines of a compiled guest need pyelftools"),
+    "ziglang": ("'hfedu[compile]'", "Assembly and C need a compiler: clang with lld, a gcc for AArch64, or Zig's"),
+    "jupyterlab": ("'hfedu[lab]'", "The lessons need JupyterLab"),
+}
+"""What hfedu can do without, by module: what pip calls it, and what needs it."""
+NOT_IN_A_BROWSER = ("unicorn", "capstone", "ziglang", "jupyterlab")
+"""Those of them that WebAssembly has no build of."""
+
+
+def installed(module: str) -> bool:
+    """Whether one of `PACKAGES` is there."""
+    return find_spec(module) is not None
+
+
+@contextmanager
+def needing(module: str) -> Iterator[None]:
+    """Around the import of one of `PACKAGES`: `Trouble` says what needs it and how to get it."""
+    try:
+        yield
+    except ImportError as error:
+        if not isinstance(error, ModuleNotFoundError):
+            raise lacking(module, str(error)) from None
+        missing = str(error.name).partition(".")[0]
+        if missing not in PACKAGES:
+            raise
+        raise lacking(missing) from None
+
+
+def lacking(module: str, why: str = "") -> Trouble:
+    """What to say where one of `PACKAGES` is missing."""
+    package, what = PACKAGES[module]
+    if why:
+        return Trouble(f"{what}; {package} is there, but cannot be loaded ({why}): install it anew, or another version")
+    if sys.platform == "emscripten" and module in NOT_IN_A_BROWSER:
+        return Trouble(f"{what}, which no browser has: open this lesson on Binder, or install hfedu on a computer")
+    return Trouble(f"{what}, which is not installed here: pip install {package}")
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
@@ -79,15 +126,22 @@ def misfit(name: str, signature: inspect.Signature, args: tuple[Any, ...], optio
     return None
 
 
-def explain_missing_names(shell: Any) -> None:
-    """In a notebook, answer a name that is not there yet with a sentence: a cell above was not run."""
+def missing_name(name: str, known: Iterable[str]) -> str:
+    """What to do about a name that is not there: import it if it is `known`, else run the cells above."""
+    if name in known:
+        return f"{name!r} is not imported: from hfedu import {name}"
+    return f"{name!r} is not there yet: run the cells above first (Run > Run All Above Selected Cell)."
+
+
+def explain_missing_names(shell: Any, known: Iterable[str] = ()) -> None:
+    """In a notebook, answer a name that is not there yet with a sentence, as `missing_name`."""
 
     def handler(
         shell: Any, kind: type[NameError], error: NameError, traceback: Any, tb_offset: int | None = None
     ) -> Any:
         if error.name is None or traceback.tb_next is None or traceback.tb_next.tb_next is not None:
             return shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
-        sentence = f"{error.name!r} is not there yet: run the cells above first (Run > Run All Above Selected Cell)."
+        sentence = missing_name(error.name, known)
         error._render_traceback_ = lambda: [f"NameError: {sentence}"]  # type: ignore[attr-defined]
         return shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
 

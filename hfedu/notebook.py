@@ -2,21 +2,24 @@
 
 import html
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hfedu.errors import Mistake, plainly
 from hfedu.files import write_whole
 from hfedu.hf.hypervisor import Hypervisor
+from hfedu.hf.platform import HEAP_PAGES
 from hfedu.run import explorer, machine, token
-from hfedu.run.invariants import INVARIANTS, Invariant
+from hfedu.run.invariants import INVARIANTS
 from hfedu.run.ramdisk import RamDisk
-from hfedu.run.recording import Recording
+from hfedu.run.recording import Outcome, Recording
 from hfedu.run.replay import Scenario
 from hfedu.run.schedule import DEFAULT, Schedule
+from hfedu.run.sight import Sight
 from hfedu.view import depth, exploration, page, pagetable, paint, states
 from hfedu.view.compare import compare_orders
 from hfedu.view.lines import source_of
@@ -109,18 +112,20 @@ class Run(Recording):
             raise Mistake(f"there is no event {position!r}: this recording has events 0 to {len(self.events) - 1}")
         return Player(self, position)
 
-    def _ipython_display_(self) -> None:
-        """The player, for pages without a kernel the picture instead, and below it the transcript, folded."""
+    def _ipython_display_(self, position: int = 0) -> None:
+        """The player at an event, for pages without a kernel the picture instead, and below the transcript, folded."""
         from IPython.display import display
+
+        from hfedu.widgets.still import show_with_picture
 
         if not self.events:
             print(repr(self))
             return
-        data, metadata = sequence(self)._repr_mimebundle_()
+        picture = sequence(self)._repr_mimebundle_()
         if len(self.events) <= EVENTS_AT_MOST:
-            widget, _ = self.player()._repr_mimebundle_() or ({}, {})
-            data = {**widget, **data}
-        display(data, metadata=metadata, raw=True)
+            show_with_picture(partial(self.player, position), *picture)
+        else:
+            display(picture[0], metadata=picture[1], raw=True)
         text = transcript(self, last=MAX_ROWS)
         folded = f"<details><summary>The same as text</summary><pre>{html.escape(text)}</pre></details>"
         display({"text/html": folded, "text/plain": text}, raw=True)
@@ -144,6 +149,8 @@ def boot(
     timer: int | None = None,
     clock: str = "instructions",
     stdin: bytes | str = b"",
+    cpu: str = "unicorn",
+    heap_pages: int = HEAP_PAGES,
     max_seconds: float | None = MAX_SECONDS,
     max_instructions: int | None = None,
     max_traps: int | None = MAX_TRAPS,
@@ -160,7 +167,8 @@ def boot(
     100,000 traps (`max_seconds`, `max_traps`; None for no limit), and the outcome says so.
     """
     run = Machine(
-        ramdisk, append, memory, cpus=cpus, schedule=schedule, timer=timer, clock=clock, stdin=stdin,
+        ramdisk, append, memory, cpus=cpus, schedule=schedule, timer=timer, clock=clock, stdin=stdin, cpu=cpu,
+        heap_pages=heap_pages,
         max_seconds=max_seconds, max_instructions=max_instructions, max_traps=max_traps, profile=profile, fixes=fixes,
         changes=changes, record=record, title=title,
     ).run()  # fmt: skip
@@ -185,6 +193,16 @@ class Exploration(explorer.Exploration):
         assert isinstance(run, Run)
         return run
 
+    def example(self, result: Any) -> Run:
+        """A run, to its end, in which the scripts of the CPUs return this: one of `results`. `Mistake` if none does."""
+        wanted = result if isinstance(result, tuple) else (result,)
+        if wanted not in self.results:
+            said = ", ".join(map(repr, self.results)) or "none, for no order comes to an end"
+            raise Mistake(f"no order has the result {wanted!r}. There are {said}")
+        run = explorer.run_of(self, self.examples[self.results.index(wanted)], None, Machine)
+        assert isinstance(run, Run)
+        return run
+
     def compare(self, i: int = 0) -> "Comparing":
         """That run beside the nearest order of the same steps that keeps the invariant, the first difference named."""
         from hfedu.widgets.comparison import Comparing
@@ -199,18 +217,54 @@ class Exploration(explorer.Exploration):
         display(*([{"text/plain": sentence}] if sentence else [exploration.graph_scene(self)]), raw=bool(sentence))
 
 
+class Reached(explorer.Reached):
+    """Whether a goal can be reached, and the shortest run that does."""
+
+    __doc__ = explorer.Reached.__doc__
+
+    @property
+    def run(self) -> Run | None:
+        """The shortest run that reaches the goal, up to there; None if none was found."""
+        if self.violation is None:
+            return None
+        outcome = Outcome("goal", repr(self), 0)
+        run = explorer.run_of(self.exploration, self.violation.schedule, outcome, Machine)
+        assert isinstance(run, Run)
+        return run
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        display({"text/plain": repr(self)}, raw=True)
+        if self.violation is not None:
+            display(self.run)
+
+
+def explorable(scenario: Any, cpus: Any, max_states: Any) -> None:
+    """`Mistake` unless this is a scenario, and the numbers are some."""
+    if not isinstance(scenario, Scenario):
+        raise Mistake(f"explore takes a Scenario, not {scenario!r}")
+    for name, given in {"cpus": cpus, "max_states": max_states}.items():
+        if given is not None and (not isinstance(given, int) or given < 1):
+            raise Mistake(f"{name} must be a whole number above 0, not {given!r}")
+
+
 @plainly
 def explore(
     scenario: Scenario,
-    invariants: Sequence[Invariant] = INVARIANTS,
-    cpus: int = 2,
+    invariants: Any = INVARIANTS,
+    cpus: int | None = None,
     preemptions: int | None = None,
     *,
+    ends: Any = (),
+    assume: Any = (),
     first: bool = False,
     max_states: int | None = None,
     executor: Executor | None = None,
     progress: Callable[[int, int], object] | None = None,
     prune: bool = True,
+    recheck: bool = False,
+    races: bool = False,
     profile: str = "2018-10-04",
     fixes: Iterable[str] = (),
     changes: Iterable[type[Hypervisor]] = (),
@@ -220,21 +274,46 @@ def explore(
 
     The stop button ends it with what was found.
     """
-    if not isinstance(scenario, Scenario):
-        raise Mistake(f"explore takes a Scenario, not {scenario!r}")
-    if not isinstance(invariants, list | tuple) or not all(isinstance(each, Invariant) for each in invariants):
-        raise Mistake("invariants must be a list of Invariant, such as [*hfedu.INVARIANTS]")
-    for name, given in {"cpus": cpus, "max_states": 1 if max_states is None else max_states}.items():
-        if not isinstance(given, int) or given < 1:
-            raise Mistake(f"{name} must be a whole number above 0, not {given!r}")
+    explorable(scenario, cpus, max_states)
     from hfedu.widgets.progress import ProgressLine
 
     with ProgressLine() as line:
         found = explorer.explore(
-            scenario, invariants, cpus, preemptions, first=first, max_states=max_states, executor=executor,
-            progress=progress or line, prune=prune, profile=profile, fixes=fixes, changes=changes, **options,
+            scenario, invariants, cpus, preemptions, ends=ends, assume=assume, first=first, max_states=max_states,
+            executor=executor, progress=progress or line, prune=prune, recheck=recheck, races=races, profile=profile,
+            fixes=fixes,
+            changes=changes, **options,
         )  # fmt: skip
     return Exploration(**vars(found))
+
+
+@plainly
+def find(
+    scenario: Scenario,
+    goal: Callable[[Sight], Any],
+    cpus: int | None = None,
+    *,
+    max_states: int | None = None,
+    executor: Executor | None = None,
+    progress: Callable[[int, int], object] | None = None,
+    profile: str = "2018-10-04",
+    fixes: Iterable[str] = (),
+    changes: Iterable[type[Hypervisor]] = (),
+    **options: Any,
+) -> Reached:
+    """Search every order of a scenario's steps for the shortest run that reaches a goal: `hfedu.run.explorer.find`.
+
+    Example: `hfedu.find(scenario, lambda machine: machine.mailbox(1).state == "RECEIVED").run`.
+    """
+    explorable(scenario, cpus, max_states)
+    from hfedu.widgets.progress import ProgressLine
+
+    with ProgressLine() as line:
+        found = explorer.find(
+            scenario, goal, cpus, max_states=max_states, executor=executor, progress=progress or line, profile=profile,
+            fixes=fixes, changes=changes, **options,
+        )  # fmt: skip
+    return Reached(found.goal, found.exploration, found.violation)
 
 
 @plainly
@@ -245,7 +324,7 @@ def replay(
     max_seconds: float | None = MAX_SECONDS,
     max_memory: int | str | None = MAX_MEMORY,
 ) -> Run:
-    """Make the run of a token (`run.token()`) again, from the RAM disk that it was made with.
+    """Make the run of a token (`recording.token()`) again, from the RAM disk that it was made with.
 
     It may take ten seconds and 256 MiB of memory, unless you allow more (None for no limit). `Mistake` with a sentence
     that says what differs: the version, the RAM disk, or which event is the first to.

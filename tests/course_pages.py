@@ -3,12 +3,12 @@
 import re
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from types import ModuleType
 
 from hfedu.course.exercises import exercises
-from hfedu.course.notebooks import Lesson, cell_text, lessons, source
+from hfedu.course.notebooks import Lesson, lessons, source
+from hfedu.course.plans import SIX_WEEKS, TWO_DAYS, Session, lessons_of, minutes
 from hfedu.course.progress import PLACES, places
-from hfedu.errors import Mistake
 
 INTRODUCTION = (
     "Each exercise is judged by what the answer does. The wrong answers named here are tested: each is rejected with a "
@@ -17,31 +17,6 @@ INTRODUCTION = (
 )
 
 
-class Session(NamedTuple):
-    """One meeting of a course."""
-
-    when: str
-    numbers: tuple[str, ...]
-    question: str
-
-
-SIX_WEEKS = (
-    Session("week 1", ("00", "01", "02"), "Why can a guest not reach another guest's memory, and who enforces it?"),
-    Session("week 2", ("03", "04"), "The primary decides who runs. What must the hypervisor tell it for that?"),
-    Session("week 3", ("05", "06", "07"), "A mailbox holds one message. What would a queue cost, and give?"),
-    Session("week 4", ("08", "09"), "What can two VMs say to each other now that they could not before the commit?"),
-    Session("week 5", ("10", "11"), "Every field was under a lock. Why was it a race all the same?"),
-    Session("week 6", ("12", "13", "14"), "Which of the fourteen defects would your own tests have found?"),
-)
-TWO_DAYS = (
-    Session("day 1, morning", ("00", "01", "02", "03"), "What happens between two instructions of one guest?"),
-    Session("day 1, afternoon", ("04", "05", "06", "07"), "Who has to act so that a refused sender can go on?"),
-    Session("day 2, morning", ("08", "09", "10"), "What does “every order was tried” cover, and what not?"),
-    Session("day 2, afternoon", ("11", "12", "13"), "What made the race invisible to every test of its day?"),
-    Session("afterwards", ("14",), "What must a service survive that any VM may write to?"),
-)
-PLANS = {"SIX_WEEKS": SIX_WEEKS, "TWO_DAYS": TWO_DAYS}
-"""Each lesson is in one session of each plan: `unplanned` says so."""
 IN_WEEKS = (
     "One meeting of 90 minutes a week. Everybody does *Predict* and *Run* together, *Investigate* and *Modify* in "
     "pairs; the exercises of *Make* that are not done in the meeting are homework. Collect the progress strings on the "
@@ -55,7 +30,12 @@ IN_DAYS = (
 
 def terms(lesson: Lesson) -> dict[str, str]:
     """The terms that a lesson explains for the first time in the course: term -> definition."""
-    return dict(import_module(f"hfedu.course.lessons.lesson{lesson.number}").TERMS)
+    return dict(lesson_module(lesson).TERMS)
+
+
+def lesson_module(lesson: Lesson) -> ModuleType:
+    """The module that a lesson's notebook draws on."""
+    return import_module(f"hfedu.course.lessons.lesson{lesson.number}")
 
 
 def glossary() -> str:
@@ -92,7 +72,6 @@ def misconceptions() -> str:
 
 def plan(title: str, introduction: str, sessions: tuple[Session, ...]) -> str:
     """For instructors: which lessons to take when, with the minutes that the lessons themselves name."""
-    by_number = {lesson.number: lesson for lesson in lessons()}
     lines = [
         f"# {title}",
         "",
@@ -102,19 +81,18 @@ def plan(title: str, introduction: str, sessions: tuple[Session, ...]) -> str:
         "| --- | --- | --- | --- |",
     ]
     for session in sessions:
-        mine = [by_number[number] for number in session.numbers if number in by_number]
+        mine = lessons_of(session, sessions)
         links = "<br>".join(f"[{cell(lesson.title)}](../{lesson.path.name})" for lesson in mine)
         lines.append(f"| {session.when} | {links} | {sum(map(minutes, mine))} | {session.question} |")
     total = f"{sum(map(minutes, lessons()))} minutes in {len(lessons())} lessons, with {len(exercises())} exercises."
     return "\n".join([*lines, "", total, ""])
 
 
-def minutes(lesson: Lesson) -> int:
-    """How long a lesson says it takes. `Mistake` if it does not say."""
-    found = re.search(r"\*\*Time\.\*\*\s+(\d+)\s+minutes", cell_text(lesson.path))
-    if found is None:
-        raise Mistake(f"{lesson.path.name} does not say its time: write **Time.** 25 minutes, or what it is")
-    return int(found[1])
+def readme(text: str) -> str:
+    """README with the rows of its table of lessons as the lessons say."""
+    links = {lesson: f"[`{lesson.path.stem}`](notebooks/{lesson.path.name})" for lesson in lessons()}
+    rows = [f"| {link} | {minutes(lesson)} | {lesson_module(lesson).LEARN} |\n" for lesson, link in links.items()]
+    return re.sub(r"(?:^\| \[`\d\d_.*\n)+", lambda _: "".join(rows), text, count=1, flags=re.MULTILINE)
 
 
 def cell(text: str) -> str:
@@ -130,23 +108,9 @@ def made() -> dict[Path, str]:
         folder / "for_instructors" / "misconceptions.md": misconceptions(),
         folder / "for_instructors" / "six_weeks.md": plan("Six weeks", IN_WEEKS, SIX_WEEKS),
         folder / "for_instructors" / "two_days.md": plan("Two days", IN_DAYS, TWO_DAYS),
+        folder.parent / "README.md": readme((folder.parent / "README.md").read_text("utf-8")),
         PLACES: "\n".join([*places(), ""]),
     }
-
-
-def unplanned() -> list[str]:
-    """Lessons that a plan for instructors has in no session, or in several, and lessons in it that are not there."""
-    failures = []
-    there = {lesson.number: lesson.path.name for lesson in lessons()}
-    for name, sessions in PLANS.items():
-        planned = [number for session in sessions for number in session.numbers]
-        for number in sorted({*there, *planned}):
-            times = planned.count(number)
-            if number not in there:
-                failures.append(f"{name} in course_pages.py has a session with lesson {number}, which is not there")
-            elif times != 1:
-                failures.append(f"{there[number]} is in {times} sessions of {name} in course_pages.py, not in one")
-    return failures
 
 
 def stale() -> list[str]:

@@ -1,6 +1,5 @@
 """What `hfedu course check` looks for besides in a clone of the project: texts and pages that only the project has."""
 
-import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -8,13 +7,13 @@ import course_pages
 import course_prose
 
 from hfedu.course.markdown import broken_links, wordless_pictures
-from hfedu.course.notebooks import Lesson, cell_text, lessons, source
+from hfedu.course.notebooks import Lesson, cell_text, lessons
 
 
 def kinds(chosen: Sequence[Lesson]) -> list[tuple[str, Sequence[Callable[[], list[str]]]]]:
     """Kinds of failure and the tasks that look for them, for some lessons; for all of them with the other pages."""
     pages = course_prose.other_pages() if tuple(chosen) == lessons() else []
-    whole: list[Callable[[], list[str]]] = [course_pages.stale, course_pages.unplanned, unlisted] if pages else []
+    whole: list[Callable[[], list[str]]] = [course_pages.stale] if pages else []
     paths = [*(lesson.path for lesson in chosen), *pages]
     said = [partial(course_prose.misspelt, f"lesson {one.number}", course_prose.texts(one)) for one in chosen]
     return [
@@ -24,15 +23,3 @@ def kinds(chosen: Sequence[Lesson]) -> list[tuple[str, Sequence[Callable[[], lis
         ("terms", [partial(course_prose.unexplained_terms, lesson) for lesson in chosen]),
         ("spelling", [partial(course_prose.misspelt, path.name, cell_text(path)) for path in paths] + said),
     ]
-
-
-def unlisted() -> list[str]:
-    """Lessons that the README's table does not have, or not with their minutes."""
-    readme = source()[0].parent.joinpath("README.md").read_text("utf-8")
-    rows = {
-        lesson: f"| [`{lesson.path.stem}`](notebooks/{lesson.path.name}) | {course_pages.minutes(lesson)} |"
-        for lesson in lessons()
-    }
-    missing = [f"README.md has no row for lesson {one.number}: {row}" for one, row in rows.items() if row not in readme]
-    named = set(re.findall(r"^\| \[`(\d\d)_", readme, re.MULTILINE)) - {lesson.number for lesson in lessons()}
-    return missing + [f"README.md has a row for lesson {number}, which is not there" for number in sorted(named)]

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
@@ -22,8 +23,12 @@ def test_every_package_that_hfedu_brings_along_is_pinned():
     lines.remove(".")
     pins = {normal(line.partition("==")[0]) for line in lines if re.fullmatch(r"[\w.-]+==[\w.]+", line)}
     assert len(pins) == len(lines)
-    project = (ROOT / "pyproject.toml").read_text()
-    waiting = re.findall(r'^    "([\w-]+)', project.partition("dependencies = [")[2].partition("]")[0], re.MULTILINE)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    waiting = [
+        re.match(r"[\w-]+", need)[0]
+        for need in project["dependencies"] + extras["compile"] + extras["pictures"] + extras["lab"]
+    ]
     seen = set()
     while waiting:
         name = normal(waiting.pop())

@@ -12,11 +12,11 @@ from conftest import one
 from hfedu import cli
 from hfedu.course.demonstrations import DEMONSTRATIONS
 from hfedu.course.shared.defects import READ_COUNTER
-from hfedu.guest.toolchain import compile_c
+from hfedu.guest.toolchain import assemble, compile_c
 from hfedu.run.machine import Machine
 from hfedu.run.ramdisk import RamDisk, cpio_entry
 
-HFEDU = [sys.executable, "-m", "hfedu.cli"]
+HFEDU = [sys.executable, "-m", "hfedu"]
 
 
 def hfedu(*arguments, **options):
@@ -180,7 +180,7 @@ def test_explore_as_json(mistake, status):
     done = hfedu("explore", mistake, "--json")
     assert done.returncode == status
     found = json.loads(done.stdout)
-    assert set(found) == {"id", "violations", "states", "steps", "depth", "schedules", "complete", "bounds"}
+    assert set(found) == {"id", "violations", "states", "steps", "depth", "schedules", "complete", "bounds", "results"}
     assert found["id"] == mistake
     for violation in found["violations"]:
         assert set(violation) == {"invariant", "sentence", "schedule"}
@@ -275,3 +275,13 @@ def test_boot_arguments_may_begin_with_a_hyphen(tmp_path, capfd):
     initrd.write_bytes(RamDisk(compile_c(source)).image)
     assert cli.main(["boot", str(initrd), "--append", "-x --y"]) == 0
     assert capfd.readouterr().out.endswith("-x --y")
+
+
+def test_boot_says_from_time_to_time_that_the_guests_still_run(monkeypatch, capfd, tmp_path):
+    path = tmp_path / "initrd.img"
+    path.write_bytes(RamDisk(assemble("l: movz x0, #0xff01\n hvc #0\n b l")).image)
+    monkeypatch.setattr(cli, "PATIENCE", 0.2)
+    cli.main(["boot", str(path), "--max-seconds", "1"])
+    said = [line for line in capfd.readouterr().err.splitlines() if "still run after" in line]
+    assert said
+    assert all(line.endswith("Ctrl-C stops them, --max-seconds N does it next time") for line in said)

@@ -7,7 +7,7 @@ import hfedu
 from hfedu import Kind, Mistake, RamDisk, clear, configure, cpu_on, meet, receive, send, vcpu_run
 from hfedu.run.recording import Actor
 from hfedu.view.runs import align
-from hfedu.widgets.comparison import Pair
+from hfedu.widgets.player import Pair
 
 NAMES = ["broadcast_3", "chain_relay_4", "wfi_never_resumes", "rand_0001", "sec_read_unmapped"]
 
@@ -221,7 +221,7 @@ def test_what_is_no_run():
 
 def test_two_players_answer_each_for_its_run():
     first, second = boot(send(1, "two")), boot()
-    pair, answers = Pair(first, second, first.compare(second).data()), []
+    pair, answers = Pair(first, second, first.compare(second).data), []
     pair.send = answers.append
     for number, run in enumerate((first, second)):
         seq = len(run.events) - 1

@@ -1,6 +1,7 @@
 """hfedu course start: a learner gets new lessons and never loses a changed one."""
 
 import json
+import os
 
 import pytest
 
@@ -28,7 +29,7 @@ def copies(course, tmp_path):
 
 
 def content(folder):
-    return {path.name: path.read_text() for path in folder.iterdir() if path.name != MANIFEST}
+    return {path.name: path.read_text() for path in folder.iterdir() if path.is_file() and path.name != MANIFEST}
 
 
 def test_the_first_start_copies_everything(course, copies):
@@ -101,6 +102,43 @@ def test_lab_delivers_in_the_same_way(course, copies, monkeypatch):
     assert content(copies)["05_send.ipynb"] == "my work"
     assert content(copies)["00_tour.ipynb"] == "version 2"
     assert str(copies / "00_tour.ipynb") in opened[0]
+
+
+def test_a_copy_has_the_cells_of_its_lesson_and_no_outputs(tmp_path):
+    deliver(tmp_path)
+    for lesson in notebooks.lessons():
+        mine, theirs = notebooks.code_cells(tmp_path / lesson.path.name), notebooks.code_cells(lesson.path)
+        assert [cell["source"] for cell in mine] == [cell["source"] for cell in theirs]
+        assert not any(cell.get("outputs") or cell.get("execution_count") for cell in mine)
+    assert deliver(tmp_path)[:2] == (0, 0)
+
+
+def test_lab_opens_copies_also_in_a_clone_and_nothing_lies_over_them(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "/theirs")
+    monkeypatch.setattr(notebooks, "become", lambda command: opened.append(command) or 0)
+    assert cli.main(["lab"]) == 0
+    home = tmp_path / "hfedu-notebooks"
+    assert opened[0][4] == "hfedu-notebooks/00_tour.ipynb"
+    assert os.environ["JUPYTER_CONFIG_PATH"].split(os.pathsep) == ["/theirs", str(home / ".hfedu-lab")]
+    settings = json.loads((home / ".hfedu-lab" / "labconfig" / "default_setting_overrides.json").read_text())
+    assert settings["@jupyterlab/apputils-extension:notification"]["fetchNews"] == "false"
+    layout = home / ".hfedu-lab" / "workspaces"
+    assert f"--LabApp.workspaces_dir={layout}" in opened[0]
+    (kept,) = layout.iterdir()
+    assert json.loads(kept.read_text())["data"]["layout-restorer:data"]["left"]["collapsed"]
+    kept.write_text("what JupyterLab remembers")
+    assert cli.main(["lab"]) == 0
+    assert kept.read_text() == "what JupyterLab remembers"
+
+
+def test_lab_starts_without_its_settings_where_none_can_be_written(copies, monkeypatch):
+    opened = []
+    monkeypatch.setattr(notebooks, "become", lambda command: opened.append(command) or 0)
+    (copies / ".hfedu-lab").write_text("in the way")
+    assert cli.main(["lab", str(copies)]) == 0
+    assert not any("workspaces" in part for part in opened[0])
 
 
 def test_lab_hands_on_the_options_of_jupyter(copies, monkeypatch):

@@ -4,17 +4,18 @@ import ast
 import copy
 import dataclasses
 import signal
+import sys
+from types import ModuleType
 
 import course_pages
 import course_prose
 import nbformat
-import project_checks
 import pytest
 
 import hfedu
 from hfedu import cli
 from hfedu.course import exercises as course_exercises
-from hfedu.course import markdown, verify
+from hfedu.course import markdown, plans, verify
 from hfedu.course.answers import answer_of, shown_source
 from hfedu.course.exercises import exercises, find, judge
 from hfedu.course.notebooks import Lesson, lessons
@@ -255,30 +256,57 @@ def test_an_old_page_is_named(monkeypatch):
 
 
 def test_the_readme_lists_every_lesson_with_its_minutes():
-    assert all(20 <= course_pages.minutes(lesson) <= 40 for lesson in lessons())
-    assert project_checks.unlisted() == []
+    assert all(20 <= plans.minutes(lesson) <= 40 for lesson in lessons())
+    page = course_pages.source()[0].parent.joinpath("README.md").read_text("utf-8")
+    for lesson in lessons():
+        assert f"| [`{lesson.path.stem}`](notebooks/{lesson.path.name}) | {plans.minutes(lesson)} |" in page
 
 
-def test_a_lesson_that_no_page_lists_is_named(monkeypatch):
-    added = Lesson("99", "99 New", lessons()[6].path.with_name("99_new.ipynb"))
-    for module in (course_pages, project_checks):
-        monkeypatch.setattr(module, "lessons", lambda: (*lessons(), added))
-    monkeypatch.setattr(course_pages, "minutes", lambda lesson: 25)
-    assert course_pages.unplanned() == [
-        "99_new.ipynb is in 0 sessions of SIX_WEEKS in course_pages.py, not in one",
-        "99_new.ipynb is in 0 sessions of TWO_DAYS in course_pages.py, not in one",
+def lessons_are(monkeypatch, *those: Lesson) -> None:
+    for module in (course_pages, plans):
+        monkeypatch.setattr(module, "lessons", lambda: those)
+
+
+def test_a_new_lesson_is_in_the_readme_and_in_the_last_session_of_each_plan_without_being_told(monkeypatch, tmp_path):
+    path = tmp_path / "99_new.ipynb"
+    cell = nbformat.v4.new_markdown_cell("# 99 New\n\n**Time.** 25 minutes")
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
+    module = ModuleType("hfedu.course.lessons.lesson99")
+    module.LEARN, module.TERMS = "what is new", {}
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    lessons_are(monkeypatch, *lessons(), Lesson("99", "99 New", path))
+    assert [said.partition(" is not")[0] for said in course_pages.stale()] == [
+        *("six_weeks.md", "two_days.md", "README.md")
     ]
-    assert (
-        "README.md has no row for lesson 99: | [`99_new`](notebooks/99_new.ipynb) | 25 |" in project_checks.unlisted()
-    )
+    page = course_pages.readme(course_pages.source()[0].parent.joinpath("README.md").read_text("utf-8"))
+    assert "| [`99_new`](notebooks/99_new.ipynb) | 25 | what is new |\n\nEach lesson asks" in page
+    for plan in plans.PLANS.values():
+        assert plans.plan_text(plan).splitlines()[-2] == "  99 New, 25 minutes"
 
 
-def test_a_lesson_that_is_gone_is_named_where_it_is_still_listed(monkeypatch):
-    gone = lessons()[-1].number
-    for module in (course_pages, project_checks):
-        monkeypatch.setattr(module, "lessons", lambda: lessons()[:-1])
-    assert [said[:9] for said in course_pages.unplanned()] == ["SIX_WEEKS", "TWO_DAYS "]
-    assert project_checks.unlisted() == [f"README.md has a row for lesson {gone}, which is not there"]
+def test_a_lesson_that_is_gone_is_in_no_page_that_is_made(monkeypatch):
+    lessons_are(monkeypatch, *lessons()[:-1])
+    gone = lessons()[-1]
+    stale = {path.name: text for path, text in course_pages.made().items() if gone.path.stem in text}
+    assert not stale
+
+
+@pytest.mark.parametrize("plan", plans.PLANS.values(), ids=plans.PLANS)
+def test_each_lesson_is_in_one_session_of_each_plan(plan):
+    taken = [lesson for session in plan for lesson in plans.lessons_of(session, plan)]
+    assert taken == list(lessons())
+    assert all(plans.lessons_of(session, plan) for session in plan)
+
+
+def test_course_plan_prints_the_minutes_of_each_session(capsys):
+    assert cli.main(["course", "plan", "two-days"]) == 0
+    said = capsys.readouterr().out
+    first = sum(plans.minutes(lesson) for lesson in lessons()[:4])
+    assert said.startswith(f"day 1, morning, {first} minutes. What happens")
+    assert said.endswith(f"{sum(map(plans.minutes, lessons()))} minutes in {len(lessons())} lessons.\n")
+    with pytest.raises(SystemExit):
+        cli.main(["course", "plan", "two-day"])
+    assert "six-weeks" in capsys.readouterr().err
 
 
 FOLDER = {"20_ours.ipynb": "20 Ours", "21_more.ipynb": "21 More"}
@@ -308,12 +336,20 @@ def test_anybodys_folder_is_checked_without_what_only_the_project_has(folder, ca
         "lines of a cell: 2",
         "words for pictures: 3",
         "hints: 1",
-        "solutions: 1",
+        "solutions: 2",
         "wrong answers: 1",
         "notebooks: 2",
         "out of order: 2",
         "memory: 2",
     ]
+
+
+def test_a_solution_is_judged_among_the_names_of_its_lesson(tmp_path):
+    cells = ("import hfedu", None), ("clear = range = 3", None), ('hfedu.check("05-echo", None)', None)
+    there = book(tmp_path, *cells, ('hfedu.check("08-fair", None)', None))
+    assert verify.bad_solution("05-echo", there) == [], "its source imports what it needs"
+    (said,) = verify.bad_solution("08-fair", there)
+    assert "the solution of 08-fair: crashed. Your answer raised TypeError" in said
 
 
 def test_one_lesson_of_a_folder_is_chosen_by_its_number(folder, monkeypatch, capsys):

@@ -4,6 +4,9 @@ import inspect
 import json
 import random
 import struct
+import sys
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,8 +19,9 @@ from hfedu.hf.arch import REGISTER_NAMES
 from hfedu.run import words
 from hfedu.run.depth import TRAPS
 from hfedu.run.explorer import Scenario, counterexample, explore
-from hfedu.run.recording import Actor, Change
+from hfedu.run.recording import Actor, Change, Outcome
 from hfedu.view.answers import INSTRUCTIONS_KEPT, all_answers, answer, listing
+from hfedu.view.code import code_at
 from hfedu.widgets.player import Player
 
 HVC, WFI, LOOP, POWER_OFF = 0xD400_0002, 0xD503_207F, 0x1400_0000, (0xD2B0_8000, 0xF280_0100, 0xD400_0002)
@@ -500,7 +504,7 @@ def test_the_player_answers():
     [
         ({"ask": "steps", "seq": 99, "id": 1}, "there is no event 99"),
         ({"ask": "steps", "id": 1}, "there is no event None"),
-        ({"ask": "when", "seq": 1, "id": 1}, "cannot show 'when': ask for steps, instructions or why"),
+        ({"ask": "when", "seq": 1, "id": 1}, "cannot show 'when': ask for steps, instructions, code or why"),
         ({"ask": "why", "seq": 99, "id": 1}, "there is no event 99"),
         ({"ask": "why", "seq": 1, "vcpu": "vm9", "id": 1}, "there is no vCPU 'vm9'"),
         ({"ask": ["steps"], "seq": 1, "id": 1}, "cannot show"),
@@ -511,3 +515,53 @@ def test_the_player_answers_nonsense_with_a_sentence(message, says):
     answer = asked(Player(hfedu.Machine(RELAY).run()), message)
     assert says in answer["error"]
     assert "rows" not in answer
+
+
+def test_a_run_that_the_clock_stopped_within_a_call_has_the_steps_up_to_there():
+    """Wherever it was stopped: made again it goes further, and what lies beyond its last event is not shown."""
+    run, seen = two_cpus(5), 0
+    stopped = Outcome("budget", "The run used up its 1 seconds.", 1, by_clock=True)
+    for count in range(5, len(run.events), 3):
+        part = replace(run, events=run.events[:count], outcome=stopped)
+        for seq in range(max(0, count - 4), count):
+            with suppress(hfedu.Mistake):  # a run of the clock need not repeat
+                steps = part.steps(seq)
+                assert all(step.event < count for step in steps)
+                seen += len(steps)
+    assert seen > 10
+
+
+def test_the_code_at_an_event_is_what_ran_and_the_condition_that_refused():
+    run = refusals()
+    for event in run.events:
+        found = code_at(run, event.seq)
+        if event.refused is None:
+            assert not [
+                line for piece in found for line in piece.lines if line.mark == "no" and event.kind is Kind.RETURN
+            ]
+            continue
+        marked = [(piece.file, line) for piece in found for line in piece.lines if line.mark == "no"]
+        assert next(line.text.strip() for _, line in marked) == "if not room:"
+        assert event.refused.condition in marked[-1][1].text
+        assert {line.value for _, line in marked} == {"state is READ"}
+        passed = [line.text.strip() for piece in found for line in piece.lines if line.mark == "yes"]
+        assert {"if not fits:", "if not other:", "if not configured:"} <= set(passed)
+    sent = next(e for e in run.events if e.kind is Kind.DELIVER)
+    guest, *below = code_at(run, sent.seq)
+    assert [line.text.strip()[:14] for line in guest.lines if line.mark == "now"] == ["yield send(1, "]
+    values = [line.value for piece in below for line in piece.lines if line.value]
+    assert "EMPTY → READ" in values
+    relayed = hfedu.boot(RELAY, title="relay")
+    sends = next(e for e in relayed.events if e.kind is Kind.HYPERCALL and e.call.verb == "send" and e.actor.vm == 1)
+    guest = code_at(relayed, sends.seq)[0]
+    [line] = [line for line in guest.lines if line.mark == "now"]
+    assert (line.n, line.text.strip()) == (relayed.source(sends.seq).line, relayed.source(sends.seq).text)
+
+
+def test_looking_at_the_code_leaves_the_run_and_the_tracer_as_they_were():
+    run, before = refusals(), sys.gettrace()
+    events = run.events
+    for seq in (5, 14, 18, 22):
+        code_at(run, seq)
+        assert sys.gettrace() is before
+    assert run.events == events == refusals().events

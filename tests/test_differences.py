@@ -104,6 +104,13 @@ def test_alignment(setup):
     assert machine.cpu.regs[19] == 1
 
 
+def test_exclusives():
+    """A load exclusive and a store exclusive with the MMU off; 0 in w20 says that the store was done."""
+    machine = primary("adr x1, 1f\n ldxr x19, [x1]\n stxr w20, x1, [x1]\n" + POWER_OFF + ".balign 8\n 1: .quad 5")
+    assert machine.cpu.regs[19:21].tolist() == [5, 0]
+    assert machine.outcome.kind == "power off"
+
+
 def test_illegal_return():
     """SPSR_EL1 says EL3."""
     text = "adr x1, 1f\n msr elr_el1, x1\n mov x2, #0x3cd\n msr spsr_el1, x2\n eret\n 1: "
@@ -132,7 +139,7 @@ def test_stage_1_causes():
     table: .quad 0x401, 0x40000401
     """
     machine = primary(text)
-    machine.cores[0].unicorn.read_system_registers()
+    machine.cores[0].emulator().read_system_registers()
     esr = machine.cpu.regs[hfedu_register("ESR_EL1")]
     assert (esr >> 26, esr & 0x3F) == (0x21, 0x10)
 

@@ -127,14 +127,17 @@ def test_no_floating_point_or_simd_and_no_unaligned_access(level):
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda: assemble("nop\n  nap\n  nip"), "the assembly does not compile, line 2: unrecognized instruction"),
+        (
+            lambda: assemble("nop\n  nap\n  nip"),
+            "the assembly does not compile, line 2: (unrecognized instruction|unknown mnemonic)",
+        ),
         (lambda: assemble(""), "the assembly has nothing to load in it: a guest needs at least one instruction"),
         (lambda: assemble("b nowhere"), "the assembly does not compile: undefined symbol: nowhere"),
         (lambda: compile_c("\nvoid guest_main(void) { return x; }"), "C program does not compile, line 2: .*'x'"),
-        (lambda: compile_c("#include <stdio.h>"), "line 1: 'stdio.h' file not found"),
+        (lambda: compile_c("#include <stdio.h>"), "line 1: ('stdio.h' file not found|stdio.h: No such file)"),
         (lambda: compile_c("int f;"), "the C program does not compile: undefined symbol: guest_main"),
-        (lambda: compile_c("void guest_main(double d) { d += 1; }"), "line 1: .*'double'"),
-        (lambda: compile_c("", "-Oxx"), "does not compile: invalid .*'-Oxx'"),
+        (lambda: compile_c("void guest_main(double d) { d += 1; }"), "line 1: .*('double'|floating-point)"),
+        (lambda: compile_c("", "-Oxx"), "does not compile: .*'-O"),
         (lambda: compile_c(b"int f;"), "the C program must be a text, not b'int f;'"),
         (lambda: assemble(".skip 4\n.globl _start\n_start: nop"), "the assembly has its entry at 0x4, but a VM"),
     ],

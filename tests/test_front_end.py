@@ -61,7 +61,7 @@ def about(run):
     events, step = run.events, max(1, len(run.events) // 40)
     return {
         "data": player_data(run),
-        "causes": [event.cause for event in events],
+        "causes": [[cause.seq for cause in event.causes] for event in events],
         "changed": [
             [change.what for change in event.changes]
             + [
@@ -127,6 +127,7 @@ def answers(run):
         yield {"ask": "steps", "seq": event.seq, "vcpu": "", "answer": steps}
         instructions = listing(run.instructions(event.seq, limit=INSTRUCTIONS_KEPT))
         yield {"ask": "instructions", "seq": event.seq, "vcpu": "", "answer": instructions}
+        yield {"ask": "code", "seq": event.seq, "vcpu": "", "answer": answer(run, "code", event.seq)}
         why = answer(run, "why", event.seq, "vm1.vcpu0")
         yield {"ask": "why", "seq": event.seq, "vcpu": "vm1.vcpu0", "answer": why}
 
@@ -139,6 +140,7 @@ def test_the_pure_parts_do_what_python_does(tmp_path):
     run = relay()
     recorded = {
         "relay": {**about(run), "walks": [*walks(run)], "kept": all_answers(run), "answers": [*answers(run)]},
+        "refusals": about(refusals()),
         "pingpong": about(pingpong(900)),
         "two": about(two_cpus("every 1")),
         "crowd": {"data": player_data(crowd(12, 300))},

@@ -13,6 +13,7 @@ from conftest import one
 
 import hfedu
 from hfedu import Mistake, RamDisk
+from hfedu.__main__ import program
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.load import Load
 from hfedu.notebook import Machine
@@ -200,14 +201,64 @@ def test_a_second_thread_gets_a_sentence():
     assert said[0].startswith("this machine runs in another thread")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("wait", [0.15, 0.3, 1.5])
-def test_an_interrupt_ends_the_command_with_130(wait, tmp_path):
-    path = tmp_path / "initrd.img"
-    path.write_bytes(RamDisk(hfedu.assemble("b .")).image)
-    with subprocess.Popen([*HFEDU, "boot", path], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+COMMANDS = {
+    "boot": "boot {initrd}",
+    "draw": "draw {initrd} -o {folder}/run.svg",
+    "draw a page": "draw {initrd} -o {folder}/run.html",
+    "course check": "course check",
+    "bench": "bench",
+    "bench explore": "bench explore",
+    "bench player": "bench player",
+}
+
+
+def interrupted(command: list[str], wait: float) -> tuple[int, str]:
+    """The exit status of a command that is interrupted after some seconds, and what it said to stderr."""
+    with subprocess.Popen([*HFEDU, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         time.sleep(wait)
         process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=20)[1]
-    assert process.returncode == 130
-    assert b"Traceback" not in said
+        said = process.communicate(timeout=60)[1]
+    return process.returncode, said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wait", [0.15, 0.4, 1.2])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_interrupt_ends_each_command_with_130(command, wait, tmp_path):
+    path = tmp_path / "initrd.img"
+    path.write_bytes(RamDisk(hfedu.assemble("b .")).image)
+    words = [word.format(initrd=path, folder=tmp_path) for word in COMMANDS[command].split()]
+    status, said = interrupted(words, wait)
+    assert "Traceback" not in said
+    assert status == 130
+
+
+def fails(error: type[BaseException] | None) -> int:
+    """A command in which the interrupt becomes something else, or nothing."""
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        if error:
+            raise error("cannot import a module that was half loaded") from None
+    return 0
+
+
+@pytest.mark.parametrize("error", [ImportError, SystemError, RuntimeError, None])
+def test_an_interrupt_that_a_library_takes_for_something_else_ends_with_130(monkeypatch, capsys, error):
+    monkeypatch.setattr("hfedu.cli.main", lambda: fails(error))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert program() == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_without_an_interrupt_a_fault_of_ours_is_not_hidden(monkeypatch):
+    monkeypatch.setattr("hfedu.cli.main", lambda: {}["no such key"])
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(KeyError):
+            program()
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,5 +1,6 @@
 """Limits hold whatever a guest executes, and while the machine boots; slices change no event."""
 
+import struct
 import time
 
 import pytest
@@ -59,6 +60,25 @@ def test_the_loader_is_linear_in_what_it_reads():
 def test_the_clock_ends_a_boot():
     run = hfedu.boot(archive(300, 300), max_seconds=1e-9)
     assert run.outcome.by_clock
+
+
+def laid_over_the_tree(totalsize: int, content: bytes, memory: str) -> hfedu.Run:
+    """A boot in which the kernel of VM 1 is copied to where the device tree is, with a header of its own."""
+    machine = Machine(RamDisk(hfedu.assemble("b .")), memory=memory)
+    at, top = int(machine.hypervisor.platform.fdt_begin), 0x4000_0000 + len(machine.board.memory.ram)
+    kernel = struct.pack(">10I", 0xD00DFEED, totalsize, 40, 40, 40, 17, 16, 0, 0, 0) + content
+    disk = RamDisk(hfedu.assemble("b ."), [hfedu.Secondary(kernel, top - at)])
+    return hfedu.boot(disk, memory=memory, max_seconds=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("memory", ["16M", "1G"])
+@pytest.mark.parametrize("totalsize", [0xFFFFFFFF, 0x37DFF000, 0x1000])
+@pytest.mark.parametrize("content", [b"\0\0\0\1" * 2000, b"\0\0\0\4" * 20_000, b"\0\0\0\1A" + b"A" * 9000], ids=len)
+def test_the_clock_ends_the_reading_of_a_device_tree_that_lies(memory, totalsize, content):
+    begin = time.monotonic()
+    assert laid_over_the_tree(totalsize, content, memory).outcome.kind in ("budget", "panic", "hang")
+    assert time.monotonic() - begin < GENEROUS
 
 
 def test_slices_change_no_event(monkeypatch):

@@ -25,6 +25,7 @@ ASCENT, DESCENT = 0.73, 0.21
 """How far letters of DejaVu reach above and below their line, in units of the font size."""
 TOLERANCE = 1
 """Pixels by which boxes may overlap: widths of texts are upper means, and no letter fills its box."""
+PICTURES = {"image/svg+xml", "image/png"}
 APART = 2
 """Pixels of paper that must remain between two bars that stand side by side."""
 
@@ -125,7 +126,7 @@ RUNS = {
 def test_nothing_lies_over_anything_else_in_a_picture_of_a_lesson(lesson):
     cells = json.loads(lesson.read_text())["cells"]
     outputs = [output for cell in cells for output in cell.get("outputs", ())]
-    assert len(scenes_of(lesson)) == sum("image/png" in output.get("data", {}) for output in outputs)
+    assert len(scenes_of(lesson)) == sum(not PICTURES.isdisjoint(output.get("data", ())) for output in outputs)
     for scene in scenes_of(lesson):
         assert not faults(scene), scene.alt
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from nbclient import NotebookClient
 
 import hfedu
-from hfedu.course import exercises, predictions, progress, record
+from hfedu.course import exercises, predict_form, predictions, progress, record
 from hfedu.course.answers import answer_of
 from hfedu.course.exercises import find, solution
 from hfedu.course.record import Record, Standing
@@ -36,7 +36,7 @@ def file(tmp_path, monkeypatch):
 def restart(monkeypatch):
     """As if the kernel was started again: what is not in the file is gone."""
     fresh = Record()
-    for module in (exercises, predictions, progress):
+    for module in (exercises, predict_form, progress):
         monkeypatch.setattr(module, "RECORD", fresh)
 
 
@@ -69,7 +69,7 @@ def test_the_table_is_text_and_html_with_the_same_numbers(file):
     page = shown._repr_html_()
     for cell in next(row for row in shown.rows() if row[0].startswith("05")):
         assert cell in line
-        assert f">{cell}</t" in page
+        assert f">{cell}</" in page
     assert shown.string in repr(shown)
     assert shown.string in page
     assert "beside the lessons" in repr(shown)
@@ -124,6 +124,15 @@ def test_strings_are_short_and_hold_everything(standings):
     string = progress.encode(standings)
     assert progress.decode(string) == standings
     assert len(string) < 100
+
+
+def test_progress_leads_to_the_first_lesson_with_something_left():
+    names = [*exercises.exercises(), *predictions.predictions()]
+    done = {name: RIGHT for name in names if name < "07"} | {"07-three-sends": WRONG}
+    shown = progress.Progress(done, "Kept.")
+    assert "Next: 07 Clear and back-pressure." in repr(shown)
+    assert '<p>Next: <a href="07_clear_and_back_pressure.ipynb">' in shown._repr_html_()
+    assert "Next" not in repr(progress.Progress(dict.fromkeys(names, RIGHT), "Kept."))
 
 
 def test_strings_of_the_longest_kind_are_short():

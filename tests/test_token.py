@@ -70,7 +70,7 @@ def test_a_recorded_run_is_repeated(name):
 OPTIONS = [
     {"schedule": 7}, {"schedule": "every 3"}, {"schedule": (0, 0, 0)}, {"timer": 50}, {"fixes": ["blocked-state"]},
     {"fixes": "blocked-state"}, {"profile": "fixed"}, {"max_traps": 5}, {"max_traps": None, "max_seconds": 60},
-    {"memory": "32M"}, {"memory": 32 << 20},
+    {"memory": "32M"}, {"memory": 32 << 20}, {"heap_pages": 60},
 ]  # fmt: skip
 
 

@@ -1,14 +1,16 @@
 """Pictures and text: nothing overlaps, nothing is cut, and they hold the same facts."""
 
+import inspect
 import itertools
 import json
 import re
+import xml.etree.ElementTree
 
 import pytest
 from conftest import one
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
-from runs import before_the_commit, crowd, pingpong, relay
+from runs import before_the_commit, crowd, pingpong, refusals, relay
 from test_explorer import RACE
 from test_smp import boot
 
@@ -20,8 +22,9 @@ from hfedu.run.kinds import KINDS, TRAPS
 from hfedu.run.recording import Actor
 from hfedu.view.player import player_data
 from hfedu.view.repeats import repeats
-from hfedu.view.scene import FONT_SIZES, Line, Mark, Rect, Text, text_width
+from hfedu.view.scene import FONT_SIZES, Line, Mark, Rect, Scene, Text, text_width
 from hfedu.view.sequence import MAX_ROWS, sequence
+from hfedu.view.svg import svg
 from hfedu.view.theme import DARK, LIGHT, styles
 
 NAMES = ["broadcast_3", "chain_relay_4", "wfi_never_resumes", "rand_0001", "sec_read_unmapped", "boot_zero_vcpus"]
@@ -264,13 +267,35 @@ def test_the_interface_before_the_commit_has_words_of_its_own():
 
 
 @pytest.mark.parametrize(
-    ("fmt", "head"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF"), ("mmd", b"sequenceDiagram")]
+    ("fmt", "head"), [("svg", b"<svg "), ("png", b"\x89PNG"), ("pdf", b"%PDF"), ("mmd", b"sequenceDiagram")]
 )
 def test_formats(fmt, head):
     run = run_of("broadcast_3")
     picture = run.render(fmt)
     assert picture.startswith(head)
     assert picture == run.render(fmt), "the same run must give the same bytes"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "name", ["12 VMs", "5000 events", "before the commit", "2 CPUs, 1", "counterexample 0", "mailbox"]
+)
+def test_an_svg_says_all_of_its_scene_and_has_its_looks_where_nobody_takes_them_out(name, theme):
+    """Who shows notebooks to the public takes style sheets, classes and links out of a picture."""
+    scene = relay().mailbox(1, 9) if name == "mailbox" else sequence((RUNS | SEVERAL_CPUS)[name]())
+    picture = xml.etree.ElementTree.fromstring(svg(scene, theme))
+    elements = {element.tag.removeprefix("{http://www.w3.org/2000/svg}") for element in picture.iter()}
+    assert elements <= {"svg", "title", "rect", "line", "polygon", "path", "circle", "text"}
+    looks = {name for element in picture.iter() for name in element.attrib}
+    assert not looks & {"style", "class", "id", "href"}
+    assert picture.find("{*}title").text == scene.alt
+    assert picture.get("role") == "img"
+    texts = sorted((shape.text, f"{shape.x:.2f}") for shape in scene.shapes if isinstance(shape, Text))
+    assert sorted((text.text or "", f"{float(text.get('x')):.2f}") for text in picture.iterfind("{*}text")) == texts
+    arrows = sum(isinstance(shape, Line) and shape.arrow for shape in scene.shapes)
+    assert len(picture.findall("{*}polygon")) == arrows
+    colours = {each for element in picture.iter() for key in ("fill", "stroke") if (each := element.get(key))}
+    assert colours <= {*{"light": LIGHT, "dark": DARK}[theme], "none"}
 
 
 def test_mermaid_names_everyone_and_leaves_nothing_out():
@@ -332,12 +357,37 @@ def test_notebook_shows_player_picture_and_transcript():
         run_of("broadcast_3")._ipython_display_()
     picture, text = captured.outputs
     InteractiveShell.clear_instance()
-    assert picture.data["image/png"].startswith(b"\x89PNG")
+    assert picture.data["image/svg+xml"].startswith("<svg ")
     assert "application/vnd.jupyter.widget-view+json" in picture.data
-    assert "messages delivered" in picture.metadata["image/png"]["alt"]
+    assert "messages delivered" in picture.metadata["image/svg+xml"]["alt"]
     assert "HF_MAILBOX_SEND" in text.data["text/html"]
     assert "<details>" in text.data["text/html"]
     assert text.data["text/plain"] == run_of("broadcast_3").transcript(last=MAX_ROWS)
+
+
+VIEWS = {name: view for name, view in vars(Run).items() if getattr(view, "__module__", "").startswith("hfedu.view")}
+ASKED = {"vm": 1, "seq": 17, "event": 17, "ipa": 0x40F8_0000}
+"""What each argument without a default may be."""
+ABSURD = {"vm": (99, -1, "one", None), "seq": (10**9, -1, "x"), "event": (10**9, -1, "x"), "ipa": ("x", -1, 1 << 60)}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_each_view_of_a_run_answers_and_says_in_a_sentence_what_it_cannot(name):
+    needed = [key for key, each in inspect.signature(VIEWS[name]).parameters.items() if each.default is each.empty][1:]
+    asked = {key: ASKED[key] for key in needed}
+    view = getattr(run_of("broadcast_3"), name)
+    seen = view(**asked)
+    if isinstance(seen, Scene):
+        boxes = [box(shape) for shape in seen.shapes if isinstance(shape, Text)]
+        assert boxes
+        assert not [pair for pair in itertools.combinations(boxes, 2) if overlaps(*pair)]
+    else:
+        assert seen is None or len(str(seen)) > 10
+        assert " object at 0x" not in repr(seen)
+    for key in needed:
+        for value in ABSURD[key]:
+            with pytest.raises(hfedu.Mistake):
+                view(**{**asked, key: value})
 
 
 def test_state_at_an_event():
@@ -396,3 +446,22 @@ def test_in_mermaid_an_arrow_leads_to_the_guest_where_it_does_in_the_picture():
     drawn = [line for line in run.render("mmd").decode().splitlines() if ">>" in line]
     kinds = [event.kind for event in run.events if event.kind not in (Kind.BOOT, Kind.LOAD, Kind.END)]
     assert [line.split()[0].startswith("H-") for line in drawn] == [KINDS[kind].to_guest for kind in kinds]
+
+
+def test_the_two_waits_of_a_vcpu_are_two_boxes_and_a_message_ends_one_of_them():
+    run = refusals()
+    state = run.at(22)
+    assert state["vm2.vcpu0.state"] == run.at(13)["vm1.vcpu0.state"] == "BLOCKED_INTERRUPT"
+    for scene, now in (
+        (run.vcpu(vm=1, seq=13), "waits for a message"),
+        (run.vcpu(vm=2, seq=22), "WFI: sleeps"),
+    ):
+        assert scene.alt.endswith(f"{now} (BLOCKED_INTERRUPT)")
+        lit = [shape.text for shape in scene.shapes if isinstance(shape, Text) and shape.role == "head-inverse"]
+        assert lit == [now]
+    words = [shape.text for shape in run.vcpu(vm=2, seq=22).shapes if isinstance(shape, Text)]
+    assert "a message wakes it" in words
+    assert "an interrupt wakes it" not in words, "nothing gives a secondary an interrupt at this commit"
+    repaired = hfedu.boot(run.made["ramdisk"], fixes=["no-interrupt"])
+    shapes = repaired.vcpu(vm=2, seq=5).shapes
+    assert "an interrupt wakes it" in [shape.text for shape in shapes if isinstance(shape, Text)]

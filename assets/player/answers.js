@@ -74,7 +74,11 @@ export class Answers {
     const question = this.asked.get(message?.id);
     if (!question) return;
     this.asked.delete(message.id);
-    const readable = typeof message.error === "string" || Array.isArray(message.rows) || Array.isArray(message.links);
+    const readable =
+      typeof message.error === "string" ||
+      Array.isArray(message.rows) ||
+      Array.isArray(message.links) ||
+      Array.isArray(message.pieces);
     this.known.set(question.key, readable ? message : { error: UNREADABLE });
     for (const key of this.known.keys()) if (this.known.size > REMEMBERED) this.known.delete(key);
     this.player.answered();

@@ -6,7 +6,7 @@ import { count } from "./words.js";
 /** @import { Answer, Changed, Look } from "./types.js" */
 
 const LEVELS = [
-  ["events", "back to the events (Escape)"],
+  ["code", "back to the code (Escape)"],
   ["steps", "steps of the hypervisor in this event (D)"],
   ["instructions", "instructions of the guest up to this event (D)"],
 ];
@@ -24,23 +24,13 @@ export class Depth {
     this.seq = 0;
     /** Where one stands at each level. */
     this.places = [0, 0, 0];
-    /** How far the diagram was scrolled, down and to the right. */
-    this.from = [0, 0];
     /** @type {Answer} */
     this.shown = {};
     this.levels = LEVELS.map(([label, title], level) =>
       button(label, title, () => this.open(level), { "aria-pressed": String(!level) }),
     );
-    this.hint = h("span", { class: "soft" }, "D opens the event");
     this.where = h("span", { role: "status" });
-    this.nav = h(
-      "div",
-      { class: "depth", role: "group", "aria-label": "depth" },
-      h("span", { class: "soft" }, "depth"),
-      ...this.levels,
-      this.hint,
-      this.where,
-    );
+    this.nav = h("div", { class: "depth", role: "group", "aria-label": "depth" }, ...this.levels, this.where);
     this.list = new List(player, "steps", {
       length: () => this.rows().length,
       at: () => this.place,
@@ -48,7 +38,7 @@ export class Depth {
       go: (i) => this.go(i),
     });
     this.detail = h("div", { class: "detail", tabindex: 0, role: "group", "aria-label": "this step" });
-    this.box = h("div", { class: "closer", hidden: true }, this.list.box, this.detail);
+    this.box = h("div", { class: "closer", hidden: true }, this.nav, this.list.box, this.detail);
   }
 
   get place() {
@@ -96,38 +86,25 @@ export class Depth {
   }
 
   /**
-   * Open a level: 0 are the events, where everything stands as it stood.
+   * Open a level: 0 is the code at the event. The picture stays.
    * @param {number} level
    */
   open(level) {
     const { player } = this;
-    const { box } = player.diagram;
     if (level === this.level) return;
     player.pause();
-    if (!this.level) this.from = [box.scrollTop, box.scrollLeft];
     if (level > this.level && player.position !== this.seq) this.places = [0, 0, 0];
     this.seq = player.position;
     this.level = level;
-    const hides = level ? box : this.box;
-    if (hides.contains(focused(player.root))) player.root.focus({ preventScroll: true }); // or the keys are lost
+    if (this.box.contains(focused(player.root))) player.root.focus({ preventScroll: true }); // or the keys are lost
     this.box.hidden = !level;
-    box.hidden = Boolean(level);
     this.levels.forEach((each, i) => each.setAttribute("aria-pressed", String(i === level)));
-    this.levels[0].textContent = level ? "◀ events" : "events";
-    this.hint.hidden = level > 0;
     player.tell("");
-    if (level) this.draw();
-    else this.back();
-  }
-
-  /** The diagram is back, where it was. */
-  back() {
-    const { diagram } = this.player;
-    diagram.fit();
-    diagram.measure();
-    [diagram.box.scrollTop, diagram.box.scrollLeft] = this.from;
-    this.where.replaceChildren();
-    this.player.refresh();
+    if (level) player.panel.show("Code");
+    else {
+      this.where.replaceChildren();
+      player.refresh();
+    }
   }
 
   deeper() {
@@ -139,14 +116,14 @@ export class Depth {
   /** @param {number} i */
   go(i) {
     const to = Math.max(0, Math.min(this.rows().length - 1, i));
-    const nothing = `there is nothing ${i < to ? "before" : "after"} this: Escape leads back to the events`;
+    const nothing = `there is nothing ${i < to ? "before" : "after"} this: Escape leads back to the event`;
     this.player.tell(to === i ? "" : nothing);
     this.places[this.level] = to;
     this.draw();
   }
 
   draw() {
-    if (!this.level) return;
+    if (!this.level || this.player.panel.code.hidden) return;
     if (this.seq !== this.player.position) this.places = [0, 0, 0];
     this.seq = this.player.position;
     this.shown = this.answer();

@@ -15,7 +15,7 @@ export class Finder {
     this.hits = [];
     this.active = false;
     const change = () => this.find();
-    const text = { type: "search", "aria-label": "search events for text", placeholder: "search events ( / )" };
+    const text = { type: "search", "aria-label": "search events for text", placeholder: "Search  /" };
     this.text = h("input", { ...text, oninput: change });
     this.kind = h("select", { "aria-label": "kind of event", onchange: change });
     this.vm = h("select", { "aria-label": "VM", onchange: change });
@@ -27,17 +27,9 @@ export class Finder {
     this.previous = button("‹", "previous event found (P)", () => this.go(-1));
     this.next = button("›", "next event found (N)", () => this.go(1));
     this.said = h("span", { class: "soft", role: "status" });
-    this.box = h(
-      "div",
-      { class: "bar find", role: "group", "aria-label": "search" },
-      this.text,
-      this.kind,
-      this.vm,
-      this.result,
-      this.previous,
-      this.next,
-      this.said,
-    );
+    const more = { class: "find-more" };
+    this.more = h("div", more, this.kind, this.vm, this.result, this.previous, this.next, this.said);
+    this.box = h("div", { class: "find", role: "group", "aria-label": "search" }, this.text, this.more);
   }
 
   /** Offer the kinds and the VMs of this recording. */
@@ -70,7 +62,8 @@ export class Finder {
     this.hits = [];
     if (this.active) for (let i = 0; i < length; i++) if (found[data.columns.fact[i]]) this.hits.push(i);
     this.player.list.draw();
-    this.player.map.draw();
+    this.player.scrubber.draw();
+    this.player.diagram.draw();
     this.tell();
   }
 
@@ -121,7 +114,7 @@ export class Finder {
  * @param {Wanted} wanted
  */
 export function fits(fact, { words, kind, vm, result }) {
-  if (words && !`${fact.text} ${fact.changed}`.toLowerCase().includes(words)) return false;
+  if (words && !`${fact.text} ${fact.label} ${fact.changed}`.toLowerCase().includes(words)) return false;
   if (kind && fact.kind !== kind) return false;
   if (vm && !fact.vms.split(" ").includes(vm)) return false;
   return !result || fact.bad === (result === "bad");

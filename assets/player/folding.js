@@ -4,7 +4,9 @@ import { count } from "./words.js";
 /** @import { Recording } from "./recording.js" */
 /** @import { Repeat, Segment } from "./types.js" */
 
-export const FOLD_ROW = 34;
+/** The height of a row of the picture, and of the row that stands for folded events, at a font of 12 pixels. */
+export const ROW = 24;
+export const FOLD_ROW = 32;
 
 /** Where everything stands when repeats are folded away: the diagram's rows as segments, each with its y. */
 export class Folding {
@@ -70,10 +72,8 @@ export class Folding {
    */
   add(from, to, fold = "") {
     if (to < from) return;
-    const raw = this.recording.tops[from];
-    const end = this.recording.tops[to + 1];
-    this.segments.push({ from, to, raw, end, top: this.height, fold });
-    this.height += fold ? FOLD_ROW : end - raw;
+    this.segments.push({ from, to, top: this.height, fold });
+    this.height += fold ? FOLD_ROW : (to + 1 - from) * ROW;
   }
 
   /**
@@ -85,12 +85,22 @@ export class Folding {
   }
 
   /**
-   * Top and bottom of an event's row.
+   * Where the row of an event begins, or what stands for it if it is folded.
    * @param {number} seq
    */
-  row(seq) {
-    const { top, raw } = this.of(seq);
-    return [this.recording.tops[seq] - raw + top, this.recording.bottoms[seq] - raw + top];
+  top(seq) {
+    const { from, top, fold } = this.of(seq);
+    return fold ? top : top + (seq - from) * ROW;
+  }
+
+  /**
+   * The event whose row is at a height, or the first of those that are folded there.
+   * @param {number} y
+   */
+  at(y) {
+    const { segments } = this;
+    const { from, to, top, fold } = segments[Math.max(0, search(segments.length, (i) => segments[i].top > y) - 1)];
+    return fold ? from : Math.min(to, from + Math.max(0, Math.floor((y - top) / ROW)));
   }
 }
 

@@ -22,12 +22,11 @@ export class Pair {
     this.together = button("⇄ together", together, () => this.toggle(), { "aria-pressed": "true" });
     this.status = h("span", { role: "status" });
     const boxes = runs.map(() => h("div"));
+    const sides = runs.map(({ title }, side) => h("div", {}, h("p", { class: "run-name" }, title), boxes[side]));
     this.root = h("div", { class: "hfedu-pair", role: "group", "aria-label": "two runs compared" });
-    this.root.append(this.head(), h("div", { class: "both" }, ...boxes));
+    this.root.append(this.head(), h("div", { class: "both" }, ...sides));
     el.replaceChildren(this.root);
-    this.players = runs.map((run, side) => new Player(this.model(model, run, side), boxes[side], this.root));
-    for (const { inspector } of this.players)
-      for (const { element } of [inspector.sections[1], inspector.sections[3]]) element.open = false;
+    this.players = runs.map((run, side) => new Player(this.model(model, run, side), boxes[side], [this.root]));
     this.tell();
   }
 

@@ -1,23 +1,26 @@
 import { Answers } from "./answers.js";
+import { Code } from "./code.js";
 import { Controls } from "./controls.js";
 import { Depth } from "./depth.js";
-import { Diagram, SMALLEST } from "./diagram.js";
+import { Diagram } from "./diagram.js";
 import { h, keepFocus } from "./dom.js";
 import { Finder } from "./finder.js";
 import { Folding } from "./folding.js";
-import { Inspector } from "./inspector.js";
-import { press } from "./keys.js";
+import { Frame } from "./frame.js";
+import { guard, press } from "./keys.js";
 import { List } from "./list.js";
-import { MiniMap } from "./map.js";
-import { Painter } from "./painter.js";
+import { Panel } from "./panel.js";
 import { Reasons } from "./reasons.js";
 import { Recording } from "./recording.js";
+import { Scrubber } from "./scrubber.js";
 import { Theme } from "./theme.js";
 
 /** @import { Model, Thing } from "./types.js" */
 
-const INDENTED = ["deliver", "wake", "switch", "load"];
+const INDENTED = ["deliver", "wake", "return", "switch", "load"];
 const PACE = 900;
+const SLOWER = ["deliver", "wake", "refused", "fault"];
+const SPEEDS = [0.5, 1, 2, 4];
 const UNMOVED = "nothing was refused here and nobody begins to wait: B goes to the event that led to this one";
 
 /** The player: one position, and every view of it. */
@@ -25,19 +28,23 @@ export class Player {
   /**
    * @param {Model} model
    * @param {HTMLElement} el
-   * @param {HTMLElement | null} frame that wears the same colours
+   * @param {HTMLElement[]} around what wears the same theme
    */
-  constructor(model, el, frame = null) {
+  constructor(model, el, around = []) {
     this.model = model;
-    this.frame = frame;
     this.recording = new Recording(model.get("data"));
     this.folding = new Folding(this.recording);
-    this.painter = new Painter(this.recording.data, "light");
     this.position = 0;
     this.timer = 0;
+    this.speed = 1;
+    this.shape = "beside";
     /** What somebody followed last. @type {Thing | null} */
     this.followed = null;
-    this.map = new MiniMap(this);
+    this.frame = new Frame(this);
+    this.scrubber = new Scrubber(this);
+    this.answers = new Answers(this);
+    this.finder = new Finder(this);
+    this.reasons = new Reasons(this);
     this.controls = new Controls(this);
     this.diagram = new Diagram(this);
     this.list = new List(this, "events", {
@@ -46,45 +53,52 @@ export class Player {
       row: (i) => this.listed(i),
       go: (i) => this.go(i),
     });
-    this.answers = new Answers(this);
     this.depth = new Depth(this);
-    this.reasons = new Reasons(this);
-    this.finder = new Finder(this);
-    this.inspector = new Inspector(this);
-    const about = { class: "legend", role: "group", "aria-label": "what the signs of the diagram mean" };
-    this.legend = h("div", about);
+    this.code = new Code(this);
+    this.panel = new Panel(this);
+    this.views = h("div", { class: "views" });
     this.root = this.layout();
     el.replaceChildren(this.root);
-    this.theme = new Theme(() => this.wear());
+    this.theme = new Theme([this.root, ...around]);
     this.sizes = new ResizeObserver(() => this.fit());
     for (const box of [this.root, this.diagram.box, this.list.box]) this.sizes.observe(box);
+    this.guard = (/** @type {KeyboardEvent} */ event) => guard(this.root, event);
+    addEventListener("keydown", this.guard, true);
     this.load();
+  }
+
+  /** The size of the picture's text, in pixels. */
+  get font() {
+    return this.frame.font;
   }
 
   /** Everything in its place. */
   layout() {
-    const { controls, depth } = this;
-    const key = (/** @type {KeyboardEvent} */ event) => this.key(event);
-    const stage = h("div", { class: "stage" }, depth.nav, this.diagram.box, depth.box);
-    return h(
-      "div",
-      { class: "hfedu", tabindex: 0, role: "group", "aria-label": "player", onkeydown: key },
-      controls.heading,
-      controls.bar,
-      controls.help,
-      controls.strip,
-      controls.now,
-      this.reasons.box,
-      this.finder.box,
-      h("div", { class: "views" }, stage, this.list.box, this.inspector.box),
-      this.legend,
-    );
+    const { controls, panel } = this;
+    const foot = h("div", { class: "foot" }, controls.legend, controls.heading);
+    const split = h("div", { class: "split", "aria-hidden": "true" });
+    split.addEventListener("pointerdown", (event) => this.split(event, split));
+    this.views.append(this.diagram.box, split, panel.tabs, panel.code, panel.box);
+    const about = {
+      class: "hfedu",
+      tabindex: 0,
+      role: "group",
+      "aria-label": "player",
+      "data-panel": "open",
+    };
+    const parts = [controls.bar, controls.help, controls.now, this.reasons.box, this.views, foot];
+    const root = h("div", about, h("div", { class: "inside" }, ...parts));
+    root.addEventListener("keydown", (event) => this.key(event));
+    root.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    return root;
   }
 
   /** Nobody looks any more. */
   forget() {
     this.sizes.disconnect();
     this.theme.forget();
+    this.frame.forget();
+    removeEventListener("keydown", this.guard, true);
     this.pause();
   }
 
@@ -93,29 +107,25 @@ export class Player {
     this.recording = new Recording(this.model.get("data"));
     this.folding = new Folding(this.recording);
     this.answers.forget();
-    this.reasons.close();
+    this.reasons.asked = null;
     this.controls.load();
     this.position = Math.max(0, Math.min(this.recording.last, this.model.get("position")));
     this.folding.update(this.position);
-    this.wear();
-    this.finder.load();
-  }
-
-  /** Put on the colours of the theme. */
-  wear() {
-    this.painter = new Painter(this.recording.data, this.theme.name);
-    for (const element of [this.root, this.frame ?? this.root]) this.theme.dress(element, this.painter.colours);
-    this.legend.replaceChildren(...this.painter.legend(this.recording.data.legend));
+    this.diagram.load();
     this.fit();
+    this.finder.load();
   }
 
   /** Choose where the views stand by the room there is, and draw. */
   fit() {
-    const { width } = this.recording.data.size;
-    this.root.style.setProperty("--diagram", `${width + 18}px`);
-    this.root.dataset.layout = arrangement(this.root.clientWidth, width);
-    if (!this.depth.level) this.diagram.fit();
-    this.map.draw();
+    const shape = getComputedStyle(this.views).getPropertyValue("--shape").trim();
+    if (shape) this.shape = shape;
+    this.root.dataset.shape = this.shape;
+    if (!this.frame.watched) requestAnimationFrame(() => this.frame.watch());
+    this.root.style.setProperty("--k", String(this.font / 12));
+    this.panel.draw();
+    this.diagram.fit();
+    this.scrubber.draw();
     this.refresh();
   }
 
@@ -124,16 +134,46 @@ export class Player {
     press(this, event);
   }
 
-  /** Close what was opened last: the help, a depth. */
+  /**
+   * With Ctrl the wheel zooms.
+   * @param {WheelEvent} event
+   */
+  wheel(event) {
+    if (!event.ctrlKey || !event.deltaY) return;
+    event.preventDefault();
+    this.frame.zoom(event.deltaY < 0 ? 1 : -1);
+  }
+
+  /**
+   * Give the picture more or less of the room.
+   * @param {PointerEvent} event
+   * @param {HTMLElement} split
+   */
+  split(event, split) {
+    const { left, width } = this.views.getBoundingClientRect();
+    const move = (/** @type {PointerEvent} */ { clientX }) => {
+      const part = Math.max(0.35, Math.min(0.8, (clientX - left) / width));
+      this.root.style.setProperty("--split", `${part * 100}%`);
+    };
+    split.setPointerCapture(event.pointerId);
+    split.addEventListener("pointermove", move);
+    split.addEventListener("lostpointercapture", () => split.removeEventListener("pointermove", move), { once: true });
+  }
+
+  /** Close what was opened last: the help, a depth, Why?, the full window. */
   escape() {
     if (!this.controls.help.hidden) this.controls.toggleHelp(false);
     else if (this.depth.level) this.depth.open(this.depth.level - 1);
-    else this.reasons.close();
+    else if (this.reasons.asked) this.reasons.close();
+    else if (this.diagram.held) this.diagram.hold();
+    else if (this.frame.presents) this.frame.present();
+    else if (this.frame.full) this.frame.toggle();
   }
 
-  /** Why the present event came out as it did. */
+  /** Why the present event came out as it did; asked again, it closes. */
   why() {
-    if (this.recording.fact(this.position).why) this.reasons.ask(this.position);
+    if (this.reasons.asked) this.reasons.close();
+    else if (this.recording.fact(this.position).why) this.reasons.ask(this.position);
     else this.tell(UNMOVED);
   }
 
@@ -163,7 +203,11 @@ export class Player {
   /** The kernel has answered, or has not for long. */
   answered() {
     this.depth.draw();
+    this.code.draw();
+    if (!this.reasons.asked) return;
     this.reasons.draw();
+    this.diagram.follow();
+    this.diagram.draw();
   }
 
   playOrPause() {
@@ -174,17 +218,37 @@ export class Player {
   start() {
     this.depth.open(0);
     if (this.position === this.recording.last) this.go(0);
-    this.timer = window.setInterval(() => {
-      if (this.position >= this.recording.last) this.pause();
-      else this.go(this.position + 1);
-    }, PACE);
-    this.controls.play.textContent = "⏸ pause";
+    this.controls.plays(true);
+    this.beat();
+  }
+
+  /** Go on by itself: longer at what counts. */
+  beat() {
+    const slow = SLOWER.includes(this.recording.fact(this.position).way) ? 2 : 1;
+    this.timer = window.setTimeout(
+      () => {
+        if (this.position < this.recording.last) this.go(this.position + 1);
+        if (this.position < this.recording.last) this.beat();
+        else this.pause();
+      },
+      (PACE * slow) / this.speed,
+    );
   }
 
   pause() {
-    clearInterval(this.timer);
+    clearTimeout(this.timer);
     this.timer = 0;
-    this.controls.play.textContent = "▶ play";
+    this.controls.plays(false);
+  }
+
+  /**
+   * Play faster (1) or slower (-1).
+   * @param {number} by
+   */
+  pace(by) {
+    const at = SPEEDS.indexOf(this.speed) + by;
+    this.speed = SPEEDS[Math.max(0, Math.min(SPEEDS.length - 1, at))];
+    this.tell(`plays at ${this.speed} times the speed`);
   }
 
   toggleFolds() {
@@ -202,6 +266,19 @@ export class Player {
     const cause = this.recording.cause(this.position);
     if (cause === null) this.tell("nothing before this event led to it");
     else this.go(cause);
+  }
+
+  /**
+   * Go to the next (1) or the previous (-1) wake-up, refusal, fault or clear.
+   * @param {number} direction
+   */
+  toMark(direction) {
+    const { recording, position } = this;
+    for (let i = position + direction; i >= 0 && i <= recording.last; i += direction) {
+      const { bad, kind, clears } = recording.fact(i);
+      if (bad || clears || kind === "wake") return this.go(i);
+    }
+    this.tell(`no wake-up, refusal or clear ${direction > 0 ? "after" : "before"} event ${position}`);
   }
 
   /**
@@ -266,32 +343,21 @@ export class Player {
     this.model.set("position", to);
     this.model.save_changes();
     this.tell("");
+    if (this.reasons.asked && !this.reasons.leadsTo(to)) this.reasons.forget();
     this.folding.update(to);
     this.refresh();
   }
 
   /** Show the present position everywhere. */
   refresh() {
-    const events = !this.depth.level;
-    this.controls.refresh();
-    this.map.move();
-    if (events) this.diagram.follow();
-    this.list.follow();
-    if (events) this.diagram.draw();
-    this.list.draw();
+    this.keepFocus(() => this.controls.refresh(), this.controls.now);
+    this.diagram.measure();
+    this.diagram.follow();
+    this.diagram.draw();
+    this.scrubber.move();
+    this.panel.draw();
     this.depth.draw();
+    this.code.draw();
     this.finder.tell();
-    this.inspector.draw();
   }
-}
-
-/**
- * How the views stand in the room there is beside a diagram of a width.
- * @param {number} room
- * @param {number} diagram
- */
-function arrangement(room, diagram) {
-  if (room < 720) return "stack";
-  if (room - 640 >= diagram * 0.95) return "three";
-  return room - 340 >= diagram * SMALLEST ? "two" : "broad";
 }

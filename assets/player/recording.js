@@ -3,6 +3,7 @@ import { say } from "./words.js";
 /** @import { Data, State, Thing } from "./types.js" */
 
 const CHECKPOINT = 512;
+const EFFECTS = ["deliver", "wake", "return", "switch", "step"];
 
 /** The recording as the page holds it: columns of numbers that point into tables of what differs. */
 export class Recording {
@@ -15,12 +16,6 @@ export class Recording {
     this.uart = sums(data.columns.uart);
     /** Where each line of the serial line begins. */
     this.lines = lineStarts(data.uart);
-    /** Where the row of each event begins, and at last where the rows end. */
-    this.tops = new Float64Array(this.length + 1);
-    this.bottoms = new Float64Array(this.length);
-    /** @type {{y: number, width: number, role: string}[][]} */
-    this.lanes = data.lanes.map(() => []);
-    this.place();
     /** @type {State[]} */
     this.checkpoints = [];
     /** The event after which `state` is. */
@@ -29,21 +24,6 @@ export class Recording {
     this.state = new Map();
     /** What the event at `at` overwrote. @type {Map<string, any>} */
     this.before = new Map();
-  }
-
-  /** Say where every row stands, and what runs down beside the rows. */
-  place() {
-    const { rows, columns, size } = this.data;
-    let top = size.head;
-    for (let i = 0; i < this.length; i++) {
-      const { advance, height, begins } = rows[columns.row[i]];
-      top += advance;
-      this.tops[i] = top;
-      this.bottoms[i] = top + height;
-      for (const { lane, width, role, y } of begins) this.lanes[lane].push({ y: top + y, width, role });
-    }
-    for (const lane of this.lanes) lane.sort((a, b) => a.y - b.y);
-    this.tops[this.length] = size.bodyEnd;
   }
 
   /** @param {number} i */
@@ -60,10 +40,52 @@ export class Recording {
     return changed ? `${text}  [${changed}]` : text;
   }
 
-  /** @param {number} i */
+  /**
+   * What led to an event, the nearest first.
+   * @param {number} i
+   */
+  causes(i) {
+    return this.data.causes[this.data.columns.causes[i]].map((ago) => i - ago);
+  }
+
+  /**
+   * The event that led to another; null for the first.
+   * @param {number} i
+   * @returns {number | null}
+   */
   cause(i) {
-    const ago = this.data.columns.cause[i];
-    return ago ? i - ago : null;
+    return this.causes(i)[0] ?? null;
+  }
+
+  /**
+   * The events that led to one by their nearest causes, from that one back.
+   * @param {number} i
+   */
+  thread(i) {
+    const found = [i];
+    for (let at = this.cause(i); at !== null; at = this.cause(at)) found.push(at);
+    return found;
+  }
+
+  /**
+   * All that led to an event, by whatever way.
+   * @param {number} i
+   * @param {number} least how far back one looks
+   */
+  past(i, least = 0) {
+    const found = new Set([i]);
+    for (const at of found) for (const cause of this.causes(at)) if (cause >= least) found.add(cause);
+    return found;
+  }
+
+  /**
+   * The call that an event is an effect of, or itself.
+   * @param {number} i
+   */
+  call(i) {
+    let at = i;
+    while (EFFECTS.includes(this.fact(at).kind) && this.cause(at) !== null) at = this.cause(at) ?? 0;
+    return at;
   }
 
   /** @param {number} i */
@@ -74,11 +96,6 @@ export class Recording {
   /** @param {number} i */
   registers(i) {
     return this.data.registers[this.data.columns.register[i]];
-  }
-
-  /** @param {number} i */
-  shapes(i) {
-    return this.data.rows[this.data.columns.row[i]].shapes;
   }
 
   /**

@@ -1,11 +1,11 @@
 import { h, remark, table } from "./dom.js";
 import { say } from "./words.js";
 
-/** @import { Inspector } from "./inspector.js" */
+/** @import { Panel } from "./panel.js" */
 
 /** The registers of the vCPUs that the present event is about, or of one that was chosen. */
 export class RegisterView {
-  /** @param {Inspector} inspector */
+  /** @param {Panel} inspector */
   constructor(inspector) {
     this.inspector = inspector;
     this.chosen = "";
@@ -23,7 +23,7 @@ export class RegisterView {
   }
 
   select() {
-    const options = this.recording.data.vcpus.map((name) =>
+    const options = this.recording.data.lanes.map(({ name }) =>
       h("option", { value: name, selected: name === this.chosen }, say(name)),
     );
     const choose = () => {

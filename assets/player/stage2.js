@@ -1,13 +1,13 @@
 import { h, table } from "./dom.js";
 import { walkLines } from "./walk.js";
 
-/** @import { Inspector } from "./inspector.js" */
+/** @import { Panel } from "./panel.js" */
 /** @import { Recording } from "./recording.js" */
 /** @import { Stage2 } from "./types.js" */
 
 /** The memory that each VM may touch: its ranges, and the walk of an address that somebody writes. */
 export class Stage2View {
-  /** @param {Inspector} inspector */
+  /** @param {Panel} inspector */
   constructor(inspector) {
     this.inspector = inspector;
     /** The address that somebody wrote, for each VM. @type {Map<string, string>} */

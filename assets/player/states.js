@@ -1,56 +1,31 @@
 import { button, h, remark } from "./dom.js";
+import { glyph } from "./diagram.js";
+import { LOOKS, lookOf, runners, valueOf, waitersOf } from "./looks.js";
 import { say } from "./words.js";
 
-/** @import { Inspector } from "./inspector.js" */
+/** @import { Panel } from "./panel.js" */
 /** @import { State } from "./types.js" */
 
-/** @type {Record<string, string>} */
-const SIGNS = {
-  EMPTY: "□",
-  RECEIVED: "▨",
-  READ: "■",
-  IDLE: "□",
-  PENDING: "▨",
-  INFLIGHT: "■",
-  running: "▮",
-  ready: "│",
-  BLOCKED_MAILBOX: "┊",
-  BLOCKED_INTERRUPT: "┊",
-  BLOCKED_RPC: "┊",
-  OFF: "·",
-};
-
 /**
- * Who runs and who waits: the CPUs, then each VM's mailbox and vCPUs.
- * @param {Inspector} inspector
+ * Who runs and who waits: the CPUs, then each VM with its vCPUs and its mailbox.
+ * @param {Panel} panel
  */
-export function states(inspector) {
-  const { state, data } = inspector.player.recording;
-  const busy = busyCpus(state);
-  const rows = busy.map((path) => cpuRow(inspector, path));
-  const on = runners(state, busy);
+export function states(panel) {
+  const { state, data } = panel.player.recording;
+  const on = runners(state);
+  const rows = [];
   for (const vm of loadedVms(state)) {
-    rows.push(mailboxRow(inspector, vm));
-    const waiters = waitersOf(state, vm);
-    const vcpus = data.vcpus.filter((name) => name.startsWith(`${vm}.`));
-    rows.push(...vcpus.map((name) => vcpuRow(inspector, name, on.get(name), waiters)));
+    const vcpus = data.lanes.filter(({ name }) => name.startsWith(`${vm}.`));
+    const label = vcpus[0]?.label ?? "";
+    rows.push(h("p", { class: "vm" }, say(vm), h("span", { class: "soft" }, label ? ` ${label}` : "")));
+    rows.push(...vcpus.map(({ name }) => vcpuRow(panel, name, on.get(name), vcpus.length > 1)));
+    rows.push(mailboxRow(panel, vm));
   }
-  return [rows.length ? h("ul", { class: "states" }, ...rows) : remark("No VM is loaded yet.")];
+  const cpus = [...state.keys()].filter((path) => path.endsWith(".current")).sort();
+  if (cpus.length)
+    rows.push(h("p", { class: "vm" }, cpus.length > 1 ? "CPUs" : "CPU"), ...cpus.map((path) => cpuRow(panel, path)));
+  return [rows.length ? h("div", { class: "states" }, ...rows) : remark("No VM is loaded yet.")];
 }
-
-/**
- * What a state says of a path now.
- * @param {State} state
- * @param {string} path
- */
-const valueOf = (state, path) => state.get(path)?.value;
-
-/**
- * The paths of the CPUs that run something.
- * @param {State} state
- */
-const busyCpus = (state) =>
-  [...state.keys()].filter((path) => path.endsWith(".current") && valueOf(state, path)).sort();
 
 /**
  * The VMs that are loaded, in the order in which they were.
@@ -60,37 +35,6 @@ const loadedVms = (state) =>
   [...state.keys()].filter((path) => path.endsWith(".mailbox.state")).map((path) => path.split(".")[0]);
 
 /**
- * The CPUs that each vCPU runs on.
- * @param {State} state
- * @param {string[]} busy
- */
-export function runners(state, busy = busyCpus(state)) {
-  /** @type {Map<string, string[]>} */
-  const on = new Map();
-  for (const path of busy) {
-    const vcpu = valueOf(state, path);
-    on.set(vcpu, [...(on.get(vcpu) ?? []), path.split(".")[0]]);
-  }
-  return on;
-}
-
-/**
- * The vCPUs that wait for a message of a VM, the first one first.
- * @param {State} state
- * @param {string} vm
- */
-export function waitersOf(state, vm) {
-  /** @type {string[]} */
-  const waiters = [];
-  let name = valueOf(state, `${vm}.mailbox.recv_waiter`);
-  while (name && !waiters.includes(name)) {
-    waiters.push(name);
-    name = valueOf(state, `${name}.mailbox_next`);
-  }
-  return waiters;
-}
-
-/**
  * Why a vCPU does not run, and what lets it run.
  * @param {string} vcpu
  * @param {string} state
@@ -98,75 +42,80 @@ export function waitersOf(state, vm) {
  */
 export function whyNot(vcpu, state, waiters) {
   const vm = vcpu.slice(2).split(".")[0];
-  if (state === "OFF") return "off: nobody has started it";
-  if (waiters.includes(vcpu)) return `waits for a message: a send to VM ${vm} wakes it`;
-  if (state === "BLOCKED_INTERRUPT") return "waits for an interrupt: only that can wake it";
-  if (state === "BLOCKED_MAILBOX") return "waits for a message";
-  return vm === "0" ? "goes on when the CPU comes back to the primary" : `runs when the primary calls run(VM ${vm})`;
+  if (state === "OFF") return "nobody has started it";
+  if (state === "ABORTED") return "its VM was stopped";
+  if (waiters.includes(vcpu)) return `a send to VM ${vm} wakes it`;
+  if (state === "BLOCKED_INTERRUPT") return "only an interrupt can wake it, no message";
+  if (state.startsWith("BLOCKED")) return "a message wakes it";
+  return vm === "0" ? "goes on when the CPU comes back" : `runs when the primary calls run(VM ${vm})`;
 }
 
-/** @param {string} name */
-const badge = (name) => h("span", { class: "badge", "data-state": name }, `${SIGNS[name] ?? ""} ${name}`);
+/** @type {Record<string, string>} */
+const LONG = { message: "waits for a message", wfi: "sleeps (WFI)" };
 
 /**
- * @param {Inspector} inspector
+ * @param {Panel} panel
  * @param {string} path
  */
-function cpuRow(inspector, path) {
-  const runs = h("b", {}, `runs ${say(valueOf(inspector.player.recording.state, path))}`);
-  return stateRow(inspector, path, runs, "");
+function cpuRow(panel, path) {
+  const vcpu = valueOf(panel.player.recording.state, path);
+  const what = vcpu ? ["runs ", h("b", {}, say(vcpu))] : ["runs nobody"];
+  return stateRow(panel, path, h("span", {}, `${say(path.split(".")[0])} `, ...what), "", path);
 }
 
 /**
- * @param {Inspector} inspector
+ * @param {Panel} panel
  * @param {string} vm
  */
-function mailboxRow(inspector, vm) {
-  const of = (/** @type {string} */ name) => valueOf(inspector.player.recording.state, `${vm}.mailbox.${name}`);
+function mailboxRow(panel, vm) {
+  const { state, before } = panel.player.recording;
+  const of = (/** @type {string} */ name) => valueOf(state, `${vm}.mailbox.${name}`);
   const mailbox = of("state");
+  const path = `${vm}.mailbox.state`;
+  const was = before.get(path);
   const bytes = `${Number(of("recv_bytes") ?? 0)} bytes ${of("message") ?? ""}`;
-  const from = `from VM ${Number(of("recv_from_id") ?? 0)}, ${bytes}`;
-  return stateRow(inspector, `${vm}.mailbox.state`, badge(mailbox), ["EMPTY", "IDLE"].includes(mailbox) ? "" : from);
+  const holds = ["EMPTY", "IDLE"].includes(mailbox) ? "" : `from VM ${Number(of("recv_from_id") ?? 0)}, ${bytes}`;
+  const old = was && was !== mailbox ? h("span", { class: "old" }, `${was} `) : "";
+  return stateRow(panel, path, h("span", {}, glyph(`mail-${mailbox}`), "mailbox ", old, h("b", {}, mailbox)), holds);
 }
 
 /**
- * @param {Inspector} inspector
+ * @param {Panel} panel
  * @param {string} name
  * @param {string[] | undefined} cpus that it runs on
- * @param {string[]} waiters
+ * @param {boolean} several whether its VM has more
  */
-function vcpuRow(inspector, name, cpus, waiters) {
+function vcpuRow(panel, name, cpus, several) {
+  const { state } = panel.player.recording;
   const path = `${name}.state`;
-  const stored = valueOf(inspector.player.recording.state, path) ?? "OFF";
-  if (cpus) {
-    const where = `on ${cpus.map(say).join(" and on ")}`;
-    return stateRow(inspector, path, badge("running"), where, `${cpus[0]}.current`);
-  }
-  const shown = ["RUNNING", "READY"].includes(stored) ? "ready" : stored;
-  return stateRow(inspector, path, badge(shown), whyNot(name, stored, waiters), path, name);
+  const stored = valueOf(state, path) ?? "OFF";
+  const look = lookOf(name, state, cpus);
+  const word = LONG[look] ?? LOOKS[look][0];
+  const who = several ? `${say(name).replace(/^VM \d+ /, "")} ` : "";
+  const where = cpus ? `on ${cpus.map(say).join(" and on ")}` : "";
+  const what = h("span", { title: `${say(name)}: ${stored}` }, glyph(look), who, h("b", {}, word));
+  if (look === "running") return stateRow(panel, path, what, where, `${cpus?.[0]}.current`);
+  const waiters = waitersOf(state, name.split(".")[0]);
+  return stateRow(panel, path, what, cpus ? `still ${where}` : whyNot(name, stored, waiters), path, name);
 }
 
 /**
- * @param {Inspector} inspector
+ * @param {Panel} panel
  * @param {string} path
  * @param {Node} what
  * @param {string} why
  * @param {string} since the path that says since when
  * @param {string} vcpu that does not run
  */
-function stateRow(inspector, path, what, why, since = path, vcpu = "") {
-  const { player } = inspector;
+function stateRow(panel, path, what, why, since = path, vcpu = "") {
+  const { player } = panel;
   const { state, before } = player.recording;
   const seq = state.get(since)?.since ?? 0;
-  const details = h("div", { class: "soft" }, why, why ? ", " : "");
-  details.append(player.link(seq, `since event ${seq}`, `since ${path}`));
-  if (vcpu) {
-    const more = { class: "ask", "data-key": `why ${vcpu}` };
-    const ask = () => player.reasons.ask(player.position, vcpu);
-    details.append(" ", button("Why?", `Why? ${say(vcpu)} does not run`, ask, more));
-  }
-  const who = h("b", { class: "who" }, say(path.replace(/\.(state|current)$/, "")));
-  const now = before.has(path) ? h("b", {}, " ← now") : null;
-  const about = { class: path.includes("mailbox") ? "first" : null };
-  return h("li", about, h("div", {}, who, what, now, details), inspector.links(path));
+  const more = { class: "ask", "data-key": `why ${vcpu}` };
+  const ask = () => player.reasons.ask(player.position, vcpu);
+  const asks = vcpu ? button("Why?", `Why? ${say(vcpu)} does not run`, ask, more) : null;
+  const details = why ? h("span", { class: "soft" }, why) : null;
+  const about = { class: `row${before.has(path) ? " changed" : ""}`, "data-path": path };
+  const when = h("span", { class: "since" }, player.link(seq, `since ${seq}`, `since ${path}`));
+  return h("div", about, h("span", { class: "is" }, what, details, asks), when, panel.links(path));
 }

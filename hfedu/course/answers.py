@@ -1,7 +1,7 @@
 """Answers to exercises as a learner would write them: the Python that defines `answer`.
 
 A stored answer is the thing itself: a function, a class, a text in assembly or C, a list. What is shown of it is its
-source, with the imports that a fresh notebook needs besides `from hfedu import *`.
+source, with all imports that a fresh notebook needs.
 """
 
 import ast
@@ -31,12 +31,17 @@ def shown_source(answer: Any) -> str:
         above = [text for part in parts for text in (*imports(part), inspect.getsource(part))]
         shown = ", ".join(part.__name__ if is_defined(part) else literal(part) for part in answer)
         return "\n\n".join([*above, f"answer = {shown}\n"])
-    return f"answer = {literal(answer)}\n"
+    text = literal(answer)
+    return "from hfedu import asset\n\n" * ("asset(" in text) + f"answer = {text}\n"
 
 
 def answer_of(text: str) -> Any:
     """The answer that source text defines."""
-    names = {name: getattr(hfedu, name) for name in hfedu.__all__}
+    return defined_by(text, {name: getattr(hfedu, name) for name in hfedu.__all__})
+
+
+def defined_by(text: str, names: dict[str, Any]) -> Any:
+    """The answer that source text defines among other names."""
     exec(text, names)
     return names["answer"]
 
@@ -57,8 +62,10 @@ def imports(answer: Callable[..., Any]) -> list[str]:
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     module = vars(sys.modules[answer.__module__])
     needed: dict[str, list[str]] = {}
-    for name in sorted(used & set(module) - set(hfedu.__all__) - set(dir(builtins)) - {answer.__name__}):
-        needed.setdefault(getattr(module[name], "__module__", answer.__module__), []).append(name)
+    for name in sorted(used & set(module) - set(dir(builtins)) - {answer.__name__}):
+        public = getattr(hfedu, name, None) is module[name]
+        origin = "hfedu" if public else getattr(module[name], "__module__", answer.__module__)
+        needed.setdefault(origin, []).append(name)
     lines = [f"from {origin} import {', '.join(names)}" for origin, names in sorted(needed.items())]
     return ["\n".join(lines)] if lines else []
 

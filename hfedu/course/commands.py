@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from hfedu.course.notebooks import deliver, open_lab
+from hfedu.course.plans import PLANS, plan_text
 
 
 def add_lab(lab: ArgumentParser) -> None:
@@ -14,11 +15,14 @@ def add_lab(lab: ArgumentParser) -> None:
 
 
 def add_course(course: ArgumentParser) -> None:
-    """hfedu course start DIR | check [DIR] [--lesson NN]."""
+    """hfedu course start DIR | plan PLAN | check [DIR] [--lesson NN]."""
     commands = course.add_subparsers(required=True, metavar="COMMAND")
     start = commands.add_parser("start", help="copy the lessons into a folder, never over what was changed there")
     start.add_argument("folder", type=Path, metavar="DIR", help="new, or the folder of your copies: they are updated")
     start.set_defaults(command=command_start)
+    plan = commands.add_parser("plan", help="which lessons to take when, with their minutes")
+    plan.add_argument("plan", choices=PLANS, help="how long the course is")
+    plan.set_defaults(command=command_plan)
     check = commands.add_parser(
         "check",
         help="test a folder of lessons as code is tested",
@@ -34,6 +38,12 @@ def add_course(course: ArgumentParser) -> None:
 def command_start(options: Namespace) -> int:
     """hfedu course start: copy or update the lessons."""
     print(f"{deliver(options.folder)}\nOpen them: hfedu lab {options.folder}")
+    return 0
+
+
+def command_plan(options: Namespace) -> int:
+    """hfedu course plan: the sessions of a course."""
+    print(plan_text(PLANS[options.plan]))
     return 0
 
 

@@ -9,7 +9,7 @@ from hfedu.course.shared.wrong import WRONG
 from hfedu.errors import Mistake, nearest, plainly
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.history import known_changes, known_fixes
-from hfedu.run.explorer import Exploration
+from hfedu.notebook import Exploration
 
 DEMONSTRATIONS: dict[str, Demonstration] = {**DEFECTS, **WRONG}
 """By id: the defects in the order of `hfedu.history.FIXES`, then the wrong ones."""

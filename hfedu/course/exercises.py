@@ -6,32 +6,46 @@ the one passes and each of the others fails for its reason.
 
 import html
 import inspect
+import re
 import sys
-from collections.abc import Callable
+import sysconfig
+from collections import Counter
+from collections.abc import Callable, Iterator
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import hfedu.course.lessons
 from hfedu.course.answers import shown_source, without_source
+from hfedu.course.forms import Unfit, described
+from hfedu.course.notebooks import lessons
 from hfedu.course.record import RECORD, Standing
-from hfedu.errors import Mistake, Trouble, explain_missing_names, plainly, printable
+from hfedu.errors import Mistake, Trouble, explain_missing_names, missing_name, plainly, printable
 from hfedu.guest.toolchain import assemble, compile_c
 from hfedu.hf.load import cpio_files
 from hfedu.notebook import Machine, Run
 from hfedu.run.ramdisk import RamDisk, cpio_entry
-from hfedu.widgets.arrange import Arrange
 from hfedu.widgets.comparison import beside
 
+if TYPE_CHECKING:
+    from hfedu.widgets.arrange import Arrange
+
 if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()) is not None:
-    explain_missing_names(shell)
+    explain_missing_names(shell, hfedu.__all__)
 
 LESSON_MODULES = sorted(
     module.name for module in iter_modules(hfedu.course.lessons.__path__) if module.name.startswith("lesson")
 )
+HFEDU = str(Path(hfedu.__file__).parent)
+PYTHON = sysconfig.get_path("stdlib")
+CALLS_AN_ANSWER = ("called", "handed_back", "advance")
+"""Functions of hfedu that call what a learner wrote: see `forms` and `hfedu.guest.scripted`."""
+EVENT = re.compile(r"\bevent (\d+)", re.IGNORECASE)
 
 
 class Wrong(Exception):
@@ -49,28 +63,43 @@ class Wrong(Exception):
 class Exercise:
     """One exercise. `judge` raises `Wrong` or returns the run that shows the right behaviour (None if there is none).
 
-    `wants` says what kind of answer it takes. `solution` is an answer; `wrong` maps a misconception to such an answer
-    and a piece of the sentence it earns. Both are what a learner would pass to `check`: a function, a text in assembly
-    or C, a list. An answer that is an order has `pieces`, in the order in which `arrange` shows them first.
+    `wants` says what kind of answer it takes, and `takes` gives an answer in the form that `judge` knows, or raises
+    `Unfit`. `learned` is what one knows after it. `solution` is an answer; `wrong` maps a misconception to such an
+    answer and a piece of the sentence it earns. Both are what a learner would pass to `check`: a function, a text in
+    assembly or C, a list. An answer that is an order has `pieces`, in the order in which `arrange` shows them first.
+    `remark` says what is not so good in an answer that is right, or nothing.
     """
 
     id: str
     task: str
     wants: str
-    accepts: Callable[[Any], bool]
+    takes: Callable[[Any], Any]
     judge: Callable[[Any], Run | None]
+    learned: str
     hints: tuple[str, str, str]
     solution: Any
     wrong: dict[str, tuple[Any, str]]
     pieces: tuple[str, ...] = ()
+    remark: Callable[[Any], str] = lambda answer: ""
+
+
+class Help(NamedTuple):
+    """What a verdict offers: texts that unfold, each with its summary, and a last line in HTML and as text."""
+
+    folded: tuple[tuple[str, str], ...] = ()
+    line: str = ""
+    text: str = ""
+
+
+NO_HELP = Help()
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What `check` found: "not attempted", "wrong", "crashed" or "right", in a sentence.
+    """What `check` found: "not attempted", "wrong", "crashed" or "right", in a sentence. It is true if it is "right".
 
-    `run` shows the behaviour, `beside` a right one; that is made when somebody looks at it. `judged` is False where
-    this computer was in the way.
+    `run` shows the behaviour, from event `at` on, `beside` a right one; that is made when somebody looks at it.
+    `judged` is False where this computer, or hfedu, was in the way. `help` is what to do next.
     """
 
     exercise: str
@@ -79,19 +108,28 @@ class Verdict:
     run: Run | None = None
     make_beside: Callable[[], Run | None] = field(default=lambda: None, compare=False)
     judged: bool = True
+    at: int = 0
+    help: Help = NO_HELP
 
     @cached_property
     def beside(self) -> Run | None:
         """The right run, for an answer whose run is wrong."""
         return self.make_beside()
 
+    def __bool__(self) -> bool:
+        return self.state == "right"
+
     def __repr__(self) -> str:
-        return f"{self.exercise}: {self.state}. {printable(self.sentence)}"
+        said = f"{self.exercise}: {self.state}. {printable(self.sentence)}"
+        return f"{said}\n{self.help.text}" if self.help.text else said
 
     def _repr_html_(self) -> str:
         sign = {"right": "✓", "wrong": "✗", "crashed": "!", "not attempted": "…"}[self.state]
         text = html.escape(printable(self.sentence))
-        return f'<p role="status"><b>{sign} {self.exercise}: {self.state}.</b> {text}</p>'
+        said = f'<p role="status"><b>{sign} {self.exercise}: {self.state}.</b> {text}</p>'
+        for summary, shown in self.help.folded:
+            said += f"<details><summary>{summary}</summary><pre>{html.escape(shown)}</pre></details>"
+        return said + (f"<p>{self.help.line}</p>" if self.help.line else "")
 
     def _ipython_display_(self) -> None:
         """The sentence and the runs."""
@@ -100,7 +138,10 @@ class Verdict:
         from IPython.display import display
 
         display({"text/html": self._repr_html_(), "text/plain": repr(self)}, raw=True)
-        display(self.run if self.beside is None else beside(self.run, self.beside))
+        if self.beside is None:
+            self.run._ipython_display_(self.at)
+        else:
+            display(beside(self.run, self.beside))
 
 
 @cache
@@ -127,39 +168,116 @@ def check(exercise_id: str, answer: Any = None) -> Verdict:
     if answer is None or answer is ...:
         return Verdict(exercise.id, "not attempted", f"Write your answer first: {exercise.task}")
     verdict = judge(exercise, answer)
-    if verdict.judged:
-        RECORD.note(exercise.id, Standing.RIGHT if verdict.state == "right" else Standing.WRONG)
-    return verdict
+    if not verdict.judged:
+        return verdict
+    RECORD.note(exercise.id, Standing.RIGHT if verdict else Standing.WRONG)
+    if not verdict:
+        MISSES[exercise.id] += 1
+    return replace(verdict, help=goes_on(exercise) if verdict else helps(exercise))
+
+
+MISSES: Counter[str] = Counter()
+"""How often an exercise was answered wrong in this kernel."""
+HINTED: dict[str, set[int]] = {}
+"""The hints that were asked for in this kernel, by exercise."""
+
+
+def hints_had(exercise: Exercise) -> int:
+    """How many hints were offered or asked for so far: after each wrong answer there is one more."""
+    return min(max(MISSES[exercise.id], *HINTED.get(exercise.id, ()), 0), len(exercise.hints))
+
+
+def helps(exercise: Exercise) -> Help:
+    """After a wrong answer: the hints so far, folded, and after the third also the solution."""
+    had = max(hints_had(exercise), 1)
+    folded = [(f"Hint {number} of {len(exercise.hints)}", exercise.hints[number - 1]) for number in range(1, had + 1)]
+    text = f'Help: print(hfedu.hint("{exercise.id}", {had}))'
+    if MISSES[exercise.id] >= len(exercise.hints):
+        folded.append(("A solution", shown_source(exercise.solution)))
+        text += f', or print(hfedu.solution("{exercise.id}", show=True))'
+    return Help(tuple(folded), "", text)
+
+
+def goes_on(exercise: Exercise) -> Help:
+    """After a right answer: what one knows now, and the next exercise that is not right yet, or the next lesson."""
+    number = exercise.id[:2]
+    standings = RECORD.standings()
+    mine = [name for name in exercises() if name[:2] == number]
+    later = mine[mine.index(exercise.id) + 1 :]
+    left = [name for name in later if standings.get(name) is not Standing.RIGHT]
+    following = next((lesson for lesson in lessons() if lesson.number > number), None)
+    if left:
+        line = text = f"Next here: exercise {left[0]}."
+    elif following is not None:
+        text = f"Next: {following.title}."
+        line = f'Next: <a href="{following.path.name}">{html.escape(following.title)}</a>.'
+    else:
+        line = text = "That was the last lesson."
+    learned = f"What you know now: {exercise.learned}"
+    return Help((), f"{html.escape(learned)} {line}", f"{learned} {text}")
 
 
 def judge(exercise: Exercise, answer: Any) -> Verdict:
     """The verdict on an answer that was attempted."""
-    if not exercise.accepts(answer):
-        what = type(answer).__name__
-        article = "" if what == "bytes" else "an " if what[0] in "aeiou" else "a "
-        sentence = f"This exercise wants {exercise.wants}, not {article}{what}."
-        if inspect.isfunction(answer) and "script" in exercise.wants:
-            sentence += " There is no yield in it, and a call that is not yielded is not made: yield vcpu_run(1)."
-        return Verdict(exercise.id, "wrong", sentence)
     try:
-        run = exercise.judge(answer)
+        taken = exercise.takes(answer)
+        run = exercise.judge(taken)
+        said = " ".join(filter(None, ("It does what was asked.", exercise.remark(taken))))
+        return Verdict(exercise.id, "right", said, run)
+    except Unfit as unfit:
+        sentence = f"This exercise wants {exercise.wants}, not {described(answer)}. {unfit}".rstrip()
+        return Verdict(exercise.id, "wrong", sentence)
     except Trouble as trouble:
         return not_judged(exercise, trouble)
     except Wrong as wrong:
         if isinstance(wrong.__context__, Trouble):  # a judge took it for a mistake of the learner's
             return not_judged(exercise, wrong.__context__)
-        run, right = wrong.run, wrong.beside
-        return Verdict(exercise.id, "wrong", str(wrong), run, lambda: right or twin(exercise, answer, run))
+        return wrong_verdict(exercise, taken, wrong)
     except (Exception, SystemExit, GeneratorExit) as error:
-        said = f"Your answer raised {type(error).__name__}: {error}"
-        if "'Action'" in str(error):
-            said += ". Is there a yield before the call? count = yield vm_count()"
-        return Verdict(exercise.id, "crashed", said)
-    return Verdict(exercise.id, "right", "It does what was asked.", run)
+        if not of_answer(error):
+            return not_judged(exercise, f"hfedu's own check stopped with {told(error)}. Please report that")
+        return Verdict(exercise.id, "crashed", f"Your answer raised {told(error)}")
 
 
-def not_judged(exercise: Exercise, trouble: Trouble) -> Verdict:
-    """The verdict where this computer is in the way of a judgement. It is not noted."""
+def wrong_verdict(exercise: Exercise, answer: Any, wrong: Wrong) -> Verdict:
+    """The verdict on an answer that does the wrong thing. Its run is shown at the event that it names."""
+    run, right, named = wrong.run, wrong.beside, EVENT.search(str(wrong))
+    last = len(run.events) - 1 if run is not None else 0
+    at = int(named[1]) if named and wrong.at is None else wrong.at or 0
+    return Verdict(
+        exercise.id, "wrong", str(wrong), run, lambda: right or twin(exercise, answer, run), at=max(min(at, last), 0)
+    )
+
+
+def told(error: BaseException) -> str:
+    """An error in a few words, and what to do about the most frequent ones."""
+    said = f"{type(error).__name__}: {error}"
+    if isinstance(error, NameError) and error.name is not None:
+        return f"{type(error).__name__}: {missing_name(error.name, hfedu.__all__)}"
+    return f"{said}. Is there a yield before the call? count = yield vm_count()" if "'Action'" in str(error) else said
+
+
+def of_answer(error: BaseException) -> bool:
+    """Whether an error comes from the answer, and not from the judge: some function on the way is the learner's."""
+    return isinstance(error, Mistake) or any(
+        code.co_name in CALLS_AN_ANSWER or not code.co_filename.startswith((HFEDU, PYTHON, "<frozen"))
+        for traceback in chained(error)
+        for code in (traceback.tb_frame.f_code,)
+    )
+
+
+def chained(error: BaseException | None) -> Iterator[TracebackType]:
+    """All places that an error went through, and what led to it."""
+    while error is not None:
+        traceback = error.__traceback__
+        while traceback is not None:
+            yield traceback
+            traceback = traceback.tb_next
+        error = error.__cause__
+
+
+def not_judged(exercise: Exercise, trouble: Trouble | str) -> Verdict:
+    """The verdict where this computer, or hfedu itself, is in the way of a judgement. It is not noted."""
     return Verdict(exercise.id, "crashed", f"Your answer could not be judged: {trouble}", judged=False)
 
 
@@ -184,7 +302,7 @@ def with_script(disk: RamDisk, answer: Any, right: Any) -> RamDisk | None:
     """The RAM disk with another script in the place of one; None if it is not there."""
 
     def is_it(guest: Any) -> bool:
-        return inspect.unwrap(guest) is answer
+        return answer in (guest, inspect.unwrap(guest)) or inspect.unwrap(guest) is inspect.unwrap(answer)
 
     if not any(is_it(guest) for guests in disk.scripts.values() for guest in guests):
         return None
@@ -208,13 +326,18 @@ def with_source(disk: RamDisk, answer: str, right: str) -> RamDisk | None:
 
 
 @plainly
-def arrange(exercise_id: str) -> Arrange:
+def arrange(exercise_id: str) -> "Arrange":
     """The steps of an exercise whose answer is an order, to move up and down and to check."""
     exercise = find(exercise_id)
     if not exercise.pieces:
         there = ", ".join(other.id for other in exercises().values() if other.pieces)
         raise Mistake(f"the answer to {exercise_id} is no order of steps: arrange takes {there}")
+    from hfedu.widgets.arrange import Arrange
+
     return Arrange(exercise.id, exercise.task, exercise.pieces, check)
+
+
+TRY_FIRST = "Try the three hints first. To see a solution all the same"
 
 
 @plainly
@@ -223,6 +346,7 @@ def hint(exercise_id: str, number: int = 1) -> str:
     hints = find(exercise_id).hints
     if number not in range(1, len(hints) + 1):
         raise Mistake(f"there is no hint {number!r} for {exercise_id}: ask for 1 to {len(hints)}")
+    HINTED.setdefault(exercise_id, set()).add(number)
     return f"Hint {number} of {len(hints)}: {hints[number - 1]}"
 
 
@@ -231,5 +355,6 @@ def solution(exercise_id: str, show: bool = False) -> str:
     """A solution, if you say that you want it."""
     exercise = find(exercise_id)
     if not show:
-        return f'Try the three hints first. To see a solution all the same: print(solution("{exercise_id}", show=True))'
+        first = "To see a solution" if hints_had(exercise) == len(exercise.hints) else TRY_FIRST
+        return f'{first}: print(solution("{exercise_id}", show=True))'
     return shown_source(exercise.solution)

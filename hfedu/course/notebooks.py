@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, installed, lacking
 from hfedu.files import json_of, read_whole, regular, write_whole
 
 FIRST = "00_tour.ipynb"
@@ -117,9 +117,24 @@ def deliver(to: Path) -> Delivery:
     return Delivery(counts.count("new"), counts.count("updated"), changed)
 
 
+def as_delivered(path: Path) -> bytes:
+    """A file as a learner gets it: a notebook without outputs, which would answer before it has asked."""
+    content = path.read_bytes()
+    if path.suffix != ".ipynb":
+        return content
+    try:
+        book = json.loads(content)
+        for cell in book["cells"]:
+            if cell["cell_type"] == "code":
+                cell.update(outputs=[], execution_count=None)
+    except (ValueError, KeyError, TypeError):  # no notebook, and none of ours
+        return content
+    return f"{json.dumps(book, indent=1, ensure_ascii=False, sort_keys=True)}\n".encode()
+
+
 def put(path: Path, target: Path, delivered: dict[str, str]) -> str:
     """Deliver one file: "new", "updated" or "same"; "changed" if somebody changed it there, and then it is let be."""
-    content = path.read_bytes()
+    content = as_delivered(path)
     there = None
     if os.path.lexists(target):
         if target.is_symlink():  # somebody else put it there, and it leads elsewhere
@@ -140,7 +155,7 @@ def files_beside(path: Path, to: Path, delivered: dict[str, str]) -> str:
     target = to / f"{path.stem}.new{path.suffix}"
     said = f"You changed {path.name}, so it was left alone"
     known = (delivered.get(path.name), delivered.get(target.name))
-    if file_digest(path.read_bytes()) in known and not os.path.lexists(target):
+    if file_digest(as_delivered(path)) in known and not os.path.lexists(target):
         return f"{said}."
     if put(path, target, delivered) == "changed":
         return f"{said}; you changed {target.name} too: rename it, and its newest version comes with the next start."
@@ -175,16 +190,46 @@ def become(command: list[str]) -> int:
     return subprocess.run(command).returncode
 
 
-def open_lab(folder: Path | None, options: Sequence[str] = ()) -> int:
-    """Start JupyterLab at the first lesson, in `folder` or a fresh `hfedu-notebooks` here. Its exit status.
+SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+"""Nothing lies over the first lesson that is not about it."""
+LAYOUT = {
+    "data": {"layout-restorer:data": {"left": {"collapsed": True, "visible": True}}},
+    "metadata": {"id": "default"},
+}
+"""The lesson has all of the window: the file browser is one click away (Ctrl+B)."""
 
-    `options` are JupyterLab's own.
+
+def quiet_lab(folder: Path) -> list[str]:
+    """Settings for JupyterLab beside the copies, under whatever the user has set: the options that name them.
+
+    What JupyterLab remembers of its windows stays there, too. If nothing can be written there it starts without them.
     """
-    folder_of_lessons, in_place = source()
-    if folder is not None or not in_place:
-        folder_of_lessons = folder or COPIES
-        print(deliver(folder_of_lessons), file=sys.stderr)
-    lab = [sys.executable, "-m", "jupyter", "lab", str(folder_of_lessons / FIRST)]
+    home = (folder / ".hfedu-lab").absolute()
+    overrides = home / "labconfig" / "default_setting_overrides.json"
+    layout = home / "workspaces" / "default-37a8.jupyterlab-workspace"
+    try:
+        for path, content in ((overrides, SETTINGS), (layout, LAYOUT)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                write_whole(path, json.dumps(content).encode())
+    except OSError:
+        return []
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(
+        filter(None, [os.environ.get("JUPYTER_CONFIG_PATH"), str(home)])
+    )
+    return [f"--LabApp.workspaces_dir={layout.parent}"]
+
+
+def open_lab(folder: Path | None, options: Sequence[str] = ()) -> int:
+    """Start JupyterLab at the first lesson, in `folder` or `hfedu-notebooks` here, always on copies. Its exit status.
+
+    `options` are JupyterLab's own, and count more than what is set here.
+    """
+    if not installed("jupyterlab"):
+        raise lacking("jupyterlab")
+    folder = folder or COPIES
+    print(deliver(folder), file=sys.stderr)
+    lab = [sys.executable, "-m", "jupyter", "lab", str(folder / FIRST), *quiet_lab(folder)]
     if getattr(os, "geteuid", lambda: None)() == 0:
         lab.append("--allow-root")  # in a container root is the only user, and Jupyter would refuse
     return become([*lab, *options])

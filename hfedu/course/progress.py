@@ -87,6 +87,12 @@ class Progress:
             rows.append((lesson.title, *stand, f"{right + wrong} of {right + wrong + none}"))
         return rows
 
+    def following(self) -> Lesson | None:
+        """The first lesson in which something is left to do; None if nothing is."""
+        done = {name for name in exercises() if self.standings.get(name) is Standing.RIGHT}
+        left = {*exercises(), *predictions()} - done - (set(predictions()) & set(self.standings))
+        return next((one for one in lessons() if any(name.startswith(one.number) for name in left)), None)
+
     def count(self, names: Iterable[str], lesson: Lesson, standing: Standing) -> int:
         """How many of a lesson's exercises, or of its predictions, stand so."""
         mine = (name for name in names if name.startswith(lesson.number))
@@ -110,19 +116,26 @@ class Progress:
             "  ".join(cell.rjust(width) if place else cell.ljust(width) for place, (cell, width) in enumerate(pairs))
             for pairs in (zip(row, widths, strict=True) for row in rows)
         ]
-        return "\n".join([*lines, "", *self.sentences(), self.call()])
+        following = self.following()
+        after = [f"Next: {following.title}."] if following is not None else []
+        return "\n".join([*lines, "", *after, *self.sentences(), self.call()])
 
     def _repr_html_(self) -> str:
         head = "".join(f'<th scope="col"{LEFT if name == "lesson" else ""}>{name}</th>' for name in PROGRESS_COLUMNS)
         body = "".join(
-            f'<tr><th scope="row"{LEFT}>{html.escape(title)}</th>'
-            + "".join(f"<td>{cell}</td>" for cell in cells)
-            + "</tr>"
-            for title, *cells in self.rows()
+            f'<tr><th scope="row"{LEFT}>{link(lesson)}</th>' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+            for lesson, (_, *cells) in zip(lessons(), self.rows(), strict=True)
         )
+        following = self.following()
         total, kept = self.sentences()
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        return f"{table}<p>{total}</p><p>{html.escape(kept)} <code>{self.call()}</code></p>"
+        after = f"<p>Next: {link(following)}.</p>" if following is not None else ""
+        return f"{table}{after}<p>{total}</p><p>{html.escape(kept)} <code>{self.call()}</code></p>"
+
+
+def link(lesson: Lesson) -> str:
+    """A lesson's title that leads to its notebook, which lies beside whoever shows it."""
+    return f'<a href="{lesson.path.name}">{html.escape(lesson.title)}</a>'
 
 
 PROGRESS_COLUMNS = ("lesson", "right", "wrong", "not attempted", "predictions")

@@ -14,17 +14,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import chdir, contextmanager, redirect_stdout, suppress
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from symtable import SymbolTable, symtable
 from typing import Any, NamedTuple
 
-from hfedu.course.answers import answer_of, shown_source
+from hfedu.course.answers import answer_of, defined_by, shown_source
 from hfedu.course.exercises import exercises, find, hint, judge
 from hfedu.course.markdown import broken_links, wordless_pictures
 from hfedu.course.notebooks import Lesson, code_cells, lessons, lessons_in, source
@@ -62,10 +63,40 @@ def bad_hints(exercise_id: str) -> list[str]:
     return [] if len(said - {""}) == 3 else [f"{exercise_id} has not three hints"]
 
 
-def bad_solution(exercise_id: str) -> list[str]:
-    """A stored solution that its own check does not find right, or whose source does not stand alone."""
-    verdict = judge(find(exercise_id), answer_of(shown_source(find(exercise_id).solution)))
-    return [] if verdict.state == "right" else [f"the solution of {verdict}"]
+def bad_solution(exercise_id: str, notebook: Path) -> list[str]:
+    """A solution that is not right when it is pasted into its cell of a notebook, among the names from above."""
+    text = shown_source(find(exercise_id).solution)
+    code = [cell["source"] for cell in code_cells(notebook) if cell["cell_type"] == "code"]
+    place = next(number for number, source in enumerate(code) if exercise_id in source)
+    names: dict[str, Any] = {"__name__": "__main__"}
+    try:
+        with redirect_stdout(StringIO()), at_home(notebook.parent):
+            for source in needed_above(code[:place], text):
+                exec(python_of(source), names)
+            answer = defined_by(text, names)
+    except Exception as error:
+        return [f"{notebook.name}: the solution of {exercise_id} raises {type(error).__name__} there: {error}"]
+    verdict = judge(find(exercise_id), answer)
+    return [] if verdict else [f"{notebook.name}: the solution of {verdict}"]
+
+
+@contextmanager
+def at_home(folder: Path) -> Iterator[None]:
+    """Read and import what stands in a folder, as the kernel of a notebook there does."""
+    before = list(sys.path)
+    sys.path.insert(0, str(folder.resolve()))
+    try:
+        with chdir(folder):
+            yield
+    finally:
+        sys.path[:] = before
+
+
+def needed_above(sources: list[str], text: str) -> list[str]:
+    """Those of the cells above a text whose names it uses, or which those use in turn."""
+    below = [*sources, text]
+    order = backwards(below)
+    return [below[number] for number in dict.fromkeys(order[: order.index(len(sources))])] if sources else []
 
 
 def bad_misconceptions(exercise_id: str) -> list[str]:
@@ -132,16 +163,18 @@ class CourseCheck:
         if self.own:
             numbers = {lesson.number for lesson in self.lessons}
             mine = [name for name in exercises() if name[:2] in numbers]
+            there = [(name, lesson.path) for lesson in self.lessons for name in asked_in(lesson.path) if name in mine]
         else:
             paths = [*notebooks, *other_pages(notebooks[0].parent)]
-            mine = list(dict.fromkeys(name for path in notebooks for name in asked_in(path)))
+            there = [(name, path) for path in notebooks for name in asked_in(path)]
+            mine = list(dict.fromkeys(name for name, _ in there))
         return [
             *(project_kinds(self.lessons) if self.own else ()),
             FailureKind("links", [partial(broken_links, path) for path in paths]),
             FailureKind("lines of a cell", [partial(long_cells, path) for path in notebooks]),
             FailureKind("words for pictures", [partial(wordless_pictures, path) for path in paths]),
             FailureKind("hints", [partial(bad_hints, name) for name in mine]),
-            FailureKind("solutions", [partial(bad_solution, name) for name in mine]),
+            FailureKind("solutions", [partial(bad_solution, *each) for each in there]),
             FailureKind("wrong answers", [partial(bad_misconceptions, name) for name in mine]),
             FailureKind("notebooks", [partial(self.run, path) for path in notebooks], WORKERS),
             FailureKind("out of order", [partial(self.run_out_of_order, path) for path in notebooks], WORKERS),
@@ -156,7 +189,10 @@ class CourseCheck:
         command = [sys.executable, "-m", "pytest", compare, "--nbval-current-env", "--nbval-cell-timeout=60", "-q"]
         path = os.pathsep.join([str(HFEDU.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
         environment = os.environ | {SWITCH: "", "PYTHONPATH": path, "PYTEST_ADDOPTS": ""}
-        with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as output:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output,
+        ):
             settings = Path(folder) / "pytest.ini"  # none of whoever's folder this is
             settings.write_text("[pytest]\n")
             command += ["-p", "no:cacheprovider", "-c", str(settings), f"--rootdir={notebook.parent}", str(notebook)]
@@ -241,12 +277,17 @@ def backwards(sources: list[str]) -> list[int]:
     return order
 
 
-def names_in(source: str) -> SymbolTable:
-    """The names of a cell, which may hold magics of IPython. None at all if it is no Python: its run will say so."""
+def python_of(source: str) -> str:
+    """A cell, which may hold magics of IPython, as Python."""
     from IPython.core.inputtransformer2 import TransformerManager
 
+    return TransformerManager().transform_cell(source)
+
+
+def names_in(source: str) -> SymbolTable:
+    """The names of a cell. None at all if it is no Python: its run will say so."""
     try:
-        return symtable(TransformerManager().transform_cell(source), "cell", "exec")
+        return symtable(python_of(source), "cell", "exec")
     except SyntaxError:
         return symtable("", "cell", "exec")
 

@@ -1,1 +1,1 @@
-"""Who executes a guest: Unicorn for real AArch64 code (unicorn_cpu.py), Python for scripted guests (scripted.py)."""
+"""Who executes a guest: Unicorn (unicorn_cpu.py) or Python (a64.py) AArch64 code, Python scripts (scripted.py)."""

@@ -15,7 +15,7 @@ the hypervisor has let the program counter pass it.
 
 import inspect
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from hfedu.board.board import Board
@@ -39,7 +39,7 @@ SEND_PAGE, RECV_PAGE = 0x4000, 0x5000
 
 Script = Callable[[], Generator["Action", Any, None]]
 """A scripted guest: a generator function without arguments."""
-INSTRUCTIONS = frozenset(("hvc", "smc", "wfi", "wfe", "load", "store", "meet"))
+INSTRUCTIONS = frozenset(("hvc", "smc", "wfi", "wfe", "load", "store", "cas", "meet"))
 
 
 class ScriptError(Mistake):
@@ -57,8 +57,8 @@ class Message(NamedTuple):
 class Action:
     """One thing a guest does. Make them with the functions below and yield them.
 
-    `instruction` is "hvc", "smc", "wfi", "wfe", "load", "store", or "meet" (see `meet`); for a call `registers` are
-    x0-x3.
+    `instruction` is "hvc", "smc", "wfi", "wfe", "load", "store", "cas", or "meet" (see `meet`); for a call `registers`
+    are x0-x3. A "cas" stores `data` where it finds `expected`. An `atomic` access is one that CPUs synchronise with.
     """
 
     instruction: str
@@ -66,6 +66,8 @@ class Action:
     address: int = 0
     data: bytes = b""
     size: int = 0
+    expected: bytes = b""
+    atomic: bool = False
     meaning: Callable[["ScriptedVcpu", int], Any] | None = None
     prepare: "Callable[[ScriptedVcpu], tuple[int, ...]] | None" = None
 
@@ -227,6 +229,28 @@ def store(address: int, data: bytes | int) -> Action:
     if isinstance(data, int):
         data = (data & call.MASK64).to_bytes(8, "little")
     return Action("store", address=address, data=as_bytes(data, "store()"))
+
+
+def load_acquire(address: int, size: int = 8) -> Action:
+    """As `load`, by LDAR: nothing that comes after it in the program is done before."""
+    return Action("load", address=address, size=size, atomic=True)
+
+
+def store_release(address: int, data: bytes | int) -> Action:
+    """As `store`, by STLR: all that comes before it in the program is done before."""
+    return replace(store(address, data), atomic=True)
+
+
+def compare_and_swap(address: int, expected: int, new: int) -> Action:
+    """Store a 64-bit number where another one is found, in one atomic step, as CASAL or LDAXR and STLXR do.
+
+    Gives the number that was found: the store was made if it is the one that was expected.
+    """
+    for number in (expected, new):
+        if not isinstance(number, int):
+            raise ScriptError(f"compare_and_swap() takes whole numbers, not {number!r}")
+    old, data = ((number & call.MASK64).to_bytes(8, "little") for number in (expected, new))
+    return Action("cas", address=address, data=data, size=8, expected=old, atomic=True)
 
 
 def print_line(text: str) -> Action:
@@ -395,6 +419,11 @@ class ScriptedCpu:
             registers = action.prepare(guest) if action.prepare else action.registers
             if action.instruction == "store":
                 guest.store(action.address, action.data)
+            elif action.instruction == "cas":
+                found = guest.load(action.address, 8)
+                guest.loaded = int.from_bytes(found, "little")
+                if found == action.expected and guest.refused is None:
+                    guest.store(action.address, action.data)
             elif action.instruction == "load":
                 guest.loaded = int.from_bytes(guest.load(action.address, action.size), "little")
             if guest.refused is not None:
@@ -439,7 +468,7 @@ class ScriptedCpu:
             return None
         if action.meaning is not None:
             return action.meaning(guest, x0)
-        if action.instruction == "load":
+        if action.instruction in ("load", "cas"):
             return guest.loaded
         return signed(x0) if action.instruction in ("hvc", "smc") else None
 

@@ -9,12 +9,15 @@ from typing import NamedTuple
 from hfedu.hf import arch, mm
 from hfedu.hf.addr import PAGE_SIZE, Pa
 from hfedu.hf.call import MASK64
+from hfedu.hf.handler import Trap
 from hfedu.hf.platform import BusError
 
 FSC_ADDRESS_SIZE, FSC_TRANSLATION, FSC_ACCESS, FSC_PERMISSION, FSC_EXTERNAL = 0x00, 0x04, 0x08, 0x0C, 0x10
 FSC_ALIGNMENT = 0x21
 STRUCTURE_REGISTERS = {0: 4, 2: 4, 4: 3, 6: 3, 7: 1, 8: 2, 10: 2}
 WFI = 0xD503_207F
+HVC_TRAP = Trap(arch.EC_HVC << 26 | arch.ESR_IL)
+"""Every HVC looks the same: the hypervisor ignores the immediate, so nobody fetches the instruction to see it."""
 
 
 class Access(NamedTuple):

@@ -1,8 +1,10 @@
 """What compilers emit, as images: ELF files laid out flat, and assembly and C compiled for a notebook.
 
-The compiler is Zig's, from the package ziglang.
+The compiler is the first of clang with lld, a gcc for AArch64, and Zig's from the package ziglang.
 """
 
+import base64
+import hashlib
 import os
 import re
 import signal
@@ -10,23 +12,31 @@ import struct
 import subprocess
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 from types import MappingProxyType
 from typing import Literal
 
-from hfedu.errors import Mistake, Trouble, plainly
-from hfedu.files import asset
+from hfedu.errors import Mistake, Trouble, lacking, plainly
+from hfedu.files import asset, json_of
 from hfedu.hf.addr import PAGE_SIZE
 from hfedu.hf.call import CALLS, Call
 from hfedu.hf.psci import PSCI_CALLS
 
-FLAGS = (
-    "-Os -target aarch64-freestanding -mcpu=generic+el3+strict_align-neon-fp_armv8 -ffreestanding -nostdlib"
-    " -fno-stack-protector -fno-sanitize=undefined -fvisibility=hidden"
+FLAGS = "-g -Os -ffreestanding -nostdlib -fno-stack-protector -fvisibility=hidden".split()
+CLANG = "--target=aarch64-none-elf -march=armv8-a+nofp+nosimd -mstrict-align -fuse-ld=lld".split()
+GCC = (
+    "-march=armv8-a+nofp -mstrict-align -mno-outline-atomics -fno-tree-loop-distribute-patterns"
+    " -Werror=implicit-function-declaration -Werror=implicit-int -Werror=int-conversion"
+    " -fno-asynchronous-unwind-tables -nostdinc -Wl,--build-id=none,--no-dynamic-linker,-e,_start"
 ).split()
+GCCS = ("aarch64-linux-gnu-gcc", "aarch64-none-elf-gcc", "aarch64-elf-gcc", "aarch64-none-linux-gnu-gcc")
+ZIG = "-target aarch64-freestanding -mcpu=generic+el3+strict_align-neon-fp_armv8 -fno-sanitize=undefined".split()
 """What runs on a real CPU as a guest finds it: floating point and SIMD trap (CPACR_EL1 is 0), and while the MMU is off
 so do accesses that are not aligned."""
 ELF_HEADER, ELF_SEGMENT = struct.Struct("<24xQQ14xHH"), struct.Struct("<I4xQQQQQ")
@@ -45,10 +55,18 @@ READS = re.compile(r"\.(incbin|include)\b", re.IGNORECASE)
 TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 """In the environment: where programs put what they need for a while."""
 OUTSIDE = re.compile(r"(?:failed|unable) to .*: [A-Z]\w+$|.*(?:Permission denied|No space left on device)$")
-"""What Zig says of the computer, not of the program."""
-TOO_LARGE = re.compile(r"File too large|FileTooBig|SIGXFSZ", re.IGNORECASE)
+"""What a compiler says of the computer, not of the program."""
+COMPLAINT = re.compile(r"^(?:.*?:(\d+):(?:\d+:)? |.*?: )?(?:fatal )?error: (.*)", re.MULTILINE | re.IGNORECASE)
+UNDEFINED = re.compile(r"undefined reference to [`'](.+)'")
+"""What GNU's linker says where lld speaks of an undefined symbol."""
+TOO_LARGE = re.compile(r"File too large|FileTooBig|SIGXFSZ|File size limit", re.IGNORECASE)
+PASTED = str.maketrans(dict.fromkeys("\ufeff\u200b\u2060", "") | dict.fromkeys("\u00a0\u2007\u2009\u202f\u3000", " "))
+"""What a text that was copied from a page holds unseen, and what it means: marks that are nothing, and blanks."""
+QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|//.*')
 SHORT_OF_MEMORY = re.compile(
-    r"out ?of ?memory|bad_alloc|cannot allocate|failed with exit code 1[3-9]\d|due to signal", re.IGNORECASE
+    r"out ?of ?memory|bad_alloc|cannot allocate|memory exhausted|failed with exit code 1[3-9]\d|due to signal|"
+    r"signal terminated",
+    re.IGNORECASE,
 )
 
 
@@ -69,7 +87,7 @@ def assemble(source: str) -> bytes:
     `stack_top`, `send_page` and `recv_page` are symbols; they lie behind the image, up to 24 KiB. An address stored in
     data counts from the image's start. `Mistake` with the assembler's first message.
     """
-    return _build("the assembly", "guest.s", "", source, "-Wl,--no-gc-sections")
+    return _build("the assembly", "guest.s", "", source, "-Wl,--no-gc-sections", "-static", "-no-pie")
 
 
 def calls_header(rows: Iterable[Call]) -> str:
@@ -94,11 +112,26 @@ def compile_c(source: str, *flags: str, calls: Iterable[Call] = CALLS) -> bytes:
     own = ["-fPIE", "-pie", "-DRUNTIME", f"-I{start.parent}", str(start)]
     with temporary_folder() as folder:
         Path(folder, "calls.h").write_text(calls_header(calls), "utf-8")
-        prologue = '#include "calls.h"\n#include "guest.h"\n#line 1\n'
+        prologue = (
+            '#pragma GCC visibility push(hidden)\n#include "calls.h"\n#include "guest.h"\n#include "lines.h"\n#line 1\n'
+        )
         return _build("the C program", "guest.c", prologue, source, f"-I{folder}", *own, *flags)
 
 
 def _build(what: str, name: str, prologue: str, source: str, *flags: str) -> bytes:
+    """As `_built`; but what does not compile, and was pasted from a page, is tried without what nobody sees there."""
+    try:
+        return _built(what, name, prologue, source, *flags)
+    except Trouble:
+        raise
+    except Mistake:
+        clean = source.translate(PASTED) if isinstance(source, str) else source
+        if clean == source:
+            raise
+    return _built(what, name, prologue, clean, *flags)
+
+
+def _built(what: str, name: str, prologue: str, source: str, *flags: str) -> bytes:
     """Compile and link in a folder of its own, caches included: a home that cannot be written to does no harm.
 
     Line tables (-g) change no byte of the image. Its sources go with it: this one, and what was included from the
@@ -116,14 +149,35 @@ def _build(what: str, name: str, prologue: str, source: str, *flags: str) -> byt
         path, elf = Path(folder, name), Path(folder, "guest.elf")
         path.write_bytes(text)
         files = ["-T", str(asset("guests/guest.ld")), str(path), "-o", str(elf)]
-        status, said = run_compiler(["cc", "-g", *FLAGS, *flags, *files], folder, folders)
-        if status or not elf.exists():
-            refuse(what, status, said.replace(folder + os.sep, ""), folder)
+        known = compiled_before().get(compiled_key(name, source, flags), "")
+        if known:
+            elf.write_bytes(zlib.decompress(base64.b64decode(known)))
+        else:
+            status, said = run_compiler([*FLAGS, *flags, *files], folder, folders)
+            if status or not elf.exists():
+                refuse(what, status, said.replace(folder + os.sep, ""), folder, source)
         image = flat(elf.read_bytes(), what)
     if isinstance(image, Compiled):
         others = [path for folder in folders for path in folder.glob("*.[hS]") if path.name.encode() in image.elf]
         image.sources = {path.name: path.read_text("utf-8", "replace") for path in others} | {name: source}
     return image
+
+
+@cache
+def compiled_before() -> dict[str, str]:
+    """What the lessons compile, for browsers, which have no compiler: ELF files by `compiled_key`; else nothing."""
+    if sys.platform != "emscripten":
+        return {}
+    try:
+        return dict(json_of(asset("compiled.json").read_bytes()))
+    except Mistake:
+        return {}
+
+
+def compiled_key(name: str, source: str, flags: Iterable[str]) -> str:
+    """A source by what it holds and how it is compiled, wherever hfedu lies."""
+    own = [flag for flag in flags if not flag.startswith("-I") and not Path(flag).is_absolute()]
+    return hashlib.sha256("\0".join((name, source, *own)).encode()).hexdigest()
 
 
 def refuse_files(what: str, source: str) -> None:
@@ -153,27 +207,53 @@ def temporary_folder() -> Iterator[str]:
         raise Trouble(f"{where} cannot be used ({error.strerror}): set TMPDIR to a folder with room") from None
 
 
+def compiler() -> tuple[list[str], list[Path]]:
+    """How the compiler begins its command line, and the folders that it reads. `Trouble` if there is none."""
+    clang, lld = which("clang"), which("ld.lld")
+    gcc = next(filter(None, map(which, GCCS)), None)
+    found = find_spec("ziglang")
+    if clang and lld:
+        return [clang, *CLANG], [*parts_of(clang), *parts_of(lld)]
+    if gcc:
+        return [gcc, *GCC, "-isystem", own_headers(gcc)], parts_of(gcc)
+    if found is None or found.origin is None:
+        raise lacking("ziglang")
+    home = Path(found.origin).parent
+    return [str(home / ("zig.exe" if os.name == "nt" else "zig")), "cc", *ZIG], [home, home.resolve()]
+
+
+@cache
+def own_headers(gcc: str) -> str:
+    """Where a gcc has those headers that need no operating system."""
+    asked = subprocess.run([gcc, "-print-file-name=include"], capture_output=True, text=True, check=False)
+    return asked.stdout.strip()
+
+
+def parts_of(program: str) -> list[Path]:
+    """The folders with the parts of a compiler on the PATH: it starts others, and reads its own headers."""
+    prefixes = {Path(program).parent.parent, Path(program).resolve().parent.parent}
+    target = Path(program).name.removesuffix("-gcc")
+    return [prefix / part for prefix in prefixes for part in ("bin", "lib", "lib64", "libexec", target)]
+
+
 def run_compiler(arguments: list[str], folder: str, folders: Iterable[Path]) -> tuple[int, str]:
-    """Run Zig in a folder: its exit status and what it said.
+    """Run the compiler in a folder: its exit status and what it said.
 
     Whatever interrupts this ends the compiler and all that it started. `Trouble` if there is none, or it takes too
     long.
     """
-    found = find_spec("ziglang")
-    home = Path(found.origin).parent if found is not None and found.origin is not None else None
-    if home is None:
-        raise Trouble("there is no compiler: pip install ziglang")
-    zig = str(home / ("zig.exe" if os.name == "nt" else "zig"))
-    readable = "\n".join(
-        map(str, (home, home.resolve(), Path(folder).resolve(), asset("guests/guest.ld").parent, *folders))
-    )
+    begin, parts = compiler()
+    readable = "\n".join(map(str, (*parts, Path(folder).resolve(), asset("guests/guest.ld").parent, *folders)))
     confined = str(Path(__file__).with_name("confined.py"))
-    command = [sys.executable, "-I", "-S", confined, str(MEMORY), str(FILE_SIZE), readable, zig, *arguments]
+    command = [*begin, *arguments]
+    if os.name == "posix":
+        command = [sys.executable, "-I", "-S", confined, str(MEMORY), str(FILE_SIZE), readable, *command]
+    caches = ("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR", *TEMPORARY)
     try:
         process = subprocess.Popen(
-            command if os.name == "posix" else [zig, *arguments],
+            command,
             cwd=folder,
-            env=os.environ | dict.fromkeys(("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR", *TEMPORARY), folder),
+            env=os.environ | dict.fromkeys(caches, folder) | {"LC_ALL": "C"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -207,9 +287,9 @@ def end(process: "subprocess.Popen[str]") -> None:
         process.stderr.close()
 
 
-def refuse(what: str, status: int, said: str, folder: str) -> None:
+def refuse(what: str, status: int, said: str, folder: str, source: str) -> None:
     """Say why there is no program: `Mistake` with the compiler's first message, `Trouble` if the computer is why."""
-    if "No module named ziglang" in said or "can't open file" in said or "No such file or directory: '" in said:
+    if "can't open file" in said or "No such file or directory: '" in said:
         raise Trouble(f"the compiler cannot be started: {said.strip().splitlines()[-1]}")
     probe = Path(folder, "probe")
     with suppress(OSError):
@@ -217,7 +297,8 @@ def refuse(what: str, status: int, said: str, folder: str) -> None:
             path.unlink()
     probe.write_bytes(bytes(1 << 16))
     complaints = [line for line in said.splitlines() if "warning: " not in line and line.strip()]
-    found = re.search(r"^(?:.*?:(\d+):\d+: |.*?: )?(?:fatal )?error: (.*)", "\n".join(complaints), re.MULTILINE)
+    found = COMPLAINT.search("\n".join(complaints))
+    undefined = UNDEFINED.search(said)
     if SHORT_OF_MEMORY.search(said) or TOO_LARGE.search(said) or status < 0:
         raise Mistake(
             f"{what} is too large for the compiler: it needs more than {MEMORY >> 30}G of memory, or makes a file of "
@@ -225,9 +306,17 @@ def refuse(what: str, status: int, said: str, folder: str) -> None:
         )
     if found is None or OUTSIDE.match(found[2]):
         raise Trouble(f"the compiler failed, and says {(found[2] if found else (complaints or ['nothing'])[0])[:200]}")
-    line, message = found.groups()
+    line, message = (None, f"undefined symbol: {undefined[1]}") if undefined else found.groups()
     where = f", line {line}" if line else ""
-    raise Mistake(f"{what} does not compile{where}: {message}")
+    raise Mistake(f"{what} does not compile{where}: {message}{pasted(source, int(line or 0))}")
+
+
+def pasted(source: str, line: int) -> str:
+    """What to say of the first character in a line that no program has, outside texts and comments; or nothing."""
+    lines = source.split("\n")
+    text = QUOTED.sub("", lines[line - 1]) if 0 < line <= len(lines) else ""
+    strange = next((each for each in text if not each.isascii()), "")
+    return f" (there is “{strange}” in it, U+{ord(strange):04X}: write it with the keyboard)" if strange else ""
 
 
 def flat(content: bytes, what: str) -> bytes:

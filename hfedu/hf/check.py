@@ -85,6 +85,8 @@ class Checks:
 
     @staticmethod
     def _check(passed: bool, condition: str, on: Any, values: dict[str, Any]) -> Check:
-        found = tuple(zip(values, map(noted_value, values.values()), strict=True))
-        about = on.name if isinstance(on.name, str) else on.name.decode("latin-1")
-        return Check(condition, about, found, bool(passed))
+        found = tuple([
+            (name, value if type(value) in KEPT else noted_value(value)) for name, value in values.items()
+        ])  # fmt: skip
+        about = on.name
+        return Check(condition, about if type(about) is str else about.decode("latin-1"), found, bool(passed))

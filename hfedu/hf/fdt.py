@@ -34,7 +34,8 @@ class Fdt:
     @property
     def used(self) -> int:
         """Bytes up to the end of the names, which come last; behind them is room."""
-        return min(self.totalsize, self.off_strings + int(HEADER.unpack_from(self.blob)[8]))
+        size_of_names: int = HEADER.unpack_from(self.blob)[8]
+        return int(min(self.totalsize, self.off_strings + size_of_names))
 
     def _read_afresh(self) -> None:
         """Forget where the properties were."""

@@ -151,7 +151,7 @@ class Load(Mm):
             return False
         self.mm_memcpy(va_from_pa(to), file.begin, file.size)
         self.mm_unmap(to, end)
-        if to < board.LAYOUT_BIN_END and end > board.LAYOUT_TEXT_BEGIN:
+        if to < board.bin_end(self.heap_pages) and end > board.LAYOUT_TEXT_BEGIN:
             name = file.name.decode("latin-1")
             raise HypervisorHang(f"The loader copied {name} over the hypervisor's own code and unmapped it.")
         return True
@@ -177,7 +177,7 @@ class Load(Mm):
         """Load `vmlinuz` as VM 0. The primary's own RAM disk. `LoadFailed` after a line in the log that says why."""
         kernel = self.find_file(cpio, b"vmlinuz") or self.fail("Unable to find vmlinuz")
         begin = board.LAYOUT_PRIMARY_BEGIN
-        self.dlog(f"bin_end is at {board.LAYOUT_BIN_END:016x}, copying to {begin:016x}\n")
+        self.dlog(f"bin_end is at {board.bin_end(self.heap_pages):016x}, copying to {begin:016x}\n")
         if not self.copy_to_unmapped(begin, kernel):
             self.fail("Unable to relocate kernel for primary vm.")
         initrd = self.find_file(cpio, b"initrd.img") or self.fail("Unable to find initrd.img")

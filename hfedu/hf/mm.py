@@ -37,9 +37,8 @@ MAX_LEVEL_STAGE1, MAX_LEVEL_STAGE2 = 2, 3
 SECTIONS = (
     ("text", board.LAYOUT_TEXT_BEGIN, board.LAYOUT_TEXT_END, MM_MODE_X),
     ("rodata", board.LAYOUT_RODATA_BEGIN, board.LAYOUT_RODATA_END, MM_MODE_R),
-    ("data", board.LAYOUT_DATA_BEGIN, board.LAYOUT_DATA_END, MM_MODE_R | MM_MODE_W),
 )
-"""The hypervisor's own memory: name, begin, end, and how it maps it for itself."""
+"""The hypervisor's own memory but its data: name, begin, end, and how it maps it for itself."""
 PATIENCE_PAGES = 1 << 32
 """Invalidating more pages than this, one by one, takes the real machine hours: it counts as a hang."""
 
@@ -125,6 +124,7 @@ class Mm(Checks):
         self.platform = platform
         self.memory = platform.memory
         self.heap_next: Pa = board.HEAP_BEGIN
+        self.heap_pages = board.HEAP_PAGES
         self.ptable: Ptable | None = None
         self.tlb: dict[tuple[int, bool], int] = {}
         """Pages of the hypervisor's own stage 1 that it has walked to: (page of the VA, writing) -> physical page."""
@@ -152,14 +152,14 @@ class Mm(Checks):
     def halloc_page(self) -> Pa:
         """The next page of the pool, or 0 when all are used (upstream: src/alloc.c)."""
         page = self.heap_next
-        if page >= pa_add(board.HEAP_BEGIN, board.HEAP_PAGES * PAGE_SIZE):
+        if page >= pa_add(board.HEAP_BEGIN, self.heap_pages * PAGE_SIZE):
             return Pa(0)
         self.heap_next = pa_add(page, PAGE_SIZE)
         return page
 
     def heap_left(self) -> int:
         """How many pages the pool still has."""
-        return (board.HEAP_BEGIN + board.HEAP_PAGES * PAGE_SIZE - self.heap_next) // PAGE_SIZE
+        return (board.HEAP_BEGIN + self.heap_pages * PAGE_SIZE - self.heap_next) // PAGE_SIZE
 
     def hfree(self, page: Pa) -> None:
         """Give nothing back: this allocator only says that somebody asked."""
@@ -267,20 +267,25 @@ class Mm(Checks):
         """Remove [begin, end) from a VM's stage 2."""
         return self.mm_ptable_update(ptable, begin, end, 0, mode)
 
+    def sections(self) -> tuple[tuple[str, Pa, Pa, int], ...]:
+        """The hypervisor's own memory, as `SECTIONS`, with its data, in which the pool lies."""
+        end = board.data_end(self.heap_pages)
+        return (*SECTIONS, ("data", board.LAYOUT_DATA_BEGIN, end, MM_MODE_R | MM_MODE_W))
+
     def mm_ptable_unmap_hypervisor(self, ptable: Ptable, mode: int) -> bool:
         """Take the hypervisor's text, rodata and data away from a VM."""
-        return all(self.mm_vm_unmap(ptable, begin, end, mode) for _, begin, end, _ in SECTIONS)
+        return all(self.mm_vm_unmap(ptable, begin, end, mode) for _, begin, end, _ in self.sections())
 
     def mm_init(self) -> bool:
         """Map the UART and the hypervisor's own sections, then turn the MMU on."""
-        for name, begin, end, _ in SECTIONS:
+        for name, begin, end, _ in self.sections():
             self.dlog(f"{name}: {begin:#x} - {end:#x}\n")
         self.ptable = self.mm_ptable_init(0)
         if self.ptable is None:
             return False
         uart_end = pa_add(board.PL011_BASE, PAGE_SIZE)
         self.mm_identity_map(board.PL011_BASE, uart_end, MM_MODE_R | MM_MODE_W | MM_MODE_D)
-        for _, begin, end, mode in SECTIONS:
+        for _, begin, end, mode in self.sections():
             self.mm_identity_map(begin, end, mode)
         self.dlog(f"Supported bits in physical address: {PA_BITS}\n")
         self.dlog(f"Number of page table levels: {MAX_LEVEL_STAGE2 + 1}\n")

@@ -6,7 +6,7 @@ for this board stand here too: the hypervisor prints some of them.
 
 from typing import Protocol
 
-from hfedu.hf.addr import Pa
+from hfedu.hf.addr import PAGE_SIZE, Pa, align_up, pa_add
 
 MAX_CPUS = 8
 MAX_VMS = 16
@@ -19,7 +19,19 @@ LAYOUT_BIN_END = Pa(0x4004_A000)
 LAYOUT_PRIMARY_BEGIN = Pa(0x4008_0000)
 HEAP_BEGIN = Pa(0x4001_3000)
 HEAP_PAGES = 39
+MAX_HEAP_PAGES = (LAYOUT_PRIMARY_BEGIN - HEAP_BEGIN) // PAGE_SIZE
+"""The pool of upstream's build, and the largest that ends where the primary's kernel begins."""
 MEMCPY_LOAD_PC, MEMCPY_STORE_PC = 0x4000_8260, 0x4000_8268
+
+
+def data_end(heap_pages: int) -> Pa:
+    """Where the hypervisor's data ends: a pool that is larger than upstream's makes it longer."""
+    return max(LAYOUT_DATA_END, pa_add(HEAP_BEGIN, heap_pages * PAGE_SIZE))
+
+
+def bin_end(heap_pages: int) -> Pa:
+    """Where the hypervisor's memory ends: a whole page."""
+    return Pa(align_up(data_end(heap_pages), PAGE_SIZE))
 
 
 class BusError(Exception):

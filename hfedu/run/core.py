@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from hfedu.board.timer import Metronome
 from hfedu.guest.budget import StuckForever
+from hfedu.guest.emulator import emulated_cpu
 from hfedu.guest.scripted import ScriptDone, ScriptedCpu
 from hfedu.hf import arch
 from hfedu.hf.api import running
@@ -16,7 +17,7 @@ from hfedu.hf.psci import PsciCall
 from hfedu.hf.spinlock import SpinLock, Step, Steps
 
 if TYPE_CHECKING:
-    from hfedu.guest.unicorn_cpu import UnicornCpu
+    from hfedu.guest.emulator import EmulatedCpu
     from hfedu.run.machine import Machine
 
 GUEST_STEP = 1000
@@ -34,7 +35,8 @@ class Core:
         self.cpu, self.knob, self.board, self.hypervisor = cpu, knob, machine.board, machine.hypervisor
         self.budget, self.recorder, self.script_of = machine.budget, machine.recorder, machine.script_of
         self.scripted = ScriptedCpu(cpu, machine.board, machine.hypervisor, machine.budget, knob, machine.guests)
-        self.unicorn: UnicornCpu | None = None
+        self.kind: str = machine.made["cpu"]
+        self.emulated: EmulatedCpu | None = None
         self.steps: Steps[None] | None = None
         self.step: Step | None = None
         self.is_hvc = False
@@ -55,7 +57,7 @@ class Core:
     @property
     def sleeps(self) -> bool:
         """Whether the primary's machine code waits in a WFI for an interrupt that has not come."""
-        waiting = self.unicorn is not None and self.unicorn.waiting
+        waiting = self.emulated is not None and self.emulated.waiting
         return waiting and not self.board.gic.signals[self.cpu.id].up
 
     def start(self) -> None:
@@ -114,13 +116,12 @@ class Core:
         script = self.script_of(running(self.cpu))
         return self.emulator().run(limit) if script is None else self.scripted.run(script, limit)
 
-    def emulator(self) -> "UnicornCpu":
+    def emulator(self) -> "EmulatedCpu":
         """What executes machine code, made when it is first needed."""
-        if self.unicorn is None:
-            from hfedu.guest.unicorn_cpu import UnicornCpu
-
-            self.unicorn = UnicornCpu(self.cpu, self.board, self.hypervisor, self.budget, self.knob)
-        return self.unicorn
+        if self.emulated is None:
+            kind = emulated_cpu(self.kind)
+            self.emulated = kind(self.cpu, self.board, self.hypervisor, self.budget, self.knob)
+        return self.emulated
 
     def power_off(self) -> None:
         """Switch the machine off, as the last script of the primary does when it has ended."""
@@ -134,7 +135,7 @@ class Core:
         self.steps = self.step = None
         self.board.powered[self.cpu.id] = False
         self.cpu.current = None
-        if self.unicorn is not None:
-            self.unicorn.loaded, self.unicorn.paused, self.unicorn.waiting = None, False, False
+        if self.emulated is not None:
+            self.emulated.loaded, self.emulated.paused, self.emulated.waiting = None, False, False
         if self.recorder is not None:
             self.recorder.finish(self.cpu)

@@ -4,8 +4,10 @@ A recording holds neither. The machine it was made with runs again, to that even
 run is checked, event by event. `view/depth.py` makes of it what people read.
 """
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from itertools import repeat
+from types import FrameType, FunctionType
 from typing import Any, NamedTuple
 
 from hfedu.errors import Mistake
@@ -13,6 +15,7 @@ from hfedu.guest.budget import OutOfBudget
 from hfedu.guest.scripted import Action
 from hfedu.hf.api import running
 from hfedu.hf.arch import PC, SYSTEM
+from hfedu.hf.check import Checks
 from hfedu.hf.handler import Trap
 from hfedu.hf.spinlock import Step, Steps, sl_lock, sl_unlock
 from hfedu.run.core import Core
@@ -62,11 +65,21 @@ class Noted(NamedTuple):
     others: Held
 
 
+class Ran(NamedTuple):
+    """A line of the hypervisor that ran: the event it is part of, its place, where its function begins, which frame."""
+
+    event: int
+    place: CodePlace
+    first: int
+    frame: int
+
+
 class Notes:
-    """What was noted of the traps of a run, by their events: the steps, and the ways of the guests that led to them."""
+    """What was noted of the traps of a run, by their events: steps, lines, and the ways of guests that led there."""
 
     def __init__(self) -> None:
         self.steps: dict[int | None, list[Noted]] = {}
+        self.lines: dict[int | None, list[Ran]] = {}
         self.ways: dict[int | None, Way] = {}
 
 
@@ -110,12 +123,41 @@ class Watched(Core):
         if self.target not in (None, self.served):
             return steps
         self.arrive(self.served)
-        return self._noting(steps, self.notes.steps.setdefault(self.served, []))
+        traced = self._traced(steps, self.notes.lines.setdefault(self.served, []))
+        return self._noting(steps, traced, self.notes.steps.setdefault(self.served, []))
 
-    def _noting(self, steps: Steps[None], noted: list[Noted]) -> Steps[None]:
+    def _traced(self, steps: Steps[None], ran: list[Ran]) -> Iterator[Step]:
+        """The same steps; each line of the hypervisor's own classes that runs between them is noted."""
+        codes = code_of(type(self.hypervisor))
+        recorder = self.recorder
+        assert recorder is not None
+
+        def entered(frame: FrameType, event: str, arg: object) -> Any:
+            return line if frame.f_code in codes else None
+
+        def line(frame: FrameType, event: str, arg: object) -> Any:
+            serving = recorder.serving.get(self.cpu.id)
+            if event == "line" and serving is not None:
+                code = frame.f_code
+                place = code.co_filename, frame.f_lineno, code.co_name
+                ran.append(Ran(serving.current.seq, place, code.co_firstlineno, id(frame)))
+            return line
+
+        while True:
+            before = sys.gettrace()
+            sys.settrace(entered)
+            try:
+                step = next(steps, None)
+            finally:
+                sys.settrace(before)
+            if step is None:
+                return
+            yield step
+
+    def _noting(self, steps: Steps[None], traced: Iterator[Step], noted: list[Noted]) -> Steps[None]:
         """The same steps; each is noted when its event is known, before it is done."""
         assert self.recorder is not None
-        for step in steps:
+        for step in traced:
             place = place_of(steps)
             yield step
             event = self.recorder.serving[self.cpu.id].current
@@ -152,16 +194,16 @@ class Watched(Core):
         return found
 
     def _run_real(self, limit: int | None) -> Trap | None:
-        unicorn = self.emulator()
+        emulator = self.emulator()
 
         def on_instruction(pc: int) -> None:
             self.executed += 1
             if self.skip < self.executed <= self.skip + self.limit:
-                unicorn.read_general()
+                emulator.read_general()
                 self.looks.append(self._look(pc))
 
         if not self.hooked:
-            unicorn.watch(on_instruction)
+            emulator.watch(on_instruction)
             self.hooked = True
         try:
             return super().run_guest(limit)
@@ -171,6 +213,13 @@ class Watched(Core):
 
 class _Machine(Machine):
     core_type = Watched
+
+
+def code_of(hypervisor: type) -> frozenset[Any]:
+    """What the functions of a hypervisor's classes compile to, those that note conditions excepted."""
+    classes = (each for each in hypervisor.__mro__ if each not in (object, Checks))
+    functions = (value for each in classes for value in vars(each).values() if isinstance(value, FunctionType))
+    return frozenset(function.__code__ for function in functions)
 
 
 def place_of(generator: Any) -> CodePlace:
@@ -256,7 +305,7 @@ def run_to(machine: Machine, recording: Recording, target: int) -> list[Event]:
     stopped = kind == "violation" or (kind == "running" and len(machine.cores) > 1)
     machine.boot()
     for _ in schedule if stopped else repeat(None):
-        if len(machine.recorder.events) > target or not machine.step():
+        if len(machine.recorder.columns) > target or not machine.step():
             break
     else:
         if kind == "violation":

@@ -1,44 +1,48 @@
 """Every order of the atomic steps: breadth first over replayed schedules, so that the shortest failure comes first.
 
-The explorer runs the same generators that run guests, see `replay`.
+The explorer runs the same generators that run guests, see `replay`. States that are alike in all that scripts,
+hypervisor and invariants can reach count as one, see `frozen` and `held`; of those that are met again some are run
+again for real, and a difference is an error.
 
 Reduction: some steps commute with every step that other CPUs can take before them, so no other order is tried: a
 script's way to its next call that touches no shared memory, the release of a lock, and what a CPU does to its own vCPU
-of the primary. Memory is sequentially consistent here: weak memory is not modelled.
+of the primary. An invariant that is not `steady` could see the difference: under its eyes no order is left out. Memory
+is sequentially consistent here: weak memory is not modelled.
 """
 
+import os
+import random
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
-from graphlib import CycleError, TopologicalSorter
-from itertools import chain, pairwise
+from functools import partial
+from itertools import chain, count
 from typing import Any, NamedTuple
 
-from hfedu.errors import Mistake
-from hfedu.guest.budget import OutOfBudget
-from hfedu.hf.call import HF_PRIMARY_VM_ID
-from hfedu.hf.platform import HypervisorHang
-from hfedu.hf.spinlock import SelfDeadlock
+from hfedu.errors import Mistake, nearest
 from hfedu.history import known_changes
-from hfedu.run.core import Core
+from hfedu.run.graph import Graph
+from hfedu.run.held import World
 from hfedu.run.invariants import INVARIANTS, GhostState, Invariant
+from hfedu.run.learned import Learner, Unlearned
 from hfedu.run.machine import Machine
+from hfedu.run.moves import BUILT_IN as BUILT_IN
+from hfedu.run.moves import End, Expanded, ExploredState, Move, Task, expand, judged, replayer, take_step
+from hfedu.run.outlook import outlook
+from hfedu.run.races import MEANING, RACE
 from hfedu.run.recording import Outcome, Recording
-from hfedu.run.replay import Replayer, Scenario
+from hfedu.run.replay import Scenario, is_ours, outside, step_or_end
+from hfedu.run.sight import Lost, Sight, as_invariants
 
-WALK = 50
-"""Steps of one move at most, should a script go round in circles all by itself."""
 CHUNK = 200
 """Schedules that one worker extends at a time."""
-FAR = 1 << 60
+FIRST_CHECKED, ONE_IN = 16, 8
+"""How many states, met again or not, are run again for real: the first ones, and then ever fewer of them."""
 BY_STOP_BUTTON = "Interrupted."
-BUILT_IN = {
-    "deadlock": "Some CPU can always go on, unless all there was to do is done.",
-    "self-deadlock": "No CPU waits for a lock that it holds itself.",
-    "hang": "The hypervisor never spins for ever.",
-    "livelock": "From every state there is a way to an end.",
-}
+EXPLORED = ("profile", "fixes", "changes", "append", "memory")
+"""Options of a machine that an exploration can have."""
+SEARCHES = count()
 
 
 class Violation(NamedTuple):
@@ -58,13 +62,14 @@ class Violation(NamedTuple):
 
 @dataclass(frozen=True)
 class Exploration:
-    """What was found, and what was covered: `bounds` says what was not.
+    """What was found, and what was covered: `bounds` says what was not, and what the reduction takes for granted.
 
     `states` are distinct, `steps` were taken, `depth` is the longest way to a state; `schedules` is how many complete
     schedules there are, None if there is no end of them. `finals` are the machine states at the ends, as tuples of
-    (name, value). `complete` says whether all was tried: only then does an empty `violations` mean that none exists.
-    `setup` is how many steps every schedule begins with, before the scripts have met. `graph` are the states.
-    `interrupted` says whether Ctrl-C ended it.
+    (name, value). `results` are what the scripts of the CPUs returned, a tuple for each end that differs in them; to
+    each belongs one of the `examples`, a schedule from switch-on. `complete` says whether all was tried: only then does
+    an empty `violations` mean that none exists. `setup` is how many steps every schedule begins with, before the
+    scripts have met. `graph` are the states. `interrupted` says whether Ctrl-C ended it.
     """
 
     scenario: Scenario
@@ -74,12 +79,15 @@ class Exploration:
     depth: int
     schedules: int | None
     finals: frozenset[tuple[Any, ...]]
+    results: tuple[tuple[Any, ...], ...]
+    examples: tuple[tuple[int, ...], ...]
     complete: bool
     bounds: str
     setup: int
     options: dict[str, Any]
     invariants: tuple[Invariant, ...]
-    graph: "Graph" = field(compare=False)
+    graph: Graph = field(compare=False, repr=False)
+    world: World = field(compare=False, repr=False)
     interrupted: bool = False
 
     def __repr__(self) -> str:
@@ -93,197 +101,6 @@ class Exploration:
         return "\n".join([f"{self.scenario.name}: {covered}. {self.bounds}", *found])
 
 
-class Task(NamedTuple):
-    """What a worker must know: what to run, on how many CPUs, options of the machine, and what to look for.
-
-    Without `prune` no order is left out.
-    """
-
-    scenario: Scenario
-    cpus: int
-    options: tuple[tuple[str, Any], ...]
-    invariants: tuple[Invariant, ...]
-    prune: bool
-
-
-class ExploredState(NamedTuple):
-    """A state to go on from: its schedule from the root, its past, and its key if that is to be checked."""
-
-    schedule: tuple[int, ...]
-    past: GhostState
-    key: tuple[Any, ...] | None
-
-
-class Move(NamedTuple):
-    """Steps from one state to the next that matters: one by choice, then those that commute with all others.
-
-    `cpus` took them; `key` and `past` tell the state they lead to; `broken` are violations as (invariant, sentence,
-    steps from the root up to there). `final` is there at an end.
-    """
-
-    cpus: tuple[int, ...]
-    key: tuple[Any, ...]
-    past: GhostState
-    broken: tuple[tuple[str, str, int], ...]
-    final: tuple[Any, ...] | None
-
-
-replayer = lru_cache(maxsize=2)(Replayer)
-
-
-def expand(task: Task, states: Sequence[ExploredState]) -> list[list[Move]]:
-    """The moves from states."""
-    return [list(moves(task, state)) for state in states]
-
-
-def moves(task: Task, state: ExploredState) -> Iterator[Move]:
-    """The moves from one state: each CPU that can go on is the first to do so."""
-    replay = replayer(*task[:3])
-    able = replay.follow(state.schedule, state.past)
-    if state.key is not None and state.key != replay.key():
-        raise Mistake(
-            f"the scenario is not deterministic: the same schedule {list(state.schedule)} led to two different states. "
-            "Its scripts may only depend on what their calls return: no random numbers, no clock, no shared lists"
-        )
-    for cpu in able:
-        if cpu != able[0]:
-            replay.follow(state.schedule, state.past)
-        yield move(task, replay, cpu)
-
-
-def move(task: Task, replay: Replayer, cpu: int) -> Move:
-    """Let `cpu` take a step, and then everybody those that commute."""
-    machine, begin = replay.machine, len(replay.schedule)
-    broken = take_step(replay, cpu, task.invariants)
-    stay: set[int] = set()
-    while True:
-        able = [] if replay.off else machine.able()
-        free = (core for core in map(machine.cores.__getitem__, able) if core.cpu.id not in stay and commutes(core))
-        core = next(free, None) if task.prune and len(replay.schedule) < begin + WALK else None
-        if core is None:
-            break
-        past, is_guest = replay.ghost.past(), core.steps is None
-        more = take_step(replay, core.cpu.id, task.invariants)
-        if is_guest and touched(core):
-            replay.follow(replay.schedule[:-1], past)
-            stay.add(core.cpu.id)
-        else:
-            broken += more
-    deadlock = None if able or replay.off else machine.deadlock()
-    if deadlock is not None:
-        broken.append(("deadlock", str(deadlock), len(replay.schedule)))
-    final = None if able else replay.final()
-    return Move(tuple(replay.schedule[begin:]), replay.key(), replay.ghost.past(), tuple(broken), final)
-
-
-def commutes(core: Core) -> bool:
-    """Whether a core's next step commutes with what others may do before it; for a guest's turn, whether it may."""
-    step: Any = core.step
-    if step is None or step.kind == "release":
-        return True
-    return step.kind in ("retval", "restore") and step.target.vm.id == HF_PRIMARY_VM_ID
-
-
-def touched(core: Core) -> bool:
-    """Whether the guest's turn just taken touched memory that others see."""
-    vcpu = core.cpu.current
-    return vcpu is not None and core.scripted.guests[vcpu.name].shared_access
-
-
-def take_step(replay: Replayer, cpu: int, invariants: Sequence[Invariant]) -> list[tuple[str, str, int]]:
-    """Let a CPU take a step under the eyes of the invariants, and say what it breaks."""
-    broken, at = [], len(replay.schedule) + 1
-    try:
-        replay.step(cpu)
-    except (Mistake, OutOfBudget):
-        raise
-    except Exception as error:
-        raise blame("a script", replay, error) from error
-    ended = replay.machine.cores[cpu].ended
-    if isinstance(ended, HypervisorHang):
-        broken.append(("self-deadlock" if isinstance(ended, SelfDeadlock) else "hang", str(ended), at))
-    for invariant in invariants:
-        try:
-            sentence = invariant.broken(replay.ghost)
-        except Exception as error:
-            raise blame(f"the invariant {invariant.name}", replay, error) from error
-        if sentence is not None:
-            broken.append((invariant.name, sentence, at))
-    return broken
-
-
-def blame(who: str, replay: Replayer, error: Exception) -> Mistake:
-    """What to say of a function that raised."""
-    return Mistake(f"{who} raised {error!r} under the schedule {[*replay.setup, *replay.schedule]}")
-
-
-class Graph:
-    """The states found so far, by number, and the moves between them.
-
-    `first` holds, by move, the CPUs that can begin it, and `broken` the names of the invariants it broke.
-    """
-
-    def __init__(self, root: tuple[Any, ...]) -> None:
-        self.number: dict[Any, int] = {root: 0}
-        self.parent: list[tuple[int, tuple[int, ...]]] = [(0, ())]
-        self.cost = [(0, 0)]
-        self.edges: list[list[int]] = [[]]
-        self.ends: set[int] = set()
-        self.first: dict[tuple[int, int], set[int]] = {}
-        self.broken: dict[tuple[int, int], set[str]] = {}
-
-    def add(self, node: int, cpus: tuple[int, ...], key: Any) -> tuple[int, bool]:
-        """A move from `node`: the number of the state it leads to, and whether this is the shortest way so far.
-
-        Among ways of equal length the one with fewer changes of CPU is the shorter.
-        """
-        steps, switches = self.cost[node]
-        path = (*self.parent[node][1][-1:], *cpus)
-        cost = steps + len(cpus), switches + sum(a != b for a, b in pairwise(path))
-        child = self.number.setdefault(key, len(self.cost))
-        self.edges[node].append(child)
-        self.first.setdefault((node, child), set()).add(cpus[0])
-        if child == len(self.cost):
-            self.parent.append((node, cpus))
-            self.cost.append((FAR, 0))
-            self.edges.append([])
-        shorter = cost[0] < self.cost[child][0]
-        if cost < self.cost[child]:
-            self.parent[child], self.cost[child] = (node, cpus), cost
-        return child, shorter
-
-    def schedule(self, node: int) -> tuple[int, ...]:
-        """The shortest way from the root to a state."""
-        moves: list[tuple[int, ...]] = []
-        while node:
-            node, cpus = self.parent[node]
-            moves.append(cpus)
-        return tuple(chain.from_iterable(reversed(moves)))
-
-    def ways(self) -> int | None:
-        """How many ways lead from the root to an end; None if some go in circles."""
-        ways = [0] * len(self.edges)
-        try:
-            for node in TopologicalSorter(dict(enumerate(self.edges))).static_order():
-                ways[node] = sum(ways[child] for child in self.edges[node]) or (not self.edges[node])
-        except CycleError:
-            return None
-        return ways[0]
-
-    def endless(self) -> int | None:
-        """The state nearest to the root from which no end can be reached."""
-        before: list[list[int]] = [[] for _ in self.edges]
-        for node, children in enumerate(self.edges):
-            for child in children:
-                before[child].append(node)
-        reached, waiting = set(self.ends), list(self.ends)
-        while waiting:
-            new = set(before[waiting.pop()]) - reached
-            reached |= new
-            waiting += new
-        return min(set(range(len(self.edges))) - reached, key=self.cost.__getitem__, default=None)
-
-
 def hashable(name: str, value: Any) -> Any:
     """An option as part of a key: of changes the order counts, of other lists it does not."""
     if name == "changes":
@@ -291,87 +108,285 @@ def hashable(name: str, value: Any) -> Any:
     return frozenset(value) if isinstance(value, set | list | tuple) else value
 
 
+def task_of(
+    scenario: Scenario, invariants: tuple[Invariant, ...], cpus: int | None, prune: bool, assume: Any,
+    options: dict[str, Any],
+) -> Task:  # fmt: skip
+    """What is to be explored. `Mistake` for what is not explored."""
+    if options.get("profile") == "rpc":
+        raise Mistake('the explorer knows mailboxes, and the profile "rpc" has none: choose another profile')
+    for name in options:
+        if name not in EXPLORED:
+            near = nearest(name, (*EXPLORED, "invariants", "cpus", "preemptions", "ends", "assume", "max_states"))
+            hint = near or f": there are {', '.join(EXPLORED)}"
+            raise Mistake(f"{name} is nothing that is explored{hint}")
+    number = len(scenario.cpus) if cpus is None else cpus
+    fixed = tuple(sorted((name, hashable(name, value)) for name, value in options.items()))
+    ours = all(is_ours(change) for change in known_changes(options.get("changes", ())))
+    group = prune and ours and all(invariant.steady for invariant in invariants)
+    return Task(scenario, number, fixed, invariants, group, daemons_of(assume, number), (os.getpid(), next(SEARCHES)))
+
+
+def daemons_of(assume: Any, cpus: Any) -> frozenset[int]:
+    """The CPUs that `assume` says to be daemons. Example: ["daemon 0"] -> {0}. `Mistake` for anything else."""
+    found = set()
+    for each in [assume] if isinstance(assume, str) else assume:
+        word, _, number = each.partition(" ") if isinstance(each, str) else ("", "", "")
+        if word != "daemon" or not number.isdecimal() or int(number) >= cpus:
+            raise Mistake(
+                f"assume names scripts that need not end, by their CPU, such as ['daemon 0'], not {each!r}: "
+                f"there are CPUs 0 to {cpus - 1}"
+            )
+        found.add(int(number))
+    return frozenset(found)
+
+
 def explore(
     scenario: Scenario,
-    invariants: Sequence[Invariant] = INVARIANTS,
-    cpus: int = 2,
+    invariants: Any = INVARIANTS,
+    cpus: int | None = None,
     preemptions: int | None = None,
     *,
+    ends: Any = (),
+    assume: Any = (),
     first: bool = False,
     max_states: int | None = None,
     executor: Executor | None = None,
     progress: Callable[[int, int], object] | None = None,
     prune: bool = True,
+    recheck: bool = False,
+    races: bool = False,
     **options: Any,
 ) -> Exploration:
     """Try every order of the atomic steps of a scenario and report the shortest way to break each invariant.
 
+    `invariants` are `Invariant`s or functions, which look at a `hfedu.run.sight.Sight` after each step and return a
+    sentence that says what is wrong, or whether they hold. `ends` are of the same kind and judge each end. A script
+    that raises, as by `assert`, is a violation. `assume=["daemon 0"]` says that the script of CPU 0 need not end: a
+    daemon that waits for ever is no livelock. `cpus` are all that the scenario has scripts for, unless told otherwise.
     `preemptions` bounds how often a CPU that could go on is left for another; `first` stops at the first violation;
     `max_states` bounds the states. `executor` is any `concurrent.futures.Executor`: it extends schedules side by side,
     and the result is the same. `progress` is called with the depth and the number of states. Without `prune` nothing is
-    left out that leads to a known state. `options` go to `Machine` (profile, fixes, changes). Ctrl-C ends it with what
-    was found. `Mistake` with the schedule if a script or an invariant raises, or if the scenario is not deterministic.
+    left out that leads to a known state. With `races` two accesses to the same data that nothing orders are a violation
+    too, see `races`. With `recheck` all states that are met again are run again, not some.
+    `options` choose the hypervisor: profile, fixes, changes. Ctrl-C ends it with what was found. `Mistake` with the
+    schedule if an invariant raises, or if the scenario is not deterministic.
     """
-    if options.get("profile") == "rpc":
-        raise Mistake('the explorer knows mailboxes, and the profile "rpc" has none: choose another profile')
     if preemptions is not None and not (isinstance(preemptions, int) and preemptions >= 0):
         raise Mistake(f"preemptions must be a whole number from 0 up, not {preemptions!r}")
-    options = {name: hashable(name, value) for name, value in options.items()}
-    fixed = tuple(sorted(options.items()))
-    search = Search(Task(scenario, cpus, fixed, tuple(invariants), prune), preemptions)
-    stopped = ""
-    try:
-        while search.waiting and not (first and search.found):
-            search.extend(executor.map if executor else map)
-            states = len(search.graph.cost)
-            if progress is not None:
-                progress(search.depth, states)
-            if max_states is not None and states >= max_states and search.waiting:
-                stopped = f"Stopped at {states:,} states."
-                break
-        else:
-            stopped = "Stopped at the first violation." if search.waiting else ""
-    except KeyboardInterrupt:
-        stopped = BY_STOP_BUTTON
-    return search.result(stopped, dict(options, cpus=cpus))
+    looked = (*as_invariants(invariants, "invariants"), *as_invariants(ends, "ends", at_end=True))
+    task = task_of(scenario, looked, cpus, prune, assume, options)
+
+    def searched(learn: bool) -> Exploration:
+        search = Search(task, preemptions, prune, recheck, learn, races)
+        stopped = search.run(lambda: first and bool(search.found), max_states, executor, progress)
+        return search.result(stopped)
+
+    if races:
+        try:
+            return searched(True)
+        except Unlearned:
+            raise Mistake(
+                "races are looked for only where all that changes is the hypervisor's, the memory's or a script's own: "
+                "keep nothing outside of the scripts, and give no invariants that look past the machine's view"
+            ) from None
+    return learned_or_not(searched, prune and executor is None)
+
+
+@dataclass(frozen=True)
+class Reached:
+    """Whether a goal can be reached: `violation` has the shortest schedule to it, None if none was found.
+
+    `exploration` says what was tried. It is true if the goal was reached.
+    """
+
+    goal: str
+    exploration: Exploration
+    violation: Violation | None
+
+    def __bool__(self) -> bool:
+        return self.violation is not None
+
+    @property
+    def steps(self) -> int | None:
+        """Steps of the shortest way after the scripts have met."""
+        return None if self.violation is None else self.violation.steps
+
+    @property
+    def schedule(self) -> tuple[int, ...] | None:
+        """The shortest way, from switch-on."""
+        return None if self.violation is None else self.violation.schedule
+
+    def __repr__(self) -> str:
+        name, goal = self.exploration.scenario.name, self.goal
+        if self.violation is not None:
+            return f"{name}: {goal} is reached after {self.steps} steps, and no order is shorter."
+        said = f"No order reaches {goal}." if self.exploration.complete else f"No order has reached {goal} so far."
+        return f"{name}: {said} {self.exploration.states:,} states. {self.exploration.bounds}"
+
+
+def met(goal: Callable[[Sight], Any], sight: Sight) -> str | None:
+    """A goal as an invariant that breaks where it is reached."""
+    found = goal(sight)
+    if not isinstance(found, bool | str | None):
+        raise TypeError(f"a goal returns True or False, or a sentence about what was reached, not {found!r}")
+    return None if not found else found if isinstance(found, str) else "reached"
+
+
+def find(
+    scenario: Scenario,
+    goal: Callable[[Sight], Any],
+    cpus: int | None = None,
+    *,
+    max_states: int | None = None,
+    executor: Executor | None = None,
+    progress: Callable[[int, int], object] | None = None,
+    **options: Any,
+) -> Reached:
+    """The shortest run that reaches a goal: a function of a `hfedu.run.sight.Sight` that says whether this is it.
+
+    It is the dual of `explore`: what every order avoids is no goal of any. The options are those of `explore`.
+    """
+    if not callable(goal) or isinstance(goal, type):
+        raise Mistake(f"a goal is a function of the machine that says whether it is reached, not {goal!r}")
+    name = str(getattr(goal, "__name__", "goal")).replace("<lambda>", "the goal")
+    invariant = Invariant("goal", f"{name} is never reached.", partial(met, goal))
+    task = task_of(scenario, (invariant,), cpus, True, (), options)
+
+    def searched(learn: bool) -> Exploration:
+        search = Search(task, None, True, False, learn)
+        if search.at_root():
+            return search.result("Stopped at the first state.")
+        return search.result(search.run(lambda: "goal" in search.found, max_states, executor, progress))
+
+    found = learned_or_not(searched, executor is None)
+    return Reached(name, found, next((v for v in found.violations if v.invariant == "goal"), None))
+
+
+def learned_or_not(searched: Callable[[bool], Exploration], learn: bool) -> Exploration:
+    """A search with learned transitions, or, where they cannot be learned, by replay alone."""
+    if learn:
+        try:
+            return searched(True)
+        except Unlearned:
+            replayer.cache_clear()
+    return searched(False)
+
+
+class Doubt(NamedTuple):
+    """A way to a state that was known already: what comes after is to be compared."""
+
+    node: int
+    state: ExploredState
 
 
 class Search:
     """A search in the order of depth. `waiting` holds the states to go on from by depth, `kept` what is known of them:
 
-    their past, their key, and how many preemptions led there.
+    their past, and how many preemptions led there.
     """
 
-    def __init__(self, task: Task, preemptions: int | None) -> None:
-        self.task, self.preemptions = task, preemptions
-        self.replay = replayer(*task[:3])
+    def __init__(
+        self, task: Task, preemptions: int | None, merge: bool, recheck: bool, learn: bool, races: bool = False
+    ) -> None:
+        self.task, self.preemptions, self.merge, self.recheck = task, preemptions, merge, recheck
+        self.replay = replayer(task)
         self.replay.follow((), self.replay.past)
-        root = self.replay.key()
+        self.values: dict[Any, int] = {}
+        self.learner = Learner(task, self.replay, races) if learn else None
+        root: Any = self.packed(self.replay.key()) if self.learner is None else self.learner.root
         self.graph = Graph(root)
-        self.kept: dict[int, tuple[GhostState, Any, int]] = {0: (self.replay.past, root, 0)}
+        self.keys = [root]
+        self.kept: dict[int, tuple[GhostState, int]] = {0: (self.replay.past, 0)}
         self.waiting = {0: [0]}
         self.found: dict[str, tuple[str, tuple[int, ...]]] = {}
         self.finals: set[tuple[Any, ...]] = set()
-        self.depth = self.steps = self.cut = 0
+        self.results: dict[str, tuple[tuple[Any, ...], tuple[int, ...]]] = {}
+        self.by_history: set[str] = set()
+        self.doubts: list[Doubt] = []
+        self.last: list[tuple[tuple[int, ...], Any, Any]] = []
+        self.dice = random.Random(0)
+        self.levels: list[tuple[int, int]] = []
+        self.depth = self.steps = self.cut = self.again = self.checked = self.over = 0
 
-    def extend(self, mapper: Callable[..., Any]) -> None:
+    def packed(self, key: Any) -> Any:
+        """A key with a number for each of its parts, of which most states share most."""
+        if isinstance(key, str):
+            return key
+        values = self.values
+        return tuple([values.setdefault(part, len(values)) for part in key])
+
+    def key_now(self) -> Any:
+        """The key of the state that the real machine is in."""
+        return self.packed(self.replay.key()) if self.learner is None else self.learner.state_now()
+
+    def at_root(self) -> bool:
+        """Whether the first state breaks an invariant; note it."""
+        self.replay.follow((), self.replay.past)
+        for invariant in self.task.invariants:
+            sentence = judged(invariant, self.replay)
+            if sentence is not None:
+                self.found[invariant.name] = sentence, ()
+        return bool(self.found)
+
+    def left(self, stopped: str) -> str:
+        """Why the search stopped, and how much may be left."""
+        return f"{stopped} {outlook(self.levels)}".strip()
+
+    def run(
+        self,
+        enough: Callable[[], bool],
+        max_states: int | None,
+        executor: Executor | None,
+        progress: Callable[[int, int], object] | None,
+    ) -> str:
+        """Search until all is tried, or it is enough. Says why it stopped, nothing if all was tried."""
+        mapper: Callable[..., Any] = executor.map if executor else map
+        try:
+            while self.waiting and not enough():
+                self.extend(mapper, progress)
+                self.compare(mapper)
+                states = len(self.graph.cost)
+                if progress is not None:
+                    progress(self.depth, states)
+                self.levels.append((self.depth, states))
+                if max_states is not None and states >= max_states and self.waiting:
+                    return self.left(f"Stopped at {states:,} states.")
+            self.compare_ends()
+            return "Stopped at the first violation." if self.waiting else ""
+        except KeyboardInterrupt:
+            return BY_STOP_BUTTON
+        finally:
+            self.replay.before.restore()
+
+    def expanded(self, mapper: Callable[..., Any], states: list[ExploredState]) -> Iterator[Expanded]:
+        """The moves from states, in chunks."""
+        chunks = [states[i : i + CHUNK] for i in range(0, len(states), CHUNK)]
+        return chain.from_iterable(mapper(partial(expand, self.task), chunks))
+
+    def extend(self, mapper: Callable[..., Any], progress: Callable[[int, int], object] | None) -> None:
         """Take every move from the states of the smallest depth."""
         self.depth = min(self.waiting)
         nodes = [node for node in self.waiting.pop(self.depth) if self.graph.cost[node][0] == self.depth]
         states = [self.state(node) for node in nodes]
-        chunks = [states[i : i + CHUNK] for i in range(0, len(states), CHUNK)]
-        results = chain.from_iterable(mapper(partial(expand, self.task), chunks))
-        for node, state, found in zip(nodes, states, results, strict=True):
-            _, _, preempted = self.kept.pop(node)
+        learned = self.learner and self.learner.expand([self.keys[node] for node in nodes], states)
+        found = zip(nodes, states, learned or self.expanded(mapper, states), strict=True)
+        for number, (node, state, (moves, key, by_history)) in enumerate(found, 1):
+            if key is not None and self.packed(key) != self.keys[node]:
+                raise Mistake(not_deterministic(f"the same schedule {self.whole(state)} led to two different states"))
+            self.by_history |= by_history
+            _, preempted = self.kept.pop(node)
             last = state.schedule[-1:]
-            could_stay = any(move.cpus[:1] == last for move in found)
-            for move in found:
+            could_stay = any(move.cpus[:1] == last for move in moves)
+            for move in moves:
                 self.take(node, state, move, preempted + (could_stay and move.cpus[:1] != last))
+            if progress is not None and number % CHUNK == 0:
+                progress(self.depth, len(self.graph.cost))
 
     def state(self, node: int) -> ExploredState:
         """What a worker needs of a state. The first ones, and some of the others, are checked to be the same again."""
-        past, key, _ = self.kept[node]
-        return ExploredState(self.graph.schedule(node), past, key if node < 64 or node % 16 == 0 else None)
+        check = node < 64 or node % 16 == 0
+        return ExploredState(self.graph.schedule(node), self.kept[node][0], check)
 
     def take(self, node: int, state: ExploredState, move: Move, preempted: int) -> None:
         """Note one move."""
@@ -379,23 +394,90 @@ class Search:
             self.cut += 1
             return
         self.steps += len(move.cpus)
-        key = move.key if self.preemptions is None else (move.key, move.cpus[-1], preempted)
-        child, shorter = self.graph.add(node, move.cpus, key if self.task.prune else len(self.graph.cost))
+        packed, graph = self.packed(move.key), self.graph
+        key: Any = packed if self.preemptions is None else (packed, move.cpus[-1], preempted)
+        child, shorter = graph.add(node, move.cpus, key if self.merge else len(graph.cost))
+        known = child < len(self.keys)
+        if not known:
+            self.keys.append(packed)
+        schedule = (*state.schedule, *move.cpus)
         for name, sentence, steps in move.broken:
-            self.graph.broken.setdefault((node, child), set()).add(name)
+            graph.broken.setdefault((node, child), set()).add(name)
             if name not in self.found or steps < len(self.found[name][1]):
-                self.found[name] = sentence, (*state.schedule, *move.cpus)[:steps]
-        if move.final is not None:
-            self.finals.add(move.final)
-        if move.final is not None or any(name in BUILT_IN for name, _, _ in move.broken):
-            self.graph.ends.add(child)
-        elif shorter:
-            self.kept[child] = move.past, move.key, preempted
-            self.waiting.setdefault(self.graph.cost[child][0], []).append(child)
+                second = self.learner.second.get(name) if self.learner is not None else None
+                self.found[name] = sentence, schedule[:steps] + (() if second is None else (second,))
+        if move.quiet:
+            graph.quiet.add(child)
+        if move.end is not None:
+            self.ended(schedule, packed, move.end)
+        if move.end is not None or any(name in BUILT_IN for name, _, _ in move.broken):
+            graph.ends.add(child)
+            return
+        if shorter:
+            self.kept[child] = move.past, preempted
+            self.waiting.setdefault(graph.cost[child][0], []).append(child)
+        if known and self.merge and self.preemptions is None:
+            self.again += 1
+            if self.recheck or self.again <= FIRST_CHECKED or self.dice.random() * self.again < ONE_IN:
+                self.doubts.append(Doubt(child, ExploredState(schedule, move.past)))
+
+    def ended(self, schedule: tuple[int, ...], packed: Any, end: End) -> None:
+        """Note an end, and some of them to be run again."""
+        self.finals.add(end.final)
+        name = repr(end.results)
+        if name not in self.results or len(schedule) < len(self.results[name][1]):
+            self.results[name] = end.results, schedule
+        self.over += 1
+        if self.recheck or self.over <= FIRST_CHECKED or self.dice.random() * self.over < ONE_IN:
+            self.last.append((schedule, packed, end.final))
+
+    def compare(self, mapper: Callable[..., Any]) -> None:
+        """Run on from states that were met again, along the other way, and compare what comes after."""
+        waits = set(chain.from_iterable(self.waiting.values()))
+        doubts = [doubt for doubt in self.doubts if doubt.node not in waits]
+        self.doubts = [doubt for doubt in self.doubts if doubt.node in waits]
+        for (node, state), moves in zip(doubts, self.really(mapper, doubts), strict=True):
+            self.checked += 1
+            children = [self.graph.number.get(self.packed(move.key)) for move in moves]
+            if children != self.graph.edges[node]:
+                ways = f"the schedules {self.whole(self.graph.schedule(node))} and {self.whole(state.schedule)}"
+                raise Mistake(not_deterministic(f"{ways} led to states that look alike, and they went on differently"))
+            said: dict[Any, set[str]] = {}
+            for child, move in zip(children, moves, strict=True):
+                said.setdefault(child, set()).update(name for name, _, _ in move.broken)
+            if any(names != self.judged_before(node, child) for child, names in said.items()):
+                raise Mistake("an invariant says one thing of a state and later another: it must look at nothing else")
+
+    def judged_before(self, node: int, child: int) -> set[str]:
+        """What the moves between two states broke, but for races, which the real code does not look for."""
+        return {name for name in self.graph.broken.get((node, child), set()) if not name.startswith(RACE)}
+
+    def really(self, mapper: Callable[..., Any], doubts: list[Doubt]) -> Iterator[list[Move]]:
+        """The moves from states by the real code."""
+        if self.learner is None:
+            return (found.moves for found in self.expanded(mapper, [state for _, state in doubts]))
+        return (self.learner.real(self.keys[node], state.schedule) for node, state in doubts)
+
+    def compare_ends(self) -> None:
+        """Run some of the orders to their ends again."""
+        for schedule, packed, final in self.last:
+            self.replay.restart()
+            self.replay.ghost.remember(self.replay.past)
+            for cpu in schedule:
+                self.replay.machine.able()
+                self.replay.step(cpu)
+            if not self.replay.off:
+                self.replay.machine.able()
+            if self.replay.final() != final or self.key_now() != packed:
+                raise Mistake(not_deterministic(f"the same schedule {self.whole(schedule)} led to two different ends"))
+
+    def whole(self, state: Any) -> list[int]:
+        """A schedule from switch-on."""
+        return [*self.replay.setup, *(state.schedule if isinstance(state, ExploredState) else state)]
 
     def shortened(self, name: str, schedule: tuple[int, ...]) -> tuple[int, ...]:
         """A schedule without the steps that a violation does not need: moves take some that only commute with it."""
-        if name in ("deadlock", "livelock"):
+        if name in ("deadlock", "livelock") or name.startswith(RACE) or not self.task.group:
             return schedule
         for at in reversed(range(len(schedule) - 1)):
             shorter = schedule[:at] + schedule[at + 1 :]
@@ -413,36 +495,95 @@ class Search:
             broken = take_step(self.replay, cpu, self.task.invariants)
         return any(name == found for found, _, _ in broken)
 
-    def result(self, stopped: str, options: dict[str, Any]) -> Exploration:
+    def said(self, stopped: str) -> str:
+        """What was covered, in sentences, and what that takes for granted."""
+        if self.cut:
+            left_out = f"At most {self.preemptions} preemptions: {self.cut:,} moves beyond were left out."
+            stopped = f"{left_out} {stopped}".strip()
+        said = [stopped or "Every order was tried."]
+        lost = [name for name in ("hang", "raised") if name in self.found]
+        if lost:
+            said.append("Nothing was tried beyond a script that raised or a CPU that hung.")
+        if self.by_history:
+            names = ", ".join(sorted(self.by_history))
+            said.append(f"By {names} states cannot be told apart: those scripts go by all that they were told.")
+        if self.again:
+            said.append(
+                "States that are alike in all that scripts, hypervisor and invariants can reach count as one: "
+                f"{self.again:,} were met again, and {self.checked:,} of these were run on for real to compare."
+            )
+        return " ".join([*said, "Memory is sequentially consistent: weak memory is not modelled."])
+
+    def result(self, stopped: str) -> Exploration:
         """What was found and covered."""
-        graph, setup = self.graph, self.replay.setup
+        graph, setup, task = self.graph, self.replay.setup, self.task
         complete = not (stopped or self.cut)
         lost = graph.endless() if complete else None
         if lost is not None:
             self.found["livelock"] = (
                 "from here every schedule goes on for ever and does nothing new", graph.schedule(lost)
             )  # fmt: skip
-        if self.cut:
-            left_out = f"At most {self.preemptions} preemptions: {self.cut:,} moves beyond were left out."
-            stopped = f"{left_out} {stopped}".strip()
-        violations = []
+        races = [Invariant(name, MEANING, never, steady=True) for name in sorted(self.found) if name.startswith(RACE)]
+        invariants = (*task.invariants, *races)
+        order = [*(invariant.name for invariant in invariants), *BUILT_IN]
+        violations: list[Violation] = []
         for name, (sentence, schedule) in self.found.items():
             schedule = self.shortened(name, schedule)
             violations.append(Violation(name, sentence, (*setup, *schedule), len(schedule)))
+        violations.sort(key=lambda violation: (violation.steps, order.index(violation.invariant)))
+        self.replay.before.restore()
+        results = [self.results[name] for name in sorted(self.results)]
         return Exploration(
-            self.task.scenario, tuple(sorted(violations, key=lambda v: v.steps)), len(graph.cost), self.steps,
-            max(graph.cost)[0], graph.ways() if complete else None, frozenset(self.finals), complete,
-            f"{stopped or 'Every order was tried.'} Memory is sequentially consistent: weak memory is not modelled.",
-            len(setup), options, self.task.invariants, graph, stopped.endswith(BY_STOP_BUTTON),
+            task.scenario, tuple(violations), len(graph.cost), self.steps,
+            max(graph.cost)[0], graph.ways() if complete else None, frozenset(self.finals),
+            tuple(values for values, _ in results), tuple((*setup, *schedule) for _, schedule in results), complete,
+            self.said(stopped), len(setup), dict(task.options, cpus=task.cpus), invariants, graph.bare(),
+            self.replay.before, stopped.endswith(BY_STOP_BUTTON),
         )  # fmt: skip
+
+
+def never(_: Any) -> None:
+    """An invariant that another search judges."""
+
+
+def not_deterministic(what: str) -> str:
+    """What to say of a scenario that does not always do the same."""
+    return (
+        f"the scenario is not deterministic: {what}. Its scripts may only depend on what their calls return and on "
+        "what the explorer can see and put back: no random numbers, no clock, nothing that a library keeps"
+    )
 
 
 def counterexample(result: Exploration, violation: Violation, machine_type: type[Machine] = Machine) -> Recording:
     """The run that breaks an invariant, up to the step that does: an ordinary recording."""
-    options = {**result.options, "schedule": list(violation.schedule)}
-    machine = machine_type(result.scenario.disk(options["cpus"]), title=result.scenario.name, **options)
-    machine.boot()
-    for cpu in violation.schedule:
-        machine.step(cpu)
-    machine.end(Outcome("violation", str(violation), 4))
+    return run_of(result, violation.schedule, Outcome("violation", str(violation), 4), machine_type)
+
+
+def run_of(
+    result: Exploration, schedule: Sequence[int], outcome: Outcome | None, machine_type: type[Machine] = Machine
+) -> Recording:
+    """The run of a schedule from switch-on, with all that lies outside as it was; to its end without an `outcome`."""
+    options = {**result.options, "schedule": list(schedule)}
+    with as_it_was(result):
+        machine = machine_type(result.scenario.disk(options["cpus"]), title=result.scenario.name, **options)
+        machine.boot()
+        for cpu in schedule:
+            step_or_end(machine, cpu)
+        if outcome is None and any(isinstance(core.ended, Lost) for core in machine.cores):
+            outcome = Outcome("stuck", "A CPU was lost, see before.", 4)
+        if outcome is not None:
+            machine.end(outcome)
+        else:
+            machine.step()
     return machine.recording()
+
+
+@contextmanager
+def as_it_was(result: Exploration) -> Iterator[None]:
+    """With all that lies outside the scripts as it was when a result was found; then it is again as it is now."""
+    now = outside(result.scenario, result.options.get("changes", ()))
+    try:
+        result.world.restore()
+        yield
+    finally:
+        now.restore()

@@ -5,7 +5,7 @@ result it is owed, the message that lies in each mailbox. An invariant looks at 
 """
 
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,19 +16,13 @@ from hfedu.hf.handler import call_number
 from hfedu.hf.spinlock import SpinLock, Step
 from hfedu.hf.vm import Mailbox, MailboxState, Vm
 from hfedu.run.core import Core
+from hfedu.run.sight import Invariant as Invariant
+from hfedu.run.sight import Sight
 
 if TYPE_CHECKING:
     from hfedu.run.machine import Machine
 
 BLOCKED = (VcpuState.BLOCKED_MAILBOX, VcpuState.BLOCKED_INTERRUPT)
-
-
-class Invariant(NamedTuple):
-    """A name, a sentence that says what must hold, and a function from a `Ghost` to what is wrong, or None."""
-
-    name: str
-    meaning: str
-    broken: "Callable[[Ghost], str | None]"
 
 
 class Mail(NamedTuple):
@@ -45,15 +39,15 @@ GhostState = tuple[
 ]  # fmt: skip
 
 
-class Ghost:
-    """The past of a machine of several CPUs, as far as the invariants need it.
+class Ghost(Sight):
+    """A machine of several CPUs and its past, as far as the invariants need it.
 
     Call `before` and `after` around each step of a core. `step` is the step just taken (None: the guest ran), `core`
     who took it; `wrong` is what the step itself did wrong, by invariant.
     """
 
     def __init__(self, machine: "Machine") -> None:
-        self.machine = machine
+        self.machine = self.whole = machine
         self.core: Core = machine.cores[0]
         self.step: Step | None = None
         self.left: dict[str, tuple[bytes, bool]] = {}
@@ -66,8 +60,9 @@ class Ghost:
         self.locks = [*(vm.lock for vm in vms), *(vcpu.lock for vm in vms for vcpu in vm.vcpus)]
 
     def past(self) -> "GhostState":
-        """What of the past can still matter: part of a state's key."""
-        return (*self.left.items(),), (*self.owed.items(),), (*self.mail.items(),), self.saved
+        """What of the past can still matter: part of a state's key. In what order it came does not matter."""
+        left, owed, mail = (tuple(sorted(noted.items())) for noted in (self.left, self.owed, self.mail))
+        return left, owed, mail, self.saved  # type: ignore[return-value]
 
     def remember(self, past: "GhostState") -> None:
         """Take over a past that `past` gave."""
@@ -177,15 +172,6 @@ class Ghost:
         elif not is_hvc and regs[0] != expected[0]:
             self.wrong["registers-kept"] = f"{vcpu.name} resumes with another x0 than it left with"
 
-    def waiters(self, vm: Vm) -> list[Vcpu]:
-        """The vCPUs in a VM's waiter list."""
-        found: list[Vcpu] = []
-        vcpu = vm.mailbox.recv_waiter
-        while vcpu is not None and vcpu not in found:
-            found.append(vcpu)
-            vcpu = vcpu.mailbox_next
-        return found
-
     def settled(self) -> Iterator[tuple[Vcpu, bool]]:
         """Every vCPU of a secondary that no CPU is working on, and whether it is in its VM's waiter list."""
         live = {core.cpu.current for core in self.machine.cores}
@@ -227,7 +213,7 @@ def wrong_reason(ghost: Ghost) -> str | None:
 
 def undeliverable(ghost: Ghost) -> str | None:
     """A message at the end that nobody will ever receive."""
-    if any(core.able for core in ghost.machine.cores):
+    if any(core.able or core.scripted.meeting for core in ghost.machine.cores):
         return None
     for vm in ghost.machine.hypervisor.vms[1:]:
         blocked = [vcpu for vcpu in vm.vcpus if vcpu.state in BLOCKED]
@@ -243,19 +229,19 @@ def wrong_step(name: str, ghost: Ghost) -> str | None:
 
 def of_step(name: str, meaning: str) -> Invariant:
     """An invariant that `Ghost` judges at each step."""
-    return Invariant(name, meaning, partial(wrong_step, name))
+    return Invariant(name, meaning, partial(wrong_step, name), steady=True)
 
 
 INVARIANTS = (
-    Invariant("live-once", "A vCPU is live on at most one physical CPU.", live_twice),
+    Invariant("live-once", "A vCPU is live on at most one physical CPU.", live_twice, steady=True),
     of_step("registers-kept", "A vCPU resumes with exactly the registers it left with."),
     of_step("result-kept", "A vCPU that resumes after a call finds the call's result in x0."),
     of_step("messages", "No message is lost, duplicated, torn or delivered elsewhere."),
     of_step("overwrite", "A READ or RECEIVED mailbox is never overwritten."),
     of_step("lock-order", "A CPU takes a VM's lock before a vCPU's, and never two of a kind."),
     of_step("switch-unlocked", "A CPU that begins to switch holds no lock."),
-    Invariant("waiters", "A vCPU that was woken is in no waiter list.", woken_waiter),
-    Invariant("reason", "The state of a vCPU says why it does not run.", wrong_reason),
-    Invariant("deliverable", "What was sent can be received.", undeliverable),
+    Invariant("waiters", "A vCPU that was woken is in no waiter list.", woken_waiter, steady=True),
+    Invariant("reason", "The state of a vCPU says why it does not run.", wrong_reason, steady=True),
+    Invariant("deliverable", "What was sent can be received.", undeliverable, steady=True),
 )
 """All of them, in the order in which they are reported."""

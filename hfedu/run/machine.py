@@ -12,6 +12,7 @@ from hfedu.board.serial_input import Prepared, Stream
 from hfedu.board.timer import Metronome
 from hfedu.errors import Mistake, plainly, printable
 from hfedu.guest.budget import NO_INTERRUPT, Budget, OutOfBudget, OutOfTime, StuckForever
+from hfedu.guest.emulator import check_cpu_kind
 from hfedu.guest.scripted import Script, ScriptDone, ScriptedVcpu
 from hfedu.hf.addr import Pa
 from hfedu.hf.arch import HCR_IMO, PSTATE_I, SPSR
@@ -20,7 +21,7 @@ from hfedu.hf.cpu import Cpu, Vcpu
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.load import BootParams
 from hfedu.hf.mm import Ptable
-from hfedu.hf.platform import CpuDown, HypervisorHang, HypervisorPanic, PowerDown
+from hfedu.hf.platform import HEAP_PAGES, MAX_HEAP_PAGES, CpuDown, HypervisorHang, HypervisorPanic, PowerDown
 from hfedu.hf.spinlock import SelfDeadlock
 from hfedu.history import hypervisor_type, known_changes, known_fixes
 from hfedu.run.core import Core
@@ -125,6 +126,15 @@ def check_input(clock: Any, stdin: Any) -> None:
         raise Mistake(f"what comes in on the serial line must be bytes or a text, not {stdin!r}")
 
 
+def check_pool(pages: Any) -> None:
+    """`Mistake` if the hypervisor's pool cannot have so many pages."""
+    if isinstance(pages, bool) or not isinstance(pages, int) or not 1 <= pages <= MAX_HEAP_PAGES:
+        raise Mistake(
+            f"heap_pages must be a whole number from 1 to {MAX_HEAP_PAGES}, not {pages!r}: the hypervisor's pool for "
+            "page tables ends at most where the primary's kernel begins"
+        )
+
+
 class Machine:
     """A machine with one RAM disk, switched off until `boot` or `run`.
 
@@ -133,8 +143,11 @@ class Machine:
     `schedule` says whose atomic step comes next: a seed, "every K", or a list of CPU numbers, one for each step.
     `timer` interrupts each CPU again and again after so many instructions, for guests that know no devices. `clock`
     drives counter and timers: "instructions", one a tick, or "host", the time of this computer. `stdin` are the bytes
-    or the text that come in on the serial line. `profile` and `fixes`, the ids of repairs, choose the hypervisor: see
-    `hfedu.history`; `changes` are classes of your own that build on `Hypervisor`, the first on top.
+    or the text that come in on the serial line. `cpu` executes machine code: "unicorn", or "python", which is slower,
+    needs nothing but Python, and takes Unicorn's place where that is not installed. `heap_pages` is the hypervisor's
+    pool for page tables: the real one's is enough for about five VMs, 109 are for fifteen. `profile` and `fixes`, the
+    ids of repairs, choose the hypervisor: see `hfedu.history`; `changes` are classes of your own that build on
+    `Hypervisor`, the first on top.
     Limits (None for none): `max_seconds`, `max_instructions` of all guests together, `max_traps`.
     Without `record` no events are kept. `Mistake` with a sentence if it cannot be switched on.
     """
@@ -154,6 +167,8 @@ class Machine:
         timer: int | None = None,
         clock: str = "instructions",
         stdin: bytes | str | Stream = b"",
+        cpu: str = "unicorn",
+        heap_pages: int = HEAP_PAGES,
         max_seconds: float | None = None,
         max_instructions: int | None = None,
         max_traps: int | None = None,
@@ -166,16 +181,19 @@ class Machine:
         archive, name = archive_of(ramdisk)
         check_texts(append, title)
         check_limits({"max_instructions": max_instructions, "max_traps": max_traps, "timer": timer}, int)
+        check_cpu_kind(cpu)
         check_limits({"max_seconds": max_seconds}, int | float)
         check_input(clock, stdin)
+        check_pool(heap_pages)
         self.ramdisk = archive
         self.title = printable(title or name)
         fixes, changes = known_fixes(fixes), known_changes(changes)
         self.made: dict[str, Any] = {
             "ramdisk": archive, "append": append, "memory": memory, "cpus": cpus, "schedule": schedule, "timer": timer,
             "clock": clock, "stdin": stdin.encode(errors="surrogateescape") if isinstance(stdin, str) else stdin,
+            "heap_pages": heap_pages,
             "max_seconds": max_seconds, "max_instructions": max_instructions, "max_traps": max_traps,
-            "profile": profile, "fixes": fixes, "changes": changes, "title": self.title,
+            "profile": profile, "fixes": fixes, "changes": changes, "title": self.title, "cpu": cpu,
         }  # fmt: skip
         self.record = record
         self.budget = Budget(max_instructions, max_seconds, max_traps)
@@ -196,6 +214,7 @@ class Machine:
         self.board.uart.input = stdin if isinstance(stdin, Stream) else Prepared(stdin)
         kind = hypervisor_type(_LoadedHypervisor, profile, fixes, changes)
         self.hypervisor: _LoadedHypervisor = kind(self.board)
+        self.hypervisor.heap_pages = self.made["heap_pages"]
         self.recorder: Recorder | None = None
         self.outcome: Outcome | None = None
         self.booted = False
@@ -203,7 +222,7 @@ class Machine:
         if record:
             known = known_fields(hypervisor_type(_LoadedHypervisor, profile, fixes), self.board) if changes else {}
             own = OwnFields(self.hypervisor, known)
-            self.recorder = Recorder(lambda: self.board.memory.uart.printed, kind, own)
+            self.recorder = Recorder(self.board.memory.uart, kind, own)
             self.hypervisor.vm_type = self.recorder.vm_type
             self.hypervisor.cpus = [self.recorder.cpu_type(cpu.id) for cpu in self.hypervisor.cpus]
             self.hypervisor.on_log = self._log
@@ -260,7 +279,7 @@ class Machine:
             if self.recorder is not None:
                 self.hypervisor.on_check = self.recorder.checked
             self.cores[0].start()
-        self.ramdisk.check_loaded(self.uart.decode("latin-1"))
+        self.ramdisk.check_loaded(self.uart.decode("latin-1"), self.made["heap_pages"])
 
     def step(self, cpu: int | None = None) -> bool:
         """One trap served whole, or on a machine of several CPUs one atomic step. False when the run is over.
@@ -420,8 +439,8 @@ class Machine:
             Check(gate.text, f"cpu{core.cpu.id}", (), gate.holds) for gate in self.board.gic.gates(core.cpu.id, intid)
         ]
         if core.cpu.current is not None and not core.cpu.hcr_el2 & HCR_IMO:
-            if core.unicorn is not None and core.unicorn.emulating:
-                core.unicorn.read_general()
+            if core.emulated is not None and core.emulated.emulating:
+                core.emulated.read_general()
             open_to = not core.cpu.regs[SPSR] & PSTATE_I
             passed.append(Check("the primary has interrupts open (PSTATE.I)", core.cpu.current.name, (), open_to))
         return tuple(passed)

@@ -2,10 +2,10 @@
 
 from typing import Any, NamedTuple
 
-from hfedu.hf.platform import HypervisorHang
-from hfedu.run.explorer import Exploration, Violation, counterexample
+from hfedu.run.explorer import Exploration, Violation, as_it_was, counterexample
 from hfedu.run.invariants import GhostState
 from hfedu.run.machine import Machine
+from hfedu.run.moves import lost
 from hfedu.run.recording import Recording
 from hfedu.run.replay import Replayer
 from hfedu.run.stepper import Stepper, Taken
@@ -24,12 +24,15 @@ def both_orders(result: Exploration, violation: Violation, machine_type: type[Ma
     """Search the nearest order that keeps what a violation breaks, and run both."""
     options = {name: value for name, value in result.options.items() if name != "cpus"}
     cpus = result.options["cpus"]
-    failing = Stepper(result.scenario, cpus, options, schedule=violation.schedule[result.setup :])
-    order = Nearest(result, violation).search()
+    with as_it_was(result):
+        failing = Stepper(result.scenario, cpus, options, schedule=violation.schedule[result.setup :])
+    with as_it_was(result):
+        order = Nearest(result, violation).search()
     recording = counterexample(result, violation, machine_type)
     if order is None:
         return BothOrders(recording, tuple(failing.taken), None, ())
-    passing = Stepper(result.scenario, cpus, options, schedule=order, machine_type=machine_type)
+    with as_it_was(result):
+        passing = Stepper(result.scenario, cpus, options, schedule=order, machine_type=machine_type)
     return BothOrders(recording, tuple(failing.taken), passing.recording(), tuple(passing.taken))
 
 
@@ -42,10 +45,10 @@ class Nearest:
 
     def __init__(self, result: Exploration, violation: Violation) -> None:
         options = {name: value for name, value in result.options.items() if name != "cpus"}
+        self.invariants = [i for i in result.invariants if i.name == violation.invariant]
         self.replay = Replayer(result.scenario, result.options["cpus"], tuple(options.items()))
         self.root = self.replay.ghost.past()
         self.failing = violation.schedule[result.setup :]
-        self.invariants = [i for i in result.invariants if i.name == violation.invariant]
         self.hopeless: set[Any] = set()
 
     def search(self) -> tuple[int, ...] | None:
@@ -81,7 +84,7 @@ class Nearest:
                     if key not in self.hopeless:
                         self.hopeless.add(key)
                         waiting.append((ways, replay.ghost.past()))
-                elif replay.off or not (replay.machine.deadlock() or any(map(hangs, replay.machine.cores))):
+                elif replay.off or not (replay.machine.deadlock() or any(map(lost, replay.machine.cores))):
                     return ways
         return None
 
@@ -89,9 +92,4 @@ class Nearest:
         """Take a step. Whether the invariant still holds."""
         self.replay.machine.able()
         self.replay.step(cpu)
-        return not any(invariant.broken(self.replay.ghost) for invariant in self.invariants)
-
-
-def hangs(core: Any) -> bool:
-    """Whether a CPU will never go on because the hypervisor spins."""
-    return isinstance(core.ended, HypervisorHang)
+        return not any(invariant.judge(self.replay.ghost) for invariant in self.invariants)

@@ -12,7 +12,7 @@ from hfedu.files import read_whole
 from hfedu.guest.scripted import Script, check_script
 from hfedu.guest.toolchain import MAX_IMAGE, Compiled, flat
 from hfedu.hf.load import TRAILER, cpio_files
-from hfedu.hf.platform import HEAP_PAGES, MAX_CPUS, MAX_VMS
+from hfedu.hf.platform import HEAP_PAGES, MAX_CPUS, MAX_HEAP_PAGES, MAX_VMS
 
 CPIO_MAGIC = 0o070707
 CPIO_HEADER = struct.Struct("<13H")
@@ -146,16 +146,19 @@ class RamDisk:
         """What a kernel is, in a word or two."""
         return "script" if name in self.scripts else "compiled" if name in self.compiled else "machine code"
 
-    def check_loaded(self, log: str) -> None:
+    def check_loaded(self, log: str, pages: int) -> None:
         """`RamDiskError` if the hypervisor's log says that it skipped a VM, and the RAM disk was built here.
 
-        An archive as it is may hold anything: what cannot be loaded is skipped with a log line, as by the real one.
+        `pages` has its pool. An archive as it is may hold anything: what cannot be loaded is skipped with a log line,
+        as by the real one.
         """
         skipped = re.search(r"^Loading (\S+)\n(?:Attempted .*\n)*((?:Unable|Not enough) .*)", log, re.MULTILINE)
         if self.built and skipped:
+            larger = f", make its pool larger (heap_pages={MAX_HEAP_PAGES})" if pages < MAX_HEAP_PAGES else ""
             raise RamDiskError(
-                f"Hafnium cannot load {skipped[1]} ({skipped[2]!r}): give the machine more memory if that is short, or "
-                f"leave secondaries out, for its {HEAP_PAGES} pages of page tables suffice for about four"
+                f"Hafnium cannot load {skipped[1]} ({skipped[2]!r}): give the machine more memory if that is "
+                f"short{larger}, or leave secondaries out, for its {pages} pages of page tables suffice for about "
+                f"{'four' if pages == HEAP_PAGES else pages // 7}"
             )
 
     def _primary(self, image: Image) -> bytes:

@@ -13,6 +13,7 @@ from operator import attrgetter
 from sys import intern
 from typing import Any
 
+from hfedu.board.pl011 import Pl011
 from hfedu.hf import arch
 from hfedu.hf.api import running
 from hfedu.hf.call import Call
@@ -23,10 +24,12 @@ from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.psci import PSCI_CALLS
 from hfedu.hf.spinlock import Step
 from hfedu.hf.vm import Mailbox, Vm
+from hfedu.run.columns import Columns, Events
 from hfedu.run.kinds import CALL_KINDS, Kind
 from hfedu.run.recording import Actor, Cause, Change, Event
 
 ZERO = bytes(8 * arch.SYSTEM), bytes(8 * (len(arch.REGISTER_NAMES) - arch.SYSTEM))
+GENERAL = 8 * arch.SYSTEM
 WATCHED_VCPU = frozenset(("state", "mailbox_next"))
 WATCHED_MAILBOX = frozenset(("state", "send", "recv", "recv_bytes", "recv_from_id", "recv_waiter"))
 WATCHED_CPU = frozenset(("current", "is_on"))
@@ -160,9 +163,9 @@ class Recorder:
     later is a `STEP` event of its own: the changes of a recording are always in the order in which they happened.
     """
 
-    def __init__(self, uart_length: Callable[[], int], hypervisor: type[Hypervisor], own: "OwnFields") -> None:
-        self.events: list[Event] = []
-        self.uart_length, self.calls, self.own = uart_length, hypervisor.calls, own
+    def __init__(self, uart: Pl011, hypervisor: type[Hypervisor], own: "OwnFields") -> None:
+        self.columns = Columns(bool(own.known))
+        self.uart, self.calls, self.own = uart, hypervisor.calls, own
         self.vm_type, self.cpu_type = watched_types(self.changed, hypervisor.vm_type)
         self.current: _Open | None = None
         self.unfinished: deque[_Open] = deque()
@@ -226,7 +229,7 @@ class Recorder:
             return
         if self.own.known:
             self.current.changes += self.own.changes()
-        printed = self.uart_length()
+        printed = self.uart.printed
         if printed != self.printed:
             self.printed = printed
         self.current.uart = self.printed  # one number for all events that print nothing
@@ -236,12 +239,14 @@ class Recorder:
         if serving.delivering is not None:
             serving.current.message, serving.delivering = serving.delivering(), None
 
-    def so_far(self) -> tuple[Event, ...]:
+    def so_far(self) -> Events:
         """The events, and those that are not finished as they stand."""
         for serving in self.serving.values():
             self.delivered(serving)
         self.look()
-        return (*self.events, *(Event._make(fields_of(opened)) for opened in self.unfinished))
+        unfinished = tuple(Event._make(fields_of(opened)) for opened in self.unfinished)
+        packed = len(self.columns)
+        return Events(self.columns, packed, unfinished, range(packed + len(unfinished)))
 
     def flush(self) -> None:
         """Close every open event, as at the end of a run."""
@@ -258,7 +263,7 @@ class Recorder:
             serving = self.serving.get(self.unfinished[0].cpu)
             if serving is not None and self.unfinished[0].seq >= serving.event.seq:
                 return
-            self.events.append(Event._make(fields_of(self.unfinished.popleft())))
+            self.columns.add(self.unfinished.popleft())
 
     def note(self, kind: Kind, *causes: Cause, **fields: Any) -> None:
         """An event without steps: booting, loading, a log line, the end."""
@@ -430,7 +435,8 @@ class Recorder:
     def delta(self, vcpu: Vcpu, regs: arch.ArchRegs) -> tuple[tuple[Actor, bytes, bytes], ...]:
         """What the recording knew of a vCPU's registers and what they are, without the system registers if it can."""
         actor = actor_of(vcpu)
-        general, system = regs[: arch.SYSTEM].tobytes(), regs[arch.SYSTEM :].tobytes()
+        whole = regs.tobytes()
+        general, system = whole[:GENERAL], whole[GENERAL:]
         old_general, old_system = self.known.get(actor, ZERO)
         self.known[actor] = general, system
         if system != old_system:

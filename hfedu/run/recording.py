@@ -5,7 +5,7 @@ changes before it.
 """
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import SimpleNamespace
@@ -200,6 +200,24 @@ def register_changes(before: bytes, after: bytes) -> Iterator[tuple[int, int]]:
     return ((index, new) for index, (old, new) in registers if old != new)
 
 
+SPACING = 400
+"""Events from one checkpoint to the next."""
+
+
+def fold(before: State, events: Iterable[Event]) -> State:
+    """The state after some events, from that before them."""
+    state = State(before)
+    for event in events:
+        for change in event.changes:
+            state[change.what] = change.new
+        if event.kind is Kind.DELIVER and event.target is not None:
+            state[f"{event.target.name}.mailbox.message"] = event.message
+        for vcpu, old, new in event.registers:
+            for index, value in register_changes(old, new):
+                state[f"{vcpu.name}.{arch.REGISTER_NAMES[index]}"] = value
+    return state
+
+
 class Spins(NamedTuple):
     """A physical CPU that waits for a lock for ever: the lock's name, and the number of the CPU that holds it."""
 
@@ -257,7 +275,7 @@ class Recording:
     Immutable.
     """
 
-    events: tuple[Event, ...]
+    events: Sequence[Event]
     uart: str
     outcome: Outcome
     lifelines: tuple[Lifeline, ...] = ()
@@ -274,16 +292,16 @@ class Recording:
 
     def at(self, seq: int) -> State:
         """The state right after event `seq`: see `State`. `Mistake` if there is no such event."""
-        state = State()
-        for event in self.events[: self.event(seq).seq + 1]:
-            for change in event.changes:
-                state[change.what] = change.new
-            if event.kind is Kind.DELIVER and event.target is not None:
-                state[f"{event.target.name}.mailbox.message"] = event.message
-            for vcpu, before, after in event.registers:
-                for index, value in register_changes(before, after):
-                    state[f"{vcpu.name}.{arch.REGISTER_NAMES[index]}"] = value
-        return state
+        end, kept = self.event(seq).seq + 1, self.checkpoints
+        while len(kept) <= end // SPACING:
+            last = len(kept) * SPACING
+            kept.append(fold(kept[-1], self.events[last - SPACING : last]))
+        return fold(kept[end // SPACING], self.events[end - end % SPACING : end])
+
+    @cached_property
+    def checkpoints(self) -> list[State]:
+        """The state before event 0 and each `SPACING` events later, as far as somebody has asked: `at` adds to it."""
+        return [State()]
 
     @cached_property
     def returns(self) -> dict[int, int]:

@@ -5,34 +5,43 @@ root. States are told apart by exact keys: every field of the hypervisor, every 
 every page that was written.
 """
 
-import dis
-from array import array
-from collections.abc import Iterator, Sequence
+import re
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import Enum
-from functools import cache
-from types import CodeType, GeneratorType
-from typing import Any
+from itertools import chain
+from operator import attrgetter
+from typing import Any, ClassVar
 
 from hfedu.board.memory import RAM_BASE
 from hfedu.errors import Mistake, plainly_made
-from hfedu.guest.scripted import Action, Script, ScriptedVcpu, cpu_on, meet
+from hfedu.guest.budget import OutOfBudget
+from hfedu.guest.scripted import Action, Script, ScriptedVcpu, check_script, cpu_on, meet
 from hfedu.hf.addr import PAGE_SIZE, Pa
 from hfedu.hf.call import HF_PRIMARY_VM_ID
-from hfedu.hf.cpu import Vcpu
-from hfedu.hf.platform import LAYOUT_BIN_END, PowerDown
+from hfedu.hf.platform import LAYOUT_PRIMARY_BEGIN, PowerDown
+from hfedu.run.core import Core
+from hfedu.run.frozen import Freezer, NotFrozen, attributes_of
+from hfedu.run.held import World
 from hfedu.run.invariants import Ghost, GhostState
 from hfedu.run.machine import Machine
 from hfedu.run.ramdisk import RamDisk, Secondary
-from hfedu.run.recorder import attributes
+from hfedu.run.sight import ScriptRaised
 
-FROZEN_AS_THEY_ARE = (int, str, bytes, frozenset)
-STATE = (int, bytes, frozenset, Enum, Vcpu, type(None))
-"""Types of the fields that a step may change: the state of the hypervisor's objects, registers and memory apart."""
-REASONS = ("refused",)
-"""Fields that only say why something was decided: nothing depends on them, so they tell no states apart."""
+FIXED = frozenset((
+    *("kernels", "on_log", "platform", "memory", "tlb", "archive", "vms", "cpus", "vm_type", "output", "registers"),
+    *("name", "id", "lock", "of", "vm", "vcpus", "mailbox", "ptable", "regs", "acquire", "release", "refused"),
+    *("retval", "wake", "block", "restore", "save", "deliver", "read", "clear", "read_fp", "write_fp"),
+    "read_system_registers",
+))  # fmt: skip
+"""Fields of our own classes that no step changes; and `refused`, which only says why something was decided."""
+OF_HYPERVISOR = frozenset(
+    ("kernels", "on_log", "platform", "memory", "heap_next", "ptable", "tlb", "vms", "archive", "cpus")
+)
+"""Attributes of the hypervisor as it is without changes; the TLB holds nothing but what could be looked up again."""
 SETUP_STEPS = 10_000
+ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 @plainly_made
@@ -51,6 +60,12 @@ class Scenario:
     cpus: tuple[Script, ...]
     secondaries: tuple[Script, ...]
 
+    def __post_init__(self) -> None:
+        for script in (self.setup, *self.cpus, *self.secondaries):
+            if isinstance(script, bytes | str):
+                raise Mistake("a Scenario is made of scripts alone: its secondaries cannot be machine code")
+            check_script(script)
+
     def disk(self, cpus: int) -> RamDisk:
         """A RAM disk that runs this scenario on so many physical CPUs."""
         if not isinstance(cpus, int) or not 1 <= cpus <= len(self.cpus):
@@ -66,81 +81,141 @@ class Scenario:
                 yield meet()
                 return (yield from self.cpus[cpu]())
 
+            body.__name__ = getattr(self.cpus[cpu], "__name__", body.__name__)
             return body
 
         return RamDisk([script(cpu) for cpu in range(cpus)], [Secondary(script) for script in self.secondaries])
 
 
 def starting(cpus: int) -> Iterator[Action]:
-    """Turn every physical CPU on but the first. On its own, for a script with a loop is told apart by its history."""
+    """Turn every physical CPU on but the first."""
     for cpu in range(1, cpus):
         yield cpu_on(cpu)
 
 
-def freeze(value: Any) -> Any:
-    """A value as part of a key; None if it cannot be one."""
-    if isinstance(value, FROZEN_AS_THEY_ARE):
-        return value
-    if value is None:
-        return ()
-    if isinstance(value, tuple):
-        items = (type(value).__name__, *map(freeze, value))
-        return None if None in items else items
-    name = getattr(value, "name", None)
-    if isinstance(name, str):
-        return name
-    if isinstance(value, dict | set):
-        return tuple(sorted(map(repr, value.items() if isinstance(value, dict) else value)))
-    return getattr(value, "__qualname__", None) if callable(value) else None
-
-
-@cache
-def iterators(code: CodeType) -> tuple[()] | None:
-    """The iterators of a function as part of a key: none, or None if there may be some, for no variable holds them."""
-    return None if any(instruction.opname == "FOR_ITER" for instruction in dis.get_instructions(code)) else ()
-
-
-def position(generator: Any) -> tuple[Any, ...]:
-    """Where a generator is: the place in the code and the variables of each of its functions, outermost first."""
-    found: list[Any] = []
-    while isinstance(generator, GeneratorType) and generator.gi_frame is not None:
-        frame = generator.gi_frame
-        values = (freeze(value) for _, value in sorted(frame.f_locals.items()))
-        found += (frame.f_lasti, iterators(frame.f_code), *values)
-        generator = generator.gi_yieldfrom
-    return tuple(found)
+def outside(scenario: Scenario, changes: Iterable[Any] = ()) -> World:
+    """What the scripts of a scenario and the classes that change the hypervisor can reach beyond themselves, now."""
+    world = World()
+    for script in (scenario.setup, *scenario.cpus, *scenario.secondaries, *changes):
+        world.follow(script, getattr(script, "__name__", "a script"))
+    world.settle()
+    return world
 
 
 class _Logged(ScriptedVcpu):
-    """A scripted guest that remembers what it was told, so that a fresh generator can be brought to the same place."""
+    """A scripted guest that remembers what it was told, so that a fresh generator can be brought to the same place.
+
+    `history` is a number for what it was told so far: the same for the same.
+    """
+
+    numbers: ClassVar[dict[tuple[int, Any], int]] = {}
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.log: list[Any] = []
+        self.history = 0
 
     def advance(self, value: Any) -> Action | None:
         """Note the value and go on."""
         self.log.append(value)
+        key = self.history, Freezer({})(value)
+        self.history = self.numbers.setdefault(key, len(self.numbers) + 1)
         return super().advance(value)
 
-    def position(self) -> tuple[Any, ...]:
-        """Where the script is: its code position and variables, or its history where these do not tell."""
-        found = position(self.generator)
-        if None in found:
-            return tuple(map(repr, self.log))
-        return (*found, self.asked, self.loaded, self.next_pc, self.pages) if found else ("ended", repr(self.returned))
+
+def advance(core: Core) -> None:
+    """Let a CPU take a step. If a script or a hypervisor of one's own raises an exception, that CPU has ended."""
+    guest = core.steps is None
+    try:
+        core.advance()
+    except (Mistake, OutOfBudget, PowerDown):
+        raise
+    except Exception as error:
+        lose(core, guest, error)
+
+
+def step_or_end(machine: Machine, cpu: int) -> None:
+    """The like for a step of a whole machine."""
+    core = machine.cores[cpu]
+    guest = core.steps is None
+    try:
+        machine.step(cpu)
+    except Mistake:
+        raise
+    except Exception as error:
+        lose(core, guest, error)
+
+
+def lose(core: Core, guest: bool, error: Exception) -> None:
+    """A CPU has ended by an exception, of its guest or of the hypervisor."""
+    core.steps = core.step = None
+    core.ended = ScriptRaised(raised(core, guest, error), error)
+
+
+def raised(core: Core, guest: bool, error: Exception) -> str:
+    """Who raised an exception, and where."""
+    vcpu, number = core.cpu.current, core.cpu.id
+    who = f"CPU {number}: the hypervisor"
+    if guest and vcpu is not None:
+        who = f"CPU {number}: the script {core.scripted.guests[vcpu.name].script.__name__}"
+    message, (*_, last) = str(error), traceback.extract_tb(error.__traceback__)
+    said = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    return ADDRESS.sub("", f"{who} raises {said}" + (f", at {last.line!r}" if last.line else ""))
+
+
+def is_ours(kind: type) -> bool:
+    """Whether a class and all that it builds on are ours."""
+    return all(cls is object or cls.__module__.partition(".")[0] == "hfedu" for cls in kind.__mro__)
+
+
+class Fields:
+    """The fields that steps change of objects whose fields are known: read and put back all at once."""
+
+    def __init__(self, objects: Iterable[Any]) -> None:
+        self.places: list[tuple[Any, str]] = []
+        self.getters: list[tuple[Callable[[Any], tuple[Any, ...]], Any]] = []
+        for found in objects:
+            names = [name for name in attributes_of(found) if name not in FIXED]
+            names = names if len(names) != 1 else names * 2  # attrgetter gives a tuple of two or more alone
+            if names:
+                self.getters.append((attrgetter(*names), found))
+                self.places += ((found, name) for name in names)
+        self.kept = self.read()
+
+    def read(self) -> list[Any]:
+        """The values of all."""
+        return list(chain.from_iterable([get(found) for get, found in self.getters]))
+
+    def changed(self) -> list[tuple[int, Any]]:
+        """Number and value of each that is not what it was."""
+        now = self.read()
+        return [(at, value) for at, (value, kept) in enumerate(zip(now, self.kept, strict=True)) if value is not kept]
+
+    def restore(self) -> None:
+        """Put all of them back."""
+        for at, _ in self.changed():
+            setattr(*self.places[at], self.kept[at])
 
 
 class Replayer:
     """One machine that goes back to the root of a scenario and follows schedules from there.
 
     `setup` are the steps to the root, `schedule` those since then; `off` says whether the machine was switched off.
+    `world` is what lies outside and can change: it is put back, too. `by_history` names variables that cannot be
+    compared: the states of their scripts are told apart by all that these were told.
 
     It goes by reflection over every field of the machine's objects. Were each class to save itself, this would be
     shorter, and whoever adds a field and forgets to save it would make two states one without a word.
     """
 
-    def __init__(self, scenario: Scenario, cpus: int, options: tuple[tuple[str, Any], ...]) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        cpus: int,
+        options: tuple[tuple[str, Any], ...],
+    ) -> None:
+        changes = dict(options).get("changes", ())
+        self.before = outside(scenario, changes)
         self.machine = machine = Machine(scenario.disk(cpus), cpus=cpus, record=False, **dict(options))
         for core in machine.cores:
             core.scripted.guest_type = _Logged
@@ -149,6 +224,8 @@ class Replayer:
         self.setup: list[int] = []
         self.schedule: list[int] = []
         self.off = False
+        self.by_history: set[str] = set()
+        self.frames: dict[tuple[str, int], Any] = {}
         while len(self.setup) < SETUP_STEPS and any(core.able for core in machine.cores):
             core = next(core for core in machine.cores if core.able)
             self.setup.append(core.cpu.id)
@@ -156,13 +233,8 @@ class Replayer:
         if not all(core.scripted.meeting for core in machine.cores):
             raise Mistake(f"the setup of {scenario.name} never comes to its end")
         self.past = self.ghost.past()
-        vms = machine.hypervisor.vms
-        lockable: list[Any] = [*vms, *(vcpu for vm in vms for vcpu in vm.vcpus), *(core.cpu for core in machine.cores)]
-        objects = [machine.hypervisor, *lockable, *(o.lock for o in lockable), *(vm.mailbox for vm in vms)]
-        names = ((o, name) for o in objects for name in attributes(o) if name not in REASONS)
-        found = [(o, name, getattr(o, name)) for o, name in names]
-        self.fields = [field for field in found if isinstance(field[2], STATE)]
-        self.arrays = [(value, value[:]) for _, _, value in found if isinstance(value, array)]
+        self.world = World()
+        self._hold(scenario, changes)
         guests: list[Any] = list(machine.guests.values())
         self.guests = [(g, dict(vars(g), log=[*g.log], places={**g.places}), dict(g.of_vm)) for g in guests]
         self.memory = machine.board.memory
@@ -170,16 +242,48 @@ class Replayer:
         self.written: set[int] = set()
         self.memory.dirty.append(self.written)
 
+    def _hold(self, scenario: Scenario, changes: Sequence[Any]) -> None:
+        """Find all that can change, and keep it as it is now."""
+        machine, world = self.machine, self.world
+        hypervisor, vms, uart = machine.hypervisor, machine.hypervisor.vms, machine.board.memory.uart
+        lockable: list[Any] = [*vms, *(vcpu for vm in vms for vcpu in vm.vcpus), *hypervisor.cpus]
+        objects = [*lockable, *(o.lock for o in lockable), *(vm.mailbox for vm in vms)]
+        named = {"hypervisor": hypervisor, "board": machine.board, "memory": machine.board.memory, "uart": uart}
+        named |= {o.name: o for o in objects} | {f"{o.name}.regs": o.regs for o in lockable if hasattr(o, "regs")}
+        named |= {row.name: row for row in hypervisor.calls.values()}
+        for name, found in {**named, "scenario": scenario}.items():
+            world.name(found, name)
+        for script in (scenario.setup, *scenario.cpus, *scenario.secondaries):
+            world.follow(script, getattr(script, "__name__", "a script"))
+        world.settle()
+        self.pure = world.constant
+        ours = [o for o in objects if is_ours(type(o))]
+        self.fields = Fields([*ours, *([hypervisor, uart])])
+        for found in objects:
+            if found not in ours:
+                world.hold_attributes(found, found.name, FIXED)
+        world.hold_attributes(hypervisor, "hypervisor", OF_HYPERVISOR, not vars(hypervisor).keys() - OF_HYPERVISOR)
+        world.hold_content(uart.registers, "uart.registers")
+        for value in self.fields.kept:
+            world.follow(value, "a field")
+        world.fields = frozenset(name for _, name in self.fields.places)
+        for change in changes:
+            world.follow(change, change.__name__)
+        world.settle()
+        self.rest = [Freezer(world.known)(value) for value in self.fields.kept]
+        arrays = [o.regs for o in lockable if hasattr(o, "regs")]
+        self.arrays = [(regs, regs[:]) for regs in arrays]
+
     def restart(self) -> None:
         """Go back to the root."""
-        for o, name, value in self.fields:
-            setattr(o, name, value)
+        self.fields.restore()
+        self.world.restore()
         for live, kept in self.arrays:
             live[:] = kept
         for page in self.written:
             begin = page - RAM_BASE
             self.memory.ram[begin : begin + PAGE_SIZE] = self.ram[begin : begin + PAGE_SIZE]
-        if min(self.written, default=LAYOUT_BIN_END) < LAYOUT_BIN_END:  # a page of the hypervisor's own: a table
+        if min(self.written, default=LAYOUT_PRIMARY_BEGIN) < LAYOUT_PRIMARY_BEGIN:  # perhaps a table
             self.machine.hypervisor.tlb.clear()
         self.written.clear()
         del self.memory.uart.output[self.printed :]
@@ -196,7 +300,7 @@ class Replayer:
         for core in self.machine.cores:
             core.steps = core.step = core.ended = None
             core.scripted.meeting = core.board.powered[core.cpu.id] = True
-        self.schedule, self.off = [], False
+        self.schedule, self.off, self.ghost.off = [], False, False
 
     def follow(self, schedule: Sequence[int], past: GhostState) -> list[int]:
         """Restart and take the steps of a schedule, which has this past. Which CPUs can go on from there."""
@@ -205,7 +309,7 @@ class Replayer:
             core = self.machine.cores[cpu]
             if core.scripted.meeting:
                 self.machine.able()
-            core.advance()
+            advance(core)
         self.schedule += schedule
         self.ghost.remember(past)
         return self.machine.able()
@@ -216,29 +320,67 @@ class Replayer:
         self.schedule.append(cpu)
         self.ghost.before(core)
         try:
-            core.advance()
+            advance(core)
             self.ghost.after()
         except PowerDown:
-            self.off = True
+            self.off = self.ghost.off = True
 
     def key(self) -> tuple[Any, ...]:
         """All that can matter from here on."""
-        guests: Any = self.machine.guests.values()
+        freezer = Freezer(self.world.known)
+        fields = ((at, freezer(value)) for at, value in self.fields.changed())
         return (
-            *[
-                (number, freeze(value))
-                for number, (o, name, kept) in enumerate(self.fields)
-                if (value := getattr(o, name)) != kept
-            ],
+            tuple(field for field in fields if field[1] != self.rest[field[0]]),
             *(live.tobytes() for live, _ in self.arrays),
             *((core.ended and str(core.ended), core.scripted.meeting) for core in self.machine.cores),
             *self.machine.board.powered,
-            *(position(core.steps) for core in self.machine.cores),
-            *((guest.vcpu.name, guest.position()) for guest in guests),
+            *(self.serving(core, freezer) for core in self.machine.cores),
+            *(
+                (guest.vcpu.name, self._told(guest), self.script(guest, freezer))
+                for guest in self.machine.guests.values()
+            ),
+            self.world.changes(freezer),
             *((page, self.memory.read(Pa(page), PAGE_SIZE)) for page in sorted(self.written)),
             bytes(self.memory.uart.output[self.printed :]),
             self.ghost.past(),
         )
+
+    def serving(self, core: Core, freezer: Freezer) -> Any:
+        """Where the hypervisor is on a CPU."""
+        if core.steps is None:
+            return ()
+        try:
+            return freezer(core.steps), freezer(core.step)
+        except (NotFrozen, RecursionError) as error:
+            name = culprit(core.steps, self.world.known)
+            raise Mistake(
+                f"the explorer cannot tell two states apart by {name}, a variable of the hypervisor ({error}): keep in "
+                "it what can be compared, such as numbers, texts, lists, dicts and objects of your own"
+            ) from None
+
+    @staticmethod
+    def _told(guest: Any) -> Any:
+        """What the next result of a script depends on."""
+        return guest.asked, guest.loaded, guest.pages, guest.refused
+
+    def script(self, guest: Any, freezer: Freezer) -> Any:
+        """Where a script is."""
+        if not self.pure:
+            return self._frames(guest, freezer)
+        key = guest.vcpu.name, guest.history
+        if key not in self.frames:
+            self.frames[key] = self._frames(guest, Freezer(self.world.known))
+        return self.frames[key]
+
+    def _frames(self, guest: Any, freezer: Freezer) -> Any:
+        """The code position and the variables of a script, or its history where these do not tell."""
+        action = guest.action and tuple(vars(guest.action).values())
+        try:
+            return freezer((guest.generator, action, guest.next_pc, guest.places, guest.returned))
+        except (NotFrozen, RecursionError):
+            name = culprit(guest.generator, self.world.known) if guest.generator.gi_frame else "what it returned"
+            self.by_history.add(f"{name} of {guest.script.__name__}")
+            return "history", freezer(tuple(guest.log))
 
     def final(self) -> tuple[tuple[str, Any], ...]:
         """What is worth telling of an end: mailboxes, vCPUs, and what each CPU's script of the primary returned."""
@@ -254,3 +396,15 @@ class Replayer:
             if guest.vcpu.vm.id == HF_PRIMARY_VM_ID:
                 found.append((f"{guest.vcpu.name}.returned", repr(guest.returned)))
         return tuple(found)
+
+
+def culprit(generator: Any, known: dict[int, str]) -> str:
+    """The variable of a generator, or of one that it goes on to, which cannot be compared."""
+    while generator is not None and generator.gi_frame is not None:
+        for name, value in generator.gi_frame.f_locals.items():
+            try:
+                Freezer(known)(value)
+            except (NotFrozen, RecursionError):
+                return str(name)
+        generator = getattr(generator, "gi_yieldfrom", None)
+    return "a value on the way"

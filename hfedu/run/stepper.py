@@ -6,15 +6,14 @@ from typing import Any, NamedTuple
 
 from hfedu.errors import Mistake
 from hfedu.guest.scripted import ScriptDone
-from hfedu.hf.platform import HypervisorHang
-from hfedu.hf.spinlock import SelfDeadlock
 from hfedu.run import words
 from hfedu.run.core import Core
 from hfedu.run.invariants import Ghost, Invariant
 from hfedu.run.kinds import Kind
 from hfedu.run.machine import Machine
+from hfedu.run.moves import lost
 from hfedu.run.recording import Event, Recording
-from hfedu.run.replay import SETUP_STEPS, Scenario
+from hfedu.run.replay import SETUP_STEPS, Scenario, step_or_end
 
 
 class Taken(NamedTuple):
@@ -43,12 +42,10 @@ class Stepper:
         machine_type: type[Machine] = Machine,
     ) -> None:
         self.machine = machine_type(scenario.disk(cpus), cpus=cpus, title=scenario.name, **options)
-        self.machine.choose = lambda _: self._next
         self.invariants = invariants
         self.taken: list[Taken] = []
         self.moves: list[int] = []
         self.broken: dict[str, tuple[str, int]] = {}
-        self._next = 0
         self.machine.boot()
         self.ghost = Ghost(self.machine)
         for _ in range(SETUP_STEPS):
@@ -79,11 +76,12 @@ class Stepper:
         taken = Taken(cpu, said or self._guest(core, before))
         self.taken.append(taken)
         for invariant in self.invariants:
-            sentence = invariant.broken(self.ghost)
+            sentence = invariant.judge(self.ghost)
             if sentence is not None:
                 self.broken.setdefault(invariant.name, (words.names_in_words(sentence), len(self.taken)))
-        if isinstance(core.ended, HypervisorHang):
-            self._ends("self-deadlock" if isinstance(core.ended, SelfDeadlock) else "hang", str(core.ended))
+        broke = lost(core)
+        if broke is not None:
+            self._ends(broke, str(core.ended))
         if not self.able() and not self.over:
             self.machine.step()
         if self.machine.outcome is not None and self.machine.outcome.kind == "deadlock":
@@ -111,10 +109,9 @@ class Stepper:
         return replace(recording, made=recording.made | {"schedule": tuple(self.moves)})
 
     def _advance(self, core: Core) -> None:
-        self._next = core.cpu.id
         self.moves.append(core.cpu.id)
         self.ghost.before(core)
-        self.machine.step()
+        step_or_end(self.machine, core.cpu.id)
         if not self.over:
             self.ghost.after()
 

@@ -19,7 +19,7 @@ from hfedu.errors import Mistake
 from hfedu.run.recorder import actor_of
 
 if TYPE_CHECKING:
-    from hfedu.guest.unicorn_cpu import UnicornCpu
+    from hfedu.guest.emulator import EmulatedCpu
     from hfedu.run.machine import Machine
 
 CPU_GRACE, GRACE = 0.3, 0.9
@@ -108,9 +108,9 @@ class StopButton:
             self.take()
             self.torn = None
 
-    def _emulating(self) -> "UnicornCpu | None":
+    def _emulating(self) -> "EmulatedCpu | None":
         """The CPU that executes machine code now: what is raised in there would be lost."""
-        cpus = (core.unicorn for core in self.machine.cores)
+        cpus = (core.emulated for core in self.machine.cores)
         return next((cpu for cpu in cpus if cpu is not None and cpu.emulating), None)
 
     def _remind(self, pressed: Press) -> None:

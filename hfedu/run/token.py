@@ -26,7 +26,7 @@ PREFIX = "hfedu1."
 PLACES, DIGITS, LONGEST_FACTS = 32, 4, 1 << 20
 USUAL = {
     "append": "", "memory": "16M", "cpus": 1, "schedule": "every 1", "timer": None, "clock": "instructions",
-    "stdin": "", "max_instructions": None,
+    "stdin": "", "heap_pages": 39, "max_instructions": None,
     "max_traps": 100000, "profile": "2018-10-04", "fixes": [], "title": "RAM disk",
 }  # fmt: skip
 """The options that a token holds, and what they usually are: deflate finds that in the dictionary."""

@@ -11,6 +11,7 @@ from hfedu.run.depth import Notes, trap_of, watch_all
 from hfedu.run.kinds import Kind
 from hfedu.run.recording import Recording
 from hfedu.view import depth
+from hfedu.view.code import code_at, excerpts
 from hfedu.view.depth import Listing, instructions_of, steps_of
 from hfedu.view.player import changed
 from hfedu.view.why import Why, asks_why, why
@@ -26,19 +27,22 @@ TOO_LONG = (
     "A file answers this for runs of up to {:,} events, and this one has {:,}. In a notebook, with a kernel, every "
     "run is answered for."
 )
-ASKS = ("steps", "instructions", "why")
+ASKS = ("steps", "instructions", "code", "why")
 
 
 def answer(recording: Recording, ask: object, seq: Any, vcpu: Any = None) -> dict[str, Any]:
     """The answer to a question about event `seq`, ready for JSON. `Mistake` if it cannot be answered.
 
-    "steps" and "instructions" give `note`, `guest`, `leftOut`, `rows` and `sources`; "why" gives `title` and `links`,
-    each a `sentence` and `seq`, the event it leads to; `vcpu` makes it why that vCPU does or does not run.
+    "steps" and "instructions" give `note`, `guest`, `leftOut`, `rows` and `sources`; "code" gives `pieces`, as in
+    `hfedu.view.code.Excerpt`; "why" gives `title` and `links`, each a `sentence` and `seq`, the event it leads to;
+    `vcpu` makes it why that vCPU does or does not run.
     """
     if ask == "steps":
         return listing(depth.atomic_steps(recording, seq))
     if ask == "instructions":
         return listing(depth.instructions(recording, seq))
+    if ask == "code":
+        return {"pieces": [piece.data() for piece in code_at(recording, seq)]}
     if ask == "why":
         return chain(why(recording, seq, vcpu))
     raise Mistake(f"the player cannot show {ask!r}: ask for {', '.join(ASKS[:-1])} or {ASKS[-1]}")
@@ -117,6 +121,8 @@ def all_answers(recording: Recording) -> dict[str, Any]:
     for seq, event in enumerate(events):
         trap = trap_of(recording, seq)
         kept.keep(f"steps {seq}", steps_of(recording, seq, trap, notes.steps.get(trap, ())))
+        found = [] if trap is None else [piece.data() for piece in excerpts(recording, seq, trap, notes)]
+        kept.of[f"code {seq}"] = kept.number({"pieces": found}, kept.answers)
         if event.kind is Kind.END and recording.made["cpus"] == 1:
             trap = seq
         if notes.ways:

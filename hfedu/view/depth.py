@@ -8,7 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, installed, lacking
+from hfedu.guest.a64_text import text_of_instruction
 from hfedu.guest.scripted import Action
 from hfedu.hf import call
 from hfedu.hf.arch import REGISTER_NAMES
@@ -192,6 +193,7 @@ def steps_of(recording: Recording, seq: int, trap: int | None, noted: Sequence[d
     if trap is None:
         return Listing(title, "No trap led to this event, so it has no atomic steps.")
     whole = seq == trap or recording.events[seq].kind is Kind.RETURN
+    noted = [one for one in noted if one.event < len(recording.events)]  # the clock may have ended the run before these
     for one, after in zip(noted, (*noted[1:], None), strict=False):
         kind, name = one.step.kind, getattr(one.step.target, "name", "")
         locks = tuple(lock for lock in locks if lock != name)
@@ -267,17 +269,15 @@ def instructions_of(recording: Recording, seq: int, trap: int | None, way: depth
     found = found[-limit:]
     left_out = total - len(found)
     note += f"; {left_out:,} before these are left out." if left_out else "."
+    if not way.turns and not installed("capstone"):
+        note += f" {lacking('capstone')}."
     return Listing(title, note, found, left_out)
 
 
 def executed(way: depth.Way, guest: Guest | None) -> Iterator[tuple[Instruction, ListingRow]]:
     """The instructions that were noted, disassembled, and how each is shown; with its line if that is known."""
-    from capstone import CS_ARCH_ARM64, CS_MODE_ARM, Cs
-
-    capstone = Cs(CS_ARCH_ARM64, CS_MODE_ARM)
     for (pc, word, before), (_, _, after) in pairwise([*way.looks, way.last]):
-        known = next(capstone.disasm_lite(word.to_bytes(4, "little"), pc), None)
-        text = f"{known[2]} {known[3]}".strip() if known else f".word {word:#010x}"
+        text = text_of_instruction(word, pc) or text_by_capstone(word, pc) or f".word {word:#010x}"
         values = zip(REGISTERS, array("Q", before), array("Q", after), strict=True)
         changes = tuple(Change(name, a, b) for name, a, b in values if a != b and name != "pc")
         row = ListingRow(f"{pc:#x}  {word:08x}", text, changed=tuple(map(shown_change, changes)))
@@ -285,6 +285,16 @@ def executed(way: depth.Way, guest: Guest | None) -> Iterator[tuple[Instruction,
             around = guest.lines.around(line.file, line.line, CONTEXT)
             row = row._replace(file=f"{guest.kernel}/{line.file}", line=line.line, source=around)
         yield Instruction(pc, word, text, changes), row
+
+
+def text_by_capstone(word: int, pc: int) -> str | None:
+    """What capstone calls an instruction; None where it is not installed, or knows none."""
+    try:
+        from capstone import CS_ARCH_ARM64, CS_MODE_ARM, Cs
+    except ImportError:
+        return None
+    known = next(Cs(CS_ARCH_ARM64, CS_MODE_ARM).disasm_lite(word.to_bytes(4, "little"), pc), None)
+    return f"{known[2]} {known[3]}".strip() if known else None
 
 
 def shown_change(change: Change) -> tuple[str, str, str]:

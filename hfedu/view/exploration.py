@@ -5,7 +5,8 @@ from itertools import pairwise
 from typing import Any
 
 from hfedu.run import words
-from hfedu.run.explorer import BUILT_IN, Exploration, Graph
+from hfedu.run.explorer import BUILT_IN, Exploration
+from hfedu.run.graph import Graph
 from hfedu.view.compare import html_row
 from hfedu.view.scene import Line, Mark, Scene, Text, text_width
 

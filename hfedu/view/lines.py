@@ -9,13 +9,13 @@ import json
 import re
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from io import BytesIO
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from hfedu.errors import printable
+from hfedu.errors import installed, lacking, printable
 from hfedu.files import asset
 from hfedu.guest.toolchain import Compiled
 from hfedu.hf.addr import PAGE_SIZE
@@ -144,14 +144,24 @@ def base_name(path: bytes) -> str:
 
 def guest_of(recording: Recording, vcpu: Actor) -> Guest | None:
     """The kernel that a vCPU's VM runs, if its lines are known."""
-    ramdisk = recording.made.get("ramdisk")
-    loads = (event for event in recording.events if event.kind is Kind.LOAD and event.target == Actor(vcpu.vm))
-    load = next(loads, None)
+    ramdisk, load = recording.made.get("ramdisk"), load_of(recording, vcpu)
     if load is None or not isinstance(ramdisk, RamDisk):
         return None
     image, lines = known_of(ramdisk, load.text)
     base = next(saved_pcs([load], Actor(vcpu.vm, 0)), None)
     return Guest(load.text, base, image, lines) if lines.rows and base is not None else None
+
+
+def load_of(recording: Recording, vcpu: Actor) -> Event | None:
+    """The event that loaded the kernel of a vCPU's VM."""
+    loads = (event for event in recording.events if event.kind is Kind.LOAD and event.target == Actor(vcpu.vm))
+    return next(loads, None)
+
+
+def kernel_of(recording: Recording, vcpu: Actor) -> bytes:
+    """The image that a vCPU's VM runs; empty if that is not known."""
+    ramdisk, load = recording.made.get("ramdisk"), load_of(recording, vcpu)
+    return ramdisk.kernel(load.text) if load is not None and isinstance(ramdisk, RamDisk) else b""
 
 
 def source_of(recording: Recording, seq: int) -> SourceLine | None:
@@ -166,12 +176,15 @@ def source_of(recording: Recording, seq: int) -> SourceLine | None:
         return None
     guest = guest_of(recording, actor)
     if guest is None:
+        unread = kernel_of(recording, actor)
+        if isinstance(unread, Compiled) and b".debug_line" in unread.elf and not installed("elftools"):
+            raise lacking("elftools")
         return None
     pc = trapped_at(recording.events, trap, actor, guest)
     return guest.line(pc) if pc is not None else None
 
 
-def trapped_at(events: tuple[Event, ...], trap: int, vcpu: Actor, guest: Guest) -> int | None:
+def trapped_at(events: Sequence[Event], trap: int, vcpu: Actor, guest: Guest) -> int | None:
     """The address of the instruction that trapped; None if it is not recorded.
 
     Behind a hypercall the PC is that of the next instruction. At an event that changed no register it is that of an

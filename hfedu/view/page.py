@@ -35,7 +35,7 @@ h1 { position: absolute; width: 1px; height: 1px; margin: 0; overflow: hidden; c
 $style</style>
 </head>
 <body>
-<main><h1>A run in hfedu</h1><div id="player"></div></main>
+<main>$above<div id="player" class="hfedu-page"></div></main>
 <div id="text"><p>The player needs JavaScript. What it plays, as text:</p><pre>$transcript</pre></div>
 <script type="application/json" id="recording">$data</script>
 <script type="application/json" id="answers">$answers</script>
@@ -63,6 +63,8 @@ named();
 addEventListener("keydown", (event) => { if (event.target === document.body) player.key(event); });
 }
 """)
+HEADING = "<h1>A run in hfedu</h1>"
+"""What readers of screens hear first."""
 POLICY = "default-src 'none'; script-src '{}'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
 """What the page may do: run its own script, which is known by its digest, and load nothing."""
 
@@ -86,8 +88,8 @@ def to_html(recording: Recording, position: int = 0) -> str:
     return page(recording.title, player_data(recording), all_answers(recording), text, position)
 
 
-def page(title: str, data: Any, answers: Any, text: str, position: int = 0) -> str:
-    """The page that shows data, with the answers it holds, and a text for where no script may run."""
+def page(title: str, data: Any, answers: Any, text: str, position: int = 0, above: str = HEADING) -> str:
+    """The page that shows data, with the answers it holds, a text for where no script may run, and HTML `above`."""
     script = SCRIPT.substitute(module=asset("player.js").read_text("utf-8"), position=position)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return PAGE.substitute(
@@ -95,6 +97,7 @@ def page(title: str, data: Any, answers: Any, text: str, position: int = 0) -> s
         policy=POLICY.format(f"sha256-{digest}"),
         light=LIGHT.paper,
         dark=DARK.paper,
+        above=above,
         style=asset("player.css").read_text("utf-8"),
         transcript=html.escape(text),
         data=inside(data),

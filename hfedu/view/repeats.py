@@ -1,7 +1,9 @@
 """Where a long run says the same thing again: what the player folds away."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from hfedu.run.columns import alike
 from hfedu.run.recording import Event
 
 TIMES_AT_LEAST, EVENTS_AT_LEAST = 4, 16
@@ -34,13 +36,15 @@ def same(event: Event) -> tuple[object, ...]:
     )
 
 
-def repeats(events: tuple[Event, ...]) -> list[Repeat]:
+def repeats(events: Sequence[Event]) -> list[Repeat]:
     """Every stretch of events that comes at least `TIMES_AT_LEAST` times in a row, none overlapping another.
 
     Example: a run that says 1 2 3 2 3 2 3 2 3 4 has [Repeat(1, 2, 4)], if it is long enough to be worth it.
     """
     numbers: dict[tuple[object, ...], int] = {}
-    keys = [numbers.setdefault(same(event), len(numbers)) for event in events]
+    rows, first = alike(events)
+    same_as = [numbers.setdefault(same(event), len(numbers)) for event in first]
+    keys = [same_as[row] for row in rows]
     following = [0] * len(keys)
     """Where each event comes next."""
     last: dict[int, int] = {}

@@ -23,7 +23,7 @@ from hfedu.view.player import player_data
 from hfedu.view.why import begins_wait, why
 
 AROUND, WIDTH = 3, 60
-UNTOLD = ("ramdisk", "title", "max_seconds", "max_instructions", "max_traps")
+UNTOLD = ("ramdisk", "title", "cpu", "max_seconds", "max_instructions", "max_traps")
 
 
 class EventPair(NamedTuple):

@@ -92,7 +92,7 @@ class Scene:
         return self.alt
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        from hfedu.view.paint import render
+        from hfedu.view.svg import svg
 
         size = {"width": round(self.width), "height": round(self.height), "alt": self.alt}
-        return {"image/png": render(self, "png"), "text/plain": self.alt}, {"image/png": size}
+        return {"image/svg+xml": svg(self), "text/plain": self.alt}, {"image/svg+xml": size}

@@ -7,11 +7,12 @@ need; with more, the columns close up and labels run, on a ground of their own, 
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from hfedu.hf.platform import MAX_CPUS
 from hfedu.run import words
+from hfedu.run.columns import alike
 from hfedu.run.kinds import KINDS, Kind
 from hfedu.run.recording import Actor, Event, Lifeline, Recording
 from hfedu.view.scene import Line, Mark, Rect, Scene, Text, text_width
@@ -52,7 +53,7 @@ class Layout(NamedTuple):
 
 def actors(recording: Recording) -> list[Lifeline]:
     """The lifelines to draw: vCPU 0 of every VM, and every other vCPU that an event names."""
-    named = {name for event in recording.events for name in (event.actor, event.target)}
+    named = {name for event in alike(recording.events)[1] for name in (event.actor, event.target)}
     return [line for line in recording.lifelines if line.vcpu == 0 or line.actor in named]
 
 
@@ -62,15 +63,15 @@ MARKED = frozenset({Kind.STEP, Kind.SWITCH} | {kind for kind, look in KINDS.item
 
 def cpus_used(recording: Recording) -> list[int]:
     """The physical CPUs that made events, if it was more than one."""
-    used = sorted({event.cpu for event in recording.events if event.kind is not Kind.END})
+    used = sorted({event.cpu for event in alike(recording.events)[1] if event.kind is not Kind.END})
     return used if len(used) > 1 else []
 
 
-def window(events: tuple[Event, ...], first: int, last: int | None, limit: int) -> Rows:
+def window(events: Sequence[Event], first: int, last: int | None, limit: int) -> Rows:
     """What gets a row: the events from `first` to `last`, the middle folded if there are more than `limit`."""
-    chosen: Rows = list(events[first : len(events) if last is None else last + 1])
+    chosen = events[first : len(events) if last is None else last + 1]
     if len(chosen) <= limit:
-        return chosen
+        return list(chosen)
     head, tail = limit * 2 // 3, limit // 3
     return [*chosen[:head], range(first + head, first + len(chosen) - tail), *chosen[-tail:]]
 
@@ -94,7 +95,10 @@ def sequence(recording: Recording, first: int = 0, last: int | None = None, limi
 
 def alt_text(recording: Recording) -> str:
     """The picture in a few sentences, for those who do not see it."""
-    count = Counter(event.kind for event in recording.events)
+    numbers, events = alike(recording.events)
+    count: Counter[Kind] = Counter()
+    for number, times in Counter(numbers).items():
+        count[events[number].kind] += times
     vms, cpus = len({line.vm for line in recording.lifelines}), len(cpus_used(recording))
     where = f" on {cpus} CPUs" if cpus else ""
     return (
@@ -304,17 +308,17 @@ class _Tracks:
             yield vcpu, look
 
     def follow(self, event: Event) -> None:
-        """Note whether a CPU has left its vCPU, or taken one."""
+        """Take over the states that an event changed, and whether a CPU has left its vCPU, or taken one."""
         if event.change(f"cpu{event.cpu}.current"):
             self.left -= {event.cpu}
         if words.leaves(event):
             self.left |= {event.cpu}
+        shown = (change for change in event.changes if change.what.endswith((".state", ".current")))
+        self.state |= {change.what: change.new for change in shown}
 
     def apply(self, event: Event, y: float) -> None:
         """Take over an event's changes at height y."""
         self.follow(event)
-        shown = (change for change in event.changes if change.what.endswith((".state", ".current")))
-        self.state |= {change.what: change.new for change in shown}
         for actor, look in self.looks():
             if actor in self.open and self.open[actor][0] == look:
                 continue
@@ -354,9 +358,12 @@ class _Tracks:
 
     def jump(self, recording: Recording, seq: int, y: float) -> None:
         """Take the state from the recording, as of event `seq`; everything goes on at y."""
-        self.state = dict(recording.at(seq))
-        for event in recording.events[: seq + 1]:
-            self.follow(event)
+        self.state = {}
+        rows, events = alike(recording.events[: seq + 1])
+        matters = [bool(event.changes) or words.leaves(event) for event in events]
+        for row in rows:
+            if matters[row]:
+                self.follow(events[row])
         self.open = {actor: (look, y, seq) for actor, look in self.looks()}
 
 

@@ -2,9 +2,11 @@
 
 from typing import NamedTuple
 
+from hfedu.errors import Mistake
 from hfedu.hf.arch import REGISTER_NAMES
+from hfedu.history import FIXES, with_needs
 from hfedu.run import words
-from hfedu.run.recording import Recording
+from hfedu.run.recording import Actor, Recording
 from hfedu.view.scene import Line, Rect, Scene, Text, text_width
 
 BOX_HEIGHT, GAP, LANE, SHIFT = 38, 118, 26, 14
@@ -34,14 +36,19 @@ RPC_EDGES = (
     Edge(0, 2, "request, a vCPU waits (or a reply)", 1),
     Edge(2, 0, "ack", -1),
 )
-VCPU = ("OFF", "READY", "RUNNING", "BLOCKED")
+WAITS, SLEEPS = "waits for a message", "WFI: sleeps"
+"""The two waits of a vCPU: the machine may call both BLOCKED_INTERRUPT, and a message ends only one of them."""
+VCPU = ("OFF", "READY", "RUNNING", WAITS, SLEEPS)
 VCPU_EDGES = (
     Edge(0, 1, "loaded"),
     Edge(1, 2, "run"),
-    Edge(2, 3, "waits"),
+    Edge(2, 3, "receives"),
     Edge(2, 1, "sent, interrupted", 1),
-    Edge(3, 1, "message wakes it", -1),
+    Edge(3, 1, "a message wakes it", -1),
+    Edge(2, 4, "WFI", 1),
 )
+INTERRUPTED = Edge(4, 1, "an interrupt wakes it", -2)
+"""What ends the sleep, where the primary can give a VM an interrupt."""
 
 
 def machine(title: str, states: tuple[str, ...], edges: tuple[Edge, ...], present: str | None) -> Scene:
@@ -53,7 +60,7 @@ def machine(title: str, states: tuple[str, ...], edges: tuple[Edge, ...], presen
     x = 20.0
     for name in states:
         on = present is not None and present.startswith(name)
-        now = "" if not on else "now" if name == present else f"now: {present}"
+        now = f"now{(present or '').removeprefix(name)}" if on else ""
         width = max(text_width(name, "head"), text_width(now, "subhead")) + 32
         middle = x + width / 2
         if on:
@@ -67,7 +74,7 @@ def machine(title: str, states: tuple[str, ...], edges: tuple[Edge, ...], presen
     for edge in edges:
         connect(scene, boxes, edge, y)
     scene.width = x - GAP + 20
-    scene.height = y + BOX_HEIGHT + 2 * LANE
+    scene.height = y + BOX_HEIGHT + (1 + max(1, *(-edge.lane for edge in edges))) * LANE
     return scene
 
 
@@ -79,8 +86,9 @@ def connect(scene: Scene, boxes: list[tuple[float, float]], edge: Edge, y: float
         scene.add(Line(left, middle, right, middle, "call", arrow=True))
         scene.add(Text((left + right) / 2, middle - 6, edge.words, "label-call", anchor="middle"))
         return
-    edge_y, lane_y = (y, y - LANE) if edge.lane > 0 else (y + BOX_HEIGHT, y + BOX_HEIGHT + LANE)
-    shift = SHIFT if edge.end > edge.start else -SHIFT
+    edge_y = y if edge.lane > 0 else y + BOX_HEIGHT
+    lane_y = edge_y - LANE * edge.lane
+    shift = SHIFT * abs(edge.lane) if edge.end > edge.start else -SHIFT
     start, end = sum(boxes[edge.start]) / 2 + shift, sum(boxes[edge.end]) / 2 - shift
     scene.add(
         Line(start, edge_y, start, lane_y, "call"),
@@ -90,23 +98,40 @@ def connect(scene: Scene, boxes: list[tuple[float, float]], edge: Edge, y: float
     )
 
 
+def known(recording: Recording, name: str, words_for_it: str) -> str:
+    """The name of a thing that has a state in a recording, at its end at the latest. `Mistake` if it has none."""
+    if f"{name}.state" not in recording.at(len(recording.events) - 1):
+        vms = ", ".join(map(str, sorted({line.vm for line in recording.lifelines})))
+        raise Mistake(f"there is no {words_for_it} in this recording: its VMs with vCPUs are {vms or 'none'}")
+    return name
+
+
 def mailbox_machine(recording: Recording, vm: int, seq: int) -> Scene:
     """The state machine of a VM's mailbox, with its state after event `seq` marked."""
-    present = recording.at(seq).get(f"vm{vm}.mailbox.state")
+    name = known(recording, f"vm{vm}.mailbox", f"VM {vm!r}")
+    present = recording.at(seq).get(f"{name}.state")
     before = recording.made.get("profile") == "rpc"
     names, edges = (RPC_MAILBOX, RPC_EDGES) if before else (MAILBOX, MAILBOX_EDGES)
     return machine(f"VM {vm}'s mailbox after event {seq}", names, edges, present)
 
 
 def vcpu_machine(recording: Recording, vm: int, seq: int, vcpu: int = 0) -> Scene:
-    """The state machine of a vCPU, with its state after event `seq` marked."""
-    present = recording.at(seq).get(f"vm{vm}.vcpu{vcpu}.state")
-    return machine(f"VM {vm} vCPU {vcpu} after event {seq}", VCPU, VCPU_EDGES, present)
+    """The state machine of a vCPU, with its state after event `seq` marked: a wait is the one that it is."""
+    name = known(recording, f"vm{vm}.vcpu{vcpu}", f"VM {vm!r} with a vCPU {vcpu!r}")
+    state, actor = recording.at(seq), Actor(vm, vcpu)
+    present = stored = state.get(f"{name}.state")
+    if stored is not None and stored.startswith("BLOCKED"):
+        sleeps = stored == "BLOCKED_INTERRUPT" and actor not in state.waiters(vm)
+        present = f"{SLEEPS if sleeps else WAITS} ({stored})"
+    made = recording.made
+    repaired = with_needs(FIXES if made.get("profile") == "fixed" else made.get("fixes", ()))
+    edges = (*VCPU_EDGES, INTERRUPTED) if "no-interrupt" in repaired else VCPU_EDGES
+    return machine(f"VM {vm} vCPU {vcpu} after event {seq}", VCPU, edges, present)
 
 
 def registers(recording: Recording, vm: int, seq: int, vcpu: int = 0) -> str:
     """The registers of a vCPU after event `seq`: what this event changed first, then those that are not zero."""
-    name = f"vm{vm}.vcpu{vcpu}"
+    name = known(recording, f"vm{vm}.vcpu{vcpu}", f"VM {vm!r} with a vCPU {vcpu!r}")
     after, before = recording.at(seq), recording.at(seq - 1) if seq else {}
     values = [(r, before.get(f"{name}.{r}", 0), after.get(f"{name}.{r}", 0)) for r in REGISTER_NAMES]
     changed = [f"{register:>15} {old:#x} -> {new:#x}" for register, old, new in values if old != new]

@@ -15,7 +15,7 @@ from hfedu.guest.syndrome import FSC_PERMISSION, FSC_TRANSLATION
 from hfedu.hf import arch, call, mm
 from hfedu.hf.addr import PAGE_SIZE
 from hfedu.hf.check import Check
-from hfedu.hf.platform import LAYOUT_BIN_END, LAYOUT_TEXT_BEGIN, MAX_CPUS
+from hfedu.hf.platform import HEAP_PAGES, LAYOUT_TEXT_BEGIN, MAX_CPUS, bin_end
 from hfedu.hf.psci import PsciCall
 from hfedu.history import FIXES, with_needs
 from hfedu.run import words
@@ -746,7 +746,7 @@ def unmapped(past: Past, vm: int, ipa: int) -> str | None:
     found = f"The descriptor at {entry:#x}, level {arm}, says {descriptor:#x}, which is not valid"
     whose = [other for other in range(1, past.vms) if other != vm and maps(past.get(f"vm{other}.stage2"), ipa)]
     owner = f"belongs to VM {whose[0]}" if whose else "is in no VM's memory but perhaps the primary's"
-    if LAYOUT_TEXT_BEGIN <= ipa < LAYOUT_BIN_END:
+    if LAYOUT_TEXT_BEGIN <= ipa < bin_end(past.recording.made.get("heap_pages", HEAP_PAGES)):
         owner = "belongs to the hypervisor"
     return f"{found} since event {loaded(past, vm)}: the address {owner}."
 

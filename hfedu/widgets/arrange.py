@@ -4,13 +4,14 @@ import html
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import ipywidgets
-
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, needing
 from hfedu.widgets.comparison import beside
 from hfedu.widgets.keys import keys_row
 from hfedu.widgets.orders import says
 from hfedu.widgets.player import Player
+
+with needing("ipywidgets"):
+    import ipywidgets
 
 
 class Arrange(ipywidgets.VBox):

@@ -1,49 +1,28 @@
 """Two runs side by side in players that go together: two orders of the same steps, or any two runs."""
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
-import anywidget
-import traitlets
-
-from hfedu.files import asset
 from hfedu.run.recording import Recording
 from hfedu.view import compare, runs
-from hfedu.widgets.player import Player, answered
+from hfedu.widgets.still import show_with_picture
 
-
-class Pair(anywidget.AnyWidget):
-    """Two players under one head. Messages are those of `Player`, with `run`: 0 for the first, 1 for the second."""
-
-    _esm = asset("player.js")
-    _css = asset("player.css")
-    data = traitlets.Dict().tag(sync=True)
-
-    def __init__(self, first: Recording, second: Recording, data: dict[str, Any]) -> None:
-        self.recordings = first, second
-        super().__init__(data=data)
-        self.on_msg(self._answer)
-
-    def _answer(self, _widget: object, asked: Any, _buffers: object) -> None:
-        """Answer a message of the front end."""
-        asked = asked if isinstance(asked, dict) else {}
-        which = 1 if asked.get("run") == 1 else 0
-        self.send({"run": which, **answered(self.recordings[which], asked)})
+if TYPE_CHECKING:
+    from hfedu.widgets.player import Pair, Player
 
 
 class RunsCompared(runs.RunComparison):
     """A comparison of two runs that shows itself."""
 
-    def players(self) -> Pair:
+    def players(self) -> "Pair":
         """Both runs where they part."""
-        return Pair(self.first, self.second, self.data())
+        from hfedu.widgets.player import Pair
+
+        return Pair(self.first, self.second, self.data)
 
     def _ipython_display_(self) -> None:
         """The players; for pages without a kernel a table of where the runs part."""
-        from IPython.display import display
-
-        widget: Any = self.players()._repr_mimebundle_() or ({}, {})
-        display({**widget[0], "text/html": self._repr_html_(), "text/plain": repr(self)}, raw=True)
+        show_with_picture(self.players, {"text/html": self._repr_html_(), "text/plain": repr(self)})
 
 
 def beside(run: Recording, right: Recording) -> RunsCompared:
@@ -56,20 +35,21 @@ def beside(run: Recording, right: Recording) -> RunsCompared:
 class Comparing(compare.OrderComparison):
     """A comparison of two orders that shows itself."""
 
-    def players(self) -> Pair | Player:
+    def players(self) -> "Pair | Player":
         """Both runs at the first event that differs; the one that breaks the invariant alone if every order does."""
+        from hfedu.widgets.player import Pair, Player
+
         failing, *passing = self.titled()
         at = self.first_event()
         if not passing:
             return Player(failing, at)
         rows = runs.align(failing, passing[0])
-        return Pair(failing, passing[0], runs.pair(failing, passing[0], self.sentence, self.broken, rows, (at, at)))
+        told = self.sentence, self.broken, rows, (at, at)
+        return Pair(failing, passing[0], lambda: runs.pair(failing, passing[0], *told))
 
     def _ipython_display_(self) -> None:
         """The first difference, the steps, and the players; for pages without a kernel a picture instead of these."""
         from IPython.display import display
 
         display({"text/html": self.table(), "text/plain": repr(self)}, raw=True)
-        data, metadata = self.scene()._repr_mimebundle_()
-        widget: Any = self.players()._repr_mimebundle_() or ({}, {})
-        display({**widget[0], **data}, metadata=metadata, raw=True)
+        show_with_picture(self.players, *self.scene()._repr_mimebundle_())

@@ -4,9 +4,7 @@ import html
 from collections.abc import Callable
 from typing import Any
 
-import ipywidgets
-
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, needing
 from hfedu.guest.scripted import clear, configure, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.run import words
 from hfedu.run.decider import FIELDS, Case, Decider, Decision, happened
@@ -16,6 +14,9 @@ from hfedu.view.text import transcript
 from hfedu.widgets.keys import keys_row
 from hfedu.widgets.orders import says, schedule_table
 from hfedu.widgets.player import Player
+
+with needing("ipywidgets"):
+    import ipywidgets
 
 
 def first_primary() -> Any:

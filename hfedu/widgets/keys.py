@@ -1,7 +1,10 @@
 """Keys for the controls of a form: JupyterLab takes arrows and letters that are meant for a list of choices."""
 
-import anywidget
-import ipywidgets
+from hfedu.errors import needing
+
+with needing("anywidget"):
+    import anywidget
+    import ipywidgets
 
 
 class Keys(anywidget.AnyWidget):

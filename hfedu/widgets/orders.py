@@ -6,20 +6,22 @@ from functools import partial
 from itertools import starmap
 from typing import Any
 
-import ipywidgets
-
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, needing
 from hfedu.run import words
 from hfedu.run.explorer import BUILT_IN, Exploration, counterexample, explore
-from hfedu.run.invariants import INVARIANTS, Invariant
-from hfedu.run.replay import Scenario
+from hfedu.run.invariants import INVARIANTS
+from hfedu.run.replay import Scenario, outside
+from hfedu.run.sight import as_invariants
 from hfedu.run.stepper import Stepper, announced
 from hfedu.view.sequence import sequence
 from hfedu.view.text import transcript
 from hfedu.widgets.player import Player
 from hfedu.widgets.progress import ProgressLine
 
-AT_THE_END = {name: BUILT_IN[name] for name in ("deadlock", "self-deadlock", "hang")}
+with needing("ipywidgets"):
+    import ipywidgets
+
+AT_THE_END = {name: BUILT_IN[name] for name in ("deadlock", "self-deadlock", "hang", "raised")}
 """What the explorer always looks for and one run can show."""
 
 
@@ -30,12 +32,15 @@ class YouSchedule(ipywidgets.VBox):
     """
 
     def __init__(
-        self, scenario: Scenario, invariants: Sequence[Invariant] = INVARIANTS, cpus: int = 2, **options: Any
+        self, scenario: Scenario, invariants: Any = INVARIANTS, cpus: int | None = None, **options: Any
     ) -> None:
-        self.scenario, self.invariants, self.cpus, self.options = scenario, tuple(invariants), cpus, options
+        cpus = len(scenario.cpus) if cpus is None else cpus
+        self.scenario, self.cpus, self.options = scenario, cpus, options
+        self.invariants = as_invariants(invariants, "invariants")
         if not isinstance(cpus, int) or cpus < 2:
             raise Mistake(f"there is nothing to schedule on {cpus!r} CPUs: give it 2 or more")
         self.schedule: tuple[int, ...] = ()
+        self.world = outside(scenario, options.get("changes", ()))
         self.run = self._at(())
         self.buttons = [self._button(f"CPU {cpu}", partial(self.choose, cpu), "84px") for cpu in range(cpus)]
         self.next = [ipywidgets.HTML() for _ in range(cpus)]
@@ -60,7 +65,8 @@ class YouSchedule(ipywidgets.VBox):
         return button
 
     def _at(self, schedule: tuple[int, ...]) -> Stepper:
-        """The run after a schedule, from a fresh machine."""
+        """The run after a schedule, from a fresh machine, with all that lies outside the scripts as it was."""
+        self.world.restore()
         return Stepper(self.scenario, self.cpus, self.options, self.invariants, schedule)
 
     def choose(self, cpu: int) -> None:
@@ -125,7 +131,13 @@ class YouSchedule(ipywidgets.VBox):
     def will(self, cpu: int) -> str:
         """What a CPU's next step does; of a guest's turn this is found out on a machine that is thrown away."""
         said = announced(self.run.machine.cores[cpu])
-        return said or self._at((*self.schedule, cpu)).taken[-1].text
+        if said:
+            return said
+        now = outside(self.scenario, self.options.get("changes", ()))
+        try:
+            return self._at((*self.schedule, cpu)).taken[-1].text
+        finally:
+            now.restore()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The widget; for pages without a kernel a picture and the same in words."""
@@ -191,7 +203,7 @@ def rules(run: Stepper) -> str:
 
 
 def you_schedule(
-    scenario: Scenario, invariants: Sequence[Invariant] = INVARIANTS, cpus: int = 2, **options: Any
+    scenario: Scenario, invariants: Any = INVARIANTS, cpus: int | None = None, **options: Any
 ) -> YouSchedule:
     """You decide which CPU takes the next step of a scenario; `options` go to `Machine` (profile, fixes)."""
     return YouSchedule(scenario, invariants, cpus, **options)

@@ -1,15 +1,19 @@
 """The player: a recording that is stepped through in the browser, without a round trip to the kernel."""
 
+from collections.abc import Callable
 from typing import Any
 
-import anywidget
-import traitlets
-
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, needing
 from hfedu.files import asset
 from hfedu.run.recording import Recording
 from hfedu.view.answers import answer
 from hfedu.view.player import player_data
+from hfedu.view.sequence import sequence
+from hfedu.widgets.still import show_with_picture
+
+with needing("anywidget"):
+    import anywidget
+    import traitlets
 
 
 def answered(recording: Recording, asked: dict[str, Any]) -> dict[str, Any]:
@@ -37,13 +41,20 @@ class Player(anywidget.AnyWidget):
 
     _esm = asset("player.js")
     _css = asset("player.css")
-    data = traitlets.Dict().tag(sync=True)
+    data = traitlets.Instance(Recording).tag(sync=True, to_json=lambda recording, _: player_data(recording))
+    """The recording. The page gets what `player_data` makes of it, which nobody keeps here: no widget is ever freed."""
     position = traitlets.Int(0).tag(sync=True)
+    still = traitlets.Bool(False).tag(sync=True)
+    """Whether the output before the player's holds its picture, which the player hides."""
 
     def __init__(self, recording: Recording, position: int = 0) -> None:
-        self.recording = recording
-        super().__init__(data=player_data(recording), position=position)
+        super().__init__(data=recording, position=position)
         self.on_msg(self._answer)
+
+    @property
+    def recording(self) -> Recording:
+        """What is shown."""
+        return self.data
 
     @traitlets.validate("position")
     def _inside(self, proposal: Any) -> int:
@@ -58,10 +69,34 @@ class Player(anywidget.AnyWidget):
 
     def show(self, recording: Recording) -> None:
         """Go on with another recording, at its last event: for runs that grow."""
-        self.recording = recording
         with self.hold_sync():
-            self.data = player_data(recording)
+            self.data = recording
             self.position = len(recording.events) - 1
+
+    def _ipython_display_(self) -> None:
+        """The player; for a notebook that is opened without a kernel its picture."""
+        show_with_picture(lambda: self, *sequence(self.recording)._repr_mimebundle_())
 
     def __repr__(self) -> str:
         return f"Player({self.recording!r})"
+
+
+class Pair(anywidget.AnyWidget):
+    """Two players under one head. Messages are those of `Player`, with `run`: 0 for the first, 1 for the second."""
+
+    _esm = asset("player.js")
+    _css = asset("player.css")
+    data = traitlets.Callable().tag(sync=True, to_json=lambda data, _: data())
+    """Makes what the page gets, which nobody keeps here."""
+    still = traitlets.Bool(False).tag(sync=True)
+
+    def __init__(self, first: Recording, second: Recording, data: Callable[[], dict[str, Any]]) -> None:
+        self.recordings = first, second
+        super().__init__(data=data)
+        self.on_msg(self._answer)
+
+    def _answer(self, _widget: object, asked: Any, _buffers: object) -> None:
+        """Answer a message of the front end."""
+        asked = asked if isinstance(asked, dict) else {}
+        which = 1 if asked.get("run") == 1 else 0
+        self.send({"run": which, **answered(self.recordings[which], asked)})

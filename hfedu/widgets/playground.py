@@ -6,9 +6,7 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-import ipywidgets
-
-from hfedu.errors import Mistake, plainly
+from hfedu.errors import Mistake, needing, plainly
 from hfedu.guest import scripted
 from hfedu.guest.scripted import Action, Script
 from hfedu.hf.call import HF_MAILBOX_SEND, HF_PRIMARY_VM_ID, HF_VM_CONFIGURE, Call, Caller
@@ -19,6 +17,9 @@ from hfedu.run.ramdisk import RamDisk, Secondary
 from hfedu.view.text import transcript
 from hfedu.view.why import why
 from hfedu.widgets.player import Player
+
+with needing("ipywidgets"):
+    import ipywidgets
 
 MOST_VMS = 4
 

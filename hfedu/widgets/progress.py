@@ -5,25 +5,35 @@ import time
 from types import TracebackType
 from typing import Any
 
-import ipywidgets
+from hfedu.errors import installed
+from hfedu.run.outlook import outlook
 
 PATIENCE, PAUSE = 0.7, 0.2
 """Seconds before anything is shown, and between two updates."""
+LONG = 10.0
+"""Seconds after which it says how much may be left."""
 
 
 class ProgressLine:
     """Call it with the depth and the number of states; use it in a `with` statement. What is quick shows nothing."""
 
     def __init__(self) -> None:
-        self.line: ipywidgets.HTML | None = None
+        self.line: Any = None
         self.shown = 0
         self.next = time.monotonic() + PATIENCE
+        self.long = time.monotonic() + LONG
+        self.levels: list[tuple[int, int]] = []
 
     def __call__(self, depth: int, states: int) -> None:
         """Say how far it is, if it is time to."""
+        if self.levels and self.levels[-1][0] == depth:
+            self.levels.pop()
+        self.levels.append((depth, states))
         if time.monotonic() >= self.next:
             self.next = time.monotonic() + PAUSE
-            self.show(f"{states:,} states so far, {depth} steps deep. Interrupt to stop with what was found.")
+            left = outlook(self.levels[:-1]) if time.monotonic() >= self.long else ""
+            said = f"{states:,} states so far, {depth} steps deep. {left}".strip()
+            self.show(f"{said} Interrupt to stop with what was found.")
 
     def show(self, text: str) -> None:
         """Put a text on the line."""
@@ -32,7 +42,10 @@ class ProgressLine:
                 print(f"\r{text:<{self.shown}}", end="", file=sys.stderr, flush=True)
                 self.shown = len(text)
             return
+        if not installed("ipywidgets"):
+            return
         if self.line is None:
+            import ipywidgets
             from IPython.display import display
 
             self.line = ipywidgets.HTML()

@@ -18,11 +18,30 @@ ROOT = Path(__file__).parent.parent.parent
 sys.path.append(str(ROOT / "tests"))  # the runs that tests share
 PICTURES = ROOT / "test-output"
 TOKEN = "hfedu"
+QUIET = {"fetchNews": "false", "checkForUpdates": False}
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --disable-dev-shm-usage"
 ).split()
+
+
+def now(player):
+    """The present event: its number, what the player says of it, and a remark."""
+    return " ".join(player.locator(f".now {part}").inner_text() for part in (".n", ".what", ".notice")).rstrip()
+
+
+def raw(player):
+    """The present event as the transcript says it."""
+    return player.locator(".now .what").get_attribute("title")
+
+
+def tab(player, name):
+    """Open a tab of the panel: its content. The code may have a column of its own."""
+    button = player.get_by_role("tab", name=re.compile(f"^{name}"))
+    if button.is_visible():
+        button.click()
+    return player.locator(".code-box" if name == "Code" else ".side")
 
 
 def pytest_collection_modifyitems(items):
@@ -32,35 +51,23 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
-@pytest.fixture(scope="session")
-def lab(tmp_path_factory):
-    """JupyterLab on a copy of the lessons: (address, folder)."""
-    home = tmp_path_factory.mktemp("lab")
-    lessons = Path(shutil.copytree(ROOT / "notebooks", home / "notebooks"))
-    for path in lessons.glob("*.ipynb"):
-        content = json.loads(path.read_text())
-        for cell in content["cells"]:
-            if cell["cell_type"] == "code":
-                cell["outputs"], cell["execution_count"] = [], None
-        path.write_text(json.dumps(content))
-    settings = home / "settings"
-    quiet = settings / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
-    quiet.parent.mkdir(parents=True)
-    quiet.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
-    whole = settings / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
-    whole.parent.mkdir(parents=True)
-    whole.write_text(json.dumps({"windowingMode": "none"}))
+def serve(home, settings):
+    """JupyterLab on a folder with settings by the names of their plugins: yields its address."""
+    for name, values in {"apputils-extension/notification": QUIET, **settings}.items():
+        path = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     places = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR", "JUPYTERLAB_WORKSPACES_DIR")
     environment = os.environ | {name: str(home / name.lower()) for name in places}
-    environment["JUPYTERLAB_SETTINGS_DIR"] = str(settings)
+    environment["JUPYTERLAB_SETTINGS_DIR"] = str(home / "settings")
     command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
     command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}", "--allow-root"]
     command += [f"--ServerApp.root_dir={home}"]
-    log = (home / "lab.log").open("wb")
-    server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    with (home / "lab.log").open("wb") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}"
     for _ in range(120):
         try:
@@ -69,9 +76,34 @@ def lab(tmp_path_factory):
         except OSError:
             assert server.poll() is None, (home / "lab.log").read_text()
             time.sleep(0.5)
-    yield address, lessons
+    yield address
     server.terminate()
     server.wait(20)
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """JupyterLab on a copy of the lessons without outputs, all cells in the page: (address, folder)."""
+    home = tmp_path_factory.mktemp("lab")
+    lessons = Path(shutil.copytree(ROOT / "notebooks", home / "notebooks"))
+    for path in lessons.glob("*.ipynb"):
+        content = json.loads(path.read_text())
+        for cell in content["cells"]:
+            if cell["cell_type"] == "code":
+                cell["outputs"], cell["execution_count"] = [], None
+        path.write_text(json.dumps(content))
+    for address in serve(home, {"notebook-extension/tracker": {"windowingMode": "none"}}):
+        yield address, lessons
+
+
+@pytest.fixture(scope="session")
+def delivered(tmp_path_factory):
+    """JupyterLab as it comes, on the lessons as a learner gets them: (address, folder)."""
+    home = tmp_path_factory.mktemp("delivered")
+    lessons = home / "notebooks"
+    subprocess.run([sys.executable, "-m", "hfedu", "course", "start", str(lessons)], check=True, capture_output=True)
+    for address in serve(home, {}):
+        yield address, lessons
 
 
 @pytest.fixture(scope="session")
@@ -103,7 +135,7 @@ def open_page(browser, tmp_path):
         page.on("console", lambda m: page.complaints.append(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
         page.goto(f"{path.as_uri()}#{at}")
-        page.wait_for_selector(".hfedu .list [aria-current=true]")
+        page.wait_for_selector(".hfedu .now .n")
         return page
 
     yield open_run

@@ -6,7 +6,7 @@ import pytest
 @pytest.mark.parametrize(
     ("name", "players"),
     [
-        ("00_tour", 1),
+        ("00_tour", 2),
         ("01_registers_and_traps", 1),
         ("02_stage_two", 1),
         ("03_vcpus_and_the_primary_loop", 2),

@@ -11,7 +11,7 @@ test("a file answers as the kernel does", () => {
   assert.ok(run.answers.length > 50);
   for (const { ask, seq, vcpu, answer } of run.answers) {
     const found = keptAnswer(run.kept, ask, seq, vcpu);
-    for (const name of ["note", "guest", "leftOut", "rows", "links"])
+    for (const name of ["note", "guest", "leftOut", "rows", "links", "pieces"])
       assert.deepEqual(found[name], answer[name], `${ask} ${seq} ${vcpu} ${name}`);
     for (const { file, line } of found.rows ?? [])
       if (file) assert.equal(found.sources?.[file][line], answer.sources[file][line]);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FOLD_ROW, Folding } from "../../assets/player/folding.js";
+import { FOLD_ROW, Folding, ROW } from "../../assets/player/folding.js";
 import { Recording } from "../../assets/player/recording.js";
 import { search } from "../../assets/player/search.js";
 import { load } from "./runs.js";
@@ -19,12 +19,12 @@ for (const name of ["crowd", "pingpong"]) {
       folding.update(position);
       let next = 0;
       let height = 0;
-      for (const { from, to, raw, end, top, fold } of folding.segments) {
+      for (const { from, to, top, fold } of folding.segments) {
         assert.equal(from, next);
         assert.equal(top, height);
-        assert.deepEqual([raw, end], [recording.tops[from], recording.tops[to + 1]]);
         next = to + 1;
-        height += fold ? FOLD_ROW : end - raw;
+        height += fold ? FOLD_ROW : (to + 1 - from) * ROW;
+        for (const seq of [from, to]) assert.equal(folding.at(folding.top(seq) + 1), fold ? from : seq);
       }
       assert.equal(next, recording.length);
       assert.ok(Math.abs(folding.height - height) < 1e-6);
@@ -37,8 +37,8 @@ for (const name of ["crowd", "pingpong"]) {
     for (const position of positions) {
       folding.update(position);
       assert.equal(folding.of(position).fold, "");
-      const [top, bottom] = folding.row(position);
-      assert.ok(0 <= top && top < bottom && bottom <= folding.height + 60);
+      const top = folding.top(position);
+      assert.ok(0 <= top && top + ROW <= folding.height);
       const hidden = folded(folding).reduce((sum, { from, to }) => sum + to + 1 - from, 0);
       const most = repeats.reduce((sum, { period, times }) => sum + period * (times - 1), 0);
       const periods = repeats.map(({ period }) => period);
@@ -66,7 +66,7 @@ for (const name of ["crowd", "pingpong"]) {
     folding.on = false;
     assert.equal(folding.update(0), true);
     assert.equal(folding.segments.length, 1);
-    assert.equal(folding.height, recording.tops[recording.length] - recording.tops[0]);
+    assert.equal(folding.height, recording.length * ROW);
   });
 }
 
@@ -75,7 +75,7 @@ test("a run that repeats nothing is one segment", () => {
   const folding = new Folding(recording);
   folding.update(5);
   assert.equal(folding.segments.length, 1);
-  assert.equal(folding.row(5)[0], recording.tops[5] - recording.tops[0]);
+  assert.equal(folding.top(5), 5 * ROW);
 });
 
 test("a search finds the first for which a test holds", () => {

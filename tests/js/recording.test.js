@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Recording } from "../../assets/player/recording.js";
 import { printed } from "../../assets/player/serial.js";
-import { runners, waitersOf, whyNot } from "../../assets/player/states.js";
+import { lookOf, runners, waitersOf } from "../../assets/player/looks.js";
+import { whyNot } from "../../assets/player/states.js";
+import { Tracks } from "../../assets/player/tracks.js";
 import { load } from "./runs.js";
 
 for (const name of ["relay", "pingpong", "two"]) {
@@ -52,9 +54,8 @@ for (const name of ["relay", "pingpong", "two"]) {
   test(`${name}: sentences, causes and rows`, () => {
     const recording = new Recording(run.data);
     for (let seq = 0; seq < recording.length; seq++) {
-      assert.equal(recording.cause(seq), run.causes[seq]);
-      assert.ok(recording.tops[seq] < recording.bottoms[seq]);
-      assert.ok(recording.tops[seq] <= recording.tops[seq + 1]);
+      assert.deepEqual(recording.causes(seq), run.causes[seq]);
+      assert.equal(recording.cause(seq), run.causes[seq][0] ?? null);
       assert.ok(recording.sentence(seq).startsWith(recording.fact(seq).text));
     }
   });
@@ -95,9 +96,60 @@ test("who waits for a message, and why somebody does not run", () => {
   recording.seek(20);
   const waiters = waitersOf(recording.state, "vm2");
   assert.deepEqual(waiters, ["vm2.vcpu0"]);
-  assert.equal(whyNot("vm2.vcpu0", "BLOCKED_INTERRUPT", waiters), "waits for a message: a send to VM 2 wakes it");
-  assert.equal(whyNot("vm2.vcpu0", "BLOCKED_INTERRUPT", []), "waits for an interrupt: only that can wake it");
-  assert.equal(whyNot("vm1.vcpu1", "OFF", []), "off: nobody has started it");
-  assert.equal(whyNot("vm0.vcpu0", "READY", []), "goes on when the CPU comes back to the primary");
+  assert.equal(whyNot("vm2.vcpu0", "BLOCKED_INTERRUPT", waiters), "a send to VM 2 wakes it");
+  assert.equal(whyNot("vm2.vcpu0", "BLOCKED_INTERRUPT", []), "only an interrupt can wake it, no message");
+  assert.equal(whyNot("vm1.vcpu1", "OFF", []), "nobody has started it");
+  assert.equal(whyNot("vm0.vcpu0", "READY", []), "goes on when the CPU comes back");
   assert.equal(whyNot("vm1.vcpu0", "READY", []), "runs when the primary calls run(VM 1)");
+});
+
+test("a wait for a message and a WFI look different, though the machine calls both BLOCKED_INTERRUPT", () => {
+  const recording = new Recording(load("refusals").data);
+  const looks = (/** @type {number} */ seq, /** @type {string} */ name) => {
+    recording.seek(seq);
+    return lookOf(name, recording.state, runners(recording.state).get(name));
+  };
+  const blocked = (/** @type {string} */ name) => recording.state.get(`${name}.state`)?.value;
+  assert.equal(looks(13, "vm1.vcpu0"), "message");
+  assert.equal(blocked("vm1.vcpu0"), "BLOCKED_INTERRUPT");
+  assert.equal(looks(22, "vm2.vcpu0"), "wfi");
+  assert.equal(blocked("vm2.vcpu0"), "BLOCKED_INTERRUPT");
+  assert.equal(looks(11, "vm1.vcpu0"), "leaving", "it waits, and still has the CPU");
+  assert.equal(looks(20, "vm2.vcpu0"), "running");
+});
+
+for (const name of ["relay", "refusals", "two"])
+  test(`${name}: what is drawn beside the rows is what the state says at each event`, () => {
+    const recording = new Recording(load(name).data);
+    const tracks = new Tracks(recording);
+    for (let seq = 0; seq < recording.length; seq++) {
+      recording.seek(seq);
+      const on = runners(recording.state);
+      for (const [track, stretches] of tracks.stretches) {
+        const now = stretches.filter((each) => each.seq <= seq).at(-1);
+        const mailbox = recording.state.get(`${track}.mailbox.state`)?.value;
+        if (track.includes("."))
+          assert.equal(now?.look ?? "off", lookOf(track, recording.state, on.get(track)), `${seq} ${track}`);
+        else assert.equal(now?.look, mailbox, `${seq} ${track}`);
+      }
+    }
+    for (const { from, to, cpu } of tracks.served) {
+      assert.ok(from < to);
+      assert.equal(recording.fact(from).cpu, cpu);
+    }
+    assert.ok(tracks.served.length > 3);
+  });
+
+test("all that led to an event is in its past, and nothing else", () => {
+  const recording = new Recording(load("relay").data);
+  for (let seq = 0; seq < recording.length; seq++) {
+    const past = recording.past(seq);
+    for (const at of past) {
+      assert.ok(at <= seq);
+      for (const cause of recording.causes(at)) assert.ok(past.has(cause));
+    }
+    const led = [...past].filter((at) => at !== seq);
+    for (const at of led) assert.ok([...past].some((later) => recording.causes(later).includes(at)));
+    for (const at of recording.thread(seq)) assert.ok(past.has(at));
+  }
 });

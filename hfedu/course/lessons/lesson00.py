@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from hfedu import notebook
+from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
+from hfedu.course.forms import Unfit
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import ENOUGH_TRAPS, call_of, switch_after
 from hfedu.errors import Mistake
@@ -97,12 +99,15 @@ PREDICTIONS = (
 )
 
 
-def is_list_of_guests(answer: Any) -> bool:
-    """Whether an answer is a list of images, or of the files that hold them."""
-    return isinstance(answer, list | tuple) and all(isinstance(guest, bytes | Path) for guest in answer)
+def guests(answer: Any) -> list[Any]:
+    """A list of images, of the files that hold them, or of scripts."""
+    found = forms.items(answer)
+    if not all(isinstance(guest, bytes | Path) or forms.is_script(guest) for guest in found):
+        raise Unfit("Without quotes: relay is a name of the first cell." if "relay" in found else "")
+    return found
 
 
-def judge_mailboxes(answer: list[bytes | Path]) -> Run:
+def judge_mailboxes(answer: list[Any]) -> Run:
     """The message must pass four mailboxes, and come back."""
     try:
         disk = RamDisk(asset("relay_primary.bin"), list(answer))
@@ -128,8 +133,9 @@ EXERCISES = (
         id="00-four-mailboxes",
         task="a list of secondaries with which the message passes four mailboxes.",
         wants="a list of guests, such as [relay, relay]",
-        accepts=is_list_of_guests,
+        takes=guests,
         judge=judge_mailboxes,
+        learned="each VM has one mailbox, the primary too, and a message passes one for every VM that it goes to.",
         hints=(
             "With two relays the message passes three mailboxes. Whose are they?",
             "Each relay has a mailbox, and the message ends in that of VM 0.",
@@ -146,6 +152,7 @@ EXERCISES = (
         },
     ),
 )
+LEARN = "what a hypervisor does with one message and three virtual machines"
 TERMS = {
     "hypervisor": "The program that lets several systems share one computer, and keeps them apart.",
     "virtual machine": "VM, a system that runs under a hypervisor: it has memory of its own and believes that it "

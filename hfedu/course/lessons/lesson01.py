@@ -5,16 +5,14 @@ from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from hfedu import notebook
+from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
     ENOUGH_TRAPS,
-    as_tuple,
     call_of,
     image,
     in_turn,
-    is_function,
-    is_source,
     last_trap,
     returned_at,
     switch_to,
@@ -33,6 +31,7 @@ from hfedu.run.kinds import Kind
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.recording import Event
 
+LEARN = "what a trap saves, which instructions trap, and what a context switch must not forget"
 TERMS = {
     "register": "A field of 64 bits inside the processor. Instructions compute with registers, not with memory.",
     "program counter": "PC, the register that holds the address of the next instruction.",
@@ -40,7 +39,8 @@ TERMS = {
     "flags of the last comparison.",
     "exception level": "How much a program may do: EL0 is for applications, EL1 for kernels, EL2 for a hypervisor, "
     "EL3 for the firmware. A level cannot touch the registers of the levels above it.",
-    "HVC": "The hypervisor call instruction. It always traps to EL2; x0 holds the number of the hypercall.",
+    "HVC": "The hypervisor call instruction. Executed by a kernel (at EL1) it traps to EL2; x0 holds the number of the "
+    "hypercall. In an application (at EL0) it is an undefined instruction.",
     "trap": "An exception to a higher level: the processor stops a guest and goes on in the hypervisor.",
     "preferred return address": "Where a trapped guest is to go on: the processor writes it into ELR_EL2. For an HVC "
     "it is the next instruction, for most other traps the one that trapped.",
@@ -171,7 +171,7 @@ def judge_decode(answer: Callable[[int], Any]) -> None:
     """Taking apart an exception syndrome."""
     for esr in (0x5A00_0000, 0x6232_0401, 0x9200_0045, 0x0000_0001, 0xFFFF_FFFF):
         ec, il, iss = esr >> 26, esr >> 25 & 1, esr & 0x1FF_FFFF
-        if (got := as_tuple(answer(esr))) != (ec, il, iss):
+        if (got := answer(esr)) != (ec, il, iss):
             numbers = isinstance(got, tuple) and all(isinstance(number, int) for number in got)
             shown = f"({', '.join(map(hex, got))})" if numbers else repr(got)
             raise Wrong(f"For {esr:#010x} your function gave {shown}: EC is {ec:#x}, IL {il}, ISS {iss:#x}.")
@@ -336,8 +336,9 @@ EXERCISES = (
         id="01-decode-esr",
         task="a function that takes an exception syndrome apart into (ec, il, iss).",
         wants="a function of one number",
-        accepts=callable,
+        takes=forms.function,
         judge=judge_decode,
+        learned="one register says why the processor trapped, and how to read it.",
         hints=(
             "EC is bits 26 to 31, IL bit 25, ISS bits 0 to 24.",
             "ec is `esr >> 26`, il is `esr >> 25 & 1`. How many ones does a mask of 25 bits have?",
@@ -354,8 +355,9 @@ EXERCISES = (
         id="01-sum",
         task="the guest, changed so that x20 holds the sum of the three results when it waits.",
         wants="assembly as a text",
-        accepts=is_source,
+        takes=forms.source,
         judge=judge_sum,
+        learned="x1 to x17 do not survive a hypercall, x18 to x30 do.",
         hints=(
             "Which registers does a hypercall leave alone, and which not?",
             "x1 to x17 are zero after each call, x18 to x30 survive. The sum and the rounds are in x9 and x10.",
@@ -375,8 +377,9 @@ EXERCISES = (
         task="a function that switches from one vCPU to another: it saves the registers of the one, "
         "restores the other's.",
         wants=SWITCH_WANTS,
-        accepts=is_function,
+        takes=forms.function,
         judge=judge_switch,
+        learned="a context switch saves first and restores then, and all of the register file.",
         hints=(
             "Two things must happen, and one of them would destroy what the other needs.",
             "First save: everything in cpu goes to leaving. Then restore: everything in entering goes to cpu.",
@@ -398,8 +401,9 @@ EXERCISES = (
         id="01-spy",
         task="a guest for VM 2 that finds the number that VM 1 has left, puts it into x20, and waits.",
         wants="assembly as a text",
-        accepts=is_source,
+        takes=forms.source,
         judge=judge_spy,
+        learned="a register that the switch forgets is a channel between two guests that nobody allowed.",
         hints=(
             "Which register did the switch not save and restore?",
             "`mrs x20, NAME` reads a system register into x20.",

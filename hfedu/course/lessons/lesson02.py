@@ -5,17 +5,15 @@ from functools import cache
 from typing import Any
 
 from hfedu import notebook
+from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
     ENOUGH_TRAPS,
-    as_tuple,
     boot_scripts,
     call_of,
     image,
     in_turn,
-    is_function,
-    is_source,
     last_trap,
     result_of,
     returned_at,
@@ -32,6 +30,7 @@ from hfedu.run.kinds import Kind
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.recording import Event
 
+LEARN = "how a guest's address becomes a physical one, and what each VM can reach"
 TERMS = {
     "physical address": "PA, the number of a byte in the machine's memory, or of a device's register.",
     "stage 1": "The first translation of an address, from virtual to intermediate physical, by tables of the guest's "
@@ -53,7 +52,14 @@ TERMS = {
     "intermediate physical one.",
     "translation fault": "The trap of an access that met a descriptor that is not valid.",
     "FAR_EL2": "The fault address register: the address as the guest used it.",
-    "HPFAR_EL2": "The register that holds which page of intermediate physical addresses a fault in stage 2 is about.",
+    "HPFAR_EL2": "The register that holds which page of intermediate physical addresses a translation fault in stage 2 "
+    "is about. After a permission fault it need not hold it.",
+    "permission fault": "The trap of an access whose right the descriptor does not give.",
+    "VTCR_EL2": "The register that says at which level a walk of stage 2 begins, and how many bits an intermediate "
+    "physical address has.",
+    "DMA": "Direct memory access: a device reads or writes memory by itself. It does not go through stage 2.",
+    "SMMU": "System memory management unit: it translates the addresses that devices use, by tables of the "
+    "hypervisor's, as stage 2 does those of CPUs.",
     "block": "A descriptor above the last level that maps 1 GiB or 2 MiB in one piece.",
 }
 VM_1, VM_2, SIZE = 0x40F8_0000, 0x40F0_0000, 512 << 10
@@ -176,15 +182,18 @@ def judge_split(answer: Callable[[int], Any]) -> None:
     """Taking apart an address."""
     for ipa in (0x40F8_0000, 0x0900_0018, 0x1234_5678, 0xFFF_FFFF_FFFF):
         expected = (*(mm.mm_index(ipa, level) for level in (3, 2, 1, 0)), ipa % PAGE_SIZE)
-        if (got := as_tuple(answer(ipa))) != expected:
+        if (got := answer(ipa)) != expected:
             raise Wrong(f"For {ipa:#x} your function gave {got!r}: it is {expected}.")
 
 
 DESCRIPTORS = (
     (0x4002_1003, 0), (0, 0), (0x4FD, 1), (0x80_0000_04FD, 1), (0x4002_4003, 1), (0x4100_04FD, 2), (0x4002_5003, 2),
     (0x40F8_04FF, 3), (0x40_0000_0900_04CF, 3), (0, 3), (0x40F0_0002, 3), (0x4001_0000, 2),
+    (0x4000_04FD, 0), (0x40F8_04FD, 3),
 )  # fmt: skip
-"""Descriptors that this hypervisor writes, and the level of each, as Arm counts."""
+"""Descriptors, and the level of each, as Arm counts: those that this hypervisor writes, and last two that are none."""
+RESERVED = 0, 3
+"""Levels without blocks: there a descriptor that ends in 1 is not valid."""
 
 
 def judge_decode(answer: Callable[[int, int], Any]) -> None:
@@ -192,17 +201,21 @@ def judge_decode(answer: Callable[[int, int], Any]) -> None:
     for descriptor, level in DESCRIPTORS:
         kind: str
         address: int | None = descriptor & mm.ADDRESS_MASK
-        if mm.arch_mm_pte_is_table(descriptor, 3 - level):
+        reserved = descriptor & 3 == 1 and level in RESERVED
+        if reserved:
+            kind, address = "fault", None
+        elif mm.arch_mm_pte_is_table(descriptor, 3 - level):
             kind = "table"
         elif mm.arch_mm_pte_is_block(descriptor, 3 - level):
             kind = "page" if level == 3 else "block"
         else:
             kind, address = "fault", None
-        if (got := as_tuple(answer(descriptor, level))) != (kind, address):
+        if (got := answer(descriptor, level)) != (kind, address):
             where = "" if address is None else f" at {address:#x}"
             pair = isinstance(got, tuple) and len(got) == 2 and isinstance(got[1], int)
             shown = f"({got[0]!r}, {got[1]:#x})" if pair else repr(got)
-            raise Wrong(f"For {descriptor:#x} at level {level} your function gave {shown}: it is a {kind}{where}.")
+            why = f" At level {level} there are no blocks: what ends in 1 is reserved there, and faults." * reserved
+            raise Wrong(f"For {descriptor:#x} at level {level} your function gave {shown}: it is a {kind}{where}.{why}")
 
 
 @cache
@@ -305,8 +318,17 @@ def split_an_offset_of_9_bits(ipa):
 # 02-decode
 
 
-def solve_decode(descriptor, level):
+def decode_takes_what_is_reserved(descriptor, level):
     if descriptor & 1 == 0:
+        return "fault", None
+    address = descriptor & 0xFFFFFFFFF000
+    if level == 3:
+        return "page", address
+    return ("table" if descriptor & 2 else "block"), address
+
+
+def solve_decode(descriptor, level):
+    if descriptor & 1 == 0 or (descriptor & 3 == 1 and level in (0, 3)):
         return "fault", None
     address = descriptor & 0xFFFFFFFFF000
     if level == 3:
@@ -402,8 +424,9 @@ EXERCISES = (
         id="02-split",
         task="a function that takes an address apart: its indexes at levels 0 to 3, and its offset in the page.",
         wants="a function of one number",
-        accepts=is_function,
+        takes=forms.function,
         judge=judge_split,
+        learned="an address is a path through the tables: an index for each level, and a place in the page.",
         hints=(
             "The offset has 12 bits, because a page has 4096 bytes. An index has 9: a table has 512 entries.",
             "The index at level 3 is ipa >> 12 & 511. Each level further up is 9 bits higher.",
@@ -420,16 +443,18 @@ EXERCISES = (
         id="02-decode",
         task="a function of a descriptor and its level that gives its kind and the address that it holds.",
         wants=OF_TWO,
-        accepts=is_function,
+        takes=forms.function,
         judge=judge_decode,
+        learned="two bits and the level say what a descriptor is.",
         hints=(
             "Look at bit 0 first, then at the level, then at bit 1.",
             "What is valid at level 3 is a page. At the levels above, bit 1 tells a table from a block.",
-            "if descriptor & 1 == 0: a fault. Else the kind is page at level 3, table if descriptor & 2, and block if "
-            "not.",
+            "A fault if descriptor & 1 == 0, and if descriptor & 3 == 1 at level 0 or 3. Else the kind is page at "
+            "level 3, table if descriptor & 2, and block if not.",
         ),
         solution=solve_decode,
         wrong={
+            "takes what is reserved": (decode_takes_what_is_reserved, "what ends in 1 is reserved there"),
             "what is not 0 is mapped": (decode_what_is_not_0_is_mapped, "it is a fault"),
             "bit 1 always means table": (decode_bit_1_always_means_table, "it is a page"),
             "the address cut to 32 bits": (decode_the_address_cut_to_32_bits, "it is a block at 0x8000000000"),
@@ -443,8 +468,9 @@ EXERCISES = (
         id="02-faults",
         task="a function of a VM and an address that says whether the VM's load from there faults: True or False.",
         wants=OF_TWO,
-        accepts=is_function,
+        takes=forms.function,
         judge=judge_faults,
+        learned="what a VM can reach is what its stage 2 maps, and nothing else.",
         hints=(
             "Print run.stage2(vm) for each of the three VMs. What is not in the table faults.",
             "A secondary has two ranges, its memory and the page of the serial line's device. The primary lacks two.",
@@ -467,8 +493,9 @@ EXERCISES = (
         task="a guest for VM 2 that writes the number n into the first 8 bytes of its page n, for n = 1 "
         "to 127, and waits.",
         wants="assembly as a text",
-        accepts=is_source,
+        takes=forms.source,
         judge=judge_fill,
+        learned="a guest has exactly the pages that it was given: the first one too many is another VM's.",
         hints=(
             "VM 2's memory begins at 0x40f00000, and its 512 KiB are 128 pages of 0x1000 bytes.",
             "`str x2, [x1]` stores x2 at the address in x1. `cmp x2, #128` and `b.ne again` make a loop.",

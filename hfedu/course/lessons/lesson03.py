@@ -11,13 +11,13 @@ from types import FrameType
 from typing import Any
 
 from hfedu import notebook
+from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
     call_of,
     calls,
     changed_at,
-    is_guest,
     judge_all,
     last_event,
     returned_at,
@@ -669,8 +669,9 @@ EXERCISES = (
         id="03-each",
         task="a primary that runs every secondary once, however many there are.",
         wants=PRIMARY,
-        accepts=is_guest,
+        takes=forms.guest,
         judge=judge_each,
+        learned="the count of VMs counts the primary, so the last secondary is one below it.",
         hints=(
             "vm_count() gives the number of VMs. Which numbers have they, and which of them is you?",
             "With two secondaries it gives 3: VM 0, VM 1 and VM 2. range(a, b) stops before b.",
@@ -691,8 +692,9 @@ EXERCISES = (
         id="03-in-turn",
         task="a primary that runs VM 1, VM 2 and VM 3 in turn until each waits, and none that waits.",
         wants=PRIMARY,
-        accepts=is_guest,
+        takes=forms.guest,
         judge=judge_in_turn,
+        learned="the result of a turn says whether there is a next one: YIELD can go on, WAIT_FOR_INTERRUPT cannot.",
         hints=(
             "`result = yield vcpu_run(vm)` says why the VM stopped: result.code is 0 for YIELD, 1 for "
             "WAIT_FOR_INTERRUPT.",
@@ -714,8 +716,9 @@ EXERCISES = (
         task="a primary that runs each VM until it waits, 20 turns at most, and prints a line for each "
         "VM that has not.",
         wants=PRIMARY,
-        accepts=is_guest,
+        takes=forms.guest,
         judge=judge_stuck,
+        learned="a timer gives the primary the CPU back, and so it can give up on a VM that never waits.",
         hints=(
             "Nobody can say of a program in general whether it will ever wait. Count its turns, and give up after 20.",
             "A VM waits when result.code is 1. Then it is not to be named, and needs no further turn.",
@@ -740,8 +743,9 @@ EXERCISES = (
         id="03-fair",
         task="a primary that gives VM 1 to VM 4 some 40 turns, fairly, and runs none that waits.",
         wants=PRIMARY,
-        accepts=is_guest,
+        takes=forms.guest,
         judge=judge_fair,
+        learned="WAKE_UP tells the primary that one which waited is ready again; who ignores it lets that VM starve.",
         hints=(
             "Start from 03-in-turn. A VM that waits leaves the list; what brings it back into it?",
             "WAKE_UP names the VM that was woken, result.vm_id, and result.data is its vCPU. With data 0xffff nobody "
@@ -760,6 +764,7 @@ EXERCISES = (
         },
     ),
 )
+LEARN = "who runs when: vCPUs and their states, the primary's loop, the timer"
 TERMS = {
     "scripted guest": "A Python function that yields one hypercall after the other in place of machine code. The "
     "hypervisor cannot tell the difference.",

@@ -6,6 +6,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from hfedu import notebook
+from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
@@ -15,7 +16,6 @@ from hfedu.course.shared.scenes import (
     delivered,
     deliveries,
     gave,
-    is_function,
     judge_all,
     last_event,
     result_of,
@@ -208,6 +208,10 @@ def judge_pack(answer: Callable[[int, int, int], Any]) -> None:
             raise Wrong(f"For {name} ({code}), VM {vm:#x}, data {data:#x} you gave {shown}: it is {right:#x}.")
 
 
+TURNS = 80
+"""That VM 1 is given at most after VM 0 has configured."""
+
+
 def judge_again(answer: str) -> Run:
     """A real guest sends one byte to VM 0, which takes it only later."""
     try:
@@ -219,9 +223,11 @@ def judge_again(answer: str) -> Run:
         yield vcpu_run(1)
         yield vcpu_run(1)
         yield configure()
-        for _ in range(10):
-            yield vcpu_run(1)
+        for _ in range(TURNS):
+            result = yield vcpu_run(1)
             yield clear()
+            if result.code == HfVcpuRun.WAIT_FOR_INTERRUPT:
+                return
 
     def run(timer: int) -> Run:
         title = f"Your guest, a timer of {timer}"
@@ -250,6 +256,12 @@ def raise_for_guest(run: Run) -> None:
     if not any(gave(run, event) == 0 for event in calls(run, 1, HF_VM_CONFIGURE)):
         raise Wrong("Your guest has not configured its pages.")
     sends, got = calls(run, 1, HF_MAILBOX_SEND), delivered(run, 0)
+    busy = run.at(len(run.events) - 1)["vm1.vcpu0.state"] == "READY" and run.outcome.kind == "power off"
+    if busy and not got:
+        raise Wrong(
+            f"Your guest had {TURNS} turns of {run.made['timer']} instructions after VM 0 had configured, and was "
+            f"still busy: VM 0 got nothing in that time. Its sends: {len(sends)}. Is there a loop that takes too long?"
+        )
     if not sends:
         raise Wrong("Your guest never calls HF_MAILBOX_SEND, 0xff04.")
     if not got:
@@ -540,8 +552,9 @@ EXERCISES = (
         id="04-pack",
         task="a function that packs (code, vm, data) into the result of HF_VCPU_RUN.",
         wants="a function of three numbers",
-        accepts=is_function,
+        takes=forms.function,
         judge=judge_pack,
+        learned="several numbers fit into one register, each in bits of its own.",
         hints=(
             "The code goes into bits 0 to 7, the VM id into bits 16 to 31, the data into bits 32 to 63.",
             "`vm << 16` moves a number up by 16 bits; `|` puts bit fields together.",
@@ -559,8 +572,9 @@ EXERCISES = (
         task="a guest in assembly that sends the byte A to VM 0, tries again until the result is 0, and "
         "then waits (wfi).",
         wants="the guest's assembly as a text",
-        accepts=lambda answer: isinstance(answer, str),
+        takes=forms.source,
         judge=judge_again,
+        learned="after a hypercall x0 is the result and the arguments are gone: a second try loads all of them again.",
         hints=(
             "Three registers say what to do: x0 the function, 0xff04, x1 the VM, x2 the size. After hvc #0 x0 is the "
             "result.",
@@ -593,8 +607,9 @@ EXERCISES = (
         id="04-predict",
         task="a function that says what HF_VM_CONFIGURE returns, 0 or -1.",
         wants="a function of four arguments: send, recv, mapped, configured",
-        accepts=is_function,
+        takes=forms.function,
         judge=judge_predict,
+        learned="HF_VM_CONFIGURE takes whatever the caller's stage 2 maps, memory or not.",
         hints=(
             "Five things can be wrong with the pages or with the caller. The table in the lesson has them all.",
             "An address is mapped if begin <= address < end for one of the ranges. Ask for both pages.",
@@ -615,8 +630,9 @@ EXERCISES = (
         id="04-repair",
         task="a function that says whether the page at an address lies in the caller's memory, (begin, end).",
         wants="a function of two arguments: address, memory",
-        accepts=is_function,
+        takes=forms.function,
         judge=judge_repair,
+        learned="a check says what is allowed and refuses all else, with all bits of the very number that is used.",
         hints=(
             "Do not list what is forbidden. Say what is allowed, and refuse all else.",
             "The whole page must lie between begin and end, the first address behind the memory. Compare a number of "
@@ -633,6 +649,7 @@ EXERCISES = (
         },
     ),
 )
+LEARN = "every hypercall, every result, and why arguments from a guest are hostile"
 TERMS = {
     "ABI": "Application binary interface: what two programs that were compiled apart agree on, register by register.",
     "function number": "The number in x0 that says which hypercall it is.",

@@ -4,31 +4,34 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.arranged import KEPT_RULES, ArrangedSend, judge_order, ordered
 from hfedu.course.shared.defects import ready, run_vm_1, send_and_run
 from hfedu.course.shared.defects import receiver as waits_once
 from hfedu.course.shared.scenes import (
+    answers_of,
     boot_scripts,
     call_of,
     calls,
     changed_at,
     delivered,
     gave,
-    is_guest,
-    is_order,
     result_of,
     returned_at,
     settles,
     state_of,
+    talk,
     who_runs,
 )
 from hfedu.course.shared.wants import GUEST
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
-from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_VM_CONFIGURE
+from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_MAILBOX_SIZE, HF_VM_CONFIGURE
 from hfedu.notebook import Run
+from hfedu.run import words
 from hfedu.run.kinds import Kind
+from hfedu.run.recording import Actor
 from hfedu.run.replay import Scenario
 
 
@@ -129,33 +132,17 @@ PREDICTIONS = (
 )
 
 
-def echo_scene(answer: Script) -> Run:
-    """VM 0 sends two messages to the answer and VM 2 one."""
-
-    def primary() -> Any:
-        yield configure()
-        yield vcpu_run(1)
-        for text in ("one", "two"):
-            yield send(1, text)
-            yield vcpu_run(1)
-            yield clear()
-            yield vcpu_run(1)
-        yield vcpu_run(2)
-        yield vcpu_run(1)
-        yield vcpu_run(2)
-
-    def client() -> Any:
-        yield configure()
-        yield send(1, "three")
-        yield receive(block=True)
-
-    return boot_scripts(primary, [answer, client], "An echo, tried by VM 0 and VM 2")
+TALK = ((0, b"one"), (0, b"two"), (2, b"three"), (3, b""), (2, b"x" * HF_MAILBOX_SIZE), (0, b"six"))
+"""What an echo gets: from whom, and the bytes."""
+KNOCKS = ((2, b"let me in"), (0, b"open"), (3, b"from VM 0: let me in"), (0, b"again"))
+"""What a guard gets."""
 
 
 def judge_echo(answer: Script) -> Run:
-    """Every message must come back to whoever sent it."""
-    run = echo_scene(answer)
-    came_back, to_client = delivered(run, 0), delivered(run, 2)
+    """Every message must come back to whoever sent it, and nothing else to anybody."""
+    run = talk(answer, TALK, "An echo, tried by VM 0, VM 2 and VM 3")
+    got = answers_of(run, 1)
+    came_back = [data for vm, data in got if vm == 0]
     if not any(gave(run, event) == 0 for event in calls(run, 1, HF_VM_CONFIGURE)):
         raise Wrong("Your guest has not configured its pages, so nothing can be sent to it.", run)
     if not calls(run, 1, HF_MAILBOX_RECEIVE):
@@ -163,46 +150,47 @@ def judge_echo(answer: Script) -> Run:
     if not came_back:
         raise Wrong("VM 0 sent “one” and nothing came back.", run)
     if came_back[:1] != [b"one"]:
-        raise Wrong(f"VM 0 sent “one” and got {came_back[0]!r} back.", run)
-    if came_back[:2] != [b"one", b"two"]:
+        raise Wrong(f"VM 0 sent “one” and got {words.text_of(came_back[0])} back.", run)
+    if len(came_back) > 1 and came_back[1] != b"two":
+        raise Wrong(f"VM 0 sent “two” and got {words.text_of(came_back[1])} back.", run)
+    if got[:2] != list(TALK[:2]):
         cleared = calls(run, 1, HF_MAILBOX_CLEAR)
         why = "it answers only once" if cleared else "it never cleared its mailbox, so the second message had no room"
         raise Wrong(f"The first message came back, the second did not: {why}.", run)
-    if to_client != [b"three"]:
-        raise Wrong("VM 2 sent “three” and it did not come back to VM 2: answer the sender, whoever it is.", run)
+    for number, (vm, data) in enumerate(TALK):
+        if got[number : number + 1] != [(vm, data)]:
+            if (vm, data) in got[number:] or len(got) > len(TALK):
+                to, more = got[number]
+                raise Wrong(f"VM {to} got {words.text_of(more)}, and nobody had sent it that.", run)
+            raise Wrong(
+                f"VM {vm} sent {words.text_of(data) or 'no bytes'} and it did not come back to VM {vm}: answer the "
+                "sender, whoever it is, with what it sent.",
+                run,
+            )
+    if len(got) > len(TALK):
+        raise Wrong(f"{len(TALK)} messages came, and your guest sent {len(got)} back.", run)
     return run
 
 
 def judge_guard(answer: Script) -> Run:
-    """Only VM 0's messages come back; VM 2's is dropped, and the guest stays usable."""
-
-    def primary() -> Any:
-        yield configure()
-        yield vcpu_run(1)
-        yield vcpu_run(2)
-        yield vcpu_run(1)
-        yield clear()
-        yield send(1, "open")
-        yield vcpu_run(1)
-        yield clear()
-        yield vcpu_run(2)
-
-    def stranger() -> Any:
-        yield configure()
-        yield send(1, "let me in")
-        yield receive(block=True)
-
-    run = boot_scripts(primary, [answer, stranger], "A guard, tried by a stranger first")
-    if delivered(run, 2):
-        raise Wrong("VM 2 got an answer, and it should have been ignored: look at message.sender.", run)
-    if b"let me in" in delivered(run, 0):
-        raise Wrong("VM 2's message was passed on to VM 0: drop it.", run)
+    """Only VM 0's messages come back; those of others are dropped, and the guest stays usable."""
+    run = talk(answer, KNOCKS, "A guard, tried by strangers and by VM 0")
+    came_back = [data for vm, data in answers_of(run, 1) if vm == 0]
+    for vm, data in KNOCKS:
+        if vm and any(to == vm for to, _ in answers_of(run, 1)):
+            raise Wrong(f"VM {vm} got an answer, and it should have been ignored: look at message.sender.", run)
+        if vm and data in came_back:
+            raise Wrong(f"VM {vm}'s message was passed on to VM 0: drop it.", run)
     if b"open" not in delivered(run, 1):
         raise Wrong(
             "After the stranger's message VM 0 could not send any more: an ignored message must be cleared too.", run
         )
-    if b"open" not in delivered(run, 0):
+    if came_back[:1] != [b"open"]:
         raise Wrong("VM 0 sent “open” and it did not come back.", run)
+    if came_back != [b"open", b"again"]:
+        ended = any(event.kind is Kind.WFI and event.actor == Actor(1, 0) for event in run.events)
+        why = "your script has ended, and staying usable takes a loop" if ended else "clear every message"
+        raise Wrong(f"“open” came back. Then VM 3 knocked, VM 0 sent “again”, and got no right answer: {why}.", run)
     return run
 
 
@@ -300,13 +288,59 @@ def guard_does_not_clear_what_it_ignores():
             yield send(0, message.data)
 
 
+def echo_knows_two_vms():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        yield send(2 if message.sender else 0, message.data)
+
+
+def echo_says_everything_twice():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        yield send(message.sender, message.data)
+        yield send(0, message.data)
+
+
+def guard_answers_once():
+    yield configure()
+    message = yield receive(block=True)
+    while message.sender != 0:
+        yield clear()
+        message = yield receive(block=True)
+    yield clear()
+    yield send(0, message.data)
+
+
+def guard_knows_one_stranger():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        if message.sender != 2:
+            yield send(message.sender, message.data)
+
+
+def guard_reads_what_is_claimed():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        if message.sender == 0 or b"VM 0" in message.data:
+            yield send(0, message.data)
+
+
 EXERCISES = (
     Exercise(
         id="05-arrange-send",
         task="the steps of the hypervisor's send in a right order. A check that fails ends the send.",
         wants="a list of the five steps as texts",
-        accepts=is_order,
+        takes=forms.order_of(tuple(ArrangedSend.pieces)),
         judge=partial(judge_order, ArrangedSend, SEND, SEND_AGAINST_RUN, KEPT_RULES),
+        learned="a send checks all before it changes anything, and wakes the receiver last.",
         hints=(
             "A send that fails changes nothing. So what comes before anything is changed?",
             "The state says whether a vCPU waits, and a vCPU that was woken waits no more. And what is it told when it "
@@ -333,8 +367,9 @@ EXERCISES = (
         id="05-decode",
         task="a function that takes the result of HF_MAILBOX_RECEIVE apart into (sender, size).",
         wants="a function of one number",
-        accepts=callable,
+        takes=forms.function,
         judge=judge_decode,
+        learned="the result of a receive names the sender in bits 0 to 15 and the size in bits 32 to 63.",
         hints=(
             "The sender is in bits 0 to 15, the size in bits 32 to 63.",
             "`value & 0xffff` keeps the lowest 16 bits, `value >> 32` throws the lowest 32 bits away.",
@@ -350,8 +385,9 @@ EXERCISES = (
         id="05-echo",
         task="a guest that sends every message back to whoever sent it, for ever.",
         wants=GUEST,
-        accepts=is_guest,
+        takes=forms.guest,
         judge=judge_echo,
+        learned="a service receives, clears, answers whoever asked, and begins again.",
         hints=(
             "Before the loop: configure(). In the loop: receive, then clear, then send.",
             "`message = yield receive(block=True)` gives message.sender and message.data.",
@@ -363,14 +399,18 @@ EXERCISES = (
             "answers the primary only": (echo_answers_the_primary_only, "VM 2 sent"),
             "answers once": (echo_answers_once, "answers only once"),
             "does not configure": (echo_does_not_configure, "has not configured"),
+            "knows two VMs": (echo_knows_two_vms, "did not come back to VM 3"),
+            "says everything twice": (echo_says_everything_twice, "VM 0 sent “two” and got “one” back"),
         },
     ),
     Exercise(
         id="05-guard",
         task="an echo that answers VM 0 only and silently drops what others send.",
         wants=GUEST,
-        accepts=is_guest,
+        takes=forms.guest,
         judge=judge_guard,
+        learned="the hypervisor names the sender, so the receiver decides whom it answers; and what it ignores it "
+        "clears, too.",
         hints=(
             "The hypervisor names the sender, and no guest can forge that: message.sender.",
             "Clear every message, also one that you ignore: else the mailbox stays full.",
@@ -380,9 +420,13 @@ EXERCISES = (
         wrong={
             "answers everybody": (solve_echo, "VM 2 got an answer"),
             "does not clear what it ignores": (guard_does_not_clear_what_it_ignores, "must be cleared too"),
+            "answers once": (guard_answers_once, "takes a loop"),
+            "knows one stranger": (guard_knows_one_stranger, "VM 3 got an answer"),
+            "reads what is claimed": (guard_reads_what_is_claimed, "VM 3's message was passed on"),
         },
     ),
 )
+LEARN = "what each part of a send and a receive does, and every result"
 TERMS = {
     "send": "HF_MAILBOX_SEND: the hypervisor copies a message from the sender's send page to the receiver's receive "
     "page. It never waits: it succeeds or is refused.",

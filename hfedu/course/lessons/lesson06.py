@@ -3,16 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
+from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
+    answers_of,
     boot_scripts,
     call_of,
     calls,
     changed_at,
     delivered,
     gave,
-    is_guest,
     result_of,
     returned_at,
     run_result,
@@ -21,10 +22,11 @@ from hfedu.course.shared.scenes import (
 )
 from hfedu.course.shared.wants import GUEST
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run, wait_for_interrupt
-from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_SEND, HF_VCPU_RUN, HfVcpuRun
+from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_VCPU_RUN, HfVcpuRun
 from hfedu.notebook import Run
 from hfedu.run import words
 from hfedu.run.kinds import Kind
+from hfedu.run.recording import Actor
 
 
 def relay() -> Any:
@@ -122,16 +124,47 @@ PREDICTIONS = (
                 changed_at(call_of(0, HF_VCPU_RUN, 1), "vm1.vcpu0.state"),
                 state_of("vm1.vcpu0.state"),
                 "Nothing in this hypervisor makes a vCPU that waits for an interrupt ready again, so the message is "
-                "never read. This defect was repaired seven weeks later.",
+                "never read. The repair of this defect was written seven weeks later.",
             ),
         ),
     ),
 )
 
 
+def passing(*way: int) -> list[Script]:
+    """VM 1 and VM 2, which pass a message on along a way of VMs; it begins with VM 1 and ends with VM 0."""
+
+    def guest(me: int) -> Script:
+        def passes_on() -> Any:
+            yield configure()
+            for place, vm in enumerate(way[:-1]):
+                if vm == me:
+                    message = yield receive(block=True)
+                    yield clear()
+                    yield send(way[place + 1], message.data)
+
+        return passes_on
+
+    return [guest(1), guest(2)]
+
+
+WAYS = {
+    "Your primary and two relays": (1, 2, 0),
+    "The same, but VM 1 and VM 2 pass the message to and fro": (1, 2, 1, 2, 0),
+    "The same, but VM 1 sends the message straight back": (1, 0),
+}
+"""The ways that a message takes under the primary of 06-loop, by the title of the run."""
+
+
 def judge_loop(answer: Script) -> Run:
-    """The answer is the primary of a chain of two relays."""
-    run = boot_scripts(answer, [relay, relay], "Your primary and two relays")
+    """The answer is the primary of two VMs that pass a message on, the relays first."""
+    runs = [looped(boot_scripts(answer, passing(*way), title)) for title, way in WAYS.items()]
+    return runs[0]
+
+
+def looped(run: Run) -> Run:
+    """The message came back along its way, because the primary ran whom it was told to."""
+    case = f"{run.title}. " if run.title != next(iter(WAYS)) else ""
     runs = [event.arg.vm for event in calls(run, 0, HF_VCPU_RUN)]
     if not {1, 2} <= set(runs):
         raise Wrong(f"VM {2 if 1 in runs else 1} never ran, so it could not even configure its pages.", run)
@@ -141,35 +174,61 @@ def judge_loop(answer: Script) -> Run:
         raise Wrong(
             "The message to VM 1 was refused: let both VMs run until they wait, and configure your own pages.", run
         )
-    if not delivered(run, 2):
+    if calls(run, 0, HF_MAILBOX_RECEIVE) and not delivered(run, 0):
+        raise Wrong(
+            "The primary calls receive, and for it that is refused: it never waits, it runs the others. That a message "
+            "is there vcpu_run tells it, with MESSAGE.",
+            run,
+        )
+    passed = [event.target.vm for event in run.events if event.kind is Kind.DELIVER and event.target is not None]
+    if passed == [1]:
         raise Wrong("VM 1 has the message, and VM 2 never got it: run VM 1 after the send, and VM 2 before it.", run)
-    if not delivered(run, 0):
-        raise Wrong("VM 2 was woken and never ran: when vcpu_run returns WAKE_UP, run the VM that it names.", run)
+    if 0 not in passed:
+        raise Wrong(
+            f"{case}VM {passed[-1]} was woken and never ran: when vcpu_run returns WAKE_UP, run the VM that it names.",
+            run,
+        )
     if delivered(run, 0) != [b"go"]:
-        raise Wrong(f"“go” should have come back, {delivered(run, 0)[0]!r} came.", run)
+        raise Wrong(f"“go” should have come back, {words.text_of(delivered(run, 0)[0])} came.", run)
     if not any(gave(run, event) == 0 for event in calls(run, 0, HF_MAILBOX_CLEAR)):
-        raise Wrong("The message is back. Now clear the mailbox, so that the next one has room.", run)
+        raise Wrong(f"{case}The message is back. Now clear the mailbox, so that the next one has room.", run)
     return run
 
 
 def judge_patient(answer: Script) -> Run:
-    """A guest that a message must wake."""
+    """A guest that a message must wake, of VM 0 and of VM 2."""
 
-    def primary() -> Any:
-        yield configure()
-        yield vcpu_run(1)
-        yield send(1, "wake up")
-        yield vcpu_run(1)
+    def run(sender: int) -> Run:
+        def primary() -> Any:
+            yield configure()
+            yield vcpu_run(1)
+            if sender == 0:
+                yield send(1, "wake up")
+            else:
+                yield vcpu_run(sender)
+            yield vcpu_run(1)
 
-    run = boot_scripts(primary, [answer], "A guest that a message should wake")
-    if any(event.kind is Kind.WFI and event.seq < len(run.events) - 4 for event in run.events) and not delivered(
-        run, 0
-    ):
+        def other() -> Any:
+            yield configure()
+            yield send(1, "wake up")
+            yield receive(block=True)
+
+        return boot_scripts(primary, [answer, other], f"A guest that a message of VM {sender} should wake")
+
+    runs = [waited(run(sender), sender) for sender in (0, 2)]
+    return runs[0]
+
+
+def waited(run: Run, sender: int) -> Run:
+    """The answer waited for a message, and answered who sent it."""
+    slept = any(event.kind is Kind.WFI and event.actor == Actor(1, 0) for event in run.events)
+    if slept and not answers_of(run, 1):
         raise Wrong("Your guest executed WFI, and from that nothing wakes it: no message does.", run)
     if not any(event.kind is Kind.WAKE for event in run.events):
         raise Wrong("No vCPU waited when the message came: block in receive().", run)
-    if delivered(run, 0) != [b"awake"]:
-        raise Wrong(f"VM 0 should have got “awake”, it got {delivered(run, 0) or 'nothing'}.", run)
+    if answers_of(run, 1) != [(sender, b"awake")]:
+        told = " and ".join(f"{words.text_of(data)} to VM {vm}" for vm, data in answers_of(run, 1)) or "nothing"
+        raise Wrong(f"VM {sender} woke your guest and should have got “awake”. Your guest sent {told}.", run)
     return run
 
 
@@ -261,6 +320,25 @@ def loop_does_not_clear():
             return
 
 
+def loop_written_down():
+    yield configure()
+    for vm in (1, 2):
+        yield vcpu_run(vm)
+    yield send(1, "go")
+    for vm in (1, 2):
+        yield vcpu_run(vm)
+    yield clear()
+
+
+def loop_waits_in_receive():
+    yield configure()
+    for vm in (1, 2):
+        yield vcpu_run(vm)
+    yield send(1, "go")
+    yield receive(block=True)
+    yield clear()
+
+
 # 06-patient
 
 
@@ -286,13 +364,21 @@ def patient_asks_once_and_gives_up():
     yield send(0, "awake")
 
 
+def patient_answers_the_primary_only():
+    yield configure()
+    yield receive(block=True)
+    yield clear()
+    yield send(0, "awake")
+
+
 EXERCISES = (
     Exercise(
         id="06-decode-run",
         task="a function that takes the result of HF_VCPU_RUN apart into (code, vm, data).",
         wants="a function of one number",
-        accepts=callable,
+        takes=forms.function,
         judge=judge_decode,
+        learned="the result of vcpu_run says why the vCPU stopped, and whom to run next.",
         hints=(
             "Code in bits 0 to 7, VM id in bits 16 to 31, data in bits 32 to 63.",
             "Shift first, then mask: the VM id is value >> 16 & 0xffff.",
@@ -308,8 +394,9 @@ EXERCISES = (
         id="06-loop",
         task="a primary that sends “go” to VM 1 and runs whoever is woken until the message is back.",
         wants=GUEST,
-        accepts=is_guest,
+        takes=forms.guest,
         judge=judge_loop,
+        learned="a wake-up makes a vCPU ready; the primary's loop runs whom WAKE_UP names.",
         hints=(
             "First configure, and let VM 1 and VM 2 run once each: they configure and wait.",
             "After the send, run VM 1. Each vcpu_run gives result.code: 2 is WAKE_UP, 3 is MESSAGE.",
@@ -320,14 +407,17 @@ EXERCISES = (
             "always runs VM 1": (loop_always_runs_vm_1, "VM 2 was woken and never ran"),
             "does not start VM 2": (loop_does_not_start_vm_2, "VM 2 never ran"),
             "does not clear": (loop_does_not_clear, "Now clear the mailbox"),
+            "written down": (loop_written_down, "to and fro. VM 1 was woken and never ran"),
+            "waits in receive": (loop_waits_in_receive, "for it that is refused"),
         },
     ),
     Exercise(
         id="06-patient",
         task="a guest that waits for a message and then sends “awake” to whoever sent it.",
         wants=GUEST,
-        accepts=is_guest,
+        takes=forms.guest,
         judge=judge_patient,
+        learned="a message wakes who waits in receive, and nobody who waits in WFI.",
         hints=(
             "There are two ways to wait, and a message ends only one of them.",
             "receive(block=True) puts the vCPU on the mailbox's waiter list; WFI does not.",
@@ -337,9 +427,11 @@ EXERCISES = (
         wrong={
             "waits with WFI": (patient_waits_with_wfi, "executed WFI"),
             "asks once and gives up": (patient_asks_once_and_gives_up, "No vCPU waited"),
+            "answers the primary only": (patient_answers_the_primary_only, "VM 2 woke your guest"),
         },
     ),
 )
+LEARN = "two ways to wait, and how a primary runs its VMs"
 TERMS = {
     "WFI": "Wait for interrupt, an instruction: the processor sleeps until a device interrupts. In a guest the "
     "hypervisor traps it and lets others run.",

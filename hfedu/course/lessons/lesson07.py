@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
@@ -12,8 +13,6 @@ from hfedu.course.shared.scenes import (
     changed_at,
     delivered,
     gave,
-    is_guest,
-    is_order,
     reader,
     refusals,
     result_of,
@@ -113,13 +112,14 @@ def judge_second_send(answer: Script) -> Run:
     if not got:
         raise Wrong("VM 1 got no message: configure your pages, and run VM 1 once so that it configures its own.", run)
     if got == [b"one"] and refused:
+        own = "clear() empties your own mailbox, not VM 1's. " * bool(calls(run, 0, HF_MAILBOX_CLEAR))
         raise Wrong(
-            f"“one” arrived, “two” was refused (event {refused[0].seq}): VM 1's mailbox is READ until VM 1 clears it, "
-            "and VM 1 clears it only when it runs.",
+            f"“one” arrived, what you sent next was refused (event {refused[0].seq}): VM 1's mailbox is READ until "
+            f"VM 1 clears it. {own}And VM 1 clears it only when it runs.",
             run,
         )
     if got != [b"one", b"two"]:
-        first = f" A send was refused (event {refused[0].seq})." * bool(refused)
+        first = f" A send was refused (event {refused[0].seq})." if refused else ""
         texts = ", ".join(map(words.text_of, got))
         raise Wrong(f"VM 1 should get “one” and then “two”, it got {texts}.{first}", run)
     return run
@@ -142,14 +142,15 @@ def judge_collector(answer: Script) -> Run:
     if not got:
         raise Wrong("No message arrived: configure your pages, then run VM 1 and VM 2.", run)
     if len(got) == 1:
-        tries = len(refusals(run, 2, HF_MAILBOX_SEND))
+        late = 2 if got == [b"Ada"] else 1
+        tries = len(refusals(run, late, HF_MAILBOX_SEND))
         if tries:
             raise Wrong(
-                f"VM 2 tried to send {tries} times and was refused every time: your mailbox is full. A send that fails "
-                "does not give the CPU back, so VM 2 spins for ever. Clear before you run it.",
+                f"VM {late} tried to send {tries} times and was refused every time: your mailbox is full. A send that "
+                "fails does not give the CPU back, so it spins for ever. Clear before you run it.",
                 run,
             )
-        raise Wrong("VM 1's message arrived. VM 2 did not run.", run)
+        raise Wrong(f"VM {3 - late}'s message arrived. VM {late} did not run.", run)
     if not any(gave(run, event) == 0 for event in calls(run, 0, HF_MAILBOX_CLEAR)[1:]):
         raise Wrong("Both messages arrived; clear the second one too.", run)
     return run
@@ -276,8 +277,9 @@ EXERCISES = (
         id="07-second-send",
         task="a primary that delivers “one” and then “two” to VM 1, which reads and clears when it runs.",
         wants=GUEST,
-        accepts=is_guest,
+        takes=forms.guest,
         judge=judge_second_send,
+        learned="the second send has room when the receiver has cleared, and the receiver clears only when it runs.",
         hints=(
             "The second send fails as long as VM 1's mailbox is not EMPTY. Who can empty it?",
             "Only VM 1 clears its mailbox, and only when it runs. Who decides that it runs?",
@@ -285,8 +287,8 @@ EXERCISES = (
         ),
         solution=solve_second_send,
         wrong={
-            "sends twice in a row": (second_send_sends_twice_in_a_row, "“two” was refused"),
-            "clears its own mailbox": (second_send_clears_its_own_mailbox, "only when it runs"),
+            "sends twice in a row": (second_send_sends_twice_in_a_row, "was refused (event"),
+            "clears its own mailbox": (second_send_clears_its_own_mailbox, "empties your own mailbox"),
             "never lets VM 1 start": (second_send_never_lets_vm_1_start, "VM 1 got no message"),
         },
     ),
@@ -294,8 +296,9 @@ EXERCISES = (
         id="07-collector",
         task="a primary that collects one message each from VM 1 and VM 2.",
         wants=GUEST,
-        accepts=is_guest,
+        takes=forms.guest,
         judge=judge_collector,
+        learned="a primary's mailbox pushes back as any other, and who tries again in a loop keeps the CPU.",
         hints=(
             "Your own mailbox has room for one message too.",
             "A send that fails returns -1 at once and keeps the CPU: whoever tries again and again never yields it.",
@@ -312,8 +315,9 @@ EXERCISES = (
         id="07-order",
         task='the steps of a receiver in the right order, as a list: ["copy", "clear", "receive"] is a wrong one.',
         wants="a list of the three steps as texts",
-        accepts=is_order,
+        takes=forms.order_of(("copy", "clear", "receive")),
         judge=judge_reading,
+        learned="receive, copy, clear: a clear says that the page may be overwritten.",
         hints=(
             "Clearing says: the hypervisor may overwrite my page now.",
             "So everything that you want to keep must be copied before the clear.",
@@ -328,6 +332,7 @@ EXERCISES = (
         pieces=("copy", "clear", "receive"),
     ),
 )
+LEARN = "why a second send fails before a clear"
 TERMS = {
     "refused": "Answered with -1, and nothing has changed.",
     "back-pressure": "A full receiver makes its senders wait or try again, so that nothing has to be queued or "

@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
-from itertools import permutations, product, takewhile
+from itertools import permutations, product
 from typing import Any
 
+from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
@@ -15,8 +16,6 @@ from hfedu.course.shared.scenes import (
     delivered,
     deliveries,
     follow,
-    gave,
-    is_guest,
     judge_all,
     refusals,
     result_of,
@@ -39,6 +38,7 @@ from hfedu.run.kinds import Kind
 from hfedu.run.recording import Actor, Event
 from hfedu.run.words import text_of, vm_of
 
+LEARN = "who names whom, what cannot be forged, and how to live with neighbours who lie"
 TERMS = {
     "router": "What passes a message on to the receiver that it names, and does not look at what is inside.",
     "mechanism": "What makes something possible, here to deliver a message and to name its sender.",
@@ -203,11 +203,6 @@ PREDICTIONS = (
 )  # fmt: skip
 
 
-def is_route(answer: Any) -> bool:
-    """Whether an answer is a text of bytes."""
-    return isinstance(answer, bytes)
-
-
 def judge_route(answer: bytes) -> Run:
     """VM 0 sends the answer to VM 1; both relays pass on what they get."""
 
@@ -261,40 +256,69 @@ def serve(services: Sequence[int], vms: Sequence[int], rounds: int) -> Script:
 
 
 def judge_service(answer: Script) -> Run:
-    """VM 2 may ask and VM 3 may not, whatever their messages claim, in every order."""
-    guests = [answer, caller("from 3: open", "from 2: open"), caller("from 3: open", "from 2: open")]
-    titles = {order: f"A service for VM 2; VM {order[0]} comes first" for order in permutations((2, 3))}
-    return judge_all(
-        (served_right, boot_scripts(serve((1,), order, 2), guests, title)) for order, title in titles.items()
-    )
+    """VM 2 may ask, and VM 0, VM 3 and VM 4 may not, whatever their messages claim, in every order."""
+    guests = [answer, *(caller(*CLAIMS) for _ in (2, 3, 4))]
+
+    def called_in(order: Sequence[int]) -> Script:
+        def primary() -> Any:
+            yield configure()
+            yield vcpu_run(1)
+            for text, vm in product(CLAIMS, order):
+                if vm == 0:
+                    yield send(1, text)
+                yield from follow(vm or 1)
+                yield clear()
+
+        return primary
+
+    titles = {order: f"A service for VM 2; it is called in the order {order}" for order in permutations((2, 3, 0, 4))}
+    return judge_all((served_right, boot_scripts(called_in(order), guests, title)) for order, title in titles.items())
+
+
+CLAIMS = "from 3: open", "from 2: open"
+"""What each of the VMs sends to the service, one after the other."""
 
 
 def served_right(run: Run) -> None:
-    """Only VM 2 was answered."""
-    if not delivered(run, 1):
+    """Only VM 2 was answered, once for each of its messages."""
+    came = deliveries(run, 1)
+    if not came:
         raise Wrong(f"Nothing could be sent to your service: {unreachable(run)}.")
-    if delivered(run, 3):
-        asked = text_of(last_before(run, 3))
-        raise Wrong(
-            f"VM 3 got an answer, after {asked}: compare message.sender with the VM that is allowed to ask."
-            if "from 3" in asked
-            else f"VM 3 got an answer. It had written {asked}: anybody can write that. Ask message.sender.",
-            at=deliveries(run, 3)[0].seq,
-        )
-    if len(delivered(run, 1)) < 4:
+    answered: set[int] = set()
+    for event in calls(run, 1, HF_MAILBOX_SEND):
+        last = [each for each in came if each.seq < event.seq][-1:]
+        asker = (last[0].actor or Actor(0)).vm if last else None
+        said = text_of(last[0].message or b"") if last else ""
+        to = event.arg.vm
+        if asker is None:
+            raise Wrong(f"Your service sends to VM {to} before anything has come.", at=event.seq)
+        if asker != 2:
+            raise Wrong(
+                f"VM {asker} got an answer, after {said}: compare message.sender with the VM that is allowed to ask."
+                if to == asker and "from 3" in said
+                else f"VM {asker} got an answer. It had written {said}: anybody can write that. Ask message.sender."
+                if to == asker
+                else f"VM {asker} had written {said}, and your service sends to VM {to} because of it. Only a message "
+                "that VM 2 sent is answered.",
+                at=event.seq,
+            )
+        if last[0].seq in answered:
+            tried = "it tries again and again to answer VM 2, which has not read the last answer. Drop what is refused"
+            raise Wrong(f"VM 2 sent {said} once, and your service answers more than once: {tried}.", at=event.seq)
+        if to != 2:
+            raise Wrong(f"Your service never answers VM 2. It sends to VM {to}.", at=event.seq)
+        answered.add(last[0].seq)
+    if len(came) < len(CLAIMS) * 4:
         raise Wrong(f"A message to your service was refused: {still_full(run)}.")
     if not delivered(run, 2):
-        raise Wrong(f"Your service never answers VM 2. {unanswered(run)}")
-    if last_before(run, 2) != b"from 3: open":
-        raise Wrong("VM 2 may ask, and its “from 3: open” got no answer: do not read who it claims to be.")
+        raise Wrong("Your service never answers VM 2. Is there a `yield` before `send`, and is it reached?")
+    asked = (event for event in came if (event.actor or Actor(0)).vm == 2)
+    missed = next((event for event in asked if event.seq not in answered), None)
+    if missed is not None:
+        said = text_of(missed.message or b"")
+        raise Wrong(f"VM 2 may ask, and its {said} got no answer: do not read who it claims to be.", at=missed.seq)
     if set(delivered(run, 2)) != {b"ok"}:
         raise Wrong(f"The answer to VM 2 should be “ok”, it was {text_of(delivered(run, 2)[0])}.")
-
-
-def unanswered(run: Run) -> str:
-    """Why VM 2 got nothing at all."""
-    sent = calls(run, 1, HF_MAILBOX_SEND)
-    return f"It sends to VM {sent[0].arg.vm}." if sent else "Is there a `yield` before `send`, and is it reached?"
 
 
 def still_full(run: Run) -> str:
@@ -303,9 +327,7 @@ def still_full(run: Run) -> str:
     if ended is not None:
         count = sum(event.seq < ended for event in deliveries(run, 1))
         return f"your script ended after message {count}. A service needs a loop"
-    if sum(gave(run, event) != 0 for event in calls(run, 1, HF_MAILBOX_SEND)) > 1:
-        return "it tries again and again to answer VM 2, which has not read the last answer. Drop what is refused"
-    refused = [event.seq for vm in (2, 3) for event in refusals(run, vm, HF_MAILBOX_SEND)]
+    refused = [event.seq for vm in (0, 2, 3, 4) for event in refusals(run, vm, HF_MAILBOX_SEND)]
     made = [
         event.function
         for event in run.events[: min(refused, default=0)]
@@ -314,12 +336,6 @@ def still_full(run: Run) -> str:
     if made[-2:] == [HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND]:
         return "it answers before it clears. The send switches it out, and its mailbox stays full until it runs again"
     return "clear every one, also those that you ignore"
-
-
-def last_before(run: Run, vm: int) -> bytes:
-    """What VM 1 had been sent last when the first message to another VM was delivered."""
-    arrived = takewhile(lambda event: event.target != Actor(vm), (e for e in run.events if e.kind is Kind.DELIVER))
-    return [event.message or b"" for event in arrived if event.target == Actor(1)][-1]
 
 
 QUESTIONS = {3: ("who", "where"), 4: ("when", "\3 or 4")}
@@ -488,8 +504,8 @@ def served_fairly(run: Run, senders: int) -> None:
 
 def spinning(run: Run) -> Event | None:
     """The first refusal of a VM that sends to VM 0, in vain, until the run is stopped; None if nobody does."""
-    last = [event for event in run.events if event.kind is Kind.RETURN][-1]
-    vm = last.target.vm if last.target is not None else 0
+    last = next((event for event in reversed(run.events) if event.kind is Kind.RETURN), None)
+    vm = last.target.vm if last is not None and last.target is not None else 0
     vain = [event for event in refusals(run, vm, HF_MAILBOX_SEND) if event.arg.vm == 0]
     return vain[0] if run.outcome.kind == "budget" and last in vain else None
 
@@ -606,6 +622,42 @@ def service_asks_again_and_again():
         yield clear()
         if message.sender == 2:
             yield send(message.sender, "ok")
+
+
+def service_answers_vm_2_whoever_asks():
+    yield configure()
+    while True:
+        yield receive(block=True)
+        yield clear()
+        yield send(2, "ok")
+
+
+def service_answers_vm_2_for_a_2():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        if message.sender == 2 or b"2" in message.data:
+            yield send(2, "ok")
+
+
+def service_refuses_vm_3_only():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        if message.sender != 3:
+            yield send(message.sender, "ok")
+
+
+def service_answers_twice():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        if message.sender == 2:
+            yield send(2, "ok")
+            yield send(2, "ok")
 
 
 # 08-broker
@@ -738,8 +790,9 @@ EXERCISES = (
         id="08-route",
         task="the bytes that VM 0 sends to VM 1 so that “hi” goes VM 0 → VM 1 → VM 2 → VM 1 → VM 2 → VM 0.",
         wants='bytes such as bytes([2, 0]) + b"hi"',
-        accepts=is_route,
+        takes=forms.data,
         judge=judge_route,
+        learned="each VM names the next receiver, and none of them need be the primary.",
         hints=(
             "VM 0's call names the first receiver. The bytes say where each relay sends it next.",
             "The first relay, VM 1, takes the first byte off: it must be 2.",
@@ -757,8 +810,9 @@ EXERCISES = (
         id="08-service",
         task="a service that answers “ok” to every message of VM 2, and nothing to anybody else.",
         wants=GUEST,
-        accepts=is_guest,
+        takes=forms.guest,
         judge=judge_service,
+        learned="message.sender is what the hypervisor says; message.data is what the sender claims.",
         hints=(
             "Who sent a message? There are two places that say so, and one of them anybody can write.",
             "The hypervisor says it: message.sender. What stands in message.data does not matter here.",
@@ -776,6 +830,13 @@ EXERCISES = (
             "does not clear what it ignores": (service_does_not_clear_what_it_ignores, "clear every one"),
             "answers before it clears": (service_answers_before_it_clears, "it answers before it clears"),
             "insists on its answer": (service_insists_on_its_answer, "Drop what is refused"),
+            "answers VM 2 whoever asks": (
+                service_answers_vm_2_whoever_asks,
+                "sends to VM 2 because of it",
+            ),
+            "trusts the payload, and answers VM 2": (service_answers_vm_2_for_a_2, "VM 2 because of it"),
+            "refuses the one that lies": (service_refuses_vm_3_only, "got an answer"),
+            "answers twice": (service_answers_twice, "answers more than once"),
             "asks again and again": (service_asks_again_and_again, "never gives the processor back"),
         },
     ),
@@ -783,8 +844,9 @@ EXERCISES = (
         id="08-broker",
         task="a broker: VM 3 and VM 4 ask it, it asks VM 2, and each gets the answer to its own question.",
         wants=GUEST,
-        accepts=is_guest,
+        takes=forms.guest,
         judge=judge_broker,
+        learned="the hypervisor keeps nothing of a conversation: what belongs together goes along in the bytes.",
         hints=(
             "Two questions may be with VM 2 at a time, and their answers come back in any order. What comes back with "
             "each answer?",
@@ -804,8 +866,9 @@ EXERCISES = (
         id="08-fair",
         task="a primary under which every sender gets through to VM 1, and nobody is ever two messages ahead.",
         wants=GUEST,
-        accepts=is_guest,
+        takes=forms.guest,
         judge=judge_fair,
+        learned="only the primary, by whom it runs when, keeps one sender from starving the others.",
         hints=(
             "A sender is refused as long as VM 1 has not cleared. So who must run between two senders?",
             "VM 1 may need more than one run: it is done when vcpu_run(1) gives code 1. Clear your own mailbox, too.",

@@ -6,7 +6,9 @@ from itertools import dropwhile, permutations, product
 from typing import Any
 
 from hfedu import notebook
+from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
+from hfedu.course.forms import Unfit
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
     ENOUGH_TRAPS,
@@ -17,9 +19,8 @@ from hfedu.course.shared.scenes import (
     delivered,
     follow,
     gave,
-    is_function,
-    is_guest,
     judge_all,
+    refusals,
     result_of,
     returned_at,
     run_result,
@@ -43,6 +44,7 @@ from hfedu.run.recording import Actor, Event
 from hfedu.run.replay import Scenario
 from hfedu.run.stepper import Stepper
 
+LEARN = "how to read a real change: what could be said before and after, and two defects it brought"
 TERMS = {
     "commit": "One recorded change of a program's sources, with a message that says what it is for.",
     "remote procedure call": "RPC: somebody asks and another one answers, as if a function were called. Before the "
@@ -247,7 +249,7 @@ def judge_who_to_whom(answer: Callable[[int, int], Any]) -> None:
     for pair in product(range(4), repeat=2):
         truth = reaches(*pair, before=True), reaches(*pair, before=False)
         got = answer(*pair)
-        if got not in (truth, list(truth)):
+        if got != truth:
             sender, receiver = pair
             raise Wrong(
                 f"From VM {sender} to VM {receiver}: you say {got!r}, and the machines say {truth}. {why(*pair)}"
@@ -283,10 +285,19 @@ def judge_translate(answer: Script) -> Run:
 
     def run(order: Sequence[int]) -> Run:
         turns = ", ".join(map(str, order))
-        return boot_scripts(clients(order), [answer, client], f"VM 0 and VM 2 take turns: {turns}")
+        title = f"VM 0 and VM 2 take turns: {turns}. VM 3 asked and does not read"
+        return boot_scripts(clients(order), [answer, client, deaf], title)
 
     orders = sorted({*permutations((0,) * len(FROM_VM_0) + (2,) * len(FROM_VM_2))})
     return judge_all((translated, run(order)) for order in orders)
+
+
+def deaf() -> Any:
+    """VM 3 asks twice, and never reads an answer."""
+    yield configure()
+    yield send(1, "total")
+    yield send(1, "total")
+    yield wait_for_interrupt()
 
 
 def clients(order: Sequence[int]) -> Script:
@@ -302,6 +313,11 @@ def clients(order: Sequence[int]) -> Script:
             elif (yield send(1, next(texts))) != -1:
                 yield from follow(1)
                 yield clear()
+        for vm in (3, 3, 1):
+            if vm == 1:
+                yield send(1, "total")
+            yield from follow(vm)
+            yield clear()
         yield vcpu_run(1)
 
     return primary
@@ -314,10 +330,17 @@ def translated(run: Run) -> None:
     received = [event for event in run.events if words.number(event) == HF_MAILBOX_RECEIVE and event.result is not None]
     if not received:
         raise Wrong("Your server never receives: rpc_read_request() is receive() today.")
-    if len(delivered(run, 1)) < len(FROM_VM_0 + FROM_VM_2):
+    again = [event for event in refusals(run, 1, HF_MAILBOX_SEND) if event.arg.vm == 3]
+    if len(again) > 1:
+        raise Wrong(
+            "VM 3 has asked twice and reads nothing. Your server tries again and again to answer it, and serves nobody "
+            "else: drop an answer that is refused.",
+            at=again[1].seq,
+        )
+    if len(delivered(run, 1)) < len(FROM_VM_0 + FROM_VM_2) + 3:
         raise Wrong(f"A message to your server was refused: {refused_because(run)}")
     got = {vm: b", ".join(delivered(run, vm)).decode(errors="replace") or "nothing" for vm in (0, 2)}
-    if got != {0: "3, 7", 2: "10"}:
+    if got != {0: "3, 7, 7", 2: "10"}:
         reason = (
             "every VM has a total of its own"
             if "17" in str(got) or "13" in str(got)
@@ -326,7 +349,8 @@ def translated(run: Run) -> None:
             else "send the total, and keep it"
         )
         raise Wrong(
-            f"VM 0 should get 3 and then 7, VM 2 should get 10: {reason}. VM 0 got {got[0]}; VM 2 got {got[2]}."
+            f"VM 0 should get 3, then 7, and 7 when it asks once more; VM 2 should get 10: {reason}. "
+            f"VM 0 got {got[0]}; VM 2 got {got[2]}."
         )
 
 
@@ -344,9 +368,15 @@ def refused_because(run: Run) -> str:
     return "rpc_reply(…) acknowledged the request, too. Today that is a call of its own."
 
 
-def is_finding(answer: Any) -> bool:
-    """Whether an answer is a pair that begins with a text."""
-    return isinstance(answer, tuple | list) and len(answer) == 2 and isinstance(answer[0], str)
+def finding(answer: Any) -> tuple[str, Script]:
+    """A pair of an id and a script."""
+    if not isinstance(answer, tuple | list) or len(answer) != 2 or not isinstance(answer[0], str):
+        raise Unfit
+    try:
+        return answer[0].strip(), forms.guest(answer[1])
+    except Unfit as unfit:
+        why = f"Behind the id comes the script itself: a generator function, neither called nor in quotes. {unfit}"
+        raise Unfit(why) from None
 
 
 def busy_primary() -> Any:
@@ -364,11 +394,9 @@ def given(run: Run, event: Event) -> str:
     return f" {words.label(run.events[run.returns[event.seq]])}" if event.seq in run.returns else ""
 
 
-def judge_regression(answer: tuple[str, Any]) -> Run:
+def judge_regression(answer: tuple[str, Script]) -> Run:
     """With the repair of a defect that came with the commit, the machine does something else than without."""
     defect, script = answer
-    if not is_guest(script):
-        raise Wrong("Behind the id comes the script itself: a generator function, neither called nor in quotes.")
     if defect not in FIXES:
         raise Wrong(f"There is no defect {defect!r}. There are {', '.join(FIXES)}.")
     if defect not in BROUGHT:
@@ -515,6 +543,20 @@ def translate_acknowledges_after_the_reply():
             yield clear()
 
 
+def translate_insists_on_its_answer():
+    yield configure()
+    totals = {}
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        total = totals.get(message.sender, 0)
+        if message.data == b"total":
+            while (yield send(message.sender, str(total))) == -1:
+                pass
+        else:
+            totals[message.sender] = total + int(message.data)
+
+
 # 09-regression
 
 
@@ -544,8 +586,9 @@ EXERCISES = (
         id="09-who-to-whom",
         task="a function that says whether a message could pass from one VM to another before the commit, and after.",
         wants="a function of two numbers, sender and receiver",
-        accepts=is_function,
+        takes=forms.function,
         judge=judge_who_to_whom,
+        learned="before the commit the primary was at one end of every message; now two VMs need only differ.",
         hints=(
             "Before: who could request, and from whom? Who could reply, and to whom?",
             "Before, one of the two was the primary and the other was not. After, the two need only differ.",
@@ -565,8 +608,9 @@ EXERCISES = (
         id="09-translate",
         task="the tally, as a guest for mailboxes: a total for each VM, and room for the next message at once.",
         wants=GUEST,
-        accepts=is_guest,
+        takes=forms.guest,
         judge=judge_translate,
+        learned="a reply with acknowledge did two things; now clear and send are two calls, and their order counts.",
         hints=(
             "rpc_read_request() becomes receive(), rpc_ack() clear(). rpc_reply(…) did two things: each needs a call.",
             "In which order did rpc_reply do them? And now that everybody can ask: whose total is it, and who gets it?",
@@ -576,6 +620,7 @@ EXERCISES = (
         wrong={
             "replies to the primary": (translate_replies_to_the_primary, "a send goes where you say"),
             "one total for all": (translate_one_total_for_all, "a total of its own"),
+            "insists on its answer": (translate_insists_on_its_answer, "drop an answer that is refused"),
             "never acknowledges": (translate_never_acknowledges, "rpc_ack() is clear() today"),
             "calls what is gone": (translate_calls_what_is_gone, "still calls rpc_read_request"),
             "starts again after each answer": (translate_starts_again_after_each_answer, "send the total, and keep it"),
@@ -588,8 +633,9 @@ EXERCISES = (
         task="a defect that came with the commit, and a script of VM 1 that shows it: the machine does other "
         "steps with its repair than without.",
         wants='a pair of an id and a scripted guest, such as ("timer-inverted", guest)',
-        accepts=is_finding,
+        takes=finding,
         judge=judge_regression,
+        learned="a call of a function that did nearly the same changed what the old lines did: a regression.",
         hints=(
             "Which hunk replaces something that was right by something wrong? Compare the two lists of steps above.",
             "It is in api_mailbox_receive, and only one of its ways to end leads there.",

@@ -5,8 +5,10 @@ from functools import cache
 from typing import Any
 
 from hfedu import notebook
+from hfedu.course import forms
 from hfedu.course.answers import without_source
 from hfedu.course.exercises import Exercise, Wrong
+from hfedu.course.forms import Unfit
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.defects import ready, receiver, run_vm_1, send_and_run, send_hello
 from hfedu.course.shared.scenes import ENOUGH_TRAPS, boot_scripts, call_of, calls, changed_at, delivered, gave, state_of
@@ -122,11 +124,6 @@ PREDICTIONS = (
 )
 
 
-def is_ids(answer: Any) -> bool:
-    """Whether an answer is a set of texts."""
-    return isinstance(answer, set | frozenset | list | tuple) and all(isinstance(name, str) for name in answer)
-
-
 def asleep(fixes: Iterable[str]) -> Run:
     """VM 0 sends to a VM that waits in WFI."""
 
@@ -163,9 +160,13 @@ def judge_sleeper(answer: Iterable[str]) -> Run:
     return run
 
 
-def is_hypervisor(answer: Any) -> bool:
-    """Whether an answer is a class that changes the hypervisor."""
-    return isinstance(answer, type) and issubclass(answer, Hypervisor)
+def repair(answer: Any) -> type[Hypervisor]:
+    """A class that changes the hypervisor."""
+    if isinstance(answer, Hypervisor):
+        raise Unfit("Give the class itself, without brackets behind its name.")
+    if not isinstance(answer, type) or not issubclass(answer, Hypervisor):
+        raise Unfit
+    return answer
 
 
 def four_clears(fix: type[Hypervisor]) -> tuple[Run, list[bytes]]:
@@ -195,11 +196,22 @@ def four_clears(fix: type[Hypervisor]) -> tuple[Run, list[bytes]]:
 
 def judge_idempotent(answer: type[Hypervisor]) -> Run:
     """A clear of an empty mailbox gives 0, of an unread one -1, of a read one 0; and -1 leaves the message there."""
-    run, got = four_clears(answer)
+    try:
+        run, got = forms.handed_back(lambda: four_clears(answer))
+    except TypeError as error:
+        if "iter" not in str(error):
+            raise
+        raise Wrong(
+            "Your clear_locked hands back a value, and the hypervisor wants a generator, whose steps it takes: leave a "
+            "`yield from` in it, as in return (yield from super().clear_locked(vm))."
+        ) from None
     results = [gave(run, event) for event in calls(run, 1, HF_MAILBOX_CLEAR)]
     sentence = ""
     if results[:1] != [0]:
-        sentence = "VM 1's mailbox is EMPTY, and its clear still fails."
+        sentence = (
+            "VM 1's mailbox is EMPTY, and its clear still fails. (Inside the hypervisor what is refused is no -1, as "
+            "for a guest, but ERROR of hfedu.hf.call: so look at the state, not at a result.)"
+        )
     elif results[1:2] == [0]:
         sentence = "VM 1 cleared a message that it had not received: RECEIVED is not READ. It is lost."
     elif got != [b"hello"]:
@@ -251,9 +263,9 @@ def breaks(letter: str, rule: str | None = None) -> bool:
     return False
 
 
-def is_evidence(answer: Any) -> bool:
-    """Whether an answer maps texts to texts."""
-    return isinstance(answer, dict) and all(isinstance(text, str) for pair in answer.items() for text in pair)
+def evidence(answer: Any) -> dict[str, str]:
+    """What each suspect breaks, by its letter."""
+    return {letter.upper(): rule.lower() for letter, rule in forms.texts_by_text(answer).items()}
 
 
 def judge_suspects(answer: Mapping[str, str]) -> None:
@@ -290,6 +302,13 @@ class IdempotentChangesNothing(Hypervisor):
         return (yield from super().clear_locked(vm))
 
 
+class IdempotentIsNoGenerator(Hypervisor):
+    def clear_locked(self, vm):
+        if vm.mailbox.state is MailboxState.EMPTY:
+            return 0
+        return super().clear_locked(vm)
+
+
 class IdempotentClearsWhateverIsThere(Hypervisor):
     def clear_locked(self, vm):
         if vm.mailbox.state is MailboxState.READ:
@@ -310,8 +329,9 @@ EXERCISES = (
         id="12-suspects",
         task="for each wrong suspect the name of an invariant that it breaks; leave the right one out.",
         wants='a dict of texts such as {"A": "messages"}',
-        accepts=is_evidence,
+        takes=evidence,
         judge=judge_suspects,
+        learned="a mistake shows only in a scenario that comes across it.",
         hints=(
             "Change the letter in the cell that explores A: each word behind a scenario is broken there.",
             "Or put it into a loop: for letter in SUSPECTS: print(letter), then the cell, with SUSPECTS[letter].",
@@ -363,8 +383,9 @@ EXERCISES = (
         id="12-sleeper",
         task="the fewest repairs with which a message reaches a VM that waits in WFI.",
         wants='a set of ids such as {"timer-inverted"}',
-        accepts=is_ids,
+        takes=forms.names,
         judge=judge_sleeper,
+        learned="an interrupt wakes the vCPU, and skipping the WFI lets it go on: one repair brings the other along.",
         hints=(
             "Something must wake VM 1, and then it must come past its WFI.",
             "Look at no-interrupt and wfi-repeats, and at what they need.",
@@ -382,8 +403,9 @@ EXERCISES = (
         id="12-idempotent",
         task="a class, a repair, with which a clear of an empty mailbox gives 0.",
         wants="a class that is derived from Hypervisor",
-        accepts=is_hypervisor,
+        takes=repair,
         judge=judge_idempotent,
+        learned="a repair overrides one function and leaves the rest: EMPTY is new, RECEIVED still fails.",
         hints=(
             "Look at vm.mailbox.state before you call super().",
             "Only EMPTY is new. RECEIVED is a message that its owner has not received: that clear must still fail.",
@@ -392,9 +414,11 @@ EXERCISES = (
         solution=SolveIdempotent,
         wrong={
             "changes nothing": (IdempotentChangesNothing, "its clear still fails"),
+            "is no generator": (IdempotentIsNoGenerator, "wants a generator"),
             "clears whatever is there": (IdempotentClearsWhateverIsThere, "RECEIVED is not READ"),
             "says 0 and does nothing": (IdempotentSays0AndDoesNothing, "must be EMPTY afterwards"),
         },
     ),
 )
+LEARN = "every known defect of that day, and how to tell a wrong hypervisor from the right one"
 TERMS: dict[str, str] = {}

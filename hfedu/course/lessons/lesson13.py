@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from hfedu import notebook
+from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.shared.scenes import call_of, calls, compiled, delivered, gave, is_source, returned_at
+from hfedu.course.shared.scenes import call_of, calls, compiled, delivered, gave, returned_at
 from hfedu.course.shared.wants import C_SOURCE
-from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
+from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.guest.toolchain import assemble, compile_c
 from hfedu.hf.call import (
     HF_MAILBOX_CLEAR,
@@ -28,7 +29,7 @@ MAX_INSTRUCTIONS, MAX_TRAPS = 300_000, 400
 ASSEMBLY = "assembly as a text"
 BOOTED = "Starting up cpu 0\n"
 VM_SIZE = 512 * 1024
-STRICT = ("-fsanitize=array-bounds", "-fsanitize-trap=array-bounds", "-ftrivial-auto-var-init=pattern")
+STRICT = ("-fsanitize=bounds", "-fsanitize-undefined-trap-on-error", "-ftrivial-auto-var-init=pattern")
 """With these flags a C program takes an exception where it uses an index that its array does not have.
 
 What it does not set is a pattern that is not 0.
@@ -310,9 +311,44 @@ TALK = ((2, b"one"), (0, b"two"), (2, b""), (0, b"x" * 4096), (2, b"five"))
 
 def judge_echo(answer: str) -> Run:
     """Every message comes back to whoever sent it."""
-    run = conversation(compiled(assemble, answer), TALK, "Your echo")
+    image = compiled(assemble, answer)
+    run = conversation(image, TALK, "Your echo")
     check_answers(run, TALK, [data for _, data in TALK])
+    judge_undisturbed(image)
     return run
+
+
+def judge_undisturbed(image: Image) -> None:
+    """VM 2 sends twice and reads nothing; VM 0's message must come back to it all the same."""
+
+    def primary() -> Any:
+        yield configure()
+        yield vcpu_run(1)
+        for vm in (2, 1) * 3:
+            yield vcpu_run(vm)
+        yield send(1, b"hello")
+        yield vcpu_run(1)
+
+    def deaf() -> Any:
+        yield configure()
+        yield send(1, b"one")
+        yield send(1, b"two")
+        yield wait_for_interrupt()
+
+    run = boot_real(primary, [image, deaf], "Your echo, and a VM 2 that does not read")
+    vain = [event for event in calls(run, 1, HF_MAILBOX_SEND) if event.args[0] == 2 and refusal(run, event)]
+    if len(vain) > 1:
+        raise Wrong(
+            "VM 2 has sent twice and reads nothing. Your echo tries again and again to answer it, and serves nobody "
+            f"else (event {vain[1].seq}): an answer that is refused is dropped.",
+            run,
+        )
+    if answers(run)[-1:] != [(0, b"hello")]:
+        raise Wrong(
+            "VM 2 has sent twice and reads nothing, so your echo's second answer was refused. Then VM 0 sent “hello”, "
+            f"and it did not come back: {silence(run)}.",
+            run,
+        )
 
 
 NOTES = ((2, b"milk"), (0, b"bread"), (2, b"eggs"))
@@ -421,6 +457,7 @@ def judge_primary(answer: str) -> Run:
 
 # Sources.
 
+INSIST = "        cmn  x0, #1\n        b.eq copied\n"
 ECHO = """
         adrp x20, send_page
         adrp x21, recv_page
@@ -525,8 +562,9 @@ EXERCISES = (
         id="13-echo",
         task="the echo in assembly, with both gaps filled in.",
         wants=ASSEMBLY,
-        accepts=is_source,
+        takes=forms.source,
         judge=judge_echo,
+        learned="in machine code, too, a service is receive, copy, clear, send, with what it keeps in x18 to x30.",
         hints=(
             "Each gap is one hypercall: arguments into x1 and x2, the number into w0, then `hvc #0`.",
             "x19 still holds what receive returned: the sender in bits 0 to 15, the size in bits 32 to 63.",
@@ -546,6 +584,7 @@ EXERCISES = (
                 ),
                 "bytes to VM 3, and that was refused",
             ),
+            "insists on its answer": (ECHO.replace("        b    again", f"{INSIST}        b    again"), "is dropped"),
             "an instruction that is none": (ECHO.replace("and  x1", "land x1"), "does not compile, line"),
         },
     ),
@@ -553,8 +592,9 @@ EXERCISES = (
         id="13-repair",
         task="the clerk in assembly, with its three mistakes repaired.",
         wants=ASSEMBLY,
-        accepts=is_source,
+        takes=forms.source,
         judge=judge_repaired,
+        learned="pages at multiples of 4096, addresses from the program counter, what is kept in x18 to x30.",
         hints=(
             "Let check run it as it is: it stops at the first mistake, names the event, and shows the run.",
             "Pages begin at multiples of 4096. x1 to x17 do not survive an HVC. An address in data counts from 0.",
@@ -576,8 +616,9 @@ EXERCISES = (
         id="13-meter",
         task="a C guest that tells each sender how many bytes it has sent so far.",
         wants=C_SOURCE,
-        accepts=is_source,
+        takes=forms.source,
         judge=judge_meter,
+        learned="a C guest is entered without a library, keeps its own tables, and never returns.",
         hints=(
             "Begin with configure(), then a loop that never ends: receive, count, clear, send.",
             "Keep a total for each sender: static u64 total[16], by the number of the sender.",
@@ -611,8 +652,9 @@ EXERCISES = (
         task="a primary in C that sends “ping” to VM 1, prints the answer on a line, clears, and "
         "switches the machine off.",
         wants=C_SOURCE,
-        accepts=is_source,
+        takes=forms.source,
         judge=judge_primary,
+        learned="the primary's loop is the same in C: run whom WAKE_UP names until there is a MESSAGE.",
         hints=(
             "Both VMs must run once before you send: they configure their pages and wait.",
             "HF_VCPU_RUN returns a code in bits 0 to 7. On WAKE_UP run the VM in bits 16 to 31, on MESSAGE stop.",
@@ -657,6 +699,7 @@ EXERCISES = (
     ),
 )
 
+LEARN = "how to write a guest of machine code, in assembly and in C"
 TERMS = {
     "image": "The bytes of a program as they are copied into a VM's memory. It is entered at its first byte.",
     "PL011": "Arm's device for a serial line. A byte that is stored at 0x09000000 is printed.",

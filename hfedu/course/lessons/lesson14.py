@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
+from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Verdict, Wrong, find, judge
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
@@ -14,9 +15,6 @@ from hfedu.course.shared.scenes import (
     changed_at,
     compiled,
     gave,
-    is_function,
-    is_guest,
-    is_source,
     last_event,
     returned_at,
     run_result,
@@ -126,6 +124,7 @@ FRIENDS = Neighbours(
     (writer(b"32hello", b"02hello", b"52hello", b"9"), writer(b"23hi", b"03hi"), writer(b"24hi")),
     (b"20news",),
 )
+CARELESS = Neighbours("a neighbour that mistypes", (writer(b"x2hello", b"3"), QUIET, writer(b":4hi")))
 HOSTILE = (
     Neighbours("VM 3, which forges the header", (QUIET, writer(b"20open", b"21denied", b"2?open"), QUIET)),
     Neighbours("VM 3, which floods the router", (writer(b"32hello", b"52hello"), flooder(1, b"23a", b"23b"), QUIET)),
@@ -488,7 +487,7 @@ def judge_policy(answer: Callable[[int, int], Any]) -> None:
 
 def judge_route(answer: Script) -> Run:
     """A router among friends."""
-    return survives(answer, (FRIENDS,), 9, TIMERS)
+    return survives(answer, (FRIENDS, CARELESS), 9, TIMERS)
 
 
 def judge_survive(answer: Script) -> Run:
@@ -826,8 +825,9 @@ EXERCISES = (
         id="14-parse",
         task="a function that takes a message apart: (to, payload), or None if it is malformed.",
         wants=FUNCTION,
-        accepts=is_function,
+        takes=forms.function,
         judge=judge_parse,
+        learned="what a client writes is checked before it is used, byte for byte.",
         hints=(
             "Two things make a message malformed: it is too short, or its first byte is no digit. Check them first.",
             "data[:1] is a bytes of length 0 or 1, data[:1].isdigit() is true for “0” to “9” only.",
@@ -846,8 +846,9 @@ EXERCISES = (
         id="14-policy",
         task="a function of sender and destination: whether the table allows it.",
         wants=FUNCTION,
-        accepts=is_function,
+        takes=forms.function,
         judge=judge_policy,
+        learned="deny by default: what is not in the table is refused, also for who is not in it.",
         hints=(
             "The table maps a sender to the set of VMs that it may write to.",
             "What is not in the table is denied, also a sender that is not in it.",
@@ -864,8 +865,9 @@ EXERCISES = (
         id="14-route",
         task="the router, as a guest, among neighbours that keep to the rules.",
         wants=GUEST,
-        accepts=is_guest,
+        takes=forms.guest,
         judge=judge_route,
+        learned="a router writes the sender that the hypervisor names, whatever the frame says.",
         hints=(
             "The loop of every service: receive, clear, decide, send. Your two functions decide.",
             "`yield send(...)` gives -1 if it was refused. Only then comes the answer “undelivered”.",
@@ -883,8 +885,10 @@ EXERCISES = (
         id="14-survive",
         task="the router, as a guest, among hostile neighbours.",
         wants=GUEST,
-        accepts=is_guest,
+        takes=forms.guest,
         judge=judge_survive,
+        learned="a service that tries once, keeps nothing and trusts nothing that is written cannot be stopped by a "
+        "client.",
         hints=(
             "Take the run that check shows and ask: what did the client do that you did not think of?",
             "Byte 1 is written by you, from message.sender. Nothing is tried twice. Nothing is raised.",
@@ -908,8 +912,9 @@ EXERCISES = (
         id="14-in-c",
         task="the same router in C.",
         wants=C_SOURCE,
-        accepts=is_source,
+        takes=forms.source,
         judge=judge_in_c,
+        learned="between any two instructions the timer may come: clear only what is copied.",
         hints=(
             "guest.h has configure(), hvc(), copy(), send_page and recv_page. A set of VMs is a u16, a bit for each.",
             "You may be interrupted between any two instructions: after the clear recv_page is no longer yours.",
@@ -934,6 +939,7 @@ EXERCISES = (
     ),
 )
 
+LEARN = "how to build a message router with access control that survives hostile neighbours"
 TERMS = {
     "frame": "A message in the form that a protocol prescribes: a header that says where it goes, and the payload.",
     "payload": "The part of a message that the one who passes it on does not look at.",

@@ -27,8 +27,8 @@ from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.platform import LAYOUT_TEXT_BEGIN
 from hfedu.hf.vm import MailboxState
 from hfedu.history import abi
-from hfedu.notebook import Machine
-from hfedu.run.explorer import Exploration, Violation, explore
+from hfedu.notebook import Exploration, Machine
+from hfedu.run.explorer import Violation, explore
 from hfedu.run.invariants import INVARIANTS, Ghost, Invariant
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.recording import Recording
@@ -88,7 +88,7 @@ class Explored(Demonstration):
     def show(self, hypervisor: dict[str, Any], **options: Any) -> Exploration:
         """Try every order. `options` are those of `explore`."""
         options = {"invariants": self.invariants, "cpus": len(self.cpus), **options}
-        return explore(self.scenario, **hypervisor, **options)
+        return Exploration(**vars(explore(self.scenario, **hypervisor, **options)))
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,7 @@ class Observation:
     complete: bool = True
     schedules: int = 1
     states: None = None
+    results: tuple[()] = ()
 
     @property
     def steps(self) -> int:
@@ -112,6 +113,16 @@ class Observation:
         return len(self.run.events)
 
     depth = steps
+
+    def counterexample(self, i: int = 0) -> Recording:
+        """The run. `Mistake` if it broke nothing."""
+        if not 0 <= i < len(self.violations):
+            raise Mistake(f"there is no violation {i!r}: {len(self.violations)} were found, counted from 0")
+        return self.run
+
+    def compare(self, i: int = 0) -> Recording:
+        """There is nothing to compare: one CPU has one order."""
+        raise Mistake(f"{self.id} is one run on one CPU: there is no other order to compare it with")
 
     def __repr__(self) -> str:
         found = [f"  {violation}" for violation in self.violations] or ["  no violation"]

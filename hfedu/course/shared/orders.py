@@ -7,7 +7,6 @@ from hfedu.course.exercises import Wrong
 from hfedu.course.shared.arranged import REPAIRED, alongside
 from hfedu.course.shared.defects import ready, run_vm_1, send_hello
 from hfedu.course.shared.scenes import reader, so_far
-from hfedu.errors import Mistake
 from hfedu.guest.scripted import ScriptDone, configure, receive, send, vcpu_run
 from hfedu.notebook import Machine, Run
 from hfedu.run import words
@@ -17,6 +16,7 @@ from hfedu.run.kinds import Kind
 from hfedu.run.recording import Event
 from hfedu.run.replay import Scenario
 from hfedu.run.schedule import Schedule, chooser
+from hfedu.run.sight import ScriptRaised
 from hfedu.run.stepper import Stepper, Taken
 from hfedu.view.compare import OrderComparison, compare_orders
 
@@ -120,12 +120,84 @@ def play(scenario: Scenario, schedule: Sequence[int], invariants: Sequence[Invar
     return stepper
 
 
+ALONE, LONG_ALONE = 1_500, 12_000
+"""Steps that CPU 1 takes while CPU 0 stands still: some hundred tries, and some thousand for a script that counts."""
+STANDS_STILL = 60
+"""CPU 0 stands still after each number of steps below this one, up to its end."""
+
+
+def stand_still(
+    scenario: Scenario, invariants: Sequence[Invariant], first: int, alone: int, **options: Any
+) -> tuple[Stepper, bool]:
+    """CPU 0 takes its first steps, CPU 1 so many alone, then both go on in turn: the end, and whether CPU 1 got to it.
+
+    That is, to a point where it cannot go on alone.
+    """
+    stepper = Stepper(scenario, 2, options, invariants, machine_type=Machine)
+    while len(stepper.taken) < first and 0 in stepper.able():
+        stepper.take(0)
+    taken = 0
+    while 1 in stepper.able() and not stepper.broken and taken < alone:
+        stepper.take(1)
+        taken += 1
+    ended = taken < alone
+    turn_about(stepper)
+    return stepper, ended
+
+
+def turn_about(stepper: Stepper) -> Stepper:
+    """Go on from there, one step of each CPU, to the end or for some hundred steps."""
+    for turn in range(2 * AT_MOST):
+        able = stepper.able()
+        if not able or stepper.broken:
+            break
+        stepper.take(able[turn % len(able)])
+    return stepper
+
+
+def continued(found: Exploration, scenario: Scenario) -> Run:
+    """The shortest counterexample, and what comes after it."""
+    schedule = found.violations[0].schedule[found.setup :]
+    return so_far(turn_about(Stepper(scenario, 2, {"fixes": REPAIRED}, (), schedule, Machine)))
+
+
+def judge_patience(scenario: Scenario, invariants: Sequence[Invariant], found: Exploration) -> None:
+    """`Wrong` if a script of CPU 1 gives up while CPU 0 stands still, wherever that is.
+
+    Not all orders of a script that counts its tries can be tried: where they were not, CPU 0 stands still for longer.
+    """
+    waits = []
+    for first in range(STANDS_STILL):
+        stepper, ended = stand_still(scenario, invariants, first, ALONE, fixes=REPAIRED)
+        raise_impatient(stepper)
+        waits += [first] * (not ended)
+        if len(stepper.taken) < first:
+            break
+    for first in {*waits[:1], *waits[-1:]} if not found.complete else ():
+        raise_impatient(stand_still(scenario, invariants, first, LONG_ALONE, fixes=REPAIRED)[0])
+
+
+def raise_impatient(stepper: Stepper) -> None:
+    """`Wrong` if not all is well at the end of an order in which CPU 0 stood still."""
+    if stepper.broken or stepper.able():
+        steps = sum(taken.cpu for taken in stepper.taken)
+        raise Wrong(
+            f"Not in every order. While CPU 0 stands still your script takes {steps} steps and gives up: it must go on "
+            "for as long as it takes.",
+            so_far(stepper),
+        )
+
+
 def tried(scenario: Scenario, invariants: Sequence[Invariant], **options: Any) -> Exploration:
     """Explore a learner's scenario, and let what their script raises come out as it is."""
-    try:
-        return explore(scenario, invariants, max_states=MAX_STATES, **options)
-    except Mistake as mistake:
-        raise (mistake.__cause__ or mistake) from None
+    found = explore(scenario, invariants, max_states=MAX_STATES, **options)
+    raised = next((violation for violation in found.violations if violation.invariant == "raised"), None)
+    if raised is not None:
+        stepper = Stepper(scenario, len(scenario.cpus), options, schedule=raised.schedule[found.setup :])
+        ended = stepper.machine.cores[raised.schedule[-1]].ended
+        assert isinstance(ended, ScriptRaised)
+        raise ended.error
+    return found
 
 
 def shortest(found: Exploration) -> Run:
@@ -154,8 +226,3 @@ def on_cpu(cpu: int, function: int) -> Callable[[Run], Event]:
         for event in run.events
         if event.kind is Kind.HYPERCALL and event.cpu == cpu and words.number(event) == function
     )
-
-
-def is_schedule(answer: Any) -> bool:
-    """Whether an answer is a list of CPU numbers."""
-    return isinstance(answer, list | tuple) and all(type(cpu) is int for cpu in answer)

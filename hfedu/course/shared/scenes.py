@@ -1,13 +1,12 @@
 """What the lessons' predictions and exercises share: machines of scripted guests, and questions about their runs."""
 
-import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from hfedu import notebook
 from hfedu.course.exercises import Wrong
 from hfedu.errors import Mistake
-from hfedu.guest.scripted import Script, clear, configure, receive, vcpu_run
+from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
 from hfedu.guest.toolchain import assemble
 from hfedu.hf.call import HF_VM_CONFIGURE, HfVcpuRun
 from hfedu.notebook import Machine, Run
@@ -69,37 +68,12 @@ def judge_all(trials: Iterable[tuple[Callable[[Run], None], Run]]) -> Run:
     return run
 
 
-def is_guest(answer: Any) -> bool:
-    """Whether an answer is a scripted guest."""
-    return inspect.isgeneratorfunction(answer)
-
-
-def is_function(answer: Any) -> bool:
-    """Whether an answer can be called, and is no script."""
-    return callable(answer) and not is_guest(answer)
-
-
-def is_source(answer: Any) -> bool:
-    """Whether an answer is a text."""
-    return isinstance(answer, str)
-
-
-def as_tuple(got: Any) -> Any:
-    """What a function gave, and for a list the tuple of the same values: either will do."""
-    return tuple(got) if isinstance(got, list) else got
-
-
 def image(answer: str) -> bytes:
     """The image of an answer in assembly. `Wrong` says why there is none."""
     try:
         return assemble(answer)
     except Mistake as mistake:
         raise Wrong(f"T{str(mistake)[1:]}.") from None
-
-
-def is_order(answer: Any) -> bool:
-    """Whether an answer is a list of texts."""
-    return isinstance(answer, list | tuple) and all(isinstance(step, str) for step in answer)
 
 
 def calls(run: Run, vm: int, function: int) -> list[Event]:
@@ -132,6 +106,44 @@ def deliveries(run: Run, vm: int) -> list[Event]:
 def delivered(run: Run, vm: int) -> list[bytes]:
     """The messages that reached a VM's mailbox, in order."""
     return [event.message or b"" for event in deliveries(run, vm)]
+
+
+def answers_of(run: Run, vm: int) -> list[tuple[int, bytes]]:
+    """What a VM sent that arrived, in order: to whom, and the bytes."""
+    made = (event for event in run.events if event.kind is Kind.DELIVER and (event.actor or Actor(0)).vm == vm)
+    return [((event.target or Actor(0)).vm, event.message or b"") for event in made]
+
+
+def asks_one_by_one(messages: Sequence[bytes]) -> Script:
+    """A client of VM 1: it sends a message, waits for the answer, tells VM 0, and so on."""
+
+    def client() -> Any:
+        yield configure()
+        for data in messages:
+            yield send(1, data)
+            yield receive(block=True)
+            yield clear()
+            yield send(0, "thanks")
+
+    return client
+
+
+def talk(answer: Script, messages: Sequence[tuple[int, bytes]], title: str) -> Run:
+    """VM 0 and as many clients as send anything send to VM 1, the answer, one message after the other."""
+    clients = range(2, 1 + max(sender for sender, _ in messages) + 1)
+
+    def primary() -> Any:
+        yield configure()
+        yield vcpu_run(1)
+        for sender, data in messages:
+            if sender == 0:
+                yield send(1, data)
+            for vm in (sender, 1, sender) if sender else (1,):
+                yield vcpu_run(vm)
+            yield clear()
+
+    theirs = (asks_one_by_one([data for sender, data in messages if sender == vm]) for vm in clients)
+    return boot_scripts(primary, [answer, *theirs], title)
 
 
 def call_of(vm: int, function: int, number: int) -> Callable[[Run], Event]:

@@ -1,0 +1,392 @@
+"""What lies outside the scripts and can change all the same: found, put back before each replay, and part of a state.
+
+From functions it follows what they close over, their defaults, the objects that they are bound to and the globals that
+they name; from objects their attributes and what these hold; from the classes of a user their attributes.
+"""
+
+import dis
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
+from operator import is_
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, MethodWrapperType, ModuleType
+from typing import Any, NamedTuple
+
+from hfedu.errors import Mistake
+from hfedu.run.frozen import CONTENTS, PLAIN, Freezer, NotFrozen, attributes_of, class_data, is_free, layout_of
+
+NOWHERE = object()
+"""The value of a name that is not bound."""
+REFLECTION = frozenset(("setattr", "delattr", "globals", "vars", "exec", "eval", "__dict__", "__setattr__"))
+"""Names with which a function can change what is not seen to be changed."""
+OF_CALLS = frozenset(("rows", "calls"))
+"""The table of calls of a hypervisor's class, which is made with it."""
+OPAQUE = ("hfedu",)
+"""Packages whose objects are looked into only where that is asked for."""
+
+
+class Outside(NamedTuple):
+    """Something that can change: its name for a user, how to read it and how to put it back, and what it was.
+
+    What is read is a row of objects. `plain` says that nothing in sight can change it.
+    """
+
+    name: str
+    read: Callable[[], tuple[Any, ...]]
+    put: Callable[[tuple[Any, ...]], object]
+    kept: tuple[Any, ...]
+    frozen: Any
+    plain: bool
+
+    def changed(self) -> tuple[Any, ...] | None:
+        """What is there now, None if it is what was there."""
+        now = self.read()
+        return None if len(now) == len(self.kept) and all(map(is_, now, self.kept)) else now
+
+
+class World:
+    """The objects outside, by a name each. `known` names all that stand for themselves in a key, by their id."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, str] = {}
+        self.held: list[Outside] = []
+        self.alive: list[Any] = []
+        self._new: list[tuple[str, Callable[[], tuple[Any, ...]], Callable[[tuple[Any, ...]], object], bool]] = []
+        self._waiting: deque[tuple[Any, str]] = deque()
+        self._names: set[str] = set()
+        self._stores = False
+        self.fields: frozenset[str] = frozenset()
+        """Names of attributes that may be assigned, for somebody else keeps what they hold."""
+
+    def name(self, found: Any, name: str) -> None:
+        """Let an object stand for itself, and look no further."""
+        while name in self._names:
+            name += "'"
+        self._names.add(name)
+        self.known[id(found)] = name
+        self.alive.append(found)
+
+    def hold_attributes(self, found: Any, name: str, without: Iterable[str] = (), plain: bool = False) -> None:
+        """An object that has a name already: its attributes, and all that they hold."""
+        self._attributes(found, name, frozenset(without), plain)
+
+    def hold_content(self, found: dict[Any, Any], name: str) -> None:
+        """A dict of ours, which holds plain values and which no script sees."""
+        self.name(found, name)
+        self._hold(name, partial(read_dict, found), partial(put_dict, found), plain=True)
+
+    def follow(self, found: Any, name: str) -> None:
+        """All that can be reached from an object."""
+        self._waiting.append((found, name))
+
+    def settle(self) -> None:
+        """Find all that was asked for, and keep it as it is now."""
+        while self._waiting:
+            self._visit(*self._waiting.popleft())
+        for name, read, put, plain in self._new:
+            kept = read()
+            self.held.append(Outside(name, read, put, kept, self._frozen(name, kept), plain))
+        self._new = []
+
+    @property
+    def constant(self) -> bool:
+        """Whether nothing here can change, as far as is seen."""
+        return not self._stores and all(held.plain for held in self.held)
+
+    def restore(self) -> None:
+        """Put everything back."""
+        for held in self.held:
+            if held.changed() is not None:
+                held.put(held.kept)
+
+    def changes(self, freezer: Freezer) -> tuple[Any, ...]:
+        """All that is not as it was, as part of a key."""
+        found = []
+        for number, held in enumerate(self.held):
+            now = held.changed()
+            if now is not None:
+                frozen = freezer(now) if held.frozen is not NOWHERE else None
+                if frozen != held.frozen:
+                    found.append((number, frozen))
+        return tuple(found)
+
+    def _frozen(self, name: str, kept: tuple[Any, ...]) -> Any:
+        try:
+            return Freezer(self.known)(kept)
+        except NotFrozen as error:
+            raise Mistake(
+                f"{name} holds a {error.kind}, of which the explorer cannot tell whether it has changed: keep there "
+                "what can be compared, such as numbers, texts, lists, dicts and objects of your own"
+            ) from None
+
+    def _visit(self, found: Any, name: str) -> None:
+        kind = type(found)
+        if kind in PLAIN or id(found) in self.known:
+            return
+        if kind in FOLLOWED:
+            self._waiting += ((each, f"{name}{suffix}") for suffix, each in FOLLOWED[kind](found))
+        elif kind is FunctionType:
+            self._function(found, name)
+        elif isinstance(found, type):
+            self._class(found, name)
+        elif kind is CellType:
+            self.name(found, name)
+            self._hold(name, partial(cell_content, found), partial(set_cell, found), plain=True)
+            self._waiting += ((each, name) for each in cell_content(found))
+        elif not isinstance(found, ModuleType):
+            self._object(found, name)
+
+    def _object(self, found: Any, name: str) -> None:
+        """An object of another kind."""
+        kind: Any = type(found)
+        built_on = layout_of(kind)
+        if isinstance(found, tuple | frozenset):
+            self._waiting += ((each, f"{name}[{at}]") for at, each in enumerate(found))
+            return
+        if issubclass(kind, int | str | bytes | float):
+            return
+        self.name(found, name)
+        if kind.__module__.partition(".")[0] in OPAQUE:
+            return
+        for cls, (read, put) in CONTAINERS.items():
+            if isinstance(found, cls):
+                self._hold(name, partial(read, found), partial(put, found))
+                self._waiting += ((each, f"{name}[{at}]") for at, each in enumerate(read(found)))
+                break
+        else:
+            if built_on is not object and built_on not in CONTENTS:
+                self._unknown(found, name)
+        self._attributes(found, name)
+        self.follow(kind, kind.__qualname__)
+
+    def _unknown(self, found: Any, name: str) -> None:
+        """An object that can be compared at best: should it change, it cannot be put back."""
+
+        def read() -> tuple[Any, ...]:
+            return (Freezer({**self.known, id(found): ""}).reduced(found),)
+
+        def put(_: tuple[Any, ...]) -> None:
+            raise Mistake(
+                f"{name} is a {type(found).__name__} and changes while the scripts run. It lies outside of them and "
+                "cannot be put back before another order is tried: make it anew inside the script"
+            )
+
+        try:
+            kept = read()
+        except NotFrozen:
+            return
+        self._new.append((name, lambda: kept if read() == kept else (NOWHERE,), put, False))
+
+    def _attributes(self, found: Any, name: str, without: frozenset[str] = frozenset(), plain: bool = False) -> None:
+        """The attributes of an object and what they hold."""
+        if not attributes_of(found) and not hasattr(found, "__dict__"):
+            return
+        self._hold(name, partial(read_attributes, found, without), partial(put_attributes, found, without), plain)
+        for key, value in attributes_of(found).items():
+            if key not in without:
+                self._waiting.append((value, f"{name}.{key}"))
+
+    def _function(self, found: FunctionType, name: str) -> None:
+        """What a function can reach beside its arguments."""
+        self.name(found, name)
+        for variable, cell in zip(found.__code__.co_freevars, found.__closure__ or (), strict=True):
+            self.follow(cell, f"{variable} of {found.__name__}")
+            self._stores = self._stores or variable in bound_by(found.__code__)
+        for default in (*(found.__defaults__ or ()), *(found.__kwdefaults__ or {}).values()):
+            self.follow(default, f"a default of {found.__name__}")
+        if not is_users(found.__module__, found.__code__.co_filename):
+            return
+        read, put = partial(read_attributes, found, frozenset()), partial(put_attributes, found, frozenset())
+        self._hold(found.__name__, read, put, not vars(found))
+        names, stored = names_of(found.__code__)
+        self._stores = self._stores or not stored <= self.fields or not REFLECTION.isdisjoint(names)
+        modules = [found.__globals__]
+        for scope in modules:
+            for variable in names:
+                value = scope.get(variable, NOWHERE)
+                if isinstance(value, ModuleType) and is_users(value.__name__, getattr(value, "__file__", None)):
+                    if vars(value) not in modules:
+                        modules.append(vars(value))
+                elif value is not NOWHERE or variable in stored:
+                    self._binding(scope, variable, value, variable in stored)
+
+    def _binding(self, scope: dict[str, Any], variable: str, value: Any, stored: bool) -> None:
+        """A global variable."""
+        key = f"{scope.get('__name__')}.{variable}"
+        if key not in self._names:
+            self._names.add(key)
+            still = (type(value) in (*PLAIN, FunctionType, ModuleType) or isinstance(value, type)) and not stored
+            self._hold(variable, partial(read_binding, scope, variable), partial(put_binding, scope, variable), still)
+            self.follow(value, variable)
+
+    def _class(self, found: type, name: str) -> None:
+        """The attributes of a class of the user's, and of those that it builds on."""
+        if not is_users(found.__module__, getattr(sys.modules.get(found.__module__), "__file__", None)):
+            return
+        self.name(found, found.__qualname__)
+        still = class_data(found).keys() <= OF_CALLS
+        self._hold(found.__qualname__, partial(read_class, found), partial(put_class, found), still)
+        for key, value in class_data(found, functions=True).items():
+            if key in OF_CALLS and id(value) not in self.known:
+                self.name(value, f"{found.__qualname__}.{key}")
+            if isinstance(value, property | staticmethod | classmethod):
+                inside = [value.fget, value.fset] if isinstance(value, property) else [value.__func__]
+                self._waiting += ((each, f"{found.__qualname__}.{key}") for each in inside)
+            else:
+                self.follow(value, f"{found.__qualname__}.{key}")
+        self._waiting += ((base, base.__qualname__) for base in found.__bases__)
+
+    def _hold(
+        self,
+        name: str,
+        read: Callable[[], tuple[Any, ...]],
+        put: Callable[[tuple[Any, ...]], object],
+        plain: bool = False,
+    ) -> None:
+        self._new.append((name, read, put, plain))
+
+
+FOLLOWED: dict[type, Callable[[Any], Iterable[tuple[str, Any]]]] = {
+    MethodType: lambda found: (("", found.__func__), ("", found.__self__)),
+    MethodWrapperType: lambda found: (("", found.__self__),),
+    BuiltinFunctionType: lambda found: () if is_free(found) else (("", found.__self__),),
+    partial: lambda found: (("", found.func), ("", found.args), ("", tuple(found.keywords.values()))),
+}
+"""What leads on and does not change itself, and to what."""
+
+
+@cache
+def is_users(module: str | None, file: str | None) -> bool:
+    """Whether a module is a user's own: neither ours, nor Python's, nor one that was installed."""
+    top = (module or "").partition(".")[0]
+    return top not in (*OPAQUE, "builtins") and top not in sys.stdlib_module_names and "-packages" not in (file or "")
+
+
+@cache
+def names_of(code: CodeType) -> tuple[list[str], frozenset[str]]:
+    """The names of globals and attributes in a piece of code and what is inside it, and those that it may bind."""
+    names, stored = dict.fromkeys(code.co_names), set()
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in ("STORE_GLOBAL", "DELETE_GLOBAL", "STORE_NAME", "STORE_ATTR", "DELETE_ATTR"):
+            stored.add(str(instruction.argval))
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            inside, bound = names_of(constant)
+            names |= dict.fromkeys(inside)
+            stored |= bound
+    return list(names), frozenset(stored)
+
+
+@cache
+def bound_by(code: CodeType) -> frozenset[str]:
+    """The variables of other functions that a piece of code, or what is inside it, may bind."""
+    found = {str(each.argval) for each in dis.get_instructions(code) if each.opname in ("STORE_DEREF", "DELETE_DEREF")}
+    return frozenset(found).union(*(bound_by(each) for each in code.co_consts if isinstance(each, CodeType)))
+
+
+def cell_content(cell: CellType) -> tuple[Any, ...]:
+    """What a variable that functions share holds, nothing if it is not bound."""
+    try:
+        return (cell.cell_contents,)
+    except ValueError:
+        return ()
+
+
+def set_cell(cell: CellType, content: tuple[Any, ...]) -> None:
+    """Bind it, or unbind it."""
+    if content:
+        cell.cell_contents = content[0]
+    else:
+        del cell.cell_contents
+
+
+def read_binding(scope: Mapping[str, Any], name: str) -> tuple[Any, ...]:
+    """The value of a global."""
+    return (scope.get(name, NOWHERE),)
+
+
+def put_binding(scope: dict[str, Any], name: str, content: tuple[Any, ...]) -> None:
+    """Bind a global, or unbind it."""
+    if content[0] is NOWHERE:
+        scope.pop(name, None)
+    else:
+        scope[name] = content[0]
+
+
+def read_attributes(found: Any, without: frozenset[str]) -> tuple[Any, ...]:
+    """The names and values of an object's attributes."""
+    held = attributes_of(found)
+    names = sorted(held.keys() - without) if without else sorted(held)
+    return *names, *(held[name] for name in names)
+
+
+def put_attributes(found: Any, without: frozenset[str], content: tuple[Any, ...]) -> None:
+    """Give an object these attributes and no other."""
+    middle = len(content) // 2
+    wanted = dict(zip(content[:middle], content[middle:], strict=True))
+    for name in attributes_of(found).keys() - wanted.keys() - without:
+        object.__delattr__(found, name)
+    for name, value in wanted.items():
+        object.__setattr__(found, name, value)
+
+
+def read_class(found: type) -> tuple[Any, ...]:
+    """The names and values of a class's attributes."""
+    held = class_data(found)
+    names = sorted(held)
+    return *names, *(held[name] for name in names)
+
+
+def put_class(found: type, content: tuple[Any, ...]) -> None:
+    """Give a class these attributes and no other."""
+    middle = len(content) // 2
+    wanted = dict(zip(content[:middle], content[middle:], strict=True))
+    for name in class_data(found).keys() - wanted.keys():
+        delattr(found, name)
+    for name, value in wanted.items():
+        setattr(found, name, value)
+
+
+def read_dict(found: dict[Any, Any]) -> tuple[Any, ...]:
+    """The keys and values of a dict."""
+    return *dict.keys(found), *dict.values(found)
+
+
+def put_dict(found: dict[Any, Any], content: tuple[Any, ...]) -> None:
+    """Give a dict these keys and values."""
+    middle = len(content) // 2
+    dict.clear(found)
+    dict.update(found, zip(content[:middle], content[middle:], strict=True))
+
+
+def put_list(found: list[Any], content: tuple[Any, ...]) -> None:
+    """Give a list these items."""
+    list.__setitem__(found, slice(None), content)
+
+
+def put_set(found: set[Any], content: tuple[Any, ...]) -> None:
+    """Give a set these items."""
+    set.clear(found)
+    set.update(found, content)
+
+
+def put_deque(found: deque[Any], content: tuple[Any, ...]) -> None:
+    """Give a deque these items."""
+    deque.clear(found)
+    deque.extend(found, content)
+
+
+def put_bytes(found: Any, content: tuple[Any, ...]) -> None:
+    """Give a bytearray or an array these items."""
+    found[:] = type(found)(content[0]) if isinstance(found, bytearray) else type(found)(found.typecode, content[0])
+
+
+CONTAINERS: dict[type, tuple[Callable[[Any], tuple[Any, ...]], Callable[[Any, tuple[Any, ...]], None]]] = {
+    dict: (read_dict, put_dict),
+    list: (tuple, put_list),
+    set: (tuple, put_set),
+    deque: (tuple, put_deque),
+    bytearray: (lambda found: (bytes(found),), put_bytes),
+}
+"""How what a container holds is read and put back."""

@@ -1,0 +1,206 @@
+"""Build the site into build/site: every lesson as a page whose runs play, and the same lessons live in JupyterLite.
+
+All of it is static. OFFLINE=1 takes Pyodide from npm and puts it into the site, so that it needs no other host; else
+Pyodide comes from its CDN.
+"""
+
+import bz2
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+import hfedu
+
+ROOT = Path(__file__).parent.parent
+HERE = Path(__file__).parent
+WORK, OUT = ROOT / "build" / "site-work", ROOT / "build" / "site"
+NOTEBOOKS = ROOT / "notebooks"
+PYODIDE = "314.0.7"
+"""Of npm. Its CPython is the one below."""
+PYTHON = "3.14"
+WIDGETS = ("ipywidgets", "jupyterlab_widgets", "anywidget", "comm", "psygnal", "pyelftools")
+"""Wheels that a lesson needs besides hfedu's own."""
+AT_START = (
+    "micropip packaging ipython traitlets jedi parso decorator pygments matplotlib-inline asttokens stack-data"
+    " pure-eval executing six wcwidth prompt-toolkit typing-extensions"
+).split()
+"""What the kernel loads when it starts: npm's Pyodide has no packages, only the list of them."""
+REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+BINDER = f"https://mybinder.org/v2/gh/{REPOSITORY.partition('github.com/')[2]}/HEAD?urlpath=lab/tree/notebooks/"
+COMPILED = WORK / "compiled.jsonl"
+FIRST = ("players.py", "compiled.py")
+"""What a kernel that runs a lesson for the site runs before it."""
+SETUP = "%pip install -q hfedu ipywidgets anywidget pyelftools"
+ANY = "--only-binary=:all: --platform any --implementation py --abi none --python-version".split()
+
+
+def call(*command: object, **options: object) -> None:
+    """Run a command; what goes wrong ends the build."""
+    subprocess.run(list(map(str, command)), check=True, **options)
+
+
+def download(to: Path, *needs: str) -> None:
+    """Fetch pure wheels, as they would be in Pyodide."""
+    pip = (sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check")
+    call(*pip, "--no-deps", "--dest", to, *ANY, PYTHON, *needs)
+
+
+def pyodide(folder: Path) -> Path:
+    """Pyodide with what the kernel loads at its start, as the archive that JupyterLite wants."""
+    folder.mkdir(parents=True, exist_ok=True)
+    archive = folder / f"pyodide-{PYODIDE}.tar.bz2"
+    if archive.exists():
+        return archive
+    call("npm", "pack", f"pyodide@{PYODIDE}", cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with tarfile.open(folder / f"pyodide-{PYODIDE}.tgz") as tar:
+        tar.extractall(folder, filter="data")
+    package = folder / "package"
+    lock = json.loads((package / "pyodide-lock.json").read_text())
+    known = lock["packages"]
+    download(folder / "wheels", *(f"{name}=={known[name]['version']}" for name in AT_START))
+    wheels = {wheel_name(path): path for path in (folder / "wheels").glob("*.whl")}
+    for name in AT_START:
+        path = wheels[name.replace("-", "_")]
+        shutil.copy(path, package)
+        known[name] |= {"file_name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    (package / "pyodide-lock.json").write_text(json.dumps(lock))
+    with tarfile.open(fileobj=(content := io.BytesIO()), mode="w") as tar:
+        tar.add(package, "pyodide")
+    archive.write_bytes(bz2.compress(content.getvalue(), 1))
+    return archive
+
+
+def wheel_name(path: Path) -> str:
+    """Example: Pygments-2.20.0-py3-none-any.whl -> "pygments"."""
+    return path.name.partition("-")[0].lower()
+
+
+def live(path: Path, to: Path) -> None:
+    """A lesson for JupyterLite: a first cell that installs hfedu, and no outputs."""
+    book = nbformat.read(path, as_version=4)
+    for cell in book.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    book.cells.insert(0, nbformat.v4.new_code_cell(SETUP, id="install"))
+    book.metadata["kernelspec"] = {"display_name": "Python (Pyodide)", "language": "python", "name": "python"}
+    nbformat.write(book, to / path.name)
+
+
+def build_lite() -> None:
+    """JupyterLite with hfedu and the lessons, in lite/."""
+    work = WORK / "lite"
+    shutil.rmtree(work, ignore_errors=True)
+    files, wheels = work / "files", work / "pypi"
+    for folder in (files, wheels):
+        folder.mkdir(parents=True)
+    call(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", wheels, cwd=ROOT, stderr=subprocess.DEVNULL)
+    with zipfile.ZipFile(next(wheels.glob("*.whl")), "a", zipfile.ZIP_DEFLATED) as wheel:
+        rows = map(json.loads, COMPILED.read_text("utf-8").splitlines())
+        wheel.writestr("hfedu/assets/compiled.json", json.dumps(dict(rows)))
+    kept = WORK / "wheels"
+    download(kept, *WIDGETS)
+    for path in kept.glob("*.whl"):
+        shutil.copy(path, wheels)
+    for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")):
+        live(path, files)
+    for path in NOTEBOOKS.glob("*.md"):
+        shutil.copy(path, files)
+    config = {"jupyter-lite-schema-version": 0, "jupyter-config-data": {"appName": "hfedu", "disabledExtensions": []}}
+    (work / "jupyter-lite.json").write_text(json.dumps(config))
+    command = [sys.executable, "-m", "jupyterlite_core", "build", "--contents", "files", "--output-dir", OUT / "lite"]
+    if os.environ.get("OFFLINE"):
+        command += ["--pyodide", pyodide(WORK / f"pyodide-{PYODIDE}")]
+    call(*command, cwd=work, stdout=subprocess.DEVNULL)
+
+
+def run_lessons() -> Path:
+    """The folder of what Sphinx reads: the pages, and the lessons, run, with players. What they compile is noted."""
+    source = WORK / "pages"
+    shutil.rmtree(source, ignore_errors=True)
+    shutil.copytree(NOTEBOOKS, source / "notebooks", ignore=shutil.ignore_patterns("*.ipynb", ".*", "*.txt"))
+    for name in ("index.md", "style.css", "conf.py"):
+        shutil.copy(HERE / name, source)
+    COMPILED.write_text("")
+    environment = os.environ | {"HFEDU_PROGRESS": "", "HFEDU_SITE_COMPILED": str(COMPILED), "PYTHONPATH": str(ROOT)}
+    paths = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    with ThreadPoolExecutor(2) as pool:
+        answers = pool.submit(call, sys.executable, HERE / "compiled.py", env=environment)
+        list(pool.map(lambda path: played(path, source), paths))
+        answers.result()
+    return source
+
+
+def build_pages(source: Path) -> None:
+    """The pages to read: lessons whose runs play, the other pages, and the reference from the docstrings."""
+    paths = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    (source / "reference.md").write_text(reference(), "utf-8")
+    listed = "\n".join(f"notebooks/{path.stem}" for path in paths)
+    index = source / "index.md"
+    index.write_text(index.read_text("utf-8").replace("LESSONS", listed), "utf-8")
+    call(sys.executable, "-m", "sphinx", "-q", "-j", "2", "-b", "html", source, OUT, stderr=subprocess.DEVNULL)
+    shutil.copytree(WORK / "pages" / "runs", OUT / "runs", dirs_exist_ok=True)
+
+
+def played(path: Path, source: Path) -> None:
+    """Run a lesson with players in frames, and put the buttons under its title."""
+    book = nbformat.read(path, as_version=4)
+    first = "".join((HERE / name).read_text("utf-8").partition("if __name__")[0] for name in FIRST)
+    book.cells.insert(0, nbformat.v4.new_code_cell(first))
+    environment = os.environ | {
+        "HFEDU_PROGRESS": "",
+        "HFEDU_SITE_COMPILED": str(COMPILED),
+        "HFEDU_SITE_RUNS": str(source / "runs" / path.stem),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+    }
+    client = NotebookClient(book, timeout=120, store_widget_state=False, resources={"metadata": {"path": NOTEBOOKS}})
+    client.execute(env=environment, stderr=subprocess.DEVNULL)
+    del book.cells[0]
+    for cell in book.cells:
+        for output in cell.get("outputs", ()):
+            data = output.get("data", {})
+            if data.pop("application/vnd.jupyter.widget-view+json", None) is not None:
+                data.pop("text/html", None)
+    buttons = (
+        f'<p class="live"><a href="../lite/lab/index.html?path={path.name}">Open this lesson live</a>'
+        f' <a href="{BINDER}{path.name}">On Binder</a></p>'
+    )
+    book.cells.insert(1, nbformat.v4.new_markdown_cell(buttons))
+    nbformat.write(book, source / "notebooks" / path.name)
+
+
+def reference() -> str:
+    """The page of all public names, which Sphinx fills from the docstrings."""
+    kinds = {name: "autoclass" if isinstance(getattr(hfedu, name), type) else "autofunction" for name in hfedu.__all__}
+    kinds |= dict.fromkeys(("INVARIANTS",), "autodata")
+    members = {"Run", "Machine", "RamDisk"}
+    lines = ["# Reference", "", "All that `import hfedu` gives, from the docstrings.", ""]
+    for name, kind in kinds.items():
+        options = "\n   :members:\n   :inherited-members:" if name in members else ""
+        lines += [f"## {name}", "", f"```{{eval-rst}}\n.. {kind}:: hfedu.{name}{options}\n```", ""]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Build all: first the lessons run, then JupyterLite and the pages are made side by side."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    source = run_lessons()
+    with ThreadPoolExecutor(2) as pool:
+        for done in (pool.submit(build_lite), pool.submit(build_pages, source)):
+            done.result()
+    print(f"The site is in {OUT.relative_to(ROOT)}: python -m http.server -d {OUT.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""The site, built here and opened without a network: its pages play, and lessons run in JupyterLite."""
+
+import http.server
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+ROOT = Path(__file__).parent.parent.parent
+SITE = ROOT / "build" / "site"
+LESSONS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+HARMLESS = ("favicon", "404")
+
+
+@pytest.fixture(scope="module")
+def site():
+    """The address of the site, with Pyodide in it."""
+    subprocess.run([sys.executable, ROOT / "site" / "build.py"], env=os.environ | {"OFFLINE": "1"}, check=True)
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=SITE)
+
+        def log_message(self, *args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+
+
+@pytest.fixture
+def visit(browser, site):
+    """Opens a page; afterwards no request went to another host and nothing complained."""
+    seen, contexts = [], []
+
+    def opened(path, **options):
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        page.on("request", lambda request: seen.append(("asked", request.url)))
+        page.on("console", lambda said: seen.append(("said", said.text)) if said.type == "error" else None)
+        page.on("pageerror", lambda error: seen.append(("said", str(error))))
+        page.goto(f"{site}/{path}")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    here = (site, "data:", "blob:")
+    assert not [text for what, text in seen if what == "asked" and not text.startswith(here)]
+    assert not [text for what, text in seen if what == "said" and not any(word in text for word in HARMLESS)]
+
+
+@pytest.mark.parametrize("path", [f"notebooks/{path.stem}.html" for path in LESSONS[:2]] + ["notebooks/cookbook.html"])
+@pytest.mark.parametrize("look", [(360, "dark"), (1920, "light")])
+def test_a_page_fits_every_screen_and_its_runs_play(visit, path, look):
+    page = visit(path, viewport={"width": look[0], "height": 900}, color_scheme=look[1])
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    if "cookbook" in path:
+        return
+    frame = page.locator("iframe.run").first
+    frame.scroll_into_view_if_needed()
+    player = page.frame_locator("iframe.run").first
+    expect(player.locator(".list [aria-current=true]")).to_be_visible()
+    before = player.locator(".list [aria-current=true]").inner_text()
+    player.locator(".list [aria-current=true]").click()
+    page.keyboard.press("ArrowDown")
+    expect(player.locator(".list [aria-current=true]")).not_to_have_text(before)
+    buttons = page.locator("p.live a")
+    assert [buttons.nth(n).inner_text() for n in range(2)] == ["Open this lesson live", "On Binder"]
+    assert (SITE / "lite" / "lab" / "index.html").is_file()
+
+
+def test_everything_is_found_from_the_first_page(visit):
+    page = visit("index.html", viewport={"width": 1400, "height": 900})
+    links = {page.locator("a").nth(n).get_attribute("href") for n in range(page.locator("a").count())}
+    for name in (*(path.stem for path in LESSONS), "glossary", "cookbook", "where_hfedu_differs"):
+        assert f"notebooks/{name}.html" in links
+    assert "reference.html" in links
+    page.goto(page.url.replace("index.html", "search.html?q=mailbox"))
+    expect(page.locator("#search-results li").first).to_be_visible()
+
+
+def ready(page):
+    """Wait until the kernel of a lesson in JupyterLite is idle."""
+    expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle", timeout=120_000)
+
+
+def run_all(page):
+    """Run > Run All Cells, and wait until every cell has run."""
+    page.click('.lm-MenuBar-itemLabel:text-is("Run")')
+    page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
+    to_run = page.locator(".jp-CodeCell .jp-InputPrompt").filter(has_not_text=re.compile(r"\d"))
+    expect(to_run).to_have_count(0, timeout=180_000)
+    assert page.locator('[data-mime-type="application/vnd.jupyter.error"]').count() == 0
+
+
+@pytest.mark.parametrize("name", ["00_tour", "07_clear_and_back_pressure"])
+def test_a_lesson_runs_in_the_browser_alone(visit, name):
+    page = visit(f"lite/lab/index.html?path={name}.ipynb", viewport={"width": 1400, "height": 4000})
+    ready(page)
+    run_all(page)
+    player = page.locator(".hfedu .list [aria-current=true]").first
+    player.scroll_into_view_if_needed()
+    before = player.inner_text()
+    player.click()
+    page.keyboard.press("ArrowDown")
+    expect(player).not_to_have_text(before)
+
+
+def test_an_answer_is_judged_and_progress_outlives_a_reload(visit):
+    page = visit("lite/lab/index.html?path=05_send_and_receive.ipynb", viewport={"width": 1400, "height": 1200})
+    ready(page)
+    cell = page.locator(".jp-CodeCell").first
+
+    def run(code):
+        cell.locator(".cm-content").click()
+        page.keyboard.press("Control+a")
+        page.keyboard.insert_text(code)
+        page.keyboard.press("Control+Enter")
+
+    install = "%pip install -q hfedu ipywidgets anywidget pyelftools\nimport hfedu\n"
+    run(install + "hfedu.check('05-decode', lambda value: (0, 0))")
+    expect(cell.locator(".jp-OutputArea")).to_contain_text("05-decode: wrong.", timeout=120_000)
+    run("hfedu.check('05-decode', lambda value: (value & 0xffff, value >> 32))")
+    expect(cell.locator(".jp-OutputArea")).to_contain_text("05-decode: right.", timeout=60_000)
+    page.reload()
+    ready(page)
+    run(install + "print(hfedu.progress().sentences()[0])")
+    expect(cell.locator(".jp-OutputArea")).to_contain_text("1 of ", timeout=120_000)
+
+
+@pytest.mark.parametrize("part", [LESSONS[:8], LESSONS[8:]], ids=["00 to 07", "08 to 14"])
+def test_every_cell_of_every_lesson_runs_in_pyodide(site, part):
+    lite = SITE / "lite"
+    command = ["node", ROOT / "tests" / "js" / "pyodide.mjs", lite / "static" / "pyodide", lite / "pypi", *part]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rows = [json.loads(line) for line in said.splitlines()]
+    assert {row["notebook"] for row in rows if "heap" in row} == {path.name for path in part}
+    assert not [row for row in rows if row.get("error")]

@@ -1,0 +1,190 @@
+"""Data races: two accesses that nothing orders, found in every order, and not where a lock orders them."""
+
+import pytest
+
+import hfedu
+from hfedu import (
+    Scenario,
+    clear,
+    compare_and_swap,
+    configure,
+    load,
+    load_acquire,
+    receive,
+    send,
+    store,
+    store_release,
+    vcpu_run,
+)  # fmt: skip
+from hfedu.course.shared.defects import DEFECTS
+from hfedu.hf.api import running
+from hfedu.hf.hypervisor import Hypervisor
+from hfedu.run.races import RACE
+
+A = 0x4010_0000
+
+
+def ready():
+    yield configure()
+    yield vcpu_run(1)
+
+
+def two_messages():
+    yield send(1, "one")
+    yield send(1, "two")
+
+
+def run_twice():
+    yield vcpu_run(1)
+    yield vcpu_run(1)
+
+
+def reader():
+    yield configure()
+    while True:
+        yield receive(block=True)
+        yield clear()
+
+
+CLEARS = Scenario("clears", "", ready, (two_messages, run_twice), (reader,))
+
+
+class NoLockClear(Hypervisor):
+    """A clear without the VM's lock."""
+
+    def api_mailbox_clear(self, cpu):
+        return (yield from self.clear_locked(running(cpu).vm)), None
+
+
+def races(found):
+    return {v.invariant.removeprefix(f"{RACE} on "): v for v in found.violations if v.invariant.startswith(RACE)}
+
+
+def test_a_clear_without_the_lock_races_with_a_send():
+    found = hfedu.explore(CLEARS, profile="fixed", changes=[NoLockClear], races=True)
+    assert set(races(found)) == {"vm1.mailbox.state"}
+    (violation,) = found.violations
+    assert "mailbox.state = EMPTY" in violation.sentence
+    assert "self.require(mailbox.state is EMPTY" in violation.sentence
+    assert violation.sentence.endswith("and nothing orders the two")
+    run = found.counterexample()
+    assert run.outcome.kind == "violation"
+    assert len(set(violation.schedule[-2:])) == 2, "the two accesses are the last two steps"
+    assert not hfedu.explore(CLEARS, profile="fixed", races=True).violations
+
+
+def test_without_being_asked_nobody_looks_for_races():
+    assert not hfedu.explore(CLEARS, profile="fixed", changes=[NoLockClear]).violations
+
+
+KNOWN = {
+    # HF_INTERRUPT_INJECT sets the bit under vm.lock; a CPU that runs the vCPU looks at it under none, and sees it at
+    # its next trap if not at this one: that is what the repair says of itself.
+    "wfi-repeats": {"vm1.vcpu0.pending"},
+    "late-interrupt": {"vm1.vcpu0.pending"},
+}
+
+
+@pytest.mark.parametrize("defect", [name for name, defect in DEFECTS.items() if hasattr(defect, "scenario")])
+def test_with_every_repair_the_known_races_are_all_there_are(defect):
+    found = hfedu.explore(DEFECTS[defect].scenario, (), profile="fixed", races=True)
+    assert set(races(found)) == KNOWN.get(defect, set())
+
+
+def test_the_register_race_is_a_data_race():
+    found = hfedu.explore(DEFECTS["regs-race"].scenario, (), races=True)
+    assert set(races(found)) == {"vm1.vcpu0.regs"}
+
+
+def idle():
+    yield receive(block=True)
+
+
+def nothing():
+    yield from ()
+
+
+def add():
+    number = yield load(A)
+    yield store(A, number + 1)
+
+
+def test_scripts_race_too_and_the_lines_are_theirs():
+    found = hfedu.explore(Scenario("add", "", nothing, (add, add), (idle,)), (), races=True)
+    ((name, violation),) = races(found).items()
+    assert name == f"memory at {A:#x}"
+    assert "number = yield load(A)" in violation.sentence or "yield store(A, number + 1)" in violation.sentence
+    assert "test_explorer_races.py line" in violation.sentence
+
+
+def test_two_words_are_no_race():
+    def other():
+        number = yield load(A + 8)
+        yield store(A + 8, number + 1)
+
+    assert not hfedu.explore(Scenario("words", "", nothing, (add, other), (idle,)), (), races=True).violations
+
+
+# Accesses that CPUs synchronise with.
+
+
+def add_at_once():
+    while True:
+        number = yield load_acquire(A)
+        if (yield compare_and_swap(A, number, number + 1)) == number:
+            return number
+
+
+def test_a_compare_and_swap_loses_no_update_and_is_no_race():
+    three = Scenario("cas", "", nothing, (add_at_once, add_at_once, add_at_once), (idle,))
+    found = hfedu.explore(three, (), ends=lambda machine: machine.load(A) == 3, races=True)
+    assert found.complete
+    assert not found.violations
+    assert {tuple(sorted(result)) for result in found.results} == {(0, 1, 2)}
+
+
+def test_a_compare_and_swap_that_finds_something_else_changes_nothing():
+    def fails():
+        found = yield compare_and_swap(A, 7, 9)
+        return found, (yield load(A))
+
+    assert hfedu.explore(Scenario("fails", "", nothing, (fails,), (idle,)), ()).results == (((0, 0),),)
+    with pytest.raises(hfedu.Mistake, match="compare_and_swap\\(\\) takes whole numbers, not 'x'"):
+        compare_and_swap(A, "x", 1)
+
+
+def publish(store_flag):
+    def script():
+        yield store(A, 42)
+        yield store_flag(A + 8, 1)
+
+    return script
+
+
+def consume(load_flag):
+    def script():
+        while (yield load_flag(A + 8)) == 0:
+            pass
+        return (yield load(A))
+
+    return script
+
+
+def test_a_flag_that_is_no_atomic_is_a_race_and_one_that_is_is_none():
+    plain = Scenario("plain", "", nothing, (publish(store), consume(load)), (idle,))
+    atomic = Scenario("atomic", "", nothing, (publish(store_release), consume(load_acquire)), (idle,))
+    assert set(races(hfedu.explore(plain, (), races=True))) == {f"memory at {A + 8:#x}"}
+    assert not hfedu.explore(atomic, (), races=True).violations
+    assert hfedu.explore(atomic, ()).results == ((None, 42),)
+
+
+KEPT = []
+
+
+def keeps():
+    KEPT.append((yield load(A)))
+
+
+def test_where_races_cannot_be_looked_for_it_says_so():
+    with pytest.raises(hfedu.Mistake, match="keep nothing outside of the scripts"):
+        hfedu.explore(Scenario("keeps", "", nothing, (keeps, add), (idle,)), (), races=True)
