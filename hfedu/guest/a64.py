@@ -106,7 +106,7 @@ class PythonCpu:
         self.monitor: tuple[int, int] | None = None
         self.left = [0]
         """How many instructions of the slice are left behind a single one that is executed, or a whole function."""
-        self.reach = self.cut = 0
+        self.reach = self.cut = self.limit = 0
         self.read_at: dict[int, int] = {}
         self.write_at: dict[int, int] = {}
         self.physical: dict[tuple[int, bool], int] = {}
@@ -573,6 +573,7 @@ class PythonCpu:
 
     def shorten(self, left: int) -> None:
         """Execute at most so many instructions of this slice after the one that is executed, which is a single one."""
+        self.limit = min(self.limit, self.progress() + left)
         if left < self.left[0]:
             self.cut += self.left[0] - left
             self.left[0] = left
@@ -596,12 +597,13 @@ class PythonCpu:
         self.board.on_alarm = self._on_alarm
         self.exception = None
         self.ends = time.monotonic() + TICK
-        done = self.cut = 0
+        done, self.limit = 0, count
         clock.in_slice, self.emulating = self.progress, True
         try:
-            while done < count and not self.cut:
-                chunk = min(count - done, LOOK_AT_CLOCK)
+            while done < self.limit:
+                chunk = min(self.limit - done, LOOK_AT_CLOCK)
                 self.reach = done + chunk
+                self.cut = 0
                 done += chunk - self.go(chunk) - self.cut
                 if self.exception is not None or time.monotonic() >= self.ends:
                     break
