@@ -14,10 +14,14 @@ import re
 import sys
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 import hfedu
+from hfedu.board.clock import CLOCKS
+from hfedu.board.serial_input import Stream
 from hfedu.course import commands as course
 from hfedu.errors import Mistake, printable
 from hfedu.files import write_whole
@@ -107,7 +111,12 @@ def parser() -> argparse.ArgumentParser:
     machine.add_argument(
         "--heap-pages", type=int, default=HEAP_PAGES, metavar="N", help="the hypervisor's pool of page tables"
     )
-    machine.add_argument("--timer", type=int, metavar="N", help="interrupt each CPU after N instructions")
+    machine.add_argument(
+        "--timer", type=int, metavar="N", help="interrupt each CPU again and again after N instructions"
+    )
+    machine.add_argument(
+        "--clock", default=CLOCKS[0], metavar="C", help="what time is: instructions, or the host's: host"
+    )
 
     boot = commands.add_parser("boot", parents=[machine], help="boot a RAM disk and print its serial line")
     boot.set_defaults(command=command_boot)
@@ -153,18 +162,18 @@ def parser() -> argparse.ArgumentParser:
 def how(options: argparse.Namespace) -> dict[str, Any]:
     """What the command line says of a machine, as options of `Machine`."""
     profile = {"profile": options.profile} if options.profile is not None else {}
-    names = "cpus", "schedule", "timer", "cpu", "heap_pages", "max_instructions"
+    names = "cpus", "schedule", "timer", "clock", "cpu", "heap_pages", "max_instructions"
     return {**{name: getattr(options, name) for name in names}, "fixes": options.fix, **profile}
 
 
 def command_boot(options: argparse.Namespace) -> int:
-    """hfedu boot: the serial line to stdout as it comes."""
+    """hfedu boot: the serial line to stdout as it comes, and from stdin."""
     if sys.stdout is None:
         return complain("there is no standard output to print the serial line on")
     disk = RamDisk.from_file(options.initrd)
-    machine = hfedu.Machine(
-        disk, options.append, options.memory, record=False, max_seconds=options.max_seconds, **how(options)
-    )
+    limits = {"max_seconds": options.max_seconds, "record": False}
+    stdin = Stream(0) if sys.stdin is not None else b""
+    machine = hfedu.Machine(disk, options.append, options.memory, stdin=stdin, **limits, **how(options))
     written, begin = 0, time.monotonic()
     next_word = begin + PATIENCE
 
@@ -182,11 +191,31 @@ def command_boot(options: argparse.Namespace) -> int:
 
     machine.budget.on_check = flush
     try:
-        outcome: Outcome = machine.run().outcome
+        with each_key_at_once():
+            outcome: Outcome = machine.run().outcome
     finally:
         flush()
     report(outcome, disk)
     return outcome.status
+
+
+@contextmanager
+def each_key_at_once() -> Iterator[None]:
+    """A terminal that hands on each key when it is pressed and prints none, for the guest does. Ctrl-C still stops."""
+    if sys.stdin is None or not sys.stdin.isatty() or importlib.util.find_spec("termios") is None:
+        yield
+        return
+    import termios
+
+    before = termios.tcgetattr(0)
+    raw = termios.tcgetattr(0)
+    raw[0] &= ~termios.ICRNL
+    raw[3] &= ~(termios.ICANON | termios.ECHO)
+    termios.tcsetattr(0, termios.TCSADRAIN, raw)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, before)
 
 
 def still_running(seconds: float, traps: int) -> str:

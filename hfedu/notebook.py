@@ -147,6 +147,8 @@ def boot(
     cpus: int = 1,
     schedule: Schedule = DEFAULT,
     timer: int | None = None,
+    clock: str = "instructions",
+    stdin: bytes | str = b"",
     cpu: str = "unicorn",
     heap_pages: int = HEAP_PAGES,
     max_seconds: float | None = MAX_SECONDS,
@@ -165,7 +167,8 @@ def boot(
     100,000 traps (`max_seconds`, `max_traps`; None for no limit), and the outcome says so.
     """
     run = Machine(
-        ramdisk, append, memory, cpus=cpus, schedule=schedule, timer=timer, cpu=cpu, heap_pages=heap_pages,
+        ramdisk, append, memory, cpus=cpus, schedule=schedule, timer=timer, clock=clock, stdin=stdin, cpu=cpu,
+        heap_pages=heap_pages,
         max_seconds=max_seconds, max_instructions=max_instructions, max_traps=max_traps, profile=profile, fixes=fixes,
         changes=changes, record=record, title=title,
     ).run()  # fmt: skip

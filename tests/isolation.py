@@ -53,7 +53,7 @@ from hfedu.hf.spinlock import Steps
 from hfedu.hf.vm import MailboxState
 from hfedu.run.machine import Machine
 
-RAM_SIZE = 0x25_0000
+RAM_SIZE = 0x53_0000
 RAM_END = RAM_BASE + RAM_SIZE
 ROOM = victim.ROOM
 VICTIM, HOSTILE = RAM_END - ROOM, RAM_END - 2 * ROOM

@@ -13,7 +13,7 @@ from dataclasses import astuple, dataclass
 from hypothesis import strategies as st
 
 MASK32, MASK64 = (1 << 32) - 1, (1 << 64) - 1
-RAM_SIZE = 3 << 20
+RAM_SIZE = 6 << 20
 RAM_END = 0x4000_0000 + RAM_SIZE
 PRIMARY_BASE = 0x4008_0000
 VM_SIZE = 0x8000

@@ -117,7 +117,7 @@ class Bench:
         self.machine.boot()
         machine = self.machine
         self.memory = machine.board.memory
-        self.cpu = kind(machine.cpu, self.memory, machine.hypervisor, machine.budget)
+        self.cpu = kind(machine.cpu, machine.board, machine.hypervisor, machine.budget)
 
     def run(self, words, registers, flags, el0, data):
         """What the program leaves behind: how it ended, the registers, how many instructions it was, and memory."""

@@ -175,9 +175,9 @@ def test_memory_that_makes_no_sense(memory, says):
 
 def test_the_suggested_memory_is_enough():
     disk = RamDisk(LOOP)
-    with pytest.raises(BoardError, match="at least 3M"):
+    with pytest.raises(BoardError, match="at least 6M"):
         Machine(disk, memory="1M")
-    assert hfedu.boot(disk, memory="3M", max_instructions=10).outcome.kind == "budget"
+    assert hfedu.boot(disk, memory="6M", max_instructions=10).outcome.kind == "budget"
 
 
 def test_limits_must_be_positive():

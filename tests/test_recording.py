@@ -15,7 +15,7 @@ from hfedu.run import words
 from hfedu.run.kinds import CALL_KINDS, FOLLOWS, TRAPS
 from hfedu.run.recording import Actor
 
-ROLES = {"call", "cpu", "ready", "waits", "message", "before"}
+ROLES = {"call", "cpu", "ready", "waits", "message", "before", "interrupt", "armed"}
 RELAY = RamDisk(asset("relay_primary.bin"), [asset("relay.bin"), asset("relay.bin")])
 
 

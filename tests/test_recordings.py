@@ -15,7 +15,7 @@ GUEST_NEVER_GETS_ON = {"pri_udf", "sec_infinite_loop"}
 def test_all_recordings_are_there():
     assert len(recorded("runs")) == 387
     assert len(recorded("faults")) == 40
-    assert len(recorded("board")) == 14
+    assert len(recorded("board")) == 138
 
 
 CPUS = pytest.mark.parametrize("cpu", CPU_KINDS)
@@ -43,11 +43,15 @@ def test_fault(run, cpu):
 @CPUS
 @pytest.mark.parametrize("run", recorded("board"), ids=lambda run: run.name)
 def test_loader_and_board(run, cpu):
-    """What counts as a VM when pages run out, where an archive ends, a NUL in a name, and the UART's registers."""
-    machine = Machine(run.initrd, memory=run.memory, cpu=cpu)
+    """The loader with odd archives, the device tree, and every device: interrupts, timers, the UART, several CPUs."""
+    about = run.about
+    machine = Machine(
+        run.initrd, about["append"] or "", run.memory, cpus=about["smp"], stdin=about["stdin"].encode("latin-1"),
+        max_instructions=1_000_000_000, record=about["smp"] == 1, cpu=cpu,
+    )  # fmt: skip
     outcome = machine.run().outcome
     assert machine.uart == run.uart
-    assert outcome.status == (4 if run.about["timed_out"] else 0)
+    assert outcome.status == (4 if about["timed_out"] else 0)
 
 
 @CPUS

@@ -11,26 +11,38 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from hfedu.board.memory import FLASH_SIZE, RAM_BASE, PhysicalMemory
-from hfedu.board.timer import Timer
+from hfedu.board.board import NEVER, Board
+from hfedu.board.memory import FLASH_SIZE, RAM_BASE, Registers
+from hfedu.board.timer import Metronome
 from hfedu.guest import a64_code, syndrome
 from hfedu.guest.a64_code import GRANULE
 from hfedu.guest.a64_system import TRANSLATION, ZVA_BYTES, Encoding, SystemRegisters
-from hfedu.guest.budget import FIRST_SLICE, GLANCE, NO_INTERRUPT, SLICE, TICK, Budget, StuckForever
+from hfedu.guest.budget import (
+    FIQ,
+    FIRST_SLICE,
+    GLANCE,
+    HOST_SLICE,
+    NO_INTERRUPT,
+    SLICE,
+    TICK,
+    Budget,
+    StuckForever,
+)  # fmt: skip
 from hfedu.guest.syndrome import HVC_TRAP, SCTLR_EL1, TCR_EL1, TTBR0_EL1, TTBR1_EL1, VBAR_EL1
 from hfedu.hf import arch
 from hfedu.hf.addr import PAGE_SIZE, Pa
 from hfedu.hf.api import running
-from hfedu.hf.arch import PC, SPSR, SYSTEM
+from hfedu.hf.arch import PC, PSTATE_I, SPSR, SYSTEM
 from hfedu.hf.call import MASK32, MASK64
 from hfedu.hf.cpu import Cpu, Vcpu
 from hfedu.hf.handler import Trap
 from hfedu.hf.mm import ADDRESS_MASK, PA_BITS, Mm
-from hfedu.hf.platform import PL011_BASE
+from hfedu.hf.platform import HypervisorHang
 
 LOOK_AT_CLOCK = 20_000
 """Instructions between two looks at the clock."""
-PSTATE_SP, PSTATE_EL, PSTATE_I, PSTATE_IL = 1, 0xC, 1 << 7, 1 << 20
+PSTATE_SP, PSTATE_EL, PSTATE_F, PSTATE_IL = 1, 0xC, 1 << 6, 1 << 20
+AT_IRQ, AT_FIQ = 0x80, 0x100
 PSTATE_VALID = 0xF030_03CF
 """NZCV, SS, IL, DAIF, EL and SP."""
 SP_EL0, SP_EL1, ELR_EL1, SPSR_EL1, MAIR_EL1, PAR_EL1 = map(
@@ -75,9 +87,10 @@ class Leave(Exception):
 class PythonCpu:
     """Executes the guest whose registers are in `cpu.regs`, until it traps to EL2. Arguments as for `UnicornCpu`."""
 
-    def __init__(self, cpu: Cpu, memory: PhysicalMemory, mm: Mm, budget: Budget, timer: Timer | None = None) -> None:
-        self.cpu, self.memory, self.budget, self.timer = cpu, memory, budget, timer
-        self.counting = budget.instructions is not None or timer is not None
+    def __init__(self, cpu: Cpu, board: Board, mm: Mm, budget: Budget, knob: Metronome | None = None) -> None:
+        self.cpu, self.board, self.memory, self.budget, self.knob = cpu, board, board.memory, budget, knob
+        self.clock, self.gic = board.clock, board.gic
+        memory = self.memory
         self.dirty: set[int] = set()
         memory.dirty.append(self.dirty)
         self.walker = syndrome.Walker(mm)
@@ -92,6 +105,8 @@ class PythonCpu:
         self.q = [0] * 32
         self.monitor: tuple[int, int] | None = None
         self.left = [0]
+        """How many instructions of the slice are left behind a single one that is executed, or a whole function."""
+        self.reach = self.cut = self.limit = 0
         self.read_at: dict[int, int] = {}
         self.write_at: dict[int, int] = {}
         self.physical: dict[tuple[int, bool], int] = {}
@@ -102,11 +117,11 @@ class PythonCpu:
         self.in_granule: dict[int, set[tuple[int, int, bool]]] = {}
         self.heat: dict[int, int] = {}
         self.exception: Leave | None = None
-        self.emulating = self.paused = False
-        self.carry = 0
+        self.emulating = self.paused = self.stepwise = self.waiting = False
         self.ends = 0.0
         self.loaded: Vcpu | None = None
         self.on_instruction: Callable[[int], object] | None = None
+        self.gic.on_signal[cpu.id] = self._on_signal
         cpu.read_system_registers = self.read_system_registers
         cpu.read_fp, cpu.write_fp = self.read_fp, self.write_fp
 
@@ -166,6 +181,12 @@ class PythonCpu:
         self.x[31] = self.live[active_sp(pstate)]
         if (old ^ pstate) & PSTATE_EL and self.live[SCTLR_EL1] & 1:
             self.flush()
+        self.look_at_masks()
+
+    def look_at_masks(self) -> None:
+        """End the slice if an interrupt is signalled that is no longer masked."""
+        if self.signalled() & ~self.live[SPSR]:
+            self.shorten(0)
 
     def write_kept(self, place: int, value: int) -> None:
         """Write a system register that is kept as it is."""
@@ -307,20 +328,21 @@ class PythonCpu:
             return int.from_bytes(self.memory.ram[at : at + size], "little")
         if pa < FLASH_SIZE:
             return 0
-        return self.read_device(pa - PL011_BASE, size)
+        region = self.memory.region(pa, 1)
+        return self.read_device(region.device, pa - region.base, size)
 
-    def read_device(self, offset: int, size: int) -> int:
-        """Read from the UART as its bus does: 4 bytes at most, and what is not aligned from both sides."""
-        unit = min(size, 8)
+    def read_device(self, device: Registers, offset: int, size: int) -> int:
+        """Read from a device as its bus does: 4 bytes at most, and what is not aligned from both sides."""
+        unit, read = min(size, 8), partial(self.read_device, device)
         aside = offset % unit
         if size > unit:
-            return self.read_device(offset, unit) | self.read_device(offset + unit, size - unit) << 8 * unit
+            return read(offset, unit) | read(offset + unit, size - unit) << 8 * unit
         if aside:
-            both = self.read_device(offset - aside, unit) | self.read_device(offset - aside + unit, unit) << 8 * unit
+            both = read(offset - aside, unit) | read(offset - aside + unit, unit) << 8 * unit
             return both >> 8 * aside & (1 << 8 * size) - 1
         if size > 4:
-            return self.read_device(offset, 4) | self.read_device(offset + 4, 4) << 32
-        return self.memory.uart.read(offset) & (1 << 8 * size) - 1
+            return read(offset, 4) | read(offset + 4, 4) << 32
+        return device.read(offset, size, self.cpu.id) & (1 << 8 * size) - 1
 
     def write_physical(self, pa: int, size: int, value: int) -> None:
         """Write what does not cross a page, and forget code that was there."""
@@ -331,9 +353,10 @@ class PythonCpu:
                 if granule in self.in_granule:
                     self.forget(at, size, granule)
         else:
+            region = self.memory.region(pa, 1)
             unit = min(size, 4) if not pa % min(size, 8) else 1
             for part in range(0, size, unit):
-                self.memory.uart.write(pa - PL011_BASE + part, value >> 8 * part & (1 << 8 * unit) - 1)
+                region.device.write(pa - region.base + part, unit, value >> 8 * part & (1 << 8 * unit) - 1, self.cpu.id)
 
     # Code.
 
@@ -441,8 +464,8 @@ class PythonCpu:
 
         def block(left: int) -> int:
             self.pc, self.next = pc, pc + 4 & MASK64
-            operate(word)
             self.left[0] = left - 1
+            operate(word)
             return self.next
 
         return block
@@ -468,52 +491,40 @@ class PythonCpu:
 
         `OutOfBudget` or `StuckForever` if it never will.
         """
+        board, clock = self.board, self.clock
+        if board.alarm != NEVER and clock.now() >= board.alarm:
+            board.time_passed()
+        self.waiting, self.stepwise = False, limit is not None
         count, entered = SLICE, not self.paused
         if entered:
             if self.interrupted():
                 return Trap(None)
             self.enter()
-            count, self.carry = FIRST_SLICE, 0
+            count = FIRST_SLICE
+        left = limit
         if limit is not None:
             self.see_other_cpus()
         while True:
             self.paused = not entered  # should the check raise, the guest goes on right here
             self.budget.check()
             self.paused = entered = False
-            fresh = not self.carry
-            if fresh:
-                self.carry = self.slice(limit or count)
-            done = self.emulate(self.carry, limit is not None)
+            self.take_interrupt()
+            done = self.emulate(left or count)
             count = SLICE
-            self.read_general()
-            self.carry -= done
-            if self.exception is not None:
-                done, self.carry = max(fresh, done), 0
-            if self.counting:
-                self.budget.executed += done
-                if self.timer is not None:
-                    self.timer.elapse(done)
             if self.exception is not None:
                 if self.exception.why == "hvc":
                     return HVC_TRAP
                 trap = self.explain(self.exception.why)
                 if trap is not None:
                     return trap
-            elif self.carry:
-                continue
-            elif limit is not None:
-                return None
+            if board.alarm != NEVER and clock.now() >= board.alarm:
+                board.time_passed()
             if self.interrupted():
                 return Trap(None)
-
-    def slice(self, count: int) -> int:
-        """How many instructions come before the next look at the budget and at the timer."""
-        budget, timer = self.budget, self.timer
-        if budget.instructions is not None:
-            count = min(count, budget.instructions - budget.executed)
-        if timer is not None:
-            count = min(count, timer.left, GLANCE if timer.pending else count)
-        return count
+            if left is not None:
+                left -= done
+                if left <= 0 or self.waiting:
+                    return None
 
     def see_other_cpus(self) -> None:
         """Forget what other physical CPUs may have made stale: translations of addresses, and of a VM's code."""
@@ -524,34 +535,85 @@ class PythonCpu:
             ran_on[vm] = self.cpu.id
 
     def interrupted(self) -> bool:
-        """Whether the timer takes the CPU out of a secondary. In the primary, EL1 takes the interrupt itself."""
-        timer = self.timer
-        if timer is None:
-            return False
+        """Whether an interrupt takes the CPU out of a secondary. In the primary, EL1 takes it itself."""
+        signal, knob = self.gic.signals[self.cpu.id], self.knob
         if self.cpu.hcr_el2 & arch.HCR_IMO:
-            return timer.interrupts_secondary()
-        if timer.pending and not self.cpu.regs[SPSR] & PSTATE_I:
-            timer.acknowledge()
+            if signal.fiq:
+                raise HypervisorHang(FIQ)
+            if signal.irq and knob is not None:
+                knob.serve(owed=True)
+            return signal.irq
+        if knob is not None and knob.pending and not self.cpu.regs[SPSR] & PSTATE_I:
+            knob.serve(owed=False)
             self.vector(None, None)
         return False
 
-    def emulate(self, count: int, whole: bool) -> int:
-        """At most `count` instructions, fewer if something happens or, unless `whole`, the clock ends the slice.
+    def signalled(self) -> int:
+        """ISR_EL1: what the interrupt controller signals to the primary, at the places of the masks in PSTATE."""
+        if self.knob is not None or self.cpu.hcr_el2 & arch.HCR_IMO:
+            return 0
+        signal = self.gic.signals[self.cpu.id]
+        return signal.irq * PSTATE_I | signal.fiq * PSTATE_F
 
-        How many it were; `exception` says what happened.
+    def take_interrupt(self) -> None:
+        """Let the primary take an interrupt that it has not masked."""
+        open_to = self.signalled() & ~self.cpu.regs[SPSR]
+        if open_to:
+            self.vector(None, None, AT_FIQ if open_to & PSTATE_F else AT_IRQ)
+
+    def _on_signal(self) -> None:
+        """The interrupt controller signals otherwise than before: the slice ends."""
+        if self.emulating and self.gic.signals[self.cpu.id].up:
+            self.shorten(0)
+
+    def _on_alarm(self) -> None:
+        """A timer is due at another time than before: the slice goes no further."""
+        if self.emulating and not self.clock.is_host:
+            self.shorten(max(0, self.board.alarm - self.clock.ticks - self.progress()))
+
+    def shorten(self, left: int) -> None:
+        """Execute at most so many instructions of this slice after the one that is executed, which is a single one."""
+        self.limit = min(self.limit, self.progress() + left)
+        if left < self.left[0]:
+            self.cut += self.left[0] - left
+            self.left[0] = left
+
+    def progress(self) -> int:
+        """Instructions of this slice so far, the one that is executed included."""
+        return self.reach - self.cut - self.left[0]
+
+    def emulate(self, count: int) -> int:
+        """At most `count` instructions, fewer if something happens or the clock ends the slice.
+
+        How many it were; `exception` says what happened. Registers are in `cpu.regs` afterwards.
         """
+        budget, clock, alarm = self.budget, self.clock, self.board.alarm
+        if budget.instructions is not None:
+            count = min(count, budget.instructions - budget.executed)
+        if alarm < NEVER:
+            count = min(count, HOST_SLICE if clock.is_host else max(1, alarm - clock.ticks))
+        if self.knob is not None and self.knob.pending:
+            count = min(count, GLANCE)
+        self.board.on_alarm = self._on_alarm
         self.exception = None
-        self.emulating = True
-        self.ends = float("inf") if whole else time.monotonic() + TICK
-        done = 0
+        self.ends = time.monotonic() + TICK
+        done, self.limit = 0, count
+        clock.in_slice, self.emulating = self.progress, True
         try:
-            while done < count:
-                chunk = min(count - done, LOOK_AT_CLOCK)
-                done += chunk - self.go(chunk)
+            while done < self.limit:
+                chunk = min(self.limit - done, LOOK_AT_CLOCK)
+                self.reach = done + chunk
+                self.cut = 0
+                done += chunk - self.go(chunk) - self.cut
                 if self.exception is not None or time.monotonic() >= self.ends:
                     break
         finally:
-            self.emulating = False
+            clock.in_slice, self.emulating = None, False
+        self.read_general()
+        if self.exception is not None:
+            done = max(1, done)
+        budget.executed += done
+        clock.ticks += done
         return done
 
     def go(self, left: int) -> int:
@@ -584,11 +646,12 @@ class PythonCpu:
                 if watch is not None:
                     self.pc = pc
                     watch(pc)
+                remaining[0] = left - 1
                 pc = function(left)
-                left -= 1
+                left = remaining[0]
         except Leave as leave:
-            self.exception = leave
-            left -= leave.counts
+            self.exception, self.cut = leave, 0
+            left -= leave.why != "fetch"
             if leave.counts:
                 pc = self.pc
         self.pc = pc
@@ -596,8 +659,7 @@ class PythonCpu:
 
     def end_slice(self) -> None:
         """Ask for the end of the slice."""
-        if self.ends != float("inf"):
-            self.ends = 0.0
+        self.ends = 0.0
 
     def watch(self, on_instruction: Callable[[int], object]) -> None:
         """Call `on_instruction` with the address of each instruction before the guest executes it, from now on."""
@@ -656,14 +718,15 @@ class PythonCpu:
             return self.vector(esr, None)
         if self.cpu.hcr_el2 & arch.HCR_TWI:
             return Trap(esr)
-        if self.timer is None:
+        knob = self.knob
+        if self.stepwise and knob is None:
+            self.waiting = not self.gic.signals[self.cpu.id].up
+        elif not (knob is not None and knob.pending) and not self.board.wait(self.cpu.id, self.budget.check):
             raise StuckForever(NO_INTERRUPT)
+        if knob is not None and regs[SPSR] & PSTATE_I:
+            knob.serve(owed=False)
         regs[PC] += 4
         self.pc = regs[PC]
-        if regs[SPSR] & PSTATE_I:
-            self.timer.wait()
-        elif not self.timer.pending:
-            self.timer.elapse(self.timer.left)
         return None
 
     def abort(self, access: syndrome.Access, fetch: bool = False) -> Trap | None:
@@ -682,13 +745,13 @@ class PythonCpu:
         ec = arch.EC_INSTRUCTION_ABORT if fetch else arch.EC_DATA_ABORT
         return Trap(ec << 26 | arch.ESR_IL | iss, fault.va, fault.ipa >> 12 << 4)
 
-    def vector(self, esr: int | None, far: int | None) -> Trap | None:
+    def vector(self, esr: int | None, far: int | None, interrupt: int = AT_IRQ) -> Trap | None:
         """Take an exception, or an interrupt (`esr` None), to EL1, as the hardware does on entry: no trap to EL2."""
         self.read_system_registers()
         regs = self.cpu.regs
         pc, pstate = regs[PC], regs[SPSR]
         offset = 0x400 if not pstate & PSTATE_EL else 0x200 if pstate & PSTATE_SP else 0
-        offset += 0x80 if esr is None else 0
+        offset += interrupt if esr is None else 0
         new_pstate = pstate & 0xF000_0000 | arch.SPSR_EL1H_DAIF_MASKED
         target = regs[VBAR_EL1] + offset & MASK64
         if (pc, pstate) == (target, new_pstate):
@@ -875,6 +938,7 @@ class PythonCpu:
             self.set_pstate(pstate & ~1 | number & 1)
         else:
             self.live[SPSR] = pstate | number << 6 if op2 == 6 else pstate & ~(number << 6)
+            self.look_at_masks()
 
     def cache_operation(self, at: Encoding) -> Callable[[int], None]:
         """IC, DC, AT, TLBI."""

@@ -3,9 +3,9 @@
 A register is named by its encoding: op0, op1, CRn, CRm, op2.
 """
 
-import time
 from typing import Any
 
+from hfedu.board.arch_timer import ArchTimer
 from hfedu.guest.syndrome import signed
 from hfedu.hf import arch
 from hfedu.hf.call import MASK64
@@ -22,7 +22,7 @@ SYSTEM_REGISTER_NAMES: dict[Encoding, str] = {
 """What EL1 reads and writes, by its place in `ArchRegs`."""
 FIXED_REGISTERS: dict[Encoding, int] = {
     (3, 0, 0, 0, 0): 0x411F_D070, (3, 0, 0, 0, 6): 0, (3, 1, 0, 0, 1): 0x0A20_0023, (3, 1, 0, 0, 7): 0,
-    (3, 3, 0, 0, 1): 0x8444_C004, (3, 0, 12, 1, 0): 0,
+    (3, 3, 0, 0, 1): 0x8444_C004,
     (3, 3, 14, 0, 0): 0x03B9_ACA0, (3, 1, 15, 3, 0): 0, (2, 0, 1, 1, 4): 8,
 }  # fmt: skip
 """What says the same to everybody: identification, and the frequency of the counter."""
@@ -53,11 +53,6 @@ BIG_ENDIAN = 3 << 24
 MDSCR_EL1, OSLAR_EL1 = (2, 0, 0, 2, 2), (2, 0, 1, 0, 4)
 
 
-def counter() -> int:
-    """CNTVCT_EL0: the time, at the frequency that CNTFRQ_EL0 says."""
-    return time.monotonic_ns() // 16 & MASK64
-
-
 def is_debug(at: Encoding) -> bool:
     """Whether a register belongs to a breakpoint or a watchpoint, or is MDSCR_EL1."""
     crm, op2 = at[3:]
@@ -69,9 +64,6 @@ class SystemRegisters:
 
     def __init__(self, cpu: Any) -> None:
         self.cpu = cpu
-        self.virtual_timer = [0, 0]
-        """CNTV_CTL_EL0 and CNTV_CVAL_EL0."""
-        self.physical_timer = [0, 0]
         self.debug: dict[Encoding, int] = {}
         """What was written to the registers of breakpoints and watchpoints, which do nothing here."""
         self.fp_control = [0, 0]
@@ -120,6 +112,8 @@ class SystemRegisters:
         match at:
             case (3, 0, 0, 0, 5):
                 return cpu.live[arch.VMPIDR_EL2]  # type: ignore[no-any-return]
+            case (3, 0, 12, 1, 0):
+                return cpu.signalled()  # type: ignore[no-any-return]
             case (3, 0, 4, 2, 0):
                 return cpu.live[arch.SPSR] & 1  # type: ignore[no-any-return]
             case (3, 0, 4, 2, 2):
@@ -135,9 +129,9 @@ class SystemRegisters:
             case (3, 3, 0, 0, 7):
                 return DCZID | (not el and not cpu.live[SCTLR_EL1] >> 14 & 1) << 4
             case (3, 3, 14, 0, 1 | 2):
-                return counter()
-            case (3, 3, 14, 2 | 3, _):
-                return self.read_timer(at)
+                return cpu.clock.now() & MASK64  # type: ignore[no-any-return]
+            case (3, 3, 14, 2 | 3, 0 | 1 | 2):
+                return self.timer(at[3]).read(at[4])
         return self.unknown(at)
 
     def write(self, at: Encoding, value: int) -> bool:
@@ -166,10 +160,11 @@ class SystemRegisters:
                 cpu.set_flags(value >> 28 & 15)
             case (3, 3, 4, 2, 1):
                 cpu.live[arch.SPSR] = cpu.live[arch.SPSR] & ~0x3C0 | value & 0x3C0
+                cpu.look_at_masks()
             case (3, 3, 4, 4, 0 | 1):
                 self.fp_control[at[4]] = value & (0xF800_009F if at[4] else 0x07F7_0000)
-            case (3, 3, 14, 2 | 3, _):
-                return self.write_timer(at, value)
+            case (3, 3, 14, 2 | 3, 0 | 1 | 2):
+                self.timer(at[3]).write(at[4], value)
             case _:
                 return self.unknown(at) is not None
         return True
@@ -183,27 +178,7 @@ class SystemRegisters:
             raise KeyError(at)
         return None
 
-    def read_timer(self, at: Encoding) -> int | None:
-        """A register of the virtual or the physical timer."""
-        control, compare = self.virtual_timer if at[3] == 3 else self.physical_timer
-        match at[4]:
-            case 0:
-                return compare - counter() & 0xFFFF_FFFF
-            case 1:
-                return control | (control & 1 and counter() >= compare) << 2
-            case 2:
-                return compare
-        return None
-
-    def write_timer(self, at: Encoding, value: int) -> bool:
-        """Set a register of the virtual or the physical timer: only TVAL takes what is written, as in Unicorn."""
-        timer = self.virtual_timer if at[3] == 3 else self.physical_timer
-        match at[4]:
-            case 0:
-                low = value & 0xFFFF_FFFF
-                timer[1] = counter() + low - ((low >> 31) << 32) & MASK64
-            case 1 | 2:
-                pass
-            case _:
-                return False
-        return True
+    def timer(self, crm: int) -> ArchTimer:
+        """The virtual or the physical timer of this CPU."""
+        timers = self.cpu.board.timers
+        return (timers.virtual if crm == 3 else timers.physical)[self.cpu.cpu.id]  # type: ignore[no-any-return]

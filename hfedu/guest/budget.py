@@ -11,6 +11,9 @@ TICK = 0.05
 """Seconds: a slice is ended when it has lasted one to two of these."""
 GLANCE = 16
 """Instructions between two looks whether the primary has unmasked a pending interrupt."""
+HOST_SLICE = 50_000
+"""Instructions between two looks at the host's clock while a timer waits for it."""
+FIQ = "A fast interrupt (FIQ) takes the CPU out of a secondary. This hypervisor has no use for one: it spins for ever."
 NO_INTERRUPT = "The primary waits for an interrupt, and no device of this board will ever raise one."
 
 

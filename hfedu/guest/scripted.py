@@ -18,7 +18,8 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from hfedu.board.timer import Timer
+from hfedu.board.board import Board
+from hfedu.board.timer import Metronome
 from hfedu.errors import Mistake
 from hfedu.guest.budget import NO_INTERRUPT, Budget, StuckForever
 from hfedu.guest.syndrome import Access, Fault, Walker, signed
@@ -338,7 +339,7 @@ class ScriptedVcpu:
                 for byte in chunk:
                     self.memory.write(Pa(found), bytes((byte,)))
             else:
-                self.memory.write(Pa(found), chunk)
+                self.memory.store(Pa(found), chunk, self.vcpu.index)
             address, data = address + len(chunk), data[len(chunk) :]
 
     def load(self, address: int, size: int) -> bytes:
@@ -348,7 +349,7 @@ class ScriptedVcpu:
         if isinstance(found, Fault):
             self.refused = found
             return bytes(size)
-        return self.memory.read(Pa(found), size)
+        return self.memory.load(Pa(found), size, self.vcpu.index)
 
     def received(self, size: int) -> bytes:
         """The first `size` bytes of the receive page."""
@@ -364,8 +365,23 @@ class ScriptedCpu:
 
     guest_type: type[ScriptedVcpu] = ScriptedVcpu
 
-    def __init__(self, cpu: Cpu, mm: Mm, budget: Budget, timer: Timer | None, guests: dict[str, ScriptedVcpu]) -> None:
-        self.cpu, self.walker, self.budget, self.timer, self.guests = cpu, Walker(mm), budget, timer, guests
+    def __init__(
+        self,
+        cpu: Cpu,
+        board: Board,
+        mm: Mm,
+        budget: Budget,
+        knob: Metronome | None,
+        guests: dict[str, ScriptedVcpu],
+    ) -> None:
+        self.cpu, self.board, self.walker, self.budget, self.knob, self.guests = (
+            cpu,
+            board,
+            Walker(mm),
+            budget,
+            knob,
+            guests,
+        )
         self.meeting = False
 
     def guest(self, script: Script) -> ScriptedVcpu:
@@ -382,13 +398,15 @@ class ScriptedCpu:
         None when it comes to a `meet()`, or, with a `limit`, after one access to memory: other CPUs may look at it.
         `ScriptDone` at the end of the primary's, `StuckForever` if it waits for what never comes.
         """
-        cpu, regs, timer = self.cpu, self.cpu.regs, self.timer
+        cpu, regs, board, clock = self.cpu, self.cpu.regs, self.board, self.board.clock
         guest = self.guest(script)
         guest.shared_access = False
         secondary = cpu.hcr_el2 & arch.HCR_TWI
         while True:
             self.budget.check()
-            if timer is not None and secondary and timer.interrupts_secondary():
+            if clock.now() >= board.alarm:
+                board.time_passed()
+            if secondary and self.interrupted():
                 return Trap(None)
             if guest.action is None or regs[PC] == guest.next_pc:
                 guest.action = guest.advance(self.result(guest))
@@ -397,8 +415,7 @@ class ScriptedCpu:
             action = guest.action
             if action is None:
                 raise ScriptDone
-            if timer is not None:
-                timer.elapse(1)
+            clock.ticks += 1
             registers = action.prepare(guest) if action.prepare else action.registers
             if action.instruction == "store":
                 guest.store(action.address, action.data)
@@ -420,15 +437,29 @@ class ScriptedCpu:
                     is_wfe = action.instruction == "wfe"
                     return Trap(arch.EC_WFI_WFE << 26 | arch.ESR_IL | 1 << 24 | 0xE << 20 | is_wfe)
                 case "wfi":
-                    if timer is None:
-                        raise StuckForever(NO_INTERRUPT)
-                    timer.wait()
+                    self.wait()
             regs[PC] = guest.next_pc
             if action.instruction == "hvc":
                 return Trap(arch.EC_HVC << 26 | arch.ESR_IL)
             self.meeting = action.instruction == "meet"
             if self.meeting or limit is not None:
                 return None
+
+    def interrupted(self) -> bool:
+        """Whether an interrupt takes the CPU out of a secondary."""
+        if not self.board.gic.signals[self.cpu.id].irq:
+            return False
+        if self.knob is not None:
+            self.knob.serve(owed=True)
+        return True
+
+    def wait(self) -> None:
+        """The primary waits for an interrupt. `StuckForever` if none will ever come."""
+        knob = self.knob
+        if not (knob is not None and knob.pending) and not self.board.wait(self.cpu.id, self.budget.check):
+            raise StuckForever(NO_INTERRUPT)
+        if knob is not None:
+            knob.serve(owed=False)
 
     def result(self, guest: ScriptedVcpu) -> Any:
         """What the yield gives to the script."""

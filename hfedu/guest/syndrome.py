@@ -169,11 +169,7 @@ class Walker:
         fsc = self.stage2(root, ipa, write, fetch)
         if fsc is not None:
             return Fault(2, fsc, va, ipa)
-        try:
-            self.memory.read(Pa(ipa), 1)
-        except BusError:
-            return Fault(1, FSC_EXTERNAL, va, ipa)
-        return ipa
+        return ipa if self.memory.answers(ipa) else Fault(1, FSC_EXTERNAL, va, ipa)
 
     def _stage1(self, regs: arch.ArchRegs, root: Pa, va: int, write: bool, fetch: bool) -> int | Fault:
         """A guest's own table, 4 KiB granule: the IPA of `va`, or the fault."""

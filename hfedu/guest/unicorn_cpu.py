@@ -12,6 +12,7 @@ the exclusive monitor. At EL2 its MMU is off, so there the emulator takes addres
 """
 
 import ctypes
+import struct
 import threading
 import time
 import weakref
@@ -19,6 +20,7 @@ from array import array
 from collections.abc import Callable
 from functools import cache, partial
 from importlib.metadata import version
+from itertools import product
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -26,21 +28,33 @@ from unicorn import arm64_const as reg
 from unicorn import unicorn_const as const
 from unicorn.unicorn_py3.unicorn import Uc, UcError, uclib
 
-from hfedu.board.memory import FLASH_SIZE, RAM_BASE, PhysicalMemory
-from hfedu.board.timer import Timer
+from hfedu.board.arch_timer import CTL, CVAL, TVAL, ArchTimer
+from hfedu.board.board import NEVER, Board
+from hfedu.board.memory import FLASH_SIZE, RAM_BASE, Region
+from hfedu.board.timer import Metronome
 from hfedu.errors import Trouble
 from hfedu.guest import syndrome
-from hfedu.guest.budget import FIRST_SLICE, GLANCE, NO_INTERRUPT, SLICE, TICK, Budget, StuckForever
+from hfedu.guest.budget import (
+    FIQ,
+    FIRST_SLICE,
+    GLANCE,
+    HOST_SLICE,
+    NO_INTERRUPT,
+    SLICE,
+    TICK,
+    Budget,
+    StuckForever,
+)  # fmt: skip
 from hfedu.guest.syndrome import HVC_TRAP
 from hfedu.hf import arch
 from hfedu.hf.addr import PAGE_SIZE, Pa
 from hfedu.hf.api import running
-from hfedu.hf.arch import PC, SPSR, SYSTEM
+from hfedu.hf.arch import PC, PSTATE_I, SPSR, SYSTEM
 from hfedu.hf.call import MASK64
 from hfedu.hf.cpu import Cpu, Vcpu
 from hfedu.hf.handler import Trap
 from hfedu.hf.mm import ADDRESS_MASK, PA_BITS, Mm
-from hfedu.hf.platform import PL011_BASE
+from hfedu.hf.platform import HypervisorHang
 
 CpRegister = tuple[int, int, int, int, int]
 """A system register by its encoding: op0, op1, CRn, CRm, op2."""
@@ -71,15 +85,27 @@ IDLE = 20
 TESTED = "2.1.4"
 PROBE = b"\x20\x94\x00\x91\x02\x00\x00\xd4"
 """add x0, x1, #37; hvc #0"""
-TCG_BUFFER = 8 << 20
-PSTATE_SP, PSTATE_EL, PSTATE_I, PSTATE_EL1H, PSTATE_EL2H = 1, 0xC, 1 << 7, 0x3C5, 0x3C9
+TCG_BUFFER = 64 << 20
+"""Bytes of translated code that the emulator keeps: in 8 MiB most blocks of a Linux kernel are translated again."""
+PSTATE_SP, PSTATE_EL, PSTATE_D, PSTATE_SS, PSTATE_EL1H, PSTATE_EL2H = 1, 0xC, 1 << 9, 1 << 21, 0x3C5, 0x3C9
+MDSCR_EL1, MDSCR_SS, MDSCR_KDE = (2, 0, 0, 2, 2), 1, 1 << 13
+
+ENCODING = 20
+"""Bytes of the numbers by which the emulator names a system register in its hooks: CRn, CRm, op0, op1, op2."""
+CNTPCT, CNTVCT, CNTP, CNTV = (0, 1), (0, 2), 2, 3
+CLOCK_REGISTERS = {
+    struct.pack("<5I", 14, crm, 3, 3, op2): (crm, op2)
+    for crm, op2 in (CNTPCT, CNTVCT, *product((CNTP, CNTV), (TVAL, CTL, CVAL)))
+}
+"""The registers of counter and timers that hfedu answers for: their CRm and op2."""
 
 SYSTEM_VALUES = slice(3, 4 * len(CP), 4)
 """Where `UnicornCpu.values` holds the values of the registers in `CP`; those of the next six follow."""
 AT_VTTBR, AT_HCR, AT_CNTHCTL, AT_ELR, AT_SPSR, AT_SP = range(4 * len(CP) + 3, 4 * len(CP) + 27, 4)
 
 _HOOK_INTR = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p)
-_HOOK_BLOCK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p)
+_HOOK_CODE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p)
+_HOOK_SYSTEM = ctypes.CFUNCTYPE(ctypes.c_uint32, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 _MMIO_READ = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p)
 _MMIO_WRITE = ctypes.CFUNCTYPE(
     None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_uint64, ctypes.c_void_p
@@ -91,6 +117,24 @@ _QUICK = ctypes.PyDLL(uclib._name)
 _QUICK.uc_ctl.argtypes = (ctypes.c_void_p, ctypes.c_int)  # it is variadic, and some ABIs must know where that begins
 _SLOW = ctypes.CDLL(uclib._name)
 """And for the call that runs guests: other threads go on meanwhile."""
+
+
+def counter_place() -> int:
+    """Where in the emulator's own structure its counts of instructions lie: so far, and behind it the limit.
+
+    The binding tells neither. Seven NOPs and an HVC are run under a limit like no other number there.
+    """
+    uc: Any = Uc(const.UC_ARCH_ARM64, const.UC_MODE_ARM)
+    uc.mem_map(RAM_BASE, PAGE_SIZE, const.UC_PROT_ALL)
+    uc.mem_write(RAM_BASE, b"\x1f\x20\x03\xd5" * 7 + b"\x02\x00\x00\xd4")
+    uc.hook_add(const.UC_HOOK_INTR, lambda uc, number, data: uc.emu_stop())
+    size, limit = ctypes.sizeof(ctypes.c_size_t), 0x5EED_1234
+    uc.emu_start(RAM_BASE, RAM_BASE + PAGE_SIZE, count=limit)
+    words = (ctypes.c_size_t * (2048 // size)).from_address(uc._uch.value)
+    return next(size * i for i in range(len(words) - 1) if (words[i], words[i + 1]) == (8, limit))
+
+
+COUNTER = counter_place()
 
 RegisterPlace = tuple[int, int]
 """A register by its number in the emulator, and the address of the 64 bits to which or from which it is copied."""
@@ -112,9 +156,9 @@ def prove_unicorn() -> None:
     `Trouble` if that does not come out: hfedu takes any 2.1, and another one may have other insides.
     """
     try:
-        cpu, memory = Cpu(0), PhysicalMemory(PAGE_SIZE)
-        probe = UnicornCpu(cpu, memory, cast(Mm, SimpleNamespace(memory=memory)), Budget())
-        memory.write(Pa(RAM_BASE), PROBE)
+        cpu, board = Cpu(0), Board(b"")
+        probe = UnicornCpu(cpu, board, cast(Mm, SimpleNamespace(memory=board.memory)), Budget())
+        board.memory.write(Pa(RAM_BASE), PROBE)
         cpu.regs[1] = 5
         probe.values[AT_ELR], probe.values[AT_SPSR], probe.values[AT_HCR] = RAM_BASE, PSTATE_EL1H, arch.HCR_RW
         probe.write_all()
@@ -133,13 +177,14 @@ def prove_unicorn() -> None:
 class UnicornCpu:
     """Executes the guest whose registers are in `cpu.regs`, until it traps to EL2.
 
-    Shares RAM with `memory`; `mm` is asked to walk tables when a fault has to be explained. `budget` bounds it,
-    `timer` interrupts it.
+    Its RAM and its devices are those of `board`; `mm` is asked to walk tables when a fault has to be explained.
+    `budget` bounds it, `knob` is the timer that guests need not know.
     """
 
-    def __init__(self, cpu: Cpu, memory: PhysicalMemory, mm: Mm, budget: Budget, timer: Timer | None = None) -> None:
-        self.cpu, self.memory, self.budget, self.timer = cpu, memory, budget, timer
-        self.counting = budget.instructions is not None or timer is not None
+    def __init__(self, cpu: Cpu, board: Board, mm: Mm, budget: Budget, knob: Metronome | None = None) -> None:
+        self.cpu, self.board, self.memory, self.budget, self.knob = cpu, board, board.memory, budget, knob
+        self.clock, self.gic = board.clock, board.gic
+        memory = self.memory
         self.dirty: set[int] = set()
         memory.dirty.append(self.dirty)
         self.walker = syndrome.Walker(mm)
@@ -148,14 +193,16 @@ class UnicornCpu:
         uc.ctl_set_tcg_buffer_size(TCG_BUFFER)
         uc.ctl_set_cpu_model(reg.UC_CPU_ARM64_A57)
         self.handle = uc._uch
+        at = int(self.handle.value or 0) + COUNTER
+        self.counted = ctypes.c_size_t.from_address(at)
+        self.limit = ctypes.c_size_t.from_address(at + ctypes.sizeof(ctypes.c_size_t))
+        """The emulator's count of instructions, and where it stops: before the one that would exceed it."""
         ram = ctypes.addressof(ctypes.c_char.from_buffer(memory.ram))
         uc.mem_map_ptr(RAM_BASE, memory.ram_size, const.UC_PROT_ALL, ram)
         uc.mem_map(0, FLASH_SIZE, const.UC_PROT_READ | const.UC_PROT_EXEC)
-        self._hooks: list[Any] = [_MMIO_READ(self._on_uart_read), _MMIO_WRITE(self._on_uart_write)]
-        read, write = self._hooks
-        begin, size = ctypes.c_uint64(PL011_BASE), ctypes.c_size_t(PAGE_SIZE)
-        error = uclib.uc_mmio_map(self.handle, begin, size, read, None, write, None)
-        assert error == 0, f"uc_mmio_map failed with {error}"
+        self._hooks: list[Any] = []
+        for region in memory.regions:
+            self._map(region)
         uc.mem_map(ERET_PAGE, PAGE_SIZE, const.UC_PROT_READ | const.UC_PROT_EXEC)
         uc.mem_write(ERET_PAGE, ERET.to_bytes(4, "little"))
         uc.ctl_exits_enabled(True)  # and none is set: no address stops the emulator
@@ -163,25 +210,43 @@ class UnicornCpu:
         self.write_cp(HCR_EL2, arch.HCR_RW)
         self.write_cp(VTCR_EL2, VTCR_44_BITS)
         self.exception: int | None = None
-        self.block_begin = self.block_end = self.executed = 0
-        self.emulating = self.bounded = self.paused = self.expired = self.halted = False
-        self.turn = self.writes = 0
-        self.torn = False
-        self.chain: list[int] = []
-        self.chain_end, self.skip, self.store_at = -1, 0, -1
+        self.emulating = self.paused = self.stepwise = self.waiting = False
+        """`waiting`: the primary's WFI on a machine with other CPUs, which go on meanwhile."""
+        self.eret = self.turn = 0
+        self.looked_at = ctypes.c_uint64()
         self.watcher: threading.Thread | None = None
         self.loaded: Vcpu | None = None
         self._hook(const.UC_HOOK_INTR, _HOOK_INTR(self._on_exception))
-        if self.counting:
-            self._hook(const.UC_HOOK_BLOCK, _HOOK_BLOCK(self._on_block))
+        self._hook(const.UC_HOOK_INSN, _HOOK_SYSTEM(self._on_mrs), reg.UC_ARM64_INS_MRS)
+        self._hook(const.UC_HOOK_INSN, _HOOK_SYSTEM(self._on_msr), reg.UC_ARM64_INS_MSR)
         self._prepare_calls()
         cpu.read_system_registers = self.read_system_registers
+        self.primary_hcr = arch.HCR_TWI
+        self.gic.on_signal[cpu.id] = self._on_signal
+        self._on_signal()
         self.fp_values = array("Q", bytes(arch.FP_SIZE))
         ids = [reg.UC_ARM64_REG_Q0 + n for n in range(32)] + [reg.UC_ARM64_REG_FPCR, reg.UC_ARM64_REG_FPSR]
         places = [(number, self.fp_values.buffer_info()[0] + 16 * i) for i, number in enumerate(ids)]
         self.load_fp = batch(_QUICK.uc_reg_read_batch, self.handle, places)
         self.store_fp = batch(_QUICK.uc_reg_write_batch, self.handle, places)
         cpu.read_fp, cpu.write_fp = self.read_fp, self.write_fp
+
+    def _map(self, region: Region) -> None:
+        """Put a device on the emulator's bus. An access of 8 bytes comes as two of 4."""
+        read, write, cpu = region.device.read, region.device.write, self.cpu.id
+
+        def on_read(_uc: int, offset: int, size: int, _data: int) -> int:
+            return read(offset, size, cpu)
+
+        def on_write(_uc: int, offset: int, size: int, value: int, _data: int) -> None:
+            write(offset, size, value, cpu)
+
+        hooks = _MMIO_READ(on_read), _MMIO_WRITE(on_write)
+        self._hooks += hooks
+        size = region.size + PAGE_SIZE - 1 & -PAGE_SIZE
+        begin = ctypes.c_uint64(region.base)
+        error = uclib.uc_mmio_map(self.handle, begin, ctypes.c_size_t(size), hooks[0], None, hooks[1], None)
+        assert error == 0, f"uc_mmio_map failed with {error}"
 
     def _prepare_calls(self) -> None:
         """Everything that is asked of the emulator at every trap: always the same, so put together once.
@@ -220,11 +285,11 @@ class UnicornCpu:
 
     # Hooks only note what happened; everything else waits until the emulator has returned.
 
-    def _hook(self, kind: int, callback: Any) -> None:
-        hook = ctypes.c_size_t()
-        error = uclib.uc_hook_add(
-            self.handle, ctypes.byref(hook), ctypes.c_int(kind), callback, None, ctypes.c_uint64(1), ctypes.c_uint64(0)
-        )
+    def _hook(self, kind: int, callback: Any, *more: int) -> None:
+        hook, everywhere = ctypes.c_size_t(), (ctypes.c_uint64(1), ctypes.c_uint64(0))
+        number = ctypes.c_int(kind)
+        rest = (ctypes.c_int(each) for each in more)
+        error = uclib.uc_hook_add(self.handle, ctypes.byref(hook), number, callback, None, *everywhere, *rest)
         assert error == 0, f"uc_hook_add failed with {error}"
         self._hooks.append(callback)
 
@@ -238,45 +303,79 @@ class UnicornCpu:
             if address != ERET_PAGE:
                 on_instruction(address)
 
-        self._hook(const.UC_HOOK_CODE, _HOOK_BLOCK(on_code))
+        self._hook(const.UC_HOOK_CODE, _HOOK_CODE(on_code))
         self.uc.ctl_flush_tb()
 
     def _on_exception(self, _uc: int, number: int, _data: int) -> None:
         self.exception = number
         self.stop()
 
-    def _on_block(self, _uc: int, address: int, size: int, _data: int) -> None:
-        if self.expired and address != ERET_PAGE:
-            self.halted = True
-            self.stop()
-            return
-        self.executed += size >> 2
-        self.block_begin, self.block_end = address, address + size
+    def _on_mrs(self, _uc: int, register: int, asked: int, _data: int) -> int:
+        """An MRS: the counter and the timers are the board's. The result says whether the emulator leaves it out."""
+        place = CLOCK_REGISTERS.get(ctypes.string_at(asked, ENCODING))
+        if place is None or not self._may(*place):
+            return 0
+        crm, op2 = place
+        self.looked_at.value = self._timer(crm).read(op2) if crm else self.clock.now()
+        if register != reg.UC_ARM64_REG_XZR:
+            _QUICK.uc_reg_write(self.handle, register, ctypes.byref(self.looked_at))
+        return 1
 
-    def _on_uart_read(self, _uc: int, offset: int, _size: int, _data: int) -> int:
-        return self.memory.uart.read(offset)
+    def _on_msr(self, _uc: int, register: int, asked: int, _data: int) -> int:
+        """An MSR to a register of a timer."""
+        place = CLOCK_REGISTERS.get(ctypes.string_at(asked, ENCODING))
+        if place is None or not place[0] or not self._may(*place):
+            return 0
+        self._timer(place[0]).write(place[1], ctypes.c_uint64.from_address(asked + 24).value)
+        return 1
 
-    def _on_uart_write(self, _uc: int, offset: int, size: int, value: int, _data: int) -> None:
-        """A write to the UART, of which one instruction may make several, at addresses that follow one another.
+    def _timer(self, crm: int) -> ArchTimer:
+        timers = self.board.timers
+        return (timers.virtual if crm == CNTV else timers.physical)[self.cpu.id]
 
-        Where the emulator is stopped in here it does the instruction again later: what that has written is then left
-        out. `chain` holds where the last writes went, as far as one instruction may have made them.
+    def _may(self, crm: int, op2: int) -> bool:
+        """Whether the guest may touch a register of the clock; else the emulator makes its exception of it."""
+        virtual = (crm, op2) == CNTVCT or crm == CNTV
+        if not virtual and not self.cpu.cnthctl_el2 >> (crm == CNTP) & 1:
+            return False
+        _QUICK.uc_reg_read(self.handle, reg.UC_ARM64_REG_PSTATE, ctypes.byref(self.looked_at))
+        if self.looked_at.value & PSTATE_EL:
+            return True
+        opened: int = self.uc.cpr_read(*CP["CNTKCTL_EL1"])
+        return bool(opened >> {CNTPCT: 0, CNTVCT: 1}.get((crm, op2), 9 if crm == CNTP else 8) & 1)
+
+    def _on_signal(self) -> None:
+        """The interrupt controller signals otherwise than before: the primary takes it at EL1, or a secondary stops.
+
+        On the real machine it takes physical interrupts. The emulator has none, and takes virtual ones just so.
         """
-        self.writes += 1
-        if self.torn:
-            self.torn = False
-            self.skip = len(self.chain) - self.chain.index(offset) if offset in self.chain else 0
-        if self.skip:
-            self.skip -= 1
-        else:
-            if offset != self.chain_end:
-                self.chain.clear()
-            self.chain.append(offset)
-            self.chain_end = offset + size
-            self.memory.uart.write(offset, value)
-        if self.expired and not self.counting:
-            self.store_at = self.uc.reg_read(reg.UC_ARM64_REG_PC)
-            self.stop()
+        signal = self.gic.signals[self.cpu.id]
+        if self.knob is None:
+            virtual = signal.irq * arch.HCR_VI | signal.fiq * arch.HCR_VF
+            self.primary_hcr = arch.HCR_TWI | arch.HCR_IMO | arch.HCR_FMO | virtual
+        if self.emulating:
+            self.show_signals()
+            if signal.up:  # translated blocks that follow one another would not look
+                self.end_slice()
+
+    def _on_alarm(self) -> None:
+        """A timer is due at another time than before: the slice goes no further."""
+        if self.emulating and not self.clock.is_host:
+            self.limit.value = min(
+                self.limit.value, max(self.board.alarm - self.clock.ticks + self.eret, self.counted.value)
+            )
+
+    def hcr(self) -> int:
+        """HCR_EL2: what the hypervisor has set, and for the primary what the interrupt controller signals."""
+        hcr = self.cpu.hcr_el2
+        return hcr | (arch.HCR_TWI if hcr & arch.HCR_IMO else self.primary_hcr)
+
+    def show_signals(self) -> None:
+        """Set the emulator's HCR_EL2."""
+        hcr = self.hcr()
+        if self.values[AT_HCR] != hcr:
+            self.values[AT_HCR] = hcr
+            self.write_el2()
 
     # Registers.
 
@@ -310,12 +409,9 @@ class UnicornCpu:
         if self.loaded is cpu.current:
             values[AT_SP - 2] = 3 | (regs[SPSR] & PSTATE_SP) << 34  # op0 and op1: SP_EL1, or SP_EL0 if that is in use
             self.write_general()
-            if values[AT_HCR] != cpu.hcr_el2 | arch.HCR_TWI:
-                values[AT_HCR] = cpu.hcr_el2 | arch.HCR_TWI
-                self.write_el2()
         else:
             values[SYSTEM_VALUES] = regs[SYSTEM:]
-            values[AT_VTTBR], values[AT_HCR] = cpu.vttbr_el2, cpu.hcr_el2 | arch.HCR_TWI
+            values[AT_VTTBR], values[AT_HCR] = cpu.vttbr_el2, self.hcr()
             values[AT_CNTHCTL] = cpu.cnthctl_el2
             self.write_all()
             self.flush_tlb()
@@ -332,6 +428,10 @@ class UnicornCpu:
 
         `OutOfBudget` or `StuckForever` if it never will.
         """
+        board, clock = self.board, self.clock
+        if board.alarm != NEVER and clock.now() >= board.alarm:
+            board.time_passed()
+        self.waiting, self.stepwise = False, limit is not None
         if self.paused:
             start, count = self.go_on, SLICE
         else:
@@ -339,13 +439,15 @@ class UnicornCpu:
                 return Trap(None)
             self.enter()
             start, count = self.return_from_el2, FIRST_SLICE
+        left = limit
         if limit is not None:
             self.see_other_cpus()
         while True:
             self.paused = start is self.go_on  # should the check raise, the guest goes on right here
             self.budget.check()
             self.paused = False
-            error = self.emulate(start, limit or count, limit is not None)
+            executed = self.budget.executed
+            error = self.emulate(start, left or count)
             start, count = self.go_on, SLICE
             if self.exception == EXCP_HVC:
                 return HVC_TRAP
@@ -354,14 +456,18 @@ class UnicornCpu:
                 trap = self.explain(self.exception)
             elif error:
                 trap = self.external_abort(error)
-            elif limit is not None:
-                return None
             else:
                 trap = None
             if trap is not None:
                 return trap
+            if board.alarm != NEVER and clock.now() >= board.alarm:
+                board.time_passed()
             if self.interrupted():
                 return Trap(None)
+            if left is not None:
+                left -= self.budget.executed - executed
+                if left <= 0 or self.waiting:
+                    return None
 
     def see_other_cpus(self) -> None:
         """Forget what other physical CPUs may have made stale: translations of addresses, and of a VM's code."""
@@ -372,56 +478,49 @@ class UnicornCpu:
             ran_on[vm] = self.cpu.id
 
     def interrupted(self) -> bool:
-        """Whether the timer takes the CPU out of a secondary. In the primary, EL1 takes the interrupt itself."""
-        timer = self.timer
-        if timer is None:
-            return False
+        """Whether an interrupt takes the CPU out of a secondary. In the primary, EL1 takes it itself."""
+        signal, knob = self.gic.signals[self.cpu.id], self.knob
         if self.cpu.hcr_el2 & arch.HCR_IMO:
-            return timer.interrupts_secondary()
-        if timer.pending and not self.cpu.regs[SPSR] & PSTATE_I:
-            timer.acknowledge()
+            if signal.fiq:
+                raise HypervisorHang(FIQ)
+            if signal.irq and knob is not None:
+                knob.serve(owed=True)
+            return signal.irq
+        if knob is not None and knob.pending and not self.cpu.regs[SPSR] & PSTATE_I:
+            knob.serve(owed=False)
             self.vector(None, None)
         return False
 
-    def emulate(self, start: Callable[[], int], count: int, whole: bool) -> int:
-        """At most `count` instructions; registers are in `cpu.regs` afterwards. The ERET does not count.
-
-        `whole`: they are not cut short because they take long.
-        """
-        budget, regs, timer = self.budget, self.cpu.regs, self.timer
-        if self.counting:
-            if budget.instructions is not None:
-                count = min(count, budget.instructions - budget.executed)
-            if timer is not None:
-                count = min(count, timer.left, GLANCE if timer.pending else count)
-            eret = start is self.return_from_el2
-            self.executed, self.block_begin, self.block_end = -eret, 0, 0
-            self.count.value = count + eret
-        else:
-            count += start is self.return_from_el2
-            if self.count.value != count:
-                self.count.value = count
+    def emulate(self, start: Callable[[], int], count: int) -> int:
+        """At most `count` instructions; registers are in `cpu.regs` afterwards. The ERET does not count."""
+        budget, clock, alarm = self.budget, self.clock, self.board.alarm
+        if budget.instructions is not None:
+            count = min(count, budget.instructions - budget.executed)
+        if alarm < NEVER:
+            count = min(count, HOST_SLICE if clock.is_host else max(1, alarm - clock.ticks))
+        if self.knob is not None and self.knob.pending:
+            count = min(count, GLANCE)
+        self.show_signals()
+        self.board.on_alarm = self._on_alarm
+        eret = self.eret = int(start is self.return_from_el2)
+        self.count.value = count + eret
         self.exception = None
-        self.expired = self.halted = False
-        self.bounded = whole or count <= GLANCE or not (self.counting or start is self.go_on)
         self.turn += 1
-        self.emulating = True
-        if not self.bounded and start is self.go_on:
+        if not eret:
             self.be_watched()
+        clock.in_slice, self.emulating = self.progress, True
         error = start()
-        self.emulating = False
+        clock.in_slice, self.emulating = None, False
         self.read_general()
-        if self.store_at >= 0:
-            self.torn |= self.store_at == regs[PC]
-            self.store_at = -1
-        if self.counting:
-            inside = self.block_begin <= regs[PC] < self.block_end  # stopped before the end of a block
-            done = self.executed - (self.block_end - regs[PC] >> 2 if inside else 0)
-            done = max(1, done) if self.exception is not None or error else self.executed if self.halted else count
-            budget.executed += done
-            if timer is not None:
-                timer.elapse(done)
+        stopped = self.exception is None and not error  # before the last instruction that was counted
+        done = max(0 if stopped else 1, self.counted.value - eret - stopped)
+        budget.executed += done
+        clock.ticks += done
         return error
+
+    def progress(self) -> int:
+        """Instructions of this slice so far, the one that is executed included."""
+        return max(0, self.counted.value - self.eret)
 
     def be_watched(self) -> None:
         """See to it that somebody ends slices that take long: a thread, which ends when no guest runs."""
@@ -432,13 +531,8 @@ class UnicornCpu:
             self.watcher.start()
 
     def end_slice(self) -> None:
-        """Ask for the end of the slice: before a block where instructions count, else in a write to the UART."""
-        self.expired = not self.bounded
-
-    def force_end(self, turn: int) -> None:
-        """End a slice that was asked and did not come to such a place."""
-        if self.emulating and self.turn == turn and self.expired and not self.counting and self.store_at < 0:
-            self.stop()
+        """End the slice before the next instruction. Anybody may ask for it, in a hook or from another thread."""
+        self.limit.value = 0
 
     def refuse_aarch32(self) -> None:
         """`StuckForever` if the guest went to AArch32 code at EL0: PC and PSTATE are stale then.
@@ -454,6 +548,8 @@ class UnicornCpu:
         pc = regs[PC]
         if exception == EXCP_PREFETCH_ABORT:
             return self.abort(syndrome.Access(pc, 4, False, 0), fetch=True)
+        if exception == EXCP_UDEF and not regs[SPSR] & PSTATE_SS and self.steps_software():
+            return self.vector((0x33 if regs[SPSR] & PSTATE_EL else 0x32) << 26 | arch.ESR_IL | 0x22, None)
         insn = self.instruction(pc - 4 if exception == EXCP_SWI else pc)
         if exception == EXCP_HYP_TRAP:
             return Trap(arch.EC_SMC << 26 | arch.ESR_IL | insn >> 5 & 0xFFFF)
@@ -481,6 +577,11 @@ class UnicornCpu:
             return self.vector(ec << 26 | arch.ESR_IL | insn >> 5 & 0xFFFF, None)
         raise StuckForever(f"The emulated CPU took exception {exception}, which hfedu does not know.")
 
+    def steps_software(self) -> bool:
+        """Whether the guest has each instruction of its own, or of EL0, taken to it as a debug exception."""
+        mdscr, pstate = self.uc.cpr_read(*MDSCR_EL1), self.cpu.regs[SPSR]
+        return bool(mdscr & MDSCR_SS) and (not pstate & PSTATE_EL or bool(mdscr & MDSCR_KDE and not pstate & PSTATE_D))
+
     def instruction(self, pc: int) -> int:
         """The instruction at a guest's address, or 0 if it cannot be read."""
         self.read_system_registers()
@@ -502,13 +603,14 @@ class UnicornCpu:
             return self.vector(esr, None)
         if self.cpu.hcr_el2 & arch.HCR_TWI:
             return Trap(esr)
-        if self.timer is None:
+        knob = self.knob
+        if self.stepwise and knob is None:
+            self.waiting = not self.gic.signals[self.cpu.id].up
+        elif not (knob is not None and knob.pending) and not self.board.wait(self.cpu.id, self.budget.check):
             raise StuckForever(NO_INTERRUPT)
+        if knob is not None and regs[SPSR] & PSTATE_I:
+            knob.serve(owed=False)
         regs[PC] += 4
-        if regs[SPSR] & PSTATE_I:
-            self.timer.wait()
-        elif not self.timer.pending:
-            self.timer.elapse(self.timer.left)
         return None
 
     def abort(self, access: syndrome.Access, fetch: bool = False) -> Trap | None:
@@ -562,22 +664,16 @@ class UnicornCpu:
 
 def end_long_slices(watched: "weakref.ref[UnicornCpu]") -> None:
     """End the slices of a CPU that take long, until it has not executed machine code for a while."""
-    turn, writes, idle = 0, 0, 0
+    turn, idle = 0, 0
     while True:
         time.sleep(TICK)
         cpu = watched()
         if cpu is None:
             return
-        if not cpu.emulating:
-            idle += 1
-        else:
-            idle = 0
-            if cpu.turn == turn:
-                cpu.end_slice()
-                time.sleep(TICK / 50)
-                if cpu.writes == writes:  # else a write may be about to end, and the next one ends the slice
-                    cpu.force_end(turn)
-            turn, writes = cpu.turn, cpu.writes
+        idle = 0 if cpu.emulating else idle + 1
+        if cpu.emulating and cpu.turn == turn:
+            cpu.end_slice()
+        turn = cpu.turn
         if idle > IDLE:
             watcher, cpu.watcher = cpu.watcher, None
             if not cpu.emulating:  # else it began before it could see that nobody watches

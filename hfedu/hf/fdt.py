@@ -22,39 +22,60 @@ class Property(NamedTuple):
 
 
 class Fdt:
-    """A device tree blob. `ValueError` if it is not one. `tick` is called for each token that is read."""
+    """A device tree blob. `ValueError` if it is not one. `tick` is called for each node that is read."""
 
     def __init__(self, blob: bytes, tick: Callable[[], None] = lambda: None) -> None:
         self.blob, self.tick = bytearray(blob), tick
         if len(blob) < HEADER.size or HEADER.unpack_from(blob)[0] != MAGIC:
             raise ValueError("no device tree: the magic number is missing")
         self.totalsize, self.off_struct, self.off_strings, self.off_rsvmap = HEADER.unpack_from(blob)[1:5]
+        self._read_afresh()
+
+    @property
+    def used(self) -> int:
+        """Bytes up to the end of the names, which come last; behind them is room."""
+        size_of_names: int = HEADER.unpack_from(self.blob)[8]
+        return int(min(self.totalsize, self.off_strings + size_of_names))
+
+    def _read_afresh(self) -> None:
+        """Forget where the properties were."""
+        self.rest = self.properties()
+        self.known: dict[tuple[str, str], Property] = {}
 
     def properties(self) -> Iterator[Property]:
         """Every property, in the order of the blob."""
-        at, path = self.off_struct, [""]
+        at, path, node = self.off_struct, [""], "/"
+        names: dict[int, str] = {}
         while True:
-            self.tick()
             (token,) = struct.unpack_from(">I", self.blob, at)
             at += 4
             if token == BEGIN_NODE:
+                self.tick()
                 end = self.blob.index(0, at)
                 path.append(self.blob[at:end].decode())
+                node = "/".join(path[1:]) or "/"
                 at = end + 4 & -4
             elif token == END_NODE:
                 path.pop()
+                node = "/".join(path[1:]) or "/"
             elif token == PROP:
                 size, name = struct.unpack_from(">2I", self.blob, at)
-                begin = self.off_strings + name
-                name = self.blob[begin : self.blob.index(0, begin)].decode()
-                yield Property("/".join(path[1:]) or "/", name, at + 8, size)
+                if name not in names:
+                    begin = self.off_strings + name
+                    names[name] = self.blob[begin : self.blob.index(0, begin)].decode()
+                yield Property(node, names[name], at + 8, size)
                 at = at + 8 + size + 3 & -4
             elif token != NOP:
                 return
 
     def find(self, node: str, name: str) -> Property | None:
-        """The property of that name, or None."""
-        return next((prop for prop in self.properties() if (prop.node, prop.name) == (node, name)), None)
+        """The property of that name, or None. Reads on from where the last search ended."""
+        while (node, name) not in self.known:
+            prop = next(self.rest, None)
+            if prop is None:
+                return None
+            self.known.setdefault((prop.node, prop.name), prop)
+        return self.known[node, name]
 
     def value(self, node: str, name: str) -> bytes | None:
         """A property's bytes, or None."""
@@ -98,3 +119,4 @@ class Fdt:
         self.off_struct += len(entry)
         self.off_strings += len(entry)
         struct.pack_into(">3I", self.blob, 4, self.totalsize, self.off_struct, self.off_strings)
+        self._read_afresh()

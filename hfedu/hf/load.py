@@ -256,9 +256,19 @@ class Load(Mm):
             raise LoadFailed
         for begin, length in ((0x4000_0000, 0x8_0000), *reserved):
             fdt.add_mem_reservation(begin, length)
-        self.mm_store(va_from_pa(self.platform.fdt_begin), bytes(fdt.blob))
+        begin, blob = self.platform.fdt_begin, bytes(fdt.blob)
+        room = blob[fdt.used : size] != bytes(size - fdt.used)  # else it is zeroes, and was
+        self.mm_store(va_from_pa(begin), blob[: size if room else fdt.used])
+        self.mm_store(va_from_pa(pa_add(begin, size)), blob[size:])
         if not self.mm_unmap(self.platform.fdt_begin, pa_add(self.platform.fdt_begin, size + PAGE_SIZE)):
             raise LoadFailed
+
+    def fdt_load(self, begin: Pa, size: int) -> bytes:
+        """Read the device tree, which is mapped: at once, and not page by page, for most of it is room."""
+        try:
+            return self.memory.read(begin, size)
+        except board.BusError:
+            return self.mm_load(va_from_pa(begin), size)
 
     def fdt_map(self, mode: int) -> Fdt:
         """Map the device tree (with a page to grow if `mode` allows writing) and copy it. `LoadFailed` if damaged."""
@@ -270,6 +280,6 @@ class Load(Mm):
             room = PAGE_SIZE if mode & MM_MODE_W else 0
             if not self.mm_identity_map(begin, pa_add(begin, size + room), mode):
                 self.fail("Unable to map full FDT.")
-            return Fdt(self.mm_load(va_from_pa(begin), size), self.platform.tick)
+            return Fdt(self.fdt_load(begin, size), self.platform.tick)
         except ValueError:
             self.fail("FDT failed validation.")

@@ -206,6 +206,12 @@ class Mm(Checks):
         entry_size = mm_entry_size(level)
         entry = pa_add(table, 8 * mm_index(begin, level))
         end = min(end, mm_level_end(begin, level))
+        if level == 0:  # nothing hangs below these: all at once
+            if commit and begin < end:
+                first, count = arch_mm_block_pte(0, pa, attrs), (end - begin) // PAGE_SIZE
+                ptes = range(first, first + count * PAGE_SIZE, PAGE_SIZE)
+                self.memory.write(entry, struct.pack(f"<{count}Q", *ptes))
+            return True
         while begin < end:
             if end - begin >= entry_size and arch_mm_is_block_allowed(level) and begin & entry_size - 1 == 0:
                 if commit:

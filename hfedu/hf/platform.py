@@ -51,6 +51,15 @@ class Memory(Protocol):
     def write(self, pa: Pa, data: bytes) -> None:
         """Write bytes to one device or to RAM."""
 
+    def answers(self, pa: int) -> bool:
+        """Whether anything does at an address; a read would, and might change what it reads."""
+
+    def load(self, pa: Pa, size: int, cpu: int) -> bytes:
+        """What a load of a physical CPU's guest reads: from a device in one access."""
+
+    def store(self, pa: Pa, data: bytes, cpu: int) -> None:
+        """What a store of a physical CPU's guest does: to a device in one access."""
+
     def read64(self, pa: Pa) -> int:
         """Read a page-table entry."""
 

@@ -3,7 +3,7 @@
 from collections import deque
 from typing import TYPE_CHECKING
 
-from hfedu.board.timer import Timer
+from hfedu.board.timer import Metronome
 from hfedu.guest.budget import StuckForever
 from hfedu.guest.emulator import emulated_cpu
 from hfedu.guest.scripted import ScriptDone, ScriptedCpu
@@ -31,10 +31,10 @@ class Core:
     last trap was a hypercall. `ended` is the exception after which this CPU will never go on.
     """
 
-    def __init__(self, machine: "Machine", cpu: Cpu, timer: Timer | None) -> None:
-        self.cpu, self.timer, self.board, self.hypervisor = cpu, timer, machine.board, machine.hypervisor
+    def __init__(self, machine: "Machine", cpu: Cpu, knob: Metronome | None) -> None:
+        self.cpu, self.knob, self.board, self.hypervisor = cpu, knob, machine.board, machine.hypervisor
         self.budget, self.recorder, self.script_of = machine.budget, machine.recorder, machine.script_of
-        self.scripted = ScriptedCpu(cpu, machine.hypervisor, machine.budget, timer, machine.guests)
+        self.scripted = ScriptedCpu(cpu, machine.board, machine.hypervisor, machine.budget, knob, machine.guests)
         self.kind: str = machine.made["cpu"]
         self.emulated: EmulatedCpu | None = None
         self.steps: Steps[None] | None = None
@@ -51,8 +51,14 @@ class Core:
     @property
     def able(self) -> bool:
         """Whether this CPU can take a step."""
-        powered = self.board.powered[self.cpu.id]
-        return powered and not self.scripted.meeting and self.ended is None and self.waits_for is None
+        powered = self.board.powered[self.cpu.id] and not self.scripted.meeting and not self.sleeps
+        return powered and self.ended is None and self.waits_for is None
+
+    @property
+    def sleeps(self) -> bool:
+        """Whether the primary's machine code waits in a WFI for an interrupt that has not come."""
+        waiting = self.emulated is not None and self.emulated.waiting
+        return waiting and not self.board.gic.signals[self.cpu.id].up
 
     def start(self) -> None:
         """Enter the hypervisor after power-on, and the primary from there."""
@@ -114,7 +120,7 @@ class Core:
         """What executes machine code, made when it is first needed."""
         if self.emulated is None:
             kind = emulated_cpu(self.kind)
-            self.emulated = kind(self.cpu, self.board.memory, self.hypervisor, self.budget, self.timer)
+            self.emulated = kind(self.cpu, self.board, self.hypervisor, self.budget, self.knob)
         return self.emulated
 
     def power_off(self) -> None:
@@ -130,6 +136,6 @@ class Core:
         self.board.powered[self.cpu.id] = False
         self.cpu.current = None
         if self.emulated is not None:
-            self.emulated.loaded, self.emulated.paused = None, False
+            self.emulated.loaded, self.emulated.paused, self.emulated.waiting = None, False, False
         if self.recorder is not None:
             self.recorder.finish(self.cpu)

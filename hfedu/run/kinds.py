@@ -14,6 +14,9 @@ class Kind(Enum):
     WFI = "wfi"
     IRQ = "irq"
     FAULT = "fault"
+    RAISED = "raised"
+    ACKNOWLEDGED = "acknowledged"
+    ENDED = "ended"
     DELIVER = "deliver"
     WAKE = "wake"
     RETURN = "return"
@@ -29,7 +32,8 @@ class Look(NamedTuple):
     are said by functions of `words`, and have none here). In the picture it has a row of `height` pixels, the colour
     of `role`, the `label` where the event says nothing of its own, and a `sign` on its lifeline. `trap` says that a
     guest does it, and its arrow leads to the hypervisor; `effect` that the hypervisor does it about a trap; `to_guest`
-    that its arrow leads to its target, and its line is indented.
+    that its arrow leads to its target, and its line is indented; `device` that it happens between a guest and a device,
+    of which the hypervisor sees nothing: it has a mark and no arrow.
     """
 
     word: str
@@ -41,6 +45,7 @@ class Look(NamedTuple):
     trap: bool = False
     effect: bool = False
     to_guest: bool = False
+    device: bool = False
 
 
 KINDS: dict[Kind, Look] = {
@@ -53,6 +58,9 @@ KINDS: dict[Kind, Look] = {
     Kind.FAULT: Look(
         "fault", "{actor} faults (ESR {esr:#x}, address {address:#x})", "fault", 27, "fault", "fault", trap=True
     ),
+    Kind.RAISED: Look("interrupt raised", "{interrupt} is raised for CPU {cpu}", sign="state", device=True),
+    Kind.ACKNOWLEDGED: Look("acknowledge", "{actor} acknowledges {interrupt}", sign="state", device=True),
+    Kind.ENDED: Look("end of interrupt", "{actor} ends {interrupt}", sign="state", device=True),
     Kind.DELIVER: Look("message", role="deliver", effect=True, to_guest=True),
     Kind.WAKE: Look("wake-up", "{target} wakes up", "wake", label="wake up", effect=True, to_guest=True),
     Kind.RETURN: Look("return", role="return", height=19, effect=True, to_guest=True),

@@ -7,12 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 from hfedu.board.board import Board
-from hfedu.board.timer import Timer
+from hfedu.board.clock import CLOCKS
+from hfedu.board.serial_input import Prepared, Stream
+from hfedu.board.timer import Metronome
 from hfedu.errors import Mistake, plainly, printable
-from hfedu.guest.budget import Budget, OutOfBudget, OutOfTime, StuckForever
+from hfedu.guest.budget import NO_INTERRUPT, Budget, OutOfBudget, OutOfTime, StuckForever
 from hfedu.guest.emulator import check_cpu_kind
 from hfedu.guest.scripted import Script, ScriptDone, ScriptedVcpu
 from hfedu.hf.addr import Pa
+from hfedu.hf.arch import HCR_IMO, PSTATE_I, SPSR
 from hfedu.hf.check import Check
 from hfedu.hf.cpu import Cpu, Vcpu
 from hfedu.hf.hypervisor import Hypervisor
@@ -24,7 +27,7 @@ from hfedu.history import hypervisor_type, known_changes, known_fixes
 from hfedu.run.core import Core
 from hfedu.run.kinds import Kind
 from hfedu.run.ramdisk import RamDisk, parse_size
-from hfedu.run.recorder import OwnFields, Recorder, attributes
+from hfedu.run.recorder import OwnFields, Recorder, actor_of, attributes
 from hfedu.run.recording import Actor, Cause, Lifeline, Outcome, Recording, Spins, Stage2
 from hfedu.run.schedule import DEFAULT, Schedule, chooser
 from hfedu.run.stop import StopButton
@@ -115,6 +118,14 @@ def check_limits(limits: dict[str, Any], allowed: Any) -> None:
             raise Mistake(f"{name} must be a number above 0, not {limit!r}")
 
 
+def check_input(clock: Any, stdin: Any) -> None:
+    """`Mistake` if these are not a kind of clock, and what can come in on the serial line."""
+    if not isinstance(clock, str) or clock not in CLOCKS:
+        raise Mistake(f"the clock is {' or '.join(map(repr, CLOCKS))}, not {clock!r}")
+    if not isinstance(stdin, bytes | str | Stream):
+        raise Mistake(f"what comes in on the serial line must be bytes or a text, not {stdin!r}")
+
+
 def check_pool(pages: Any) -> None:
     """`Mistake` if the hypervisor's pool cannot have so many pages."""
     if isinstance(pages, bool) or not isinstance(pages, int) or not 1 <= pages <= MAX_HEAP_PAGES:
@@ -130,11 +141,13 @@ class Machine:
     `ramdisk` is a `RamDisk`, the archive's bytes, or its path. `memory` is RAM in bytes or text such as "16M",
     `append` the boot arguments. `cpus` is the number of physical CPUs: the primary starts all but the first by PSCI.
     `schedule` says whose atomic step comes next: a seed, "every K", or a list of CPU numbers, one for each step.
-    `timer` interrupts each CPU after that many instructions. `cpu` executes machine code: "unicorn", or "python",
-    which is slower, needs nothing but Python, and takes Unicorn's place where that is not installed. `heap_pages` is
-    the hypervisor's pool for page tables: the real one's is enough for about five VMs, 109 are for fifteen. `profile`
-    and `fixes`, the ids of repairs, choose the hypervisor: see `hfedu.history`; `changes` are classes of your own that
-    build on `Hypervisor`, the first on top.
+    `timer` interrupts each CPU again and again after so many instructions, for guests that know no devices. `clock`
+    drives counter and timers: "instructions", one a tick, or "host", the time of this computer. `stdin` are the bytes
+    or the text that come in on the serial line. `cpu` executes machine code: "unicorn", or "python", which is slower,
+    needs nothing but Python, and takes Unicorn's place where that is not installed. `heap_pages` is the hypervisor's
+    pool for page tables: the real one's is enough for about five VMs, 109 are for fifteen. `profile` and `fixes`, the
+    ids of repairs, choose the hypervisor: see `hfedu.history`; `changes` are classes of your own that build on
+    `Hypervisor`, the first on top.
     Limits (None for none): `max_seconds`, `max_instructions` of all guests together, `max_traps`.
     Without `record` no events are kept. `Mistake` with a sentence if it cannot be switched on.
     """
@@ -152,6 +165,8 @@ class Machine:
         cpus: int = 1,
         schedule: Schedule = DEFAULT,
         timer: int | None = None,
+        clock: str = "instructions",
+        stdin: bytes | str | Stream = b"",
         cpu: str = "unicorn",
         heap_pages: int = HEAP_PAGES,
         max_seconds: float | None = None,
@@ -168,12 +183,14 @@ class Machine:
         check_limits({"max_instructions": max_instructions, "max_traps": max_traps, "timer": timer}, int)
         check_cpu_kind(cpu)
         check_limits({"max_seconds": max_seconds}, int | float)
+        check_input(clock, stdin)
         check_pool(heap_pages)
         self.ramdisk = archive
         self.title = printable(title or name)
         fixes, changes = known_fixes(fixes), known_changes(changes)
         self.made: dict[str, Any] = {
             "ramdisk": archive, "append": append, "memory": memory, "cpus": cpus, "schedule": schedule, "timer": timer,
+            "clock": clock, "stdin": stdin.encode(errors="surrogateescape") if isinstance(stdin, str) else stdin,
             "heap_pages": heap_pages,
             "max_seconds": max_seconds, "max_instructions": max_instructions, "max_traps": max_traps,
             "profile": profile, "fixes": fixes, "changes": changes, "title": self.title, "cpu": cpu,
@@ -190,7 +207,11 @@ class Machine:
         """Put a machine together that is switched off."""
         profile, fixes, changes, timer = (self.made[name] for name in ("profile", "fixes", "changes", "timer"))
         cpus, record = self.made["cpus"], self.record
-        self.board = Board(self.ramdisk.image, self.made["append"], parse_size(self.made["memory"]), cpus)
+        self.board = Board(
+            self.ramdisk.image, self.made["append"], parse_size(self.made["memory"]), cpus, self.made["clock"]
+        )
+        stdin = self.made["stdin"]
+        self.board.uart.input = stdin if isinstance(stdin, Stream) else Prepared(stdin)
         kind = hypervisor_type(_LoadedHypervisor, profile, fixes, changes)
         self.hypervisor: _LoadedHypervisor = kind(self.board)
         self.hypervisor.heap_pages = self.made["heap_pages"]
@@ -207,8 +228,13 @@ class Machine:
             self.hypervisor.on_log = self._log
             self.hypervisor.on_check = self._boot_checks.append
         self.guests: dict[str, ScriptedVcpu] = {}
-        self.cores = [self.core_type(self, cpu, Timer(timer) if timer else None) for cpu in self.hypervisor.cpus[:cpus]]
+        knobs = [Metronome(self.board, cpu, timer) if timer else None for cpu in range(cpus)]
+        self.cores = [self.core_type(self, cpu, knobs[cpu.id]) for cpu in self.hypervisor.cpus[:cpus]]
         self.cpu: Cpu = self.hypervisor.cpus[0]
+        if self.recorder is not None and not timer:
+            recorder = self.recorder
+            self.board.gic.on_event = self._interrupt
+            self.board.on_arm = lambda timer: recorder.armed(timer.cpu, timer.intid)
 
     def __repr__(self) -> str:
         count = len(self.cores)
@@ -302,10 +328,17 @@ class Machine:
             except ScriptDone:
                 self.cores[0].power_off()
             return
-        able = self.able()
+        able = self.able() or self._wait()
         if not able:
             raise self.standstill()
         self._take(self.choose(able))
+
+    def _wait(self) -> list[int]:
+        """Let time pass where all that could go on waits for interrupts: the CPUs that can take a step then."""
+        if not any(core.sleeps for core in self.cores) or self.deadlock() is not None:
+            return []
+        self.board.wait_until(lambda: bool(self.able()), self.budget.check)
+        return self.able()
 
     def _take(self, cpu: int) -> None:
         """Take one atomic step of a CPU, and remember whose it was."""
@@ -338,6 +371,8 @@ class Machine:
         done = next((core for core in self.cores if isinstance(core.ended, ScriptDone)), None)
         if done is not None:
             done.power_off()
+        if not ends and any(core.sleeps for core in self.cores):
+            return StuckForever(NO_INTERRUPT)
         worst = next((end for end in ends if isinstance(end, HypervisorHang)), None)
         return worst or next(iter(ends), StuckForever(ALL_OFF))
 
@@ -363,12 +398,21 @@ class Machine:
         except tuple(ENDS) as end:
             kind, status = next(ends for cls, ends in ENDS.items() if isinstance(end, cls))
             by_clock = isinstance(end, OutOfTime)
-            self.end(Outcome(kind, str(end), status, spins_of(end), by_clock))
+            sentence = f"{end}{self._unanswered() if kind == 'budget' else ''}"
+            self.end(Outcome(kind, sentence, status, spins_of(end), by_clock))
         except BaseException:
             if self.button.torn is not None:
                 sentence, self.button.torn = self.button.torn, None
                 self.end(Outcome("interrupted", sentence, 3))
             raise
+
+    def _unanswered(self) -> str:
+        """What a limit may have cut short: an interrupt that comes again and again, for nobody acknowledges it."""
+        gic = self.board.gic
+        cpu = next((core.cpu.id for core in self.cores if gic.signals[core.cpu.id].up and core.knob is None), None)
+        if cpu is None:
+            return ""
+        return f" Interrupt {gic.best[cpu]} was then signalled to CPU {cpu}, and not acknowledged."
 
     def end(self, outcome: Outcome) -> None:
         """The run is over, and how."""
@@ -379,6 +423,27 @@ class Machine:
             last = self.recorder.count - 1
             before = [Cause(last, "before")] if last >= 0 else []
             self.recorder.note(Kind.END, *before, text=outcome.sentence)
+
+    def _interrupt(self, what: str, cpu: int, intid: int) -> None:
+        """An interrupt was raised, acknowledged or ended: note it, and what it has to pass on its way."""
+        if self.recorder is None or cpu >= len(self.cores):
+            return
+        core = self.cores[cpu]
+        actor = None if core.cpu.current is None or what == "raised" else actor_of(core.cpu.current)
+        checks = self.gates(core, intid) if what == "raised" else ()
+        self.recorder.interrupt(what, actor, cpu, intid, checks)
+
+    def gates(self, core: Core, intid: int) -> tuple[Check, ...]:
+        """What an interrupt must pass on its way to a CPU now; the last is the primary's own mask."""
+        passed = [
+            Check(gate.text, f"cpu{core.cpu.id}", (), gate.holds) for gate in self.board.gic.gates(core.cpu.id, intid)
+        ]
+        if core.cpu.current is not None and not core.cpu.hcr_el2 & HCR_IMO:
+            if core.emulated is not None and core.emulated.emulating:
+                core.emulated.read_general()
+            open_to = not core.cpu.regs[SPSR] & PSTATE_I
+            passed.append(Check("the primary has interrupts open (PSTATE.I)", core.cpu.current.name, (), open_to))
+        return tuple(passed)
 
     def _log(self, text: str) -> None:
         """A line of the hypervisor while guests run belongs to the event that is open."""

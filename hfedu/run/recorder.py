@@ -36,6 +36,8 @@ WATCHED_CPU = frozenset(("current", "is_on"))
 TRAP_KINDS = {arch.EC_HVC: Kind.HYPERCALL, arch.EC_SMC: Kind.SMC, arch.EC_WFI_WFE: Kind.WFI}
 """Which event a trap is, by the class of its exception; any other is an IRQ or a FAULT."""
 
+INTERRUPT_KINDS = {"raised": Kind.RAISED, "acknowledged": Kind.ACKNOWLEDGED, "ended": Kind.ENDED}
+
 KEPT_AS_THEY_ARE = (int, str, bytes, float)
 """The types of values that a recording keeps as they are."""
 Sink = Callable[[str, Any, Any], None]
@@ -171,7 +173,8 @@ class Recorder:
         self.known: dict[Actor, tuple[bytes, bytes]] = {}
         self.last: dict[tuple[str, Any], int] = {}
         """The event that last did something: ("cpu", number) switched it, ("on", path) turned a CPU on, ("ready", path)
-        made a vCPU ready, ("waits", path) made it wait, ("message", vm) delivered to a VM."""
+        made a vCPU ready, ("waits", path) made it wait, ("message", vm) delivered to a VM; by CPU and number of an
+        interrupt, what came last before its timer was "armed", and where it was "raised" and "acknowledged"."""
         self.pending: dict[Actor, tuple[int, Call | None]] = {}
         self.count = 0
         self.checks: dict[Check, Check] = {}
@@ -279,7 +282,10 @@ class Recorder:
         actor = actor_of(vcpu)
         kind = Kind.IRQ if trap.esr is None else TRAP_KINDS.get(trap.esr >> 26, Kind.FAULT)
         self.pending.pop(actor, None)
-        event = self.open(kind, actor, Cause(self.last.get(("cpu", cpu.id), 0), "cpu"), cpu=cpu.id)
+        causes = [Cause(self.last.get(("cpu", cpu.id), 0), "cpu")]
+        if kind is Kind.IRQ and (raised := self.last.get(("interrupt", cpu.id))) is not None:
+            causes.append(Cause(raised, "interrupt"))
+        event = self.open(kind, actor, *causes, cpu=cpu.id)
         if kind in CALL_KINDS:
             event.function, event.args = regs[0], tuple(regs[1:4])
             event.call = self.call(kind, regs[0])
@@ -288,6 +294,25 @@ class Recorder:
             event.function, event.args = trap.esr, (trap.far, trap.hpfar)
         event.registers = self.delta(vcpu, regs)
         self.serving[cpu.id] = _Serving(vcpu, event, event)
+
+    def armed(self, cpu: int, intid: int) -> None:
+        """A guest sets the timer that raises an interrupt of a CPU."""
+        self.last["armed", (cpu, intid)] = self.count - 1
+
+    def interrupt(self, what: str, actor: Actor | None, cpu: int, intid: int, checks: tuple[Check, ...] = ()) -> None:
+        """An interrupt is "raised" for a CPU, or "acknowledged" or "ended" by the vCPU there. It changes no state."""
+        before = {"raised": "armed", "acknowledged": "raised", "ended": "acknowledged"}[what]
+        found = self.last.get((before, (cpu, intid)))
+        causes = [] if found is None else [Cause(found, "armed" if what == "raised" else "interrupt")]
+        current = self.current
+        opened = self.open(INTERRUPT_KINDS[what], actor, *causes, cpu=cpu, function=intid, checks=checks)
+        self.last[what, (cpu, intid)] = opened.seq
+        if what == "raised":
+            self.last["interrupt", cpu] = opened.seq
+        if current is None:
+            self.close()
+        else:  # the hypervisor prints, and that interrupts: what it does goes on where it was
+            self.current = current
 
     def call(self, kind: Kind, x0: int) -> Call | None:
         """The row of the call that a guest asks for: by SMC there are only those of PSCI."""

@@ -38,8 +38,9 @@ class Cause(NamedTuple):
     """An event that led to another, and how.
 
     `role` is "call" (it is done for that trap, or came right before as part of it), "cpu" (that gave the vCPU the
-    CPU), "ready" (that made the vCPU ready), "waits" (that began the wait which this ends), "message" (that brought the
-    bytes) or "before" (it came right before).
+    CPU), "interrupt" (that interrupt is meant), "armed" (after that a guest set the device), "ready" (that made the
+    vCPU ready), "waits" (that began the wait which this ends), "message" (that brought the bytes) or "before" (it came
+    right before).
     """
 
     seq: int

@@ -25,8 +25,9 @@ from hfedu.run.recording import Event, Outcome, Recording
 PREFIX = "hfedu1."
 PLACES, DIGITS, LONGEST_FACTS = 32, 4, 1 << 20
 USUAL = {
-    "append": "", "memory": "16M", "cpus": 1, "schedule": "every 1", "timer": None, "heap_pages": 39,
-    "max_instructions": None, "max_traps": 100000, "profile": "2018-10-04", "fixes": [], "title": "RAM disk",
+    "append": "", "memory": "16M", "cpus": 1, "schedule": "every 1", "timer": None, "clock": "instructions",
+    "stdin": "", "heap_pages": 39, "max_instructions": None,
+    "max_traps": 100000, "profile": "2018-10-04", "fixes": [], "title": "RAM disk",
 }  # fmt: skip
 """The options that a token holds, and what they usually are: deflate finds that in the dictionary."""
 TOO_MUCH = "the token asks for {} of memory: if you trust whoever gave it to you, allow it with max_memory="
@@ -53,9 +54,15 @@ def token(recording: Recording) -> str:
             "the clock stopped this run, and would stop it elsewhere next time: limit it by max_traps or "
             "max_instructions instead of max_seconds, and it has a token"
         )
+    if made["clock"] != "instructions" or not isinstance(made["stdin"], bytes):
+        raise Mistake(
+            "the clock of this run is the host's, or its input came from outside, and both are others next time: use "
+            'clock="instructions" and stdin= with the bytes, and it has a token'
+        )
     ended = outcome.sentence if outcome.kind == "violation" else None
     count = len(recording.events)
-    options, checked = {name: made[name] for name in USUAL}, checks(recording.events, count)
+    options = {name: made[name] for name in USUAL} | {"stdin": made["stdin"].decode("latin-1")}
+    checked = checks(recording.events, count)
     facts = json.dumps([hfedu.__version__, digest(made["ramdisk"]), options, ended, count, checked]).encode()
     deflate = zlib.compressobj(9, wbits=-15, zdict=DICTIONARY)
     packed = zlib.crc32(facts).to_bytes(4, "big") + deflate.compress(facts) + deflate.flush()
@@ -79,6 +86,7 @@ def replay(
         raise Mistake(f"the token was made by hfedu {version} and this is {hfedu.__version__}: install that version")
     if max_memory is not None and parse_size(options["memory"]) > parse_size(max_memory):
         raise Mistake(TOO_MUCH.format(options["memory"]))
+    options |= {"stdin": options["stdin"].encode("latin-1", "replace")}
     machine = machine_type(ramdisk, **options, max_seconds=max_seconds)
     if digest(machine.ramdisk) != disk:
         raise Mistake("the token was made with another RAM disk: give the one that it was made with")
@@ -133,7 +141,7 @@ def is_token(facts: Any) -> bool:
     texts = all(isinstance(text, str) for text in (version, disk, checked))
     if not texts or not isinstance(options, dict) or set(options) != set(USUAL):
         return False
-    if type(count) is not int or count < 1 or not isinstance(options["title"], str):
+    if type(count) is not int or count < 1 or not all(isinstance(options[name], str) for name in ("title", "stdin")):
         return False
     return ended is None or (isinstance(ended, str) and isinstance(options["schedule"], list))
 

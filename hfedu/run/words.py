@@ -17,6 +17,19 @@ NAME_PATTERN = re.compile(r"\b(vm\d+(?:\.vcpu\d+)?|cpu\d+)(?:\.(lock|mailbox))?\
 """Names in what the hypervisor itself says: its sentences are texts."""
 
 
+INTERRUPTS = {
+    27: "the virtual timer's interrupt (27)",
+    30: "the physical timer's interrupt (30)",
+    33: "the UART's interrupt (33)",
+    34: "the real-time clock's interrupt (34)",
+}
+
+
+def interrupt(intid: int) -> str:
+    """An interrupt as people say it. Example: 3 -> "software interrupt 3"."""
+    return INTERRUPTS.get(intid, f"{'software ' if intid < 16 else ''}interrupt {intid}")
+
+
 def number(event: "Event") -> int:
     """Which call an event is about; 0 if it is none."""
     return event.call.number if event.call is not None else 0
@@ -155,7 +168,10 @@ def label(event: "Event", short: bool = False) -> str:
         return goes_on(event)
     if event.kind is Kind.SWITCH:
         return brought_back(event, short)
-    return KINDS[event.kind].label or event.text
+    look = KINDS[event.kind]
+    if look.device:
+        return f"{look.word} {event.function}" if short else f"{look.word}: {interrupt(event.function or 0)}"
+    return look.label or event.text
 
 
 def goes_on(event: "Event") -> str:
@@ -198,8 +214,9 @@ def sentence(event: "Event") -> str:
         return f"CPU {event.cpu} switches to {target}: {brought_back(event)}"
     address = event.args[0] if event.args else 0
     text = event.text if event.kind is Kind.LOAD else names_in_words(event.text)  # a file's name is said as it is
-    look = KINDS[event.kind].sentence
-    return look.format(actor=actor, target=target, text=text, esr=event.function or 0, address=address)
+    code = event.function or 0
+    said = {"interrupt": interrupt(code), "cpu": event.cpu, "esr": code, "address": address, "text": text}
+    return KINDS[event.kind].sentence.format(actor=actor, target=target, **said)
 
 
 def vm_of(actor: "Actor | None") -> str:

@@ -57,6 +57,10 @@ def actors(recording: Recording) -> list[Lifeline]:
     return [line for line in recording.lifelines if line.vcpu == 0 or line.actor in named]
 
 
+MARKED = frozenset({Kind.STEP, Kind.SWITCH} | {kind for kind, look in KINDS.items() if look.device})
+"""Kinds of events that may stand beside the hypervisor's line, with a mark and no arrow."""
+
+
 def cpus_used(recording: Recording) -> list[int]:
     """The physical CPUs that made events, if it was more than one."""
     used = sorted({event.cpu for event in alike(recording.events)[1] if event.kind is not Kind.END})
@@ -112,7 +116,7 @@ def place_lifelines(lines: list[Lifeline], rows: Rows, cpus: list[int]) -> Layou
     for event in rows:
         if isinstance(event, Event) and (name := home(event, needed)) is not None:
             needed[name] = max(needed[name], text_width(words.label(event, crowded), "label") + 26)
-        elif lines and isinstance(event, Event) and event.kind in (Kind.STEP, Kind.SWITCH):
+        elif lines and isinstance(event, Event) and event.kind in MARKED:
             first = lines[0].actor
             needed[first] = max(needed[first], text_width(words.label(event), "label") + 22)
     hypervisor = HYPERVISOR + (CPU_COLUMN * len(cpus) + 4 if cpus else 0)
@@ -146,7 +150,7 @@ def home(event: Event, actors: Iterable[Actor]) -> Actor | None:
     """The lifeline beside which an event's label stands. That of a message is its receiver's last, by the mailbox."""
     if event.kind in (Kind.DELIVER, Kind.LOAD) and event.target is not None:
         return next((actor for actor in reversed(list(actors)) if actor.vm == event.target.vm), None)
-    if event.kind is Kind.STEP:
+    if event.kind is Kind.STEP or KINDS[event.kind].device:
         return None
     actor = event.target if KINDS[event.kind].to_guest else event.actor
     return actor if actor is not None and actor in actors else None
@@ -243,10 +247,10 @@ def arrow(scene: Scene, event: Event, layout: Layout, at: float) -> None:
     seq, actor, look = event.seq, home(event, layout.columns), KINDS[event.kind]
     if event.kind is Kind.END:
         scene.add(Mark(layout.hypervisor, at, look.sign, seq))
-    if actor is None and event.kind in (Kind.STEP, Kind.SWITCH):
+    if look.device or (actor is None and event.kind in (Kind.STEP, Kind.SWITCH)):
         scene.add(Mark(layout.hypervisor, at, look.sign, seq))
         scene.add(Text(layout.hypervisor + 10, at + 3.5, words.label(event, layout.crowded), "label-step", seq))
-    if actor is None:
+    if actor is None or look.device:
         return
     x = layout.columns[actor]
     role = "refused" if words.failed(event) else look.role

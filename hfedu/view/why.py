@@ -135,6 +135,10 @@ def explained(recording: Recording, event: Event) -> Links:
         return fault(past, event)
     if event.kind is Kind.END:
         return ended(past, event)
+    if event.kind is Kind.RAISED:
+        return raised(event) + led_to(past, event)
+    if event.kind is Kind.IRQ:
+        return interrupted(past, event)
     if begins_wait(recording, event) and event.actor is not None:
         ends = (event.actor, Actor(event.actor.vm))
         later = (e.seq for e in past.events[event.seq :] if e.kind in (Kind.DELIVER, Kind.WAKE) and e.target in ends)
@@ -153,14 +157,51 @@ def begins_wait(recording: Recording, event: Event) -> bool:
 
 def asks_why(recording: Recording, event: Event) -> bool:
     """Whether people ask of an event why it came out as it did: a refusal, a fault, a wait, or the end."""
-    if event.kind in (Kind.FAULT, Kind.END) or words.failed(event) or begins_wait(recording, event):
+    if (
+        event.kind in (Kind.FAULT, Kind.END, Kind.IRQ)
+        or any(not check.passed for check in gates_of(event))
+        or words.failed(event)
+        or begins_wait(recording, event)
+    ):
         return True
     return event.seq in recording.returns and words.failed(recording.events[recording.returns[event.seq]])
+
+
+def gates_of(event: Event) -> tuple[Check, ...]:
+    """What an interrupt had to pass when it was raised; nothing for other events."""
+    return event.checks if event.kind is Kind.RAISED else ()
+
+
+def raised(event: Event) -> Links:
+    """What keeps an interrupt from the CPU that it was raised for, or that nothing did."""
+    shut = [check.condition for check in gates_of(event) if not check.passed]
+    if not shut:
+        return [Link(f"CPU {event.cpu} takes it: it passes the distributor, the CPU's interface and the mask.")]
+    return [Link(f"It does not come to CPU {event.cpu}, because this is not so: {condition}.") for condition in shut]
+
+
+def interrupted(past: Past, event: Event) -> Links:
+    """Why a secondary lost the CPU to an interrupt."""
+    cause = event.caused_by("interrupt")
+    links = []
+    if cause is not None:
+        came = past.events[cause]
+        links.append(Link(f"At event {cause}, {words.sentence(came)}.", cause))
+        armed = came.caused_by("armed")
+        if armed is not None:
+            said = words.sentence(past.events[armed]).rstrip(".")
+            links.append(Link(f"Its timer was set after event {armed}: {said}.", armed))
+    elif past.recording.made.get("timer"):
+        links.append(Link(f"The knob timer= interrupts each CPU after {past.recording.made['timer']:,} instructions."))
+    rule = "While a secondary runs, every interrupt of its CPU is taken to EL2, whatever it masks (HCR_EL2.IMO)."
+    return [*links, Link(f"{rule} The hypervisor gives the CPU back to the primary, whose HF_VCPU_RUN returns YIELD.")]
 
 
 LED = {
     "call": "{} is part of event {}: {}.",
     "cpu": "{} has its CPU since event {}: {}.",
+    "interrupt": "{} is about the interrupt of event {}: {}.",
+    "armed": "{} comes from a device that was set after event {}: {}.",
     "ready": "{} runs a vCPU that was made ready by event {}: {}.",
     "waits": "{} ends the wait that began at event {}: {}.",
     "message": "{} is about the message of event {}: {}.",
