@@ -332,7 +332,7 @@ EXERCISES = (
         pieces=("copy", "clear", "receive"),
     ),
 )
-LEARN = "why a second send fails before a clear"
+LEARN = "what a mailbox with room for one message means for a sender"
 TERMS = {
     "refused": "Answered with -1, and nothing has changed.",
     "back-pressure": "A full receiver makes its senders wait or try again, so that nothing has to be queued or "

@@ -420,5 +420,5 @@ EXERCISES = (
         },
     ),
 )
-LEARN = "every known defect of that day, and how to tell a wrong hypervisor from the right one"
+LEARN = "fourteen defects of that day, and how to tell a wrong hypervisor from the right one"
 TERMS: dict[str, str] = {}
