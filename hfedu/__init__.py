@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from hfedu.errors import Mistake as Mistake
     from hfedu.files import asset as asset
     from hfedu.guest.scripted import Message as Message
+    from hfedu.guest.scripted import barrier as barrier
     from hfedu.guest.scripted import clear as clear
     from hfedu.guest.scripted import compare_and_swap as compare_and_swap
     from hfedu.guest.scripted import configure as configure
@@ -88,8 +89,8 @@ _PUBLIC = {
     "hfedu.run.kinds": ("Kind",),
     "hfedu.run.recording": ("Actor", "Event", "Outcome"),
     "hfedu.guest.scripted": (
-        "clear", "compare_and_swap", "configure", "cpu_on", "hvc", "hypercall", "load", "load_acquire", "meet",
-        "Message", "power_off", "print_line", "receive", "send", "smc", "store", "store_release", "vcpu_count",
+        "barrier", "clear", "compare_and_swap", "configure", "cpu_on", "hvc", "hypercall", "load", "load_acquire",
+        "meet", "Message", "power_off", "print_line", "receive", "send", "smc", "store", "store_release", "vcpu_count",
         "vcpu_run", "vm_count", "wait_for_interrupt",
     ),
 }  # fmt: skip

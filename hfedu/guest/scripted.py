@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from hfedu.board.board import Board
+from hfedu.board.memory import RAM_BASE
 from hfedu.board.timer import Metronome
 from hfedu.errors import Mistake
 from hfedu.guest.budget import NO_INTERRUPT, Budget, StuckForever
@@ -39,11 +40,21 @@ SEND_PAGE, RECV_PAGE = 0x4000, 0x5000
 
 Script = Callable[[], Generator["Action", Any, None]]
 """A scripted guest: a generator function without arguments."""
-INSTRUCTIONS = frozenset(("hvc", "smc", "wfi", "wfe", "load", "store", "cas", "meet"))
+INSTRUCTIONS = frozenset(("hvc", "smc", "wfi", "wfe", "load", "store", "cas", "dmb", "meet"))
+BUFFERED = 8
+"""Stores that a buffer holds: one more lets the oldest out."""
 
 
 class ScriptError(Mistake):
     """A script did something no guest can do; the text says what to write instead."""
+
+
+class BufferedStore(NamedTuple):
+    """A store that other CPUs do not see yet: where it goes, the bytes, and whether it is a store-release."""
+
+    pa: int
+    data: bytes
+    release: bool
 
 
 class Message(NamedTuple):
@@ -57,7 +68,7 @@ class Message(NamedTuple):
 class Action:
     """One thing a guest does. Make them with the functions below and yield them.
 
-    `instruction` is "hvc", "smc", "wfi", "wfe", "load", "store", "cas", or "meet" (see `meet`); for a call `registers`
+    `instruction` is "hvc", "smc", "wfi", "wfe", "load", "store", "cas", "dmb", or "meet"; for a call `registers`
     are x0-x3. A "cas" stores `data` where it finds `expected`. An `atomic` access is one that CPUs synchronise with.
     """
 
@@ -253,6 +264,11 @@ def compare_and_swap(address: int, expected: int, new: int) -> Action:
     return Action("cas", address=address, data=data, size=8, expected=old, atomic=True)
 
 
+def barrier() -> Action:
+    """DMB SY: what comes before it in the program is done, for all CPUs, before what comes after it."""
+    return Action("dmb")
+
+
 def print_line(text: str) -> Action:
     """Print a line on the UART."""
     return Action("store", address=PL011_BASE, data=as_bytes(text, "print_line()") + b"\n")
@@ -277,7 +293,8 @@ class ScriptedVcpu:
     """A script while it runs on a vCPU: its generator, the action it waits for, and what its VM's vCPUs share.
 
     `shared_access` says whether the last turn touched memory that somebody outside this vCPU may touch too. `returned`
-    is what the script returned at its end.
+    is what the script returned at its end. `buffer` are its stores, the oldest first, that only it sees yet: there are
+    none unless it `delays` them. What leaves the guest empties it first: a call, a fault, an interrupt, a `meet()`.
     """
 
     def __init__(self, vcpu: Vcpu, script: Script, walker: Walker, of_vm: dict[str, Any]) -> None:
@@ -293,6 +310,8 @@ class ScriptedVcpu:
         self.script = script
         self.generator = script()
         self.refused: Fault | None = None
+        self.delays = False
+        self.buffer: tuple[BufferedStore, ...] = ()
 
     @property
     def pages(self) -> tuple[int, int] | None:
@@ -326,7 +345,7 @@ class ScriptedVcpu:
         """Where an access of this VM goes, or how it fails."""
         return self.walker.translate(self.vcpu.regs, self.vcpu.vm.ptable.root, Access(address, size, write, 0))
 
-    def store(self, address: int, data: bytes) -> None:
+    def store(self, address: int, data: bytes, release: bool = False) -> None:
         """Write through stage 2, page by page; where it is refused, note the fault and stop."""
         if self.vcpu.vm.id == call.HF_PRIMARY_VM_ID or address >> 12 == PL011_BASE >> 12:
             self.shared_access = True
@@ -336,20 +355,40 @@ class ScriptedVcpu:
             if isinstance(found, Fault):
                 self.refused = found
             elif PL011_BASE <= found < PL011_BASE + PAGE_SIZE:
+                self.drain()
                 for byte in chunk:
                     self.memory.write(Pa(found), bytes((byte,)))
-            else:
+            elif self.delays and found >= RAM_BASE:
+                self.drain(len(self.buffer) - BUFFERED + 1)
+                self.buffer += (BufferedStore(found, chunk, release),)
+            else:  # of devices every store comes in its turn
+                self.drain()
                 self.memory.store(Pa(found), chunk, self.vcpu.index)
             address, data = address + len(chunk), data[len(chunk) :]
 
-    def load(self, address: int, size: int) -> bytes:
-        """Read through stage 2; where it is refused, note the fault."""
+    def drain(self, count: int = BUFFERED) -> None:
+        """Let the oldest stores out of the buffer, so many of them."""
+        for store in self.buffer[: max(count, 0)]:
+            self.memory.store(Pa(store.pa), store.data, self.vcpu.index)
+            self.buffer = self.buffer[1:]
+
+    def load(self, address: int, size: int, acquire: bool = False) -> bytes:
+        """Read through stage 2, the own buffer first; where it is refused, note the fault.
+
+        A load-acquire comes after the store-releases before it in the program.
+        """
         self.shared_access = True
         found = self.translate(address, size, False)
         if isinstance(found, Fault):
             self.refused = found
             return bytes(size)
-        return self.memory.load(Pa(found), size, self.vcpu.index)
+        releases = [at for at, store in enumerate(self.buffer, 1) if store.release]
+        self.drain(BUFFERED if found < RAM_BASE else max(releases, default=0) if acquire else 0)
+        data = bytearray(self.memory.load(Pa(found), size, self.vcpu.index))
+        for at, byte in ((store.pa - found + i, each) for store in self.buffer for i, each in enumerate(store.data)):
+            if 0 <= at < size:
+                data[at] = byte
+        return bytes(data)
 
     def received(self, size: int) -> bytes:
         """The first `size` bytes of the receive page."""
@@ -361,7 +400,10 @@ class ScriptDone(Exception):
 
 
 class ScriptedCpu:
-    """Runs scripted guests on a physical CPU; the counterpart of `UnicornCpu`. The CPUs share `guests`."""
+    """Runs scripted guests on a physical CPU; the counterpart of `UnicornCpu`. The CPUs share `guests`.
+
+    If it `delays` stores, each waits in a buffer until `StoreBuffer` lets it out: memory is in total store order then.
+    """
 
     guest_type: type[ScriptedVcpu] = ScriptedVcpu
 
@@ -373,15 +415,10 @@ class ScriptedCpu:
         budget: Budget,
         knob: Metronome | None,
         guests: dict[str, ScriptedVcpu],
+        delays: bool,
     ) -> None:
-        self.cpu, self.board, self.walker, self.budget, self.knob, self.guests = (
-            cpu,
-            board,
-            Walker(mm),
-            budget,
-            knob,
-            guests,
-        )
+        self.cpu, self.board, self.walker, self.budget = cpu, board, Walker(mm), budget
+        self.knob, self.guests, self.delays = knob, guests, delays
         self.meeting = False
 
     def guest(self, script: Script) -> ScriptedVcpu:
@@ -390,7 +427,14 @@ class ScriptedCpu:
         if vcpu.name not in self.guests:
             peers = (guest.of_vm for guest in self.guests.values() if guest.vcpu.vm is vcpu.vm)
             self.guests[vcpu.name] = self.guest_type(vcpu, script, self.walker, next(peers, {}))
+            self.guests[vcpu.name].delays = self.delays
         return self.guests[vcpu.name]
+
+    @property
+    def buffered(self) -> ScriptedVcpu | None:
+        """The script on this CPU if stores of its wait in its buffer."""
+        guest = self.guests.get(self.cpu.current.name) if self.cpu.current is not None else None
+        return guest if guest is not None and guest.buffer else None
 
     def run(self, script: Script, limit: int | None = None) -> Trap | None:
         """Let the current vCPU's script go on until it traps to EL2.
@@ -407,6 +451,7 @@ class ScriptedCpu:
             if clock.now() >= board.alarm:
                 board.time_passed()
             if secondary and self.interrupted():
+                guest.drain()
                 return Trap(None)
             if guest.action is None or regs[PC] == guest.next_pc:
                 guest.action = guest.advance(self.result(guest))
@@ -418,14 +463,17 @@ class ScriptedCpu:
             clock.ticks += 1
             registers = action.prepare(guest) if action.prepare else action.registers
             if action.instruction == "store":
-                guest.store(action.address, action.data)
+                guest.store(action.address, action.data, action.atomic)
             elif action.instruction == "cas":
+                guest.drain()
                 found = guest.load(action.address, 8)
                 guest.loaded = int.from_bytes(found, "little")
                 if found == action.expected and guest.refused is None:
                     guest.store(action.address, action.data)
             elif action.instruction == "load":
-                guest.loaded = int.from_bytes(guest.load(action.address, action.size), "little")
+                guest.loaded = int.from_bytes(guest.load(action.address, action.size, action.atomic), "little")
+            if action.instruction not in ("load", "store"):
+                guest.drain()
             if guest.refused is not None:
                 return self.abort(guest, action.instruction != "load")
             for i, register in enumerate(registers):
@@ -476,6 +524,7 @@ class ScriptedCpu:
         """A data abort that stage 2 raised."""
         fault = guest.refused
         assert fault is not None
+        guest.drain()
         guest.refused = None
         return Trap(arch.EC_DATA_ABORT << 26 | arch.ESR_IL | write << 6 | fault.fsc, fault.va, fault.ipa >> 12 << 4)
 

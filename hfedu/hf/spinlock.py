@@ -26,6 +26,7 @@ class Step(NamedTuple):
     acquire, release: a spin lock.  deliver: message bytes and mailbox.  wake, block: a vCPU.
     read: a mailbox whose message its owner takes.  clear: a mailbox.  configure: a VM's pages.
     save, restore: a vCPU's registers.  retval: a vCPU's x0.
+    drain: a CPU, whose oldest store leaves its buffer.
     """
 
     kind: str

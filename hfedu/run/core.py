@@ -28,13 +28,17 @@ class Core:
     """One physical CPU with the guests it executes.
 
     `step` is what the hypervisor has announced and not yet done, None while a guest runs. `is_hvc` says whether the
-    last trap was a hypercall. `ended` is the exception after which this CPU will never go on.
+    last trap was a hypercall. `ended` is the exception after which this CPU will never go on. `turn` is its number in a
+    schedule.
     """
 
     def __init__(self, machine: "Machine", cpu: Cpu, knob: Metronome | None) -> None:
+        self.turn = cpu.id
         self.cpu, self.knob, self.board, self.hypervisor = cpu, knob, machine.board, machine.hypervisor
         self.budget, self.recorder, self.script_of = machine.budget, machine.recorder, machine.script_of
-        self.scripted = ScriptedCpu(cpu, machine.board, machine.hypervisor, machine.budget, knob, machine.guests)
+        self.scripted = ScriptedCpu(
+            cpu, machine.board, machine.hypervisor, machine.budget, knob, machine.guests, machine.delays
+        )
         self.kind: str = machine.made["cpu"]
         self.emulated: EmulatedCpu | None = None
         self.steps: Steps[None] | None = None
@@ -139,3 +143,22 @@ class Core:
             self.emulated.loaded, self.emulated.paused, self.emulated.waiting = None, False, False
         if self.recorder is not None:
             self.recorder.finish(self.cpu)
+
+
+class StoreBuffer(Core):
+    """The store buffer of a physical CPU, which takes steps of its own: each lets the oldest store out to memory."""
+
+    def __init__(self, core: Core, turn: int) -> None:
+        self.cpu, self.scripted, self.turn = core.cpu, core.scripted, turn
+        self.steps, self.step, self.ended = None, Step("drain", core.cpu), None
+
+    @property
+    def able(self) -> bool:
+        """Whether a store waits in the buffer."""
+        return self.scripted.buffered is not None
+
+    def advance(self) -> None:
+        """Let the oldest store out."""
+        guest = self.scripted.buffered
+        if guest is not None:
+            guest.drain(1)

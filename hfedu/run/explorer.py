@@ -6,8 +6,8 @@ again for real, and a difference is an error.
 
 Reduction: some steps commute with every step that other CPUs can take before them, so no other order is tried: a
 script's way to its next call that touches no shared memory, the release of a lock, and what a CPU does to its own vCPU
-of the primary. An invariant that is not `steady` could see the difference: under its eyes no order is left out. Memory
-is sequentially consistent here: weak memory is not modelled.
+of the primary. An invariant that is not `steady` could see the difference: under its eyes no order is left out. Nor is
+any left out in total store order, and there no transition is learned either: all states are reached by replay.
 """
 
 import os
@@ -21,12 +21,13 @@ from itertools import chain, count
 from typing import Any, NamedTuple
 
 from hfedu.errors import Mistake, nearest
+from hfedu.guest.scripted import BUFFERED
 from hfedu.history import known_changes
 from hfedu.run.graph import Graph
 from hfedu.run.held import World
 from hfedu.run.invariants import INVARIANTS, GhostState, Invariant
 from hfedu.run.learned import Learner, Unlearned
-from hfedu.run.machine import Machine
+from hfedu.run.machine import Machine, is_delayed
 from hfedu.run.moves import BUILT_IN as BUILT_IN
 from hfedu.run.moves import End, Expanded, ExploredState, Move, Task, expand, judged, replayer, take_step
 from hfedu.run.outlook import outlook
@@ -40,8 +41,14 @@ CHUNK = 200
 FIRST_CHECKED, ONE_IN = 16, 8
 """How many states, met again or not, are run again for real: the first ones, and then ever fewer of them."""
 BY_STOP_BUTTON = "Interrupted."
-EXPLORED = ("profile", "fixes", "changes", "append", "memory")
+EXPLORED = ("profile", "fixes", "changes", "append", "memory", "memory_model")
 """Options of a machine that an exploration can have."""
+ORDERS = {
+    "sc": "Memory is sequentially consistent: weak memory is not modelled.",
+    "tso": f"Memory is in total store order (TSO): stores wait in a buffer of {BUFFERED} that a call empties. "
+    "Arm allows more, which was not tried: there loads may pass loads, and stores pass stores.",
+}
+"""By the memory model what to say of it."""
 SEARCHES = count()
 
 
@@ -123,7 +130,12 @@ def task_of(
     number = len(scenario.cpus) if cpus is None else cpus
     fixed = tuple(sorted((name, hashable(name, value)) for name, value in options.items()))
     ours = all(is_ours(change) for change in known_changes(options.get("changes", ())))
-    group = prune and ours and all(invariant.steady for invariant in invariants)
+    group = (
+        prune
+        and ours
+        and not is_delayed(options.get("memory_model", "sc"))
+        and all(invariant.steady for invariant in invariants)
+    )
     return Task(scenario, number, fixed, invariants, group, daemons_of(assume, number), (os.getpid(), next(SEARCHES)))
 
 
@@ -169,13 +181,17 @@ def explore(
     and the result is the same. `progress` is called with the depth and the number of states. Without `prune` nothing is
     left out that leads to a known state. With `races` two accesses to the same data that nothing orders are a violation
     too, see `races`. With `recheck` all states that are met again are run again, not some.
-    `options` choose the hypervisor: profile, fixes, changes. Ctrl-C ends it with what was found. `Mistake` with the
-    schedule if an invariant raises, or if the scenario is not deterministic.
+    `options` choose the hypervisor: profile, fixes, changes. With `memory_model="tso"` each store of a script waits
+    in its CPU's buffer, and when it leaves is a step of its own, which counts as a preemption. Ctrl-C ends it with what
+    was found. `Mistake` with the schedule if an invariant raises, or if the scenario is not deterministic.
     """
     if preemptions is not None and not (isinstance(preemptions, int) and preemptions >= 0):
         raise Mistake(f"preemptions must be a whole number from 0 up, not {preemptions!r}")
     looked = (*as_invariants(invariants, "invariants"), *as_invariants(ends, "ends", at_end=True))
     task = task_of(scenario, looked, cpus, prune, assume, options)
+    delayed = options.get("memory_model") == "tso"
+    if races and delayed:
+        raise Mistake('races are looked for in sequentially consistent memory: leave out memory_model="tso"')
 
     def searched(learn: bool) -> Exploration:
         search = Search(task, preemptions, prune, recheck, learn, races)
@@ -190,7 +206,7 @@ def explore(
                 "races are looked for only where all that changes is the hypervisor's, the memory's or a script's own: "
                 "keep nothing outside of the scripts, and give no invariants that look past the machine's view"
             ) from None
-    return learned_or_not(searched, prune and executor is None)
+    return learned_or_not(searched, prune and executor is None and not delayed)
 
 
 @dataclass(frozen=True)
@@ -259,7 +275,7 @@ def find(
             return search.result("Stopped at the first state.")
         return search.result(search.run(lambda: "goal" in search.found, max_states, executor, progress))
 
-    found = learned_or_not(searched, executor is None)
+    found = learned_or_not(searched, executor is None and options.get("memory_model") != "tso")
     return Reached(name, found, next((v for v in found.violations if v.invariant == "goal"), None))
 
 
@@ -512,7 +528,7 @@ class Search:
                 "States that are alike in all that scripts, hypervisor and invariants can reach count as one: "
                 f"{self.again:,} were met again, and {self.checked:,} of these were run on for real to compare."
             )
-        return " ".join([*said, "Memory is sequentially consistent: weak memory is not modelled."])
+        return " ".join([*said, ORDERS[dict(self.task.options).get("memory_model", "sc")]])
 
     def result(self, stopped: str) -> Exploration:
         """What was found and covered."""

@@ -86,5 +86,6 @@ STEPS = {
     "restore": "restores the registers of {} and runs it",
     "interrupt": "looks at the interrupts of {}",
     "abort": "looks whether {} is to stop",
+    "drain": "lets its oldest store out of its buffer, to memory",
 }
-"""The atomic steps of the hypervisor, by their kind, as what a CPU does. One of another kind is said by its name."""
+"""The atomic steps of hypervisor and store buffers, by kind, as what a CPU does. Another kind is said by its name."""

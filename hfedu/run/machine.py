@@ -24,7 +24,7 @@ from hfedu.hf.mm import Ptable
 from hfedu.hf.platform import HEAP_PAGES, MAX_HEAP_PAGES, CpuDown, HypervisorHang, HypervisorPanic, PowerDown
 from hfedu.hf.spinlock import SelfDeadlock
 from hfedu.history import hypervisor_type, known_changes, known_fixes
-from hfedu.run.core import Core
+from hfedu.run.core import Core, StoreBuffer
 from hfedu.run.kinds import Kind
 from hfedu.run.ramdisk import RamDisk, parse_size
 from hfedu.run.recorder import OwnFields, Recorder, actor_of, attributes
@@ -126,6 +126,15 @@ def check_input(clock: Any, stdin: Any) -> None:
         raise Mistake(f"what comes in on the serial line must be bytes or a text, not {stdin!r}")
 
 
+def is_delayed(memory_model: Any) -> bool:
+    """Whether stores are delayed under a memory model. `Mistake` if it is none."""
+    if memory_model not in ("sc", "tso"):
+        raise Mistake(
+            f'memory_model is "sc", sequentially consistent, or "tso", total store order, not {memory_model!r}'
+        )
+    return bool(memory_model == "tso")
+
+
 def check_pool(pages: Any) -> None:
     """`Mistake` if the hypervisor's pool cannot have so many pages."""
     if isinstance(pages, bool) or not isinstance(pages, int) or not 1 <= pages <= MAX_HEAP_PAGES:
@@ -147,7 +156,9 @@ class Machine:
     needs nothing but Python, and takes Unicorn's place where that is not installed. `heap_pages` is the hypervisor's
     pool for page tables: the real one's is enough for about five VMs, 109 are for fifteen. `profile` and `fixes`, the
     ids of repairs, choose the hypervisor: see `hfedu.history`; `changes` are classes of your own that build on
-    `Hypervisor`, the first on top.
+    `Hypervisor`, the first on top. `memory_model` is that of scripts: "sc", sequentially consistent, or "tso",
+    total store order: there each CPU's stores wait in a buffer, and `cpus` + n in a schedule is CPU n's buffer, which
+    lets its oldest store out.
     Limits (None for none): `max_seconds`, `max_instructions` of all guests together, `max_traps`.
     Without `record` no events are kept. `Mistake` with a sentence if it cannot be switched on.
     """
@@ -175,6 +186,7 @@ class Machine:
         profile: str = "2018-10-04",
         fixes: Iterable[str] = (),
         changes: Iterable[type[Hypervisor]] = (),
+        memory_model: str = "sc",
         record: bool = True,
         title: str | None = None,
     ) -> None:
@@ -185,6 +197,7 @@ class Machine:
         check_limits({"max_seconds": max_seconds}, int | float)
         check_input(clock, stdin)
         check_pool(heap_pages)
+        self.delays = is_delayed(memory_model)
         self.ramdisk = archive
         self.title = printable(title or name)
         fixes, changes = known_fixes(fixes), known_changes(changes)
@@ -194,10 +207,11 @@ class Machine:
             "heap_pages": heap_pages,
             "max_seconds": max_seconds, "max_instructions": max_instructions, "max_traps": max_traps,
             "profile": profile, "fixes": fixes, "changes": changes, "title": self.title, "cpu": cpu,
+            "memory_model": memory_model,
         }  # fmt: skip
         self.record = record
         self.budget = Budget(max_instructions, max_seconds, max_traps)
-        self.choose = chooser(schedule)
+        self.choose = chooser(schedule, 1 + self.delays)
         self.taken: list[int] = []
         self.stepped = False
         self._assemble()
@@ -230,6 +244,8 @@ class Machine:
         self.guests: dict[str, ScriptedVcpu] = {}
         knobs = [Metronome(self.board, cpu, timer) if timer else None for cpu in range(cpus)]
         self.cores = [self.core_type(self, cpu, knobs[cpu.id]) for cpu in self.hypervisor.cpus[:cpus]]
+        self.buffers = [StoreBuffer(core, cpus + core.turn) for core in self.cores] if self.delays else []
+        self.turns = [*self.cores, *self.buffers]
         self.cpu: Cpu = self.hypervisor.cpus[0]
         if self.recorder is not None and not timer:
             recorder = self.recorder
@@ -341,18 +357,18 @@ class Machine:
         return self.able()
 
     def _take(self, cpu: int) -> None:
-        """Take one atomic step of a CPU, and remember whose it was."""
+        """Take one atomic step of a CPU or of its buffer, and remember whose it was."""
         self.taken.append(cpu)
-        self.cores[cpu].advance()
+        self.turns[cpu].advance()
 
     def able(self) -> list[int]:
-        """The physical CPUs that can take a step. Those that met go on when nobody else can."""
+        """The physical CPUs that can take a step, and the buffers. Those that met go on when no other CPU can."""
         able = [core.cpu.id for core in self.cores if core.able]
         if not able:
             for core in self.cores:
                 core.scripted.meeting = False
             able = [core.cpu.id for core in self.cores if core.able]
-        return able
+        return able + [buffer.turn for buffer in self.buffers if buffer.able]
 
     def deadlock(self) -> "Deadlock | None":
         """Which CPUs wait for locks that are held, if any do."""

@@ -157,9 +157,9 @@ def take_step(replay: Replayer, cpu: int, invariants: Iterable[Invariant]) -> li
     """Let a CPU take a step under the eyes of the invariants, and say what it breaks."""
     broken, at = [], len(replay.schedule) + 1
     replay.step(cpu)
-    name = lost(replay.machine.cores[cpu])
+    name = lost(replay.machine.turns[cpu])
     if name is not None:
-        broken.append((name, str(replay.machine.cores[cpu].ended), at))
+        broken.append((name, str(replay.machine.turns[cpu].ended), at))
     for invariant in invariants:
         sentence = judged(invariant, replay)
         if sentence is not None:

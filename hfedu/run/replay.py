@@ -136,7 +136,7 @@ def advance(core: Core) -> None:
 
 def step_or_end(machine: Machine, cpu: int) -> None:
     """The like for a step of a whole machine."""
-    core = machine.cores[cpu]
+    core = machine.turns[cpu]
     guest = core.steps is None
     try:
         machine.step(cpu)
@@ -306,7 +306,7 @@ class Replayer:
         """Restart and take the steps of a schedule, which has this past. Which CPUs can go on from there."""
         self.restart()
         for cpu in schedule:
-            core = self.machine.cores[cpu]
+            core = self.machine.turns[cpu]
             if core.scripted.meeting:
                 self.machine.able()
             advance(core)
@@ -316,7 +316,7 @@ class Replayer:
 
     def step(self, cpu: int) -> None:
         """Let a CPU take a step under the eyes of the ghost."""
-        core = self.machine.cores[cpu]
+        core = self.machine.turns[cpu]
         self.schedule.append(cpu)
         self.ghost.before(core)
         try:
@@ -361,7 +361,7 @@ class Replayer:
     @staticmethod
     def _told(guest: Any) -> Any:
         """What the next result of a script depends on."""
-        return guest.asked, guest.loaded, guest.pages, guest.refused
+        return guest.asked, guest.loaded, guest.pages, guest.refused, guest.buffer
 
     def script(self, guest: Any, freezer: Freezer) -> Any:
         """Where a script is."""

@@ -16,8 +16,10 @@ LONGEST_SCHEDULE = 1 << 20
 """Characters of a schedule that is a text."""
 
 
-def chooser(schedule: Schedule) -> Choose:
+def chooser(schedule: Schedule, turns: int = 1) -> Choose:
     """A fresh start of a schedule. A list that has come to its end lets each CPU go on until it cannot.
+
+    `turns` is how many numbers each CPU has: with a store buffer it has two.
 
     `Mistake` if it is none, or, when it is used, if it names a CPU that cannot go on.
     """
@@ -31,7 +33,9 @@ def chooser(schedule: Schedule) -> Choose:
             schedule = [int(part) for part in schedule.split(",")]
     if isinstance(schedule, int) and not isinstance(schedule, bool):
         return random.Random(schedule).choice
-    if isinstance(schedule, list | tuple) and all(isinstance(cpu, int) and 0 <= cpu < MAX_CPUS for cpu in schedule):
+    if isinstance(schedule, list | tuple) and all(
+        isinstance(cpu, int) and 0 <= cpu < turns * MAX_CPUS for cpu in schedule
+    ):
         return _listed(schedule)
     raise Mistake(
         f"{schedule!r:.60} is no schedule: "

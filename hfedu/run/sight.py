@@ -92,6 +92,8 @@ class Sight:
         cores = self.whole.cores
         if any(core.able or core.scripted.meeting or isinstance(core.ended, Lost) for core in cores):
             return False
+        if any(buffer.able for buffer in self.whole.buffers):
+            return False
         return self.whole.deadlock() is None
 
     def ended(self, cpu: int) -> bool:

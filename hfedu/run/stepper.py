@@ -69,11 +69,11 @@ class Stepper:
 
     def take(self, cpu: int) -> Taken:
         """Let a CPU take its next step; it must be able to. At the end of all steps the machine is switched off."""
-        core, before = self.machine.cores[cpu], self._count()
+        core, before = self.machine.turns[cpu], self._count()
         self.able()
         said = announced(core)
         self._advance(core)
-        taken = Taken(cpu, said or self._guest(core, before))
+        taken = Taken(core.cpu.id, said or self._guest(core, before))
         self.taken.append(taken)
         for invariant in self.invariants:
             sentence = invariant.judge(self.ghost)
@@ -109,9 +109,9 @@ class Stepper:
         return replace(recording, made=recording.made | {"schedule": tuple(self.moves)})
 
     def _advance(self, core: Core) -> None:
-        self.moves.append(core.cpu.id)
+        self.moves.append(core.turn)
         self.ghost.before(core)
-        step_or_end(self.machine, core.cpu.id)
+        step_or_end(self.machine, core.turn)
         if not self.over:
             self.ghost.after()
 

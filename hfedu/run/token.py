@@ -49,6 +49,8 @@ def token(recording: Recording) -> str:
         raise Mistake(
             "a token cannot hold classes of your own, and this run has changes: give away the notebook instead"
         )
+    if made["memory_model"] != "sc":
+        raise Mistake("a token cannot hold a run with store buffers: give away the notebook instead")
     if outcome.by_clock:
         raise Mistake(
             "the clock stopped this run, and would stop it elsewhere next time: limit it by max_traps or "

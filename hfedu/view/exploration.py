@@ -149,7 +149,11 @@ def finish(scene: Scene, result: Exploration, places: list[tuple[float, float]],
     scene.add(Text(16, 26, f"{result.scenario.name}: {which}, deeper to the right", "title"))
     scene.add(Text(16, 44, coverage(result)[0], "subtitle"))
     x = 16.0
-    signs: list[tuple[Any, str]] = [(cpu, f"CPU {cpu} moves") for cpu in range(min(result.options["cpus"], LOOKS))]
+    cpus = range(result.options["cpus"])
+    signs: list[tuple[Any, str]] = [(cpu, f"CPU {cpu} moves") for cpu in cpus]
+    if result.options.get("memory_model") == "tso":
+        signs += [(len(cpus) + cpu, f"CPU {cpu}'s buffer lets a store out") for cpu in cpus]
+    signs = signs[:LOOKS]
     signs += [("cpu", "an end"), ("bad", "breaks an invariant"), ("fault", "shortest way to break one")]
     for sign, text in signs:
         width = (30 if isinstance(sign, int) else 12) + 6
