@@ -615,8 +615,7 @@ class PythonCpu:
         try:
             while done < self.limit:
                 chunk = min(self.limit - done, LOOK_AT_CLOCK)
-                self.reach = done + chunk
-                self.cut = 0
+                self.reach, self.cut = done + chunk, 0
                 done += chunk - self.go(chunk) - self.cut
                 if self.exception is not None or time.monotonic() >= self.ends:
                     break
@@ -634,6 +633,7 @@ class PythonCpu:
         blocks, single, remaining, heat, pc = self.blocks, self.single, self.left, self.heat, self.pc
         places: tuple[int, ...] = ()
         watch = self.on_instruction
+        remaining[0] = left
         try:
             while left > 0:
                 try:
@@ -663,8 +663,8 @@ class PythonCpu:
                 pc = function(left)
                 left = remaining[0]
         except Leave as leave:
-            self.exception, self.cut = leave, 0
-            left -= leave.why != "fetch"
+            self.exception = leave
+            left = remaining[0] - (leave.why == "pc")
             if leave.counts:
                 pc = self.pc
         self.pc = pc
