@@ -12,6 +12,7 @@ from a64 import SYSTEM
 from conftest import one
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from test_board import *  # noqa: F403
 from test_exclusives import *  # noqa: F403
 from test_stale_code import *  # noqa: F403
 
@@ -49,7 +50,10 @@ def borrowed_tests_run_on_it(request):
 
 
 @pytest.mark.parametrize("how", [{}, {"timer": 700}, {"max_instructions": 30_000}, {"cpus": 2, "schedule": 5}], ids=str)
-@pytest.mark.parametrize("name", ["chain_relay_3", "pingpong_20", "rand_0001", "psci_primary_smc"])
+@pytest.mark.parametrize(
+    "name",
+    ["chain_relay_3", "pingpong_20", "rand_0001", "psci_primary_smc", "preempt_pmr", "timer_taken_0", "gic_07_0"],
+)
 def test_a_recording_made_on_either_cpu_is_the_same(name, how):
     image = one(name).initrd
     ours, theirs = (hfedu.boot(image, cpu=cpu, **how) for cpu in ("python", "unicorn"))

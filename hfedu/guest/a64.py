@@ -16,7 +16,7 @@ from hfedu.board.memory import FLASH_SIZE, RAM_BASE, Registers
 from hfedu.board.timer import Metronome
 from hfedu.guest import a64_code, syndrome
 from hfedu.guest.a64_code import GRANULE
-from hfedu.guest.a64_system import TRANSLATION, ZVA_BYTES, Encoding, SystemRegisters
+from hfedu.guest.a64_system import MDSCR_EL1, TRANSLATION, ZVA_BYTES, Encoding, SystemRegisters
 from hfedu.guest.budget import (
     FIQ,
     FIRST_SLICE,
@@ -41,7 +41,8 @@ from hfedu.hf.platform import HypervisorHang
 
 LOOK_AT_CLOCK = 20_000
 """Instructions between two looks at the clock."""
-PSTATE_SP, PSTATE_EL, PSTATE_F, PSTATE_IL = 1, 0xC, 1 << 6, 1 << 20
+PSTATE_SP, PSTATE_EL, PSTATE_F, PSTATE_D, PSTATE_IL, PSTATE_SS = 1, 0xC, 1 << 6, 1 << 9, 1 << 20, 1 << 21
+MDSCR_SS, MDSCR_KDE = 1, 1 << 13
 AT_IRQ, AT_FIQ = 0x80, 0x100
 PSTATE_VALID = 0xF030_03CF
 """NZCV, SS, IL, DAIF, EL and SP."""
@@ -184,8 +185,8 @@ class PythonCpu:
         self.look_at_masks()
 
     def look_at_masks(self) -> None:
-        """End the slice if an interrupt is signalled that is no longer masked."""
-        if self.signalled() & ~self.live[SPSR]:
+        """End the slice if an interrupt is signalled that is no longer masked, or each instruction is one from here."""
+        if self.signalled() & ~self.live[SPSR] or self.steps_software(self.live[SPSR]):
             self.shorten(0)
 
     def write_kept(self, place: int, value: int) -> None:
@@ -509,7 +510,14 @@ class PythonCpu:
             self.budget.check()
             self.paused = entered = False
             self.take_interrupt()
-            done = self.emulate(left or count)
+            stepping = self.steps_software(self.cpu.regs[SPSR])
+            if stepping and not self.cpu.regs[SPSR] & PSTATE_SS:
+                self.vector((0x33 if self.cpu.regs[SPSR] & PSTATE_EL else 0x32) << 26 | arch.ESR_IL | 0x22, None)
+                stepping = False
+            done = self.emulate(1 if stepping else left or count)
+            if stepping and (self.exception is None or self.exception.why in ("svc", "hvc", "smc")):
+                self.live[SPSR] &= ~PSTATE_SS
+                self.cpu.regs[SPSR] &= ~PSTATE_SS
             count = SLICE
             if self.exception is not None:
                 if self.exception.why == "hvc":
@@ -554,6 +562,11 @@ class PythonCpu:
             return 0
         signal = self.gic.signals[self.cpu.id]
         return signal.irq * PSTATE_I | signal.fiq * PSTATE_F
+
+    def steps_software(self, pstate: int) -> bool:
+        """Whether the guest has each instruction of its own, or of EL0, taken to it as a debug exception."""
+        mdscr = self.system.debug.get(MDSCR_EL1, 0)
+        return bool(mdscr & MDSCR_SS) and (not pstate & PSTATE_EL or bool(mdscr & MDSCR_KDE and not pstate & PSTATE_D))
 
     def take_interrupt(self) -> None:
         """Let the primary take an interrupt that it has not masked."""
@@ -602,8 +615,7 @@ class PythonCpu:
         try:
             while done < self.limit:
                 chunk = min(self.limit - done, LOOK_AT_CLOCK)
-                self.reach = done + chunk
-                self.cut = 0
+                self.reach, self.cut = done + chunk, 0
                 done += chunk - self.go(chunk) - self.cut
                 if self.exception is not None or time.monotonic() >= self.ends:
                     break
@@ -621,6 +633,7 @@ class PythonCpu:
         blocks, single, remaining, heat, pc = self.blocks, self.single, self.left, self.heat, self.pc
         places: tuple[int, ...] = ()
         watch = self.on_instruction
+        remaining[0] = left
         try:
             while left > 0:
                 try:
@@ -650,8 +663,8 @@ class PythonCpu:
                 pc = function(left)
                 left = remaining[0]
         except Leave as leave:
-            self.exception, self.cut = leave, 0
-            left -= leave.why != "fetch"
+            self.exception = leave
+            left = remaining[0] - (leave.why == "pc")
             if leave.counts:
                 pc = self.pc
         self.pc = pc
@@ -830,7 +843,8 @@ class PythonCpu:
         if spsr & 0x12 or spsr & 15 == 1 or spsr >> 3 & 1:  # to no level that there is, or that is below
             self.set_pstate(live[SPSR] & ~0x3C0 | spsr & 0x3C0 | PSTATE_IL)
         else:
-            self.set_pstate(spsr & 0x10_03CF)
+            steps = self.steps_software(spsr) and not self.steps_software(live[SPSR])
+            self.set_pstate(spsr & (0x30_03CF if steps else 0x10_03CF))
         self.next = target
 
     def exclusive(self, word: int) -> None:

@@ -152,6 +152,7 @@ class SystemRegisters:
             elif at[4] == 5:  # two bits of a breakpoint's byte select are copies of their neighbours
                 value = value & ~0x140 | (value & 0xA0) << 1
             self.debug[at] = value
+            cpu.look_at_masks()
             return True
         match at:
             case (3, 0, 4, 2, 0):
