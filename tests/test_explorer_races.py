@@ -19,6 +19,7 @@ from hfedu import (
 from hfedu.course.shared.defects import DEFECTS
 from hfedu.hf.api import running
 from hfedu.hf.hypervisor import Hypervisor
+from hfedu.run.explorer import Search, task_of
 from hfedu.run.races import RACE
 
 A = 0x4010_0000
@@ -188,3 +189,11 @@ def keeps():
 def test_where_races_cannot_be_looked_for_it_says_so():
     with pytest.raises(hfedu.Mistake, match="keep nothing outside of the scripts"):
         hfedu.explore(Scenario("keeps", "", nothing, (keeps, add), (idle,)), (), races=True)
+
+
+def test_steps_are_learned_where_all_that_changes_is_the_hypervisors():
+    """Else each search would go by replay alone, and nobody would see more of it than that it takes longer."""
+    task = task_of(CLEARS, (), None, True, (), {})
+    learner = Search(task, None, True, False, True).learner
+    assert learner is not None
+    assert learner.root

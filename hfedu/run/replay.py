@@ -33,11 +33,11 @@ FIXED = frozenset((
     *("kernels", "on_log", "platform", "memory", "tlb", "archive", "vms", "cpus", "vm_type", "output", "registers"),
     *("name", "id", "lock", "of", "vm", "vcpus", "mailbox", "ptable", "regs", "acquire", "release", "refused"),
     *("retval", "wake", "block", "restore", "save", "deliver", "read", "clear", "read_fp", "write_fp"),
-    "read_system_registers",
+    *("read_system_registers", "fifo", "input", "interrupt", "on_expect"),
 ))  # fmt: skip
-"""Fields of our own classes that no step changes; and `refused`, which only says why something was decided."""
+"""Fields of our own classes that no step changes: the UART has no input here. `refused` only says why it was so."""
 OF_HYPERVISOR = frozenset(
-    ("kernels", "on_log", "platform", "memory", "heap_next", "ptable", "tlb", "vms", "archive", "cpus")
+    ("kernels", "on_log", "platform", "memory", "heap_next", "heap_pages", "ptable", "tlb", "vms", "archive", "cpus")
 )
 """Attributes of the hypervisor as it is without changes; the TLB holds nothing but what could be looked up again."""
 SETUP_STEPS = 10_000
