@@ -13,7 +13,7 @@ from hfedu.course.progress import PLACES, places
 INTRODUCTION = (
     "Each exercise is judged by what the answer does. The wrong answers named here are tested: each is rejected with a "
     "sentence of its own.\n\nTo read a sentence: `hfedu.check(id, answer)`, with a wrong answer from "
-    "`hfedu.course.exercises.find(id).wrong`."
+    "`hfedu.course.exercises.exercise_named(id).wrong`."
 )
 
 

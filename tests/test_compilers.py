@@ -16,7 +16,7 @@ import pytest
 import hfedu
 from hfedu import Mistake, assemble, compile_c
 from hfedu.course import exercises
-from hfedu.course.exercises import find
+from hfedu.course.exercises import exercise_named
 from hfedu.course.record import Record
 from hfedu.errors import Trouble
 from hfedu.guest import toolchain
@@ -181,7 +181,7 @@ def test_trouble_of_the_computer_is_told_as_that(monkeypatch, tmp_path, trouble,
 @pytest.mark.parametrize("exercise", ["01-sum", "04-again", "13-echo", "14-in-c"])
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_and_never_judged(monkeypatch, tmp_path, exercise, trouble):
-    solution = find(exercise).solution
+    solution = exercise_named(exercise).solution
     record = Record()
     monkeypatch.setattr(exercises, "RECORD", record)
     trouble(monkeypatch, tmp_path)

@@ -13,7 +13,7 @@ from runs import relay
 import hfedu
 from hfedu.course import notebooks
 from hfedu.course.answers import answer_of, shown_source
-from hfedu.course.exercises import Wrong, check, exercises, find, hint, judge, solution
+from hfedu.course.exercises import Wrong, check, exercise_named, exercises, hint, judge, solution
 from hfedu.course.forms import guest
 from hfedu.course.lessons.lesson12 import SCENARIOS, SUSPECTS, breaks
 from hfedu.course.lessons.lesson14 import solve_policy
@@ -28,7 +28,7 @@ from hfedu.run.explorer import explore
 @pytest.mark.slow
 @pytest.mark.parametrize("exercise_id", exercises())
 def test_solution_is_right_and_misconceptions_are_wrong_for_their_reason(exercise_id):
-    assert judge(find(exercise_id), answer_of(shown_source(find(exercise_id).solution)))
+    assert judge(exercise_named(exercise_id), answer_of(shown_source(exercise_named(exercise_id).solution)))
     assert not bad_misconceptions(exercise_id)
 
 

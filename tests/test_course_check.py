@@ -17,7 +17,7 @@ from hfedu import cli
 from hfedu.course import exercises as course_exercises
 from hfedu.course import markdown, plans, verify
 from hfedu.course.answers import answer_of, shown_source
-from hfedu.course.exercises import exercises, find, judge
+from hfedu.course.exercises import exercise_named, exercises, judge
 from hfedu.course.notebooks import Lesson, lessons
 from hfedu.course.verify import CourseCheck, backwards
 
@@ -59,7 +59,7 @@ def state_of(exercise_id, source):
     signal.signal(signal.SIGALRM, stop)
     signal.alarm(SECONDS)
     try:
-        return judge(find(exercise_id), answer_of(source)).state
+        return judge(exercise_named(exercise_id), answer_of(source)).state
     except (NeverEnds, Exception) as error:
         return type(error).__name__
     finally:
@@ -69,7 +69,7 @@ def state_of(exercise_id, source):
 @pytest.mark.parametrize("exercise_id", exercises())
 def test_a_mutated_solution_is_not_right(exercise_id):
     tried = 0
-    for source in mutations(shown_source(find(exercise_id).solution)):
+    for source in mutations(shown_source(exercise_named(exercise_id).solution)):
         tried += 1
         if state_of(exercise_id, source) != "right":
             return
@@ -81,7 +81,7 @@ def only_configures():
 
 
 def change(monkeypatch, exercise_id, **fields):
-    changed = {**course_exercises.exercises(), exercise_id: dataclasses.replace(find(exercise_id), **fields)}
+    changed = {**course_exercises.exercises(), exercise_id: dataclasses.replace(exercise_named(exercise_id), **fields)}
     for module in (course_exercises, verify, course_prose):
         monkeypatch.setattr(module, "exercises", lambda: changed)
 
@@ -111,7 +111,7 @@ def test_the_first_kind_of_failure_ends_it_and_all_of_that_kind_are_named(monkey
 
 
 def test_a_wrong_answer_that_passes_or_is_told_something_else_fails(monkeypatch, capsys):
-    right = find("07-order").solution
+    right = exercise_named("07-order").solution
     change(monkeypatch, "07-order", wrong={"is right": (right, "not"), "odd": (3, "not “first”")})
     assert run_check("--lesson", "07") == 1
     said = capsys.readouterr().out

@@ -17,7 +17,7 @@ from nbclient import NotebookClient
 import hfedu
 from hfedu.course import exercises, predict_form, predictions, progress, record
 from hfedu.course.answers import answer_of
-from hfedu.course.exercises import find, solution
+from hfedu.course.exercises import exercise_named, solution
 from hfedu.course.record import Record, Standing
 
 ROOT = Path(__file__).parent.parent
@@ -45,7 +45,7 @@ def right(exercise_id):
 
 
 def wrong(exercise_id):
-    return hfedu.check(exercise_id, next(iter(find(exercise_id).wrong.values()))[0])
+    return hfedu.check(exercise_id, next(iter(exercise_named(exercise_id).wrong.values()))[0])
 
 
 def test_verdicts_and_predictions_survive_a_restart_and_the_best_counts(file, monkeypatch):

@@ -151,7 +151,7 @@ def exercises() -> dict[str, Exercise]:
     return {exercise.id: exercise for module in modules for exercise in module.EXERCISES}
 
 
-def find(exercise_id: str) -> Exercise:
+def exercise_named(exercise_id: str) -> Exercise:
     """The exercise of that id. `Mistake` names those there are."""
     if not isinstance(exercise_id, str) or exercise_id not in exercises():
         raise Mistake(f"there is no exercise {exercise_id!r}: there are {', '.join(exercises())}")
@@ -164,7 +164,7 @@ def check(exercise_id: str, answer: Any = None) -> Verdict:
 
     Never raises for an answer, whatever it is; `Mistake` for an unknown id.
     """
-    exercise = find(exercise_id)
+    exercise = exercise_named(exercise_id)
     if answer is None or answer is ...:
         return Verdict(exercise.id, "not attempted", f"Write your answer first: {exercise.task}")
     verdict = judge(exercise, answer)
@@ -328,7 +328,7 @@ def with_source(disk: RamDisk, answer: str, right: str) -> RamDisk | None:
 @plainly
 def arrange(exercise_id: str) -> "Arrange":
     """The steps of an exercise whose answer is an order, to move up and down and to check."""
-    exercise = find(exercise_id)
+    exercise = exercise_named(exercise_id)
     if not exercise.pieces:
         there = ", ".join(other.id for other in exercises().values() if other.pieces)
         raise Mistake(f"the answer to {exercise_id} is no order of steps: arrange takes {there}")
@@ -343,7 +343,7 @@ TRY_FIRST = "Try the three hints first. To see a solution all the same"
 @plainly
 def hint(exercise_id: str, number: int = 1) -> str:
     """A hint: 1, 2 and 3 say more and more."""
-    hints = find(exercise_id).hints
+    hints = exercise_named(exercise_id).hints
     if number not in range(1, len(hints) + 1):
         raise Mistake(f"there is no hint {number!r} for {exercise_id}: ask for 1 to {len(hints)}")
     HINTED.setdefault(exercise_id, set()).add(number)
@@ -353,7 +353,7 @@ def hint(exercise_id: str, number: int = 1) -> str:
 @plainly
 def solution(exercise_id: str, show: bool = False) -> str:
     """A solution, if you say that you want it."""
-    exercise = find(exercise_id)
+    exercise = exercise_named(exercise_id)
     if not show:
         first = "To see a solution" if hints_had(exercise) == len(exercise.hints) else TRY_FIRST
         return f'{first}: print(solution("{exercise_id}", show=True))'

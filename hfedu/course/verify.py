@@ -26,7 +26,7 @@ from symtable import SymbolTable, symtable
 from typing import Any, NamedTuple
 
 from hfedu.course.answers import answer_of, defined_by, shown_source
-from hfedu.course.exercises import exercises, find, hint, judge
+from hfedu.course.exercises import exercise_named, exercises, hint, judge
 from hfedu.course.markdown import broken_links, wordless_pictures
 from hfedu.course.notebooks import Lesson, code_cells, lessons, lessons_in, source
 from hfedu.course.record import SWITCH
@@ -65,7 +65,7 @@ def bad_hints(exercise_id: str) -> list[str]:
 
 def bad_solution(exercise_id: str, notebook: Path) -> list[str]:
     """A solution that is not right when it is pasted into its cell of a notebook, among the names from above."""
-    text = shown_source(find(exercise_id).solution)
+    text = shown_source(exercise_named(exercise_id).solution)
     code = [cell["source"] for cell in code_cells(notebook) if cell["cell_type"] == "code"]
     place = next(number for number, source in enumerate(code) if exercise_id in source)
     names: dict[str, Any] = {"__name__": "__main__"}
@@ -76,7 +76,7 @@ def bad_solution(exercise_id: str, notebook: Path) -> list[str]:
             answer = defined_by(text, names)
     except Exception as error:
         return [f"{notebook.name}: the solution of {exercise_id} raises {type(error).__name__} there: {error}"]
-    verdict = judge(find(exercise_id), answer)
+    verdict = judge(exercise_named(exercise_id), answer)
     return [] if verdict else [f"{notebook.name}: the solution of {verdict}"]
 
 
@@ -102,8 +102,8 @@ def needed_above(sources: list[str], text: str) -> list[str]:
 def bad_misconceptions(exercise_id: str) -> list[str]:
     """Named wrong answers that the check does not find wrong, or not for their reason."""
     failures = []
-    for name, (answer, reason) in find(exercise_id).wrong.items():
-        verdict = judge(find(exercise_id), answer_of(shown_source(answer)))
+    for name, (answer, reason) in exercise_named(exercise_id).wrong.items():
+        verdict = judge(exercise_named(exercise_id), answer_of(shown_source(answer)))
         if verdict.state != "wrong" or reason not in verdict.sentence:
             failures.append(f"the wrong answer “{name}” should be told “{reason}”. {verdict}")
     return failures

@@ -210,7 +210,7 @@ def run_cells(book: Book, say: Callable[[dict[str, Any]], None]) -> None:
     names: dict[str, Any] = {"__name__": "__main__", "get_ipython": NoShell}
 
     def capture(exercise_id: str, answer: Any = None) -> Verdict:
-        exercise = course.find(exercise_id)
+        exercise = course.exercise_named(exercise_id)
         if answer is None or answer is ...:
             return Verdict(exercise.id, MISSING, "It is judged later.")
         say({"exercise": exercise.id, "packed": Packer(book.cells, names).packed(answer)})

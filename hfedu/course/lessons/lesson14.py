@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from hfedu.course import forms
-from hfedu.course.exercises import Exercise, Verdict, Wrong, find, judge
+from hfedu.course.exercises import Exercise, Verdict, Wrong, exercise_named, judge
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
     boot_scripts,
@@ -334,7 +334,7 @@ def survives(router: Image, neighbours: Sequence[Neighbours], orders: int, timer
 
 def attack(router: Script) -> Verdict:
     """What `check("14-survive", router)` says, about a router that is not your answer: it is not noted."""
-    return judge(find("14-survive"), router)
+    return judge(exercise_named("14-survive"), router)
 
 
 # Predictions.
