@@ -572,7 +572,9 @@ class PythonCpu:
         """Let the primary take an interrupt that it has not masked."""
         open_to = self.signalled() & ~self.cpu.regs[SPSR]
         if open_to:
+            kept = self.cpu.regs[SYSTEM:]
             self.vector(None, None, AT_FIQ if open_to & PSTATE_F else AT_IRQ)
+            self.cpu.regs[SYSTEM:] = kept  # EL2 sees the system registers when it asks for them
 
     def _on_signal(self) -> None:
         """The interrupt controller signals otherwise than before: the slice ends."""
