@@ -11,7 +11,8 @@ for (const path of notebooks) {
   await pyodide.loadPackage(["ipython", "typing-extensions"], { messageCallback: () => {} });
   pyodide.globals.set("book", readFileSync(path, "utf-8"));
   pyodide.globals.set("say", (cell, error, source) =>
-    console.log(JSON.stringify({ notebook: basename(path), cell, error, source })));
+    console.log(JSON.stringify({ notebook: basename(path), cell, error, source })),
+  );
   await pyodide.runPythonAsync(`
 import glob, json, sys, zipfile
 for wheel in glob.glob("/wheels/*.whl"):
