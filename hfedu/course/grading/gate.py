@@ -28,7 +28,10 @@ HFEDU_NAMES = {
     *("receive", "send", "smc", "store", "vcpu_count", "vcpu_run", "vm_count", "wait_for_interrupt", "Scenario"),
 }
 """What it may use of hfedu's public names: what guests and hypervisors are made of."""
-HFEDU_MODULES = ("hfedu.hf.", "hfedu.guest.rpc", "hfedu.guest.scripted", "hfedu.guest.syndrome", "hfedu.run.kinds")
+HFEDU_MODULES = (
+    *("hfedu.hf.", "hfedu.guest.ffa", "hfedu.guest.rpc", "hfedu.guest.scripted", "hfedu.guest.syndrome"),
+    *("hfedu.history.abi", "hfedu.history.ffa", "hfedu.run.kinds"),
+)
 STANDARD = {
     "collections": "Counter OrderedDict defaultdict deque namedtuple",
     "collections.abc": "Callable Generator Iterable Iterator Mapping Sequence",
