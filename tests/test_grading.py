@@ -112,7 +112,9 @@ def test_no_trick_makes_a_wrong_answer_right(trick):
     assert judged.sentence
 
 
-@pytest.mark.parametrize("how", ["exercise_named('05-arrange-send').solution", "exercises()['05-arrange-send'].solution"])
+@pytest.mark.parametrize(
+    "how", ["exercise_named('05-arrange-send').solution", "exercises()['05-arrange-send'].solution"]
+)
 def test_a_notebook_has_no_solutions_to_read(how):
     cell = f"from hfedu.course.exercises import exercises, exercise_named\ncheck('05-arrange-send', {how})"
     judged = next(each for each in judge_hand_in(book_with([cell])) if each.exercise == "05-arrange-send")

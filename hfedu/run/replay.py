@@ -149,10 +149,10 @@ def step_or_end(machine: Machine, cpu: int) -> None:
 def lose(core: Core, guest: bool, error: Exception) -> None:
     """A CPU has ended by an exception, of its guest or of the hypervisor."""
     core.steps = core.step = None
-    core.ended = ScriptRaised(raised(core, guest, error), error)
+    core.ended = ScriptRaised(who_raised(core, guest, error), error)
 
 
-def raised(core: Core, guest: bool, error: Exception) -> str:
+def who_raised(core: Core, guest: bool, error: Exception) -> str:
     """Who raised an exception, and where."""
     vcpu, number = core.cpu.current, core.cpu.id
     who = f"CPU {number}: the hypervisor"

@@ -31,7 +31,7 @@ from hfedu.course import exercises as course
 from hfedu.course.answers import is_defined, shown_source
 from hfedu.course.exercises import Exercise, Verdict, exercises
 from hfedu.course.grading import jail
-from hfedu.course.grading.captured import Lost, Packer, Unpacked, Unpacker, cell_name
+from hfedu.course.grading.captured import LostAnswer, Packer, Unpacked, Unpacker, cell_name
 from hfedu.course.grading.gate import Barred
 from hfedu.course.grading.handins import LONGEST_NOTEBOOK
 from hfedu.course.predictions import grade, predictions
@@ -283,17 +283,17 @@ def judge_packed(name: str, book: Book, packed: Any, say: Callable[[dict[str, An
     except Barred as unfit:
         say({"state": TO_LOOK_AT, "sentence": f"It uses {unfit}, with which no answer is judged: look at it."})
         return
-    except Lost as lost:
+    except LostAnswer as lost:
         say({"state": TO_LOOK_AT, "sentence": f"It is {lost}: there is no source to judge. Look at it."})
         return
     except Exception as error:  # what a definition does when it is made, or what no Packer made
         say({"state": CRASHED, "sentence": f"Your answer raised {type(error).__name__}: {error}"})
         return
     verdict = course.judge(exercise, unpacked.answer)
-    say(told_of(verdict, unpacked))
+    say(as_judged(verdict, unpacked))
 
 
-def told_of(verdict: Verdict, unpacked: Unpacked) -> dict[str, Any]:
+def as_judged(verdict: Verdict, unpacked: Unpacked) -> dict[str, Any]:
     """A verdict as it is said."""
     state, said = verdict.state, verdict.sentence
     refused = re.search(r"\bUnfit: (.*)", said)
