@@ -41,6 +41,10 @@ def add_course(course: ArgumentParser) -> None:
     )
     check.add_argument("--lesson", metavar="NN", help="this lesson only, such as 05")
     check.set_defaults(command=command_check)
+    slides = commands.add_parser("slides", help="a lesson as slides with the player, one page that needs no network")
+    slides.add_argument("lesson", metavar="NN", help="the lesson's number, such as 05")
+    slides.add_argument("-o", "--output", type=Path, metavar="F", help="the page (without it slides-NN.html here)")
+    slides.set_defaults(command=command_slides)
     grade = commands.add_parser(
         "grade",
         help="judge a folder of handed-in notebooks anew",
@@ -114,10 +118,7 @@ def command_grade(options: Namespace) -> int:
     if options.page is not None:
         files[options.page] = tables.class_page(graded).encode()
     for path, content in files.items():
-        try:
-            write_whole(path, content)
-        except (OSError, ValueError) as error:
-            raise Mistake(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from None
+        write_page(path, content)
     if options.gradescope:
         print(tables.gradescope_json(graded))
     else:
@@ -128,3 +129,24 @@ def command_grade(options: Namespace) -> int:
 def tell(sentence: str) -> None:
     """One line to stderr."""
     print(f"hfedu: {sentence}", file=sys.stderr)
+
+
+def write_page(path: Path, content: bytes) -> None:
+    """Write a file whole. `Mistake` if that is impossible."""
+    try:
+        write_whole(path, content)
+    except (OSError, ValueError) as error:
+        raise Mistake(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def command_slides(options: Namespace) -> int:
+    """hfedu course slides: a lesson for a projector."""
+    from hfedu.course.slides import slides_page
+
+    path = options.output or Path(f"slides-{options.lesson}.html")
+    page = slides_page(options.lesson)
+    write_page(path, page.encode())
+    print(
+        f"Written to {path}. Page Down goes on, event by event where a run is played; Ctrl and an arrow turn a slide."
+    )
+    return 0
