@@ -71,7 +71,7 @@ class Conversation(NamedTuple):
     asked: tuple[Event, ...]
 
 
-class Turn(NamedTuple):
+class PrimaryCall(NamedTuple):
     """One call of VM 0: how it is written, and the call."""
 
     text: str
@@ -127,21 +127,21 @@ def conversation(rng: random.Random) -> Conversation:
     return Conversation((f"def vm_0():\n    {text}", *(source for source, _ in guests)), run, asked)
 
 
-def turn_of(rng: random.Random) -> Turn:
+def turn_of(rng: random.Random) -> PrimaryCall:
     """A call for VM 0 to make."""
     vm, word = rng.choice((1, 2)), rng.choice(WORDS_TO_SEND)
     return rng.choice(
         (
-            Turn(f'yield send({vm}, "{word}")', lambda: send(vm, word)),
-            Turn(f'yield send({vm}, "{word}")', lambda: send(vm, word)),
-            Turn(f"yield vcpu_run({vm})", lambda: vcpu_run(vm)),
-            Turn(f"yield vcpu_run({vm})", lambda: vcpu_run(vm)),
-            Turn("yield clear()", clear),
+            PrimaryCall(f'yield send({vm}, "{word}")', lambda: send(vm, word)),
+            PrimaryCall(f'yield send({vm}, "{word}")', lambda: send(vm, word)),
+            PrimaryCall(f"yield vcpu_run({vm})", lambda: vcpu_run(vm)),
+            PrimaryCall(f"yield vcpu_run({vm})", lambda: vcpu_run(vm)),
+            PrimaryCall("yield clear()", clear),
         )
     )
 
 
-def primary_of(turns: list[Turn]) -> Script:
+def primary_of(turns: list[PrimaryCall]) -> Script:
     """VM 0: it configures, runs both, and makes its calls."""
 
     def vm_0() -> Any:

@@ -22,12 +22,12 @@ from hfedu.errors import Mistake
 from hfedu.files import asset
 
 THINGS_AT_MOST = 20_000
-DEEPEST = 40
-CONTAINERS = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
+DEEPEST_VALUE = 40
+CONTAINER_TYPES = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
 Definition = ast.FunctionDef | ast.Lambda | ast.ClassDef
 
 
-class Lost(Exception):
+class Unsourced(Exception):
     """An answer needs something that exists only while its notebook runs; the text says what."""
 
 
@@ -58,7 +58,7 @@ class Packer:
     def value(self, value: Any, depth: int = 0) -> dict[str, Any]:
         """One value, by its own type and no class of the learner's."""
         kind = type(value)
-        if depth > DEEPEST or len(self.made) > THINGS_AT_MOST:
+        if depth > DEEPEST_VALUE or len(self.made) > THINGS_AT_MOST:
             return {"lost": "something nested too deeply"}
         if value is None or value is ... or kind in (bool, float, str):
             return {"v": "..." if value is ... else value, **({"ellipsis": 1} if value is ... else {})}
@@ -66,7 +66,7 @@ class Packer:
             return {"int": hex(value)}
         if kind is bytes or kind is bytearray:
             return {kind.__name__: value.hex()}
-        if kind in CONTAINERS.values() or kind is dict:
+        if kind in CONTAINER_TYPES.values() or kind is dict:
             return self.shared(value, partial(self.contents, value, depth))
         if isinstance(value, ModuleType):
             return {"module": value.__name__}
@@ -199,7 +199,7 @@ class Unpacker:
         self.waiting: set[str] = set(packed["globals"])
 
     def unpacked(self) -> Unpacked:
-        """The answer. `Barred` or `Lost` if it cannot be judged."""
+        """The answer. `Barred` or `Unsourced` if it cannot be judged."""
         for name in list(self.packed["globals"]):
             self.need(name)
         answer = self.value(self.packed["answer"])
@@ -212,7 +212,7 @@ class Unpacker:
         self.waiting.discard(name)
         try:
             self.names[name] = self.value(self.packed["globals"][name])
-        except Lost as lost:
+        except Unsourced as lost:
             self.lost.append(f"{name} ({lost})" if str(lost) != name else name)
 
     def value(self, value: dict[str, Any]) -> Any:
@@ -235,16 +235,18 @@ class Unpacker:
             if module.startswith("hfedu.") and name in hfedu.__all__ and name in vars(facade("hfedu")):
                 return getattr(facade("hfedu"), name)
             return (
-                of_module("builtins" if module == "builtins" else module, name) if module != "builtins" else built(name)
+                of_module("builtins" if module == "builtins" else module, name)
+                if module != "builtins"
+                else builtin_of(name)
             )
-        raise Lost(str(held))
+        raise Unsourced(str(held))
 
     def thing(self, number: int) -> Any:
         """A container or a definition, made once."""
         if number in self.made:
             return self.made[number]
         if number in self.begun:
-            raise Lost("something that contains itself")
+            raise Unsourced("something that contains itself")
         self.begun.add(number)
         thing = self.things[number]
         if "cell" in thing:
@@ -254,14 +256,14 @@ class Unpacker:
         if kind == "dict":
             self.made[number] = {self.value(key): self.value(each) for key, each in held}
         else:
-            self.made[number] = CONTAINERS[kind](map(self.value, held))
+            self.made[number] = CONTAINER_TYPES[kind](map(self.value, held))
         return self.made[number]
 
     def defined(self, thing: dict[str, Any]) -> Any:
         """A function or class, made of its source in the notebook, inside a function that holds its free names."""
         node = definition(self.cells, thing)
         if node is None:
-            raise Lost(f"{thing.get('name')}, which is not defined in any cell")
+            raise Unsourced(f"{thing.get('name')}, which is not defined in any cell")
         self.texts.append(ast.get_source_segment(self.cells[thing["cell"]], node) or "")
         free = {name: self.value(each) for name, each in thing["free"].items()}
         for each in ast.walk(node):
@@ -276,7 +278,7 @@ class Unpacker:
         return self.names.pop("_maker")(**free)
 
 
-def built(name: str) -> Any:
+def builtin_of(name: str) -> Any:
     """A built-in function or type that an answer refers to."""
     names = guarded_builtins()
     if name not in names:

@@ -35,7 +35,7 @@ BETTER = {state: rank for rank, state in enumerate(STATES)}
 """Of two answers to one exercise the one with the smaller rank counts."""
 
 
-class Result(NamedTuple):
+class HandInResult(NamedTuple):
     """What became of one hand-in: its exercises, or a sentence that says why there are none."""
 
     learner: str
@@ -86,14 +86,14 @@ def grade_class(
         raise Mistake(f"there is no lesson {lesson!r} with exercises: there are {', '.join(sorted(known_lessons))}")
     handed = hand_ins(place, learner)
     before = results_kept(kept)
-    found: dict[int, Result] = {}
+    found: dict[int, HandInResult] = {}
     digests: dict[int, str] = {}
     todo = []
     for number, each in enumerate(handed):
         digests[number] = digest_of(each, lesson)
         if digests[number] in before:
             judged, trouble = before[digests[number]]
-            found[number] = Result(each.learner, each.file, judged, trouble)
+            found[number] = HandInResult(each.learner, each.file, judged, trouble)
         else:
             todo.append(number)
     again = len(found)
@@ -208,18 +208,18 @@ def stop(process: int, reading: int) -> None:
         os.waitpid(process, 0)
 
 
-def result_of_bytes(handed: HandIn, content: bytes, ended: bool) -> Result:
+def result_of_bytes(handed: HandIn, content: bytes, ended: bool) -> HandInResult:
     """What the process of a hand-in has found, with the misconceptions named."""
     try:
         held = json_of(content)
-        judged = tuple(named(Judged(*each)) for each in held.get("judged", ()))
-        return Result(handed.learner, handed.file, judged, printable(held.get("trouble", "")))
+        judged = tuple(with_misconception(Judged(*each)) for each in held.get("judged", ()))
+        return HandInResult(handed.learner, handed.file, judged, printable(held.get("trouble", "")))
     except (ValueError, TypeError, AttributeError):
         said = "it ended the process that judged it" if ended else f"it was not judged within {HAND_IN_SECONDS} seconds"
-        return Result(handed.learner, handed.file, (), f"{said}: look at it")
+        return HandInResult(handed.learner, handed.file, (), f"{said}: look at it")
 
 
-def named(judged: Judged) -> Judged:
+def with_misconception(judged: Judged) -> Judged:
     """A wrong answer with its misconception."""
     if judged.state != SAID_WRONG or judged.exercise not in exercises():
         return judged
@@ -240,7 +240,7 @@ def results_kept(path: Path | None) -> dict[str, tuple[tuple[Judged, ...], str]]
     return kept
 
 
-def keep(path: Path | None, digest: str, result: Result) -> None:
+def keep(path: Path | None, digest: str, result: HandInResult) -> None:
     """Keep a result, if another try would find the same."""
     passing_states = {TIMED_OUT, TO_LOOK_AT}
     if path is None or not digest or any(each.state in passing_states for each in result.judged):
@@ -252,9 +252,9 @@ def keep(path: Path | None, digest: str, result: Result) -> None:
         raise Mistake(f"cannot write {path}: {error.strerror}; name another file with --keep") from None
 
 
-def summed(results: Sequence[Result], again: int) -> ClassResult:
+def summed(results: Sequence[HandInResult], again: int) -> ClassResult:
     """The rows of a class. Of two notebooks of one learner the better answer to each exercise counts."""
-    by_learner: dict[str, list[Result]] = {}
+    by_learner: dict[str, list[HandInResult]] = {}
     for result in results:
         by_learner.setdefault(result.learner, []).append(result)
     rows = []

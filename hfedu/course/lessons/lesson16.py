@@ -31,7 +31,7 @@ from hfedu.history.ffa import (
     FFA_MSG_WAIT,
     FFA_RX_RELEASE,
     FFA_RXTX_MAP,
-    HEADER,
+    MESSAGE_HEADER,
     FfaLike,
     FfaMemory,
 )
@@ -260,7 +260,7 @@ def judge_ffa_echo(answer: Script) -> Run:
 
 def payload(message: bytes) -> bytes:
     """What stands behind a message's header."""
-    _, _, begin, _, size = HEADER.unpack_from(message)
+    _, _, begin, _, size = MESSAGE_HEADER.unpack_from(message)
     return message[begin : begin + size]
 
 
