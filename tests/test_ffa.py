@@ -18,7 +18,7 @@ from hfedu.guest.ffa import (
     ffa_rxtx_map,
 )
 from hfedu.guest.scripted import Action, Message
-from hfedu.history.ffa import FFA_MSG_SEND2, HEADER, FfaLike, FfaMemory
+from hfedu.history.ffa import FFA_MSG_SEND2, MESSAGE_HEADER, FfaLike, FfaMemory
 
 INVALID_PARAMETERS, BUSY, DENIED = -2, -4, -6
 
@@ -93,7 +93,7 @@ def test_a_header_names_the_caller_and_a_vm_that_is_there(to, sender, result):
 def test_a_message_that_does_not_fit_behind_its_header_is_refused(begin, size):
     def send_raw():
         def prepare(guest):
-            guest.store(guest.pages[0], HEADER.pack(0, 0, begin, 1 << 16, size))
+            guest.store(guest.pages[0], MESSAGE_HEADER.pack(0, 0, begin, 1 << 16, size))
             return FFA_MSG_SEND2, 0, 0, 0
 
         return Action("hvc", prepare=prepare)

@@ -45,6 +45,13 @@ def add_course(course: ArgumentParser) -> None:
     slides.add_argument("lesson", metavar="NN", help="the lesson's number, such as 05")
     slides.add_argument("-o", "--output", type=Path, metavar="F", help="the page (without it slides-NN.html here)")
     slides.set_defaults(command=command_slides)
+    paper = commands.add_parser("worksheet", help="sheets to print, another one for each learner, and their answers")
+    paper.add_argument("lesson", metavar="NN", help="the lesson's number, such as 05")
+    paper.add_argument("--seed", default="hfedu", metavar="S", help="any text: the same one makes the same sheets")
+    paper.add_argument("--for", dest="count", type=int, default=1, metavar="N", help="so many sheets")
+    paper.add_argument("--key", action="store_true", help="the answers instead")
+    paper.add_argument("-o", "--output", type=Path, metavar="F", help="the page (without it worksheet-NN.html here)")
+    paper.set_defaults(command=command_worksheet)
     grade = commands.add_parser(
         "grade",
         help="judge a folder of handed-in notebooks anew",
@@ -149,4 +156,14 @@ def command_slides(options: Namespace) -> int:
     print(
         f"Written to {path}. Page Down goes on, event by event where a run is played; Ctrl and an arrow turn a slide."
     )
+    return 0
+
+
+def command_worksheet(options: Namespace) -> int:
+    """hfedu course worksheet: sheets to print, or their answers."""
+    from hfedu.course.worksheets import worksheets
+
+    path = options.output or Path(f"worksheet-{options.lesson}{'-key' if options.key else ''}.html")
+    write_page(path, worksheets(options.lesson, options.seed, options.count, options.key).encode())
+    print(f"Written to {path}. Print it from a browser, on paper or to PDF.")
     return 0

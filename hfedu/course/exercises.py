@@ -6,6 +6,7 @@ the one passes and each of the others fails for its reason.
 
 import html
 import inspect
+import os
 import re
 import sys
 import sysconfig
@@ -192,7 +193,7 @@ def helps(exercise: Exercise) -> Help:
     had = max(hints_had(exercise), 1)
     folded = [(f"Hint {number} of {len(exercise.hints)}", exercise.hints[number - 1]) for number in range(1, had + 1)]
     text = f'Help: print(hfedu.hint("{exercise.id}", {had}))'
-    if MISSES[exercise.id] >= len(exercise.hints):
+    if MISSES[exercise.id] >= len(exercise.hints) and not locked():
         folded.append(("A solution", shown_source(exercise.solution)))
         text += f', or print(hfedu.solution("{exercise.id}", show=True))'
     return Help(tuple(folded), "", text)
@@ -337,6 +338,17 @@ def arrange(exercise_id: str) -> "Arrange":
     return Arrange(exercise.id, exercise.task, exercise.pieces, check)
 
 
+SOLUTIONS = "HFEDU_SOLUTIONS"
+"""In the environment: "off" locks the solutions; a file of the name below, beside the lessons, does it too."""
+LOCK = "hfedu-solutions-locked"
+LOCKED = "your instructor has locked the solutions: the three hints say nearly as much"
+
+
+def locked() -> bool:
+    """Whether solutions are not to be shown here."""
+    return os.environ.get(SOLUTIONS, "").casefold() in ("off", "0", "no", "locked") or os.path.lexists(LOCK)
+
+
 TRY_FIRST = "Try the three hints first. To see a solution all the same"
 
 
@@ -352,8 +364,12 @@ def hint(exercise_id: str, number: int = 1) -> str:
 
 @plainly
 def solution(exercise_id: str, show: bool = False) -> str:
-    """A solution, if you say that you want it."""
+    """A solution, if you say that you want it. `Mistake` if the instructor has locked them."""
     exercise = exercise_named(exercise_id)
+    if locked():
+        if show:
+            raise Mistake(LOCKED)
+        return LOCKED
     if not show:
         first = "To see a solution" if hints_had(exercise) == len(exercise.hints) else TRY_FIRST
         return f'{first}: print(solution("{exercise_id}", show=True))'

@@ -26,7 +26,7 @@ from hfedu.view.player import EVENTS_AT_MOST, player_data
 from hfedu.view.text import transcript
 from hfedu.view.theme import DARK, LIGHT
 
-PLAYER_ASKS = re.compile(r"\bcheck\(|\barrange\(|hfedu\.(?:hint|solution)\(")
+FOR_LEARNERS = re.compile(r"\bcheck\(|\barrange\(|hfedu\.(?:hint|solution)\(")
 """Cells that are a learner's to fill in: they are not run, and not shown."""
 LINES_ON_A_SLIDE = 40
 SLIDES = Template("""<!DOCTYPE html>
@@ -185,7 +185,7 @@ def slides_of(lesson: Lesson) -> Iterator[Slide]:
                 heading = html.escape(found[1]) if found else heading
                 again = f"<h2>{heading}</h2>" if heading and not found and not text.startswith("# ") else ""
                 held = again + as_html(text)
-        elif cell["cell_type"] == "code" and not PLAYER_ASKS.search(cell["source"]):
+        elif cell["cell_type"] == "code" and not FOR_LEARNERS.search(cell["source"]):
             said, value = ran(cell["source"], names, lesson)
             held += f"<pre><code>{html.escape(cell['source'])}</code></pre>"
             shown = said if value is None or isinstance(value, Run) else f"{said}{value!r}"

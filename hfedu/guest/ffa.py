@@ -14,7 +14,6 @@ from hfedu.guest.syndrome import signed
 from hfedu.hf.addr import PAGE_SIZE
 from hfedu.hf.call import MASK16, by_number, hf_mailbox_receive_return
 from hfedu.history.ffa import (
-    FFA_HEADER,
     FFA_MEM_DONATE,
     FFA_MEM_LEND,
     FFA_MEM_RECLAIM,
@@ -28,6 +27,7 @@ from hfedu.history.ffa import (
     FFA_RXTX_MAP,
     MEMORY_CALLS,
     MESSAGE_CALLS,
+    MESSAGE_HEADER,
 )
 
 _ROWS = by_number((*MESSAGE_CALLS, *MEMORY_CALLS))
@@ -54,14 +54,14 @@ def ffa_msg_send2(vm: int, data: bytes | str, sender: int | None = None) -> Acti
     Without it the header tells the truth. Gives 0 or an error code.
     """
     data = as_bytes(data, "ffa_msg_send2()")
-    if len(data) > PAGE_SIZE - FFA_HEADER.size:
+    if len(data) > PAGE_SIZE - MESSAGE_HEADER.size:
         raise ScriptError(
-            f"a message has {PAGE_SIZE - FFA_HEADER.size} bytes at most behind its header, not {len(data)}"
+            f"a message has {PAGE_SIZE - MESSAGE_HEADER.size} bytes at most behind its header, not {len(data)}"
         )
 
     def prepare(guest: ScriptedVcpu) -> tuple[int, ...]:
         own = guest.vcpu.vm.id if sender is None else sender
-        header = FFA_HEADER.pack(0, 0, FFA_HEADER.size, (own & MASK16) << 16 | vm & MASK16, len(data))
+        header = MESSAGE_HEADER.pack(0, 0, MESSAGE_HEADER.size, (own & MASK16) << 16 | vm & MASK16, len(data))
         if guest.pages is not None:
             guest.store(guest.pages[0], header + data)
         return FFA_MSG_SEND2, 0, 0, 0
@@ -76,7 +76,7 @@ def ffa_msg_wait() -> Action:
         if signed(x0) < 0:
             return signed(x0)
         received = guest.received(hf_mailbox_receive_return(x0).size)
-        _, _, begin, pair, size = FFA_HEADER.unpack_from(received)
+        _, _, begin, pair, size = MESSAGE_HEADER.unpack_from(received)
         return Message(pair >> 16, received[begin : begin + size])
 
     return Action("hvc", (FFA_MSG_WAIT, 0, 0, 0), meaning=meaning)

@@ -33,7 +33,7 @@ FFA_MEM_RECLAIM = 0x8400_0077
 FFA_MSG_SEND2 = 0x8400_0086
 INVALID_PARAMETERS, BUSY, DENIED = (code & MASK64 for code in (-2, -4, -6))
 """Error codes, as x0 has them here."""
-FFA_HEADER = struct.Struct("<5I")
+MESSAGE_HEADER = struct.Struct("<5I")
 """What a sender writes before its message: flags, 0, where the message begins, sender << 16 | receiver, its size."""
 
 MESSAGE_CALLS = (
@@ -140,7 +140,7 @@ class FfaLike(Hypervisor):
         to = self.receiver_of(cpu, sender, page)
         if isinstance(to, Refused):
             return to, None
-        _, _, begin, _, size = FFA_HEADER.unpack_from(page)
+        _, _, begin, _, size = MESSAGE_HEADER.unpack_from(page)
         yield from sl_lock(cpu, to.lock)
         room = self.room_locked(to)
         if not room:
@@ -154,12 +154,12 @@ class FfaLike(Hypervisor):
 
     def receiver_of(self, cpu: Cpu, sender: Vm, page: bytes) -> Vm | Refused:
         """The VM that a header names, or why the message is refused."""
-        _, _, begin, pair, size = FFA_HEADER.unpack_from(page)
+        _, _, begin, pair, size = MESSAGE_HEADER.unpack_from(page)
         claimed, to = pair >> 16, pair & MASK16
         allowed = (
             self.names_itself(sender, claimed)
             and self.require(
-                begin >= FFA_HEADER.size and begin + size <= PAGE_SIZE, "the message fits behind its header", sender,
+                MESSAGE_HEADER.size <= begin <= PAGE_SIZE - size, "the message fits behind its header", sender,
                 INVALID_PARAMETERS, offset=begin, size=size,
             )
             and self.require(to != sender.id, "vm_id is another VM", sender, INVALID_PARAMETERS, vm=to)

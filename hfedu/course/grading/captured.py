@@ -22,12 +22,12 @@ from hfedu.errors import Mistake
 from hfedu.files import asset
 
 THINGS_AT_MOST = 20_000
-DEPTH_KEPT = 40
+DEEPEST_VALUE = 40
 CONTAINER_TYPES = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
 Definition = ast.FunctionDef | ast.Lambda | ast.ClassDef
 
 
-class LostAnswer(Exception):
+class Unsourced(Exception):
     """An answer needs something that exists only while its notebook runs; the text says what."""
 
 
@@ -58,7 +58,7 @@ class Packer:
     def value(self, value: Any, depth: int = 0) -> dict[str, Any]:
         """One value, by its own type and no class of the learner's."""
         kind = type(value)
-        if depth > DEPTH_KEPT or len(self.made) > THINGS_AT_MOST:
+        if depth > DEEPEST_VALUE or len(self.made) > THINGS_AT_MOST:
             return {"lost": "something nested too deeply"}
         if value is None or value is ... or kind in (bool, float, str):
             return {"v": "..." if value is ... else value, **({"ellipsis": 1} if value is ... else {})}
@@ -199,7 +199,7 @@ class Unpacker:
         self.waiting: set[str] = set(packed["globals"])
 
     def unpacked(self) -> Unpacked:
-        """The answer. `Barred` or `LostAnswer` if it cannot be judged."""
+        """The answer. `Barred` or `Unsourced` if it cannot be judged."""
         for name in list(self.packed["globals"]):
             self.need(name)
         answer = self.value(self.packed["answer"])
@@ -212,7 +212,7 @@ class Unpacker:
         self.waiting.discard(name)
         try:
             self.names[name] = self.value(self.packed["globals"][name])
-        except LostAnswer as lost:
+        except Unsourced as lost:
             self.lost.append(f"{name} ({lost})" if str(lost) != name else name)
 
     def value(self, value: dict[str, Any]) -> Any:
@@ -234,15 +234,19 @@ class Unpacker:
             module, name = held
             if module.startswith("hfedu.") and name in hfedu.__all__ and name in vars(facade("hfedu")):
                 return getattr(facade("hfedu"), name)
-            return builtin(name) if module == "builtins" else of_module(module, name)
-        raise LostAnswer(str(held))
+            return (
+                of_module("builtins" if module == "builtins" else module, name)
+                if module != "builtins"
+                else builtin_of(name)
+            )
+        raise Unsourced(str(held))
 
     def thing(self, number: int) -> Any:
         """A container or a definition, made once."""
         if number in self.made:
             return self.made[number]
         if number in self.begun:
-            raise LostAnswer("something that contains itself")
+            raise Unsourced("something that contains itself")
         self.begun.add(number)
         thing = self.things[number]
         if "cell" in thing:
@@ -259,7 +263,7 @@ class Unpacker:
         """A function or class, made of its source in the notebook, inside a function that holds its free names."""
         node = definition(self.cells, thing)
         if node is None:
-            raise LostAnswer(f"{thing.get('name')}, which is not defined in any cell")
+            raise Unsourced(f"{thing.get('name')}, which is not defined in any cell")
         self.texts.append(ast.get_source_segment(self.cells[thing["cell"]], node) or "")
         free = {name: self.value(each) for name, each in thing["free"].items()}
         for each in ast.walk(node):
@@ -274,7 +278,7 @@ class Unpacker:
         return self.names.pop("_maker")(**free)
 
 
-def builtin(name: str) -> Any:
+def builtin_of(name: str) -> Any:
     """A built-in function or type that an answer refers to."""
     names = guarded_builtins()
     if name not in names:

@@ -62,7 +62,7 @@ def hand_ins(place: Path, learner: str | None = None) -> list[HandIn]:
     paths = [PurePosixPath(path) for path, _ in found]
     top = shared_top(paths)
     handed = [
-        HandIn(learner or learner_in(PurePosixPath(*path.parts[top:])), printable(str(path)), read)
+        HandIn(learner or whose(PurePosixPath(*path.parts[top:])), printable(str(path)), read)
         for path, (_, read) in zip(paths, found, strict=True)
     ]
     notebooks = {each.learner for each in handed if each.read is not None}
@@ -159,7 +159,7 @@ def shared_top(paths: list[PurePosixPath]) -> int:
     return len(list(takewhile(lambda column: len({*column}) == 1, columns)))
 
 
-def learner_in(path: PurePosixPath) -> str:
+def whose(path: PurePosixPath) -> str:
     """Whose a file is. Example: "Ada King_17_assignsubmission_file_/05.ipynb" -> "Ada King"."""
     first = path.parts[0]
     name = first if len(path.parts) > 1 else path.stem

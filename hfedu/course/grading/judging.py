@@ -31,7 +31,7 @@ from hfedu.course import exercises as course
 from hfedu.course.answers import is_defined, shown_source
 from hfedu.course.exercises import Exercise, Verdict, exercises
 from hfedu.course.grading import jail
-from hfedu.course.grading.captured import LostAnswer, Packer, Unpacked, Unpacker, cell_name
+from hfedu.course.grading.captured import Packer, Unpacked, Unpacker, Unsourced, cell_name
 from hfedu.course.grading.gate import Barred
 from hfedu.course.grading.handins import LONGEST_NOTEBOOK
 from hfedu.course.predictions import grade, predictions
@@ -142,7 +142,7 @@ def judge_hand_in(content: bytes, lesson: str | None = None) -> list[Judged]:
     numbers = {name[:2] for name in asked}
     mine = [name for name in exercises() if name[:2] in numbers]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        ran = locked(lambda say: run_cells(book, say), NOTEBOOK_SECONDS, Path(folder))
+        ran = in_jail(lambda say: run_cells(book, say), NOTEBOOK_SECONDS, Path(folder))
     answers, formed, failed = {}, {}, {}
     for message in ran.said:
         if message.get("exercise") in mine:
@@ -177,7 +177,7 @@ def unseen(name: str, book: Book, failed: dict[int, dict[str, Any]], ran: Ended)
 def judge_one(name: str, book: Book, packed: Any) -> Judged:
     """One answer, judged in a process of its own."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        ended = locked(lambda say: judge_packed(name, book, packed, say), ANSWER_SECONDS, Path(folder))
+        ended = in_jail(lambda say: judge_packed(name, book, packed, say), ANSWER_SECONDS, Path(folder))
     verdict = ended.said[-1] if ended.said else {}
     if verdict.get("state") in STATES and not ended.state:
         said = printable(str(verdict.get("sentence", "")))[:LONGEST_SAID]
@@ -283,17 +283,17 @@ def judge_packed(name: str, book: Book, packed: Any, say: Callable[[dict[str, An
     except Barred as unfit:
         say({"state": TO_LOOK_AT, "sentence": f"It uses {unfit}, with which no answer is judged: look at it."})
         return
-    except LostAnswer as lost:
+    except Unsourced as lost:
         say({"state": TO_LOOK_AT, "sentence": f"It is {lost}: there is no source to judge. Look at it."})
         return
     except Exception as error:  # what a definition does when it is made, or what no Packer made
         say({"state": CRASHED, "sentence": f"Your answer raised {type(error).__name__}: {error}"})
         return
     verdict = course.judge(exercise, unpacked.answer)
-    say(as_judged(verdict, unpacked))
+    say(verdict_said(verdict, unpacked))
 
 
-def as_judged(verdict: Verdict, unpacked: Unpacked) -> dict[str, Any]:
+def verdict_said(verdict: Verdict, unpacked: Unpacked) -> dict[str, Any]:
     """A verdict as it is said."""
     state, said = verdict.state, verdict.sentence
     refused = re.search(r"\bUnfit: (.*)", said)
@@ -333,7 +333,7 @@ def words_of(text: str) -> list[str]:
 # Processes.
 
 
-def locked(work: Callable[[Callable[[dict[str, Any]], None]], None], seconds: int, folder: Path) -> Ended:
+def in_jail(work: Callable[[Callable[[dict[str, Any]], None]], None], seconds: int, folder: Path) -> Ended:
     """Do some work in a process that is locked in, and collect what it says until it ends or is ended."""
     compiler, served = Pipe()
     helper = os.fork()

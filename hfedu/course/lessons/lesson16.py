@@ -26,12 +26,12 @@ from hfedu.guest.ffa import (
 )
 from hfedu.guest.scripted import Message, Script, configure, send, vcpu_run
 from hfedu.history.ffa import (
-    FFA_HEADER,
     FFA_MEM_RECLAIM,
     FFA_MSG_SEND2,
     FFA_MSG_WAIT,
     FFA_RX_RELEASE,
     FFA_RXTX_MAP,
+    MESSAGE_HEADER,
     FfaLike,
     FfaMemory,
 )
@@ -260,7 +260,7 @@ def judge_ffa_echo(answer: Script) -> Run:
 
 def payload(message: bytes) -> bytes:
     """What stands behind a message's header."""
-    _, _, begin, _, size = FFA_HEADER.unpack_from(message)
+    _, _, begin, _, size = MESSAGE_HEADER.unpack_from(message)
     return message[begin : begin + size]
 
 

@@ -1,0 +1,109 @@
+"""hfedu course worksheet: other questions for each learner, as many of the same kinds, and the answers of real runs."""
+
+import html
+import random
+import re
+
+import pytest
+
+from hfedu import cli, solution
+from hfedu.course.exercises import LOCK, LOCKED, check
+from hfedu.course.notebooks import lessons
+from hfedu.course.worksheets import ARROWS, CALLS_TO_PREDICT, NUMBERS, READING, conversation, worksheets
+from hfedu.errors import Mistake
+from hfedu.hf import call
+from hfedu.run import words
+
+
+def cells(page, kind):
+    return re.findall(rf'<td class="{kind}">(.*?)</td>', page)
+
+
+@pytest.mark.parametrize("lesson", lessons(), ids=lambda lesson: lesson.number)
+def test_each_sheet_asks_as_much_and_the_key_answers_all_of_it(lesson):
+    asked = worksheets(lesson.number, "Ada", 3)
+    key = worksheets(lesson.number, "Ada", 3, key=True)
+    total = 3 * (CALLS_TO_PREDICT + ARROWS + NUMBERS)
+    assert len(cells(asked, "blank")) == total
+    assert not cells(asked, "key")
+    answers = cells(key, "key")
+    assert len(answers) == total
+    assert all(answer.strip() for answer in answers)
+    questions = re.sub(r'<td class="\w+">.*?</td>|<p class="who">.*?</p>|<title>.*?</title>', "", asked)
+    assert questions == re.sub(r'<td class="\w+">.*?</td>|<p class="who">.*?</p>|<title>.*?</title>', "", key)
+    assert not re.search(r"https?://", asked)
+
+
+def test_the_same_seed_makes_the_same_sheets_and_another_one_others():
+    assert worksheets("05", "Ada", 2) == worksheets("05", "Ada", 2)
+    assert worksheets("05", "Ada") != worksheets("05", "Bo")
+    sheets = worksheets("05", "Ada", 30, key=True).split("<section>")[1:]
+    assert len({tuple(cells(sheet, "key")) for sheet in sheets}) == 30
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_something_is_refused_and_something_arrives_on_each_sheet(seed):
+    talk = conversation(random.Random(seed))
+    backs = [talk.run.returned(event) for event in talk.asked]
+    assert len(backs) == CALLS_TO_PREDICT
+    assert any(words.failed(back) for back in backs)
+    assert [back.seq for back in backs] == sorted(back.seq for back in backs)
+
+
+def test_numbers_say_what_the_interface_says():
+    rng = random.Random(1)
+    for _, make in READING.values():
+        assert len({make(rng) for _ in range(50)}) > 10
+    value, said = READING["05"][1](rng)
+    sender, size = call.hf_mailbox_receive_return(value)
+    assert said == f"VM {sender}, {size} bytes"
+
+
+@pytest.mark.parametrize("seed", ["7", "-1", "ada@example.org", "Żółć 😀", "<b>&", "1e999", "../x"])
+def test_a_seed_is_any_text(seed):
+    page = worksheets("05", seed)
+    assert html.escape(seed) in page
+    assert "<b>&" not in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["99"], "there is no lesson '99'"),
+        (["05", "--for", "0"], "there can be 1 to 1000 sheets, not 0"),
+        (["05", "--for", "9999999"], "there can be 1 to 1000 sheets"),
+        (["05", "--seed", "  "], "a seed is a number, a name or any other text"),
+        (["05", "--seed", "x" * 300], "a seed is a number, a name or any other text"),
+        (["05", "-o", "/none/x.html"], "cannot write /none/x.html"),
+    ],
+)
+def test_bad_input_is_one_line(capsys, arguments, said):
+    assert cli.main(["course", "worksheet", *arguments]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"hfedu: {said}")
+    assert err.count("\n") == 1
+
+
+def test_the_command_writes_sheets_and_answers(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["course", "worksheet", "02", "--seed", "7", "--for", "2"]) == 0
+    assert cli.main(["course", "worksheet", "02", "--seed", "7", "--for", "2", "--key"]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["worksheet-02-key.html", "worksheet-02.html"]
+    assert "Print it" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("how", ["environment", "file"])
+def test_locked_solutions_are_not_shown_in_any_way(tmp_path, monkeypatch, how):
+    monkeypatch.chdir(tmp_path)
+    if how == "file":
+        (tmp_path / LOCK).touch()
+    else:
+        monkeypatch.setenv("HFEDU_SOLUTIONS", "off")
+    assert solution("05-decode") == LOCKED
+    with pytest.raises(Mistake, match="your instructor has locked the solutions"):
+        solution("05-decode", show=True)
+    for _ in range(5):
+        verdict = check("05-decode", lambda value: 0)
+    assert "solution" not in repr(verdict).lower()
+    assert "A solution" not in verdict._repr_html_()
+    assert check("05-decode", lambda value: (value & 0xFFFF, value >> 32))
