@@ -26,6 +26,7 @@ HOSTILE = {
     "ends-it": "import os\nos._exit(0)",
     "kills": "import os\nos.kill(os.getppid(), 9)\nos.kill(0, 9)",
     "fills-memory": "held = [bytes(1 << 28) for _ in range(100)]",
+    "uses-memory": "held = [b'x' * (1 << 26) for _ in range(400)]",
     "forks": "import os\nwhile True:\n    os.fork()",
     "writes": "from pathlib import Path\nPath('/tmp/hfedu-was-here').write_text('x')",
     "connects": "import socket\nsocket.create_connection(('127.0.0.1', 1))",

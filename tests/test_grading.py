@@ -126,7 +126,7 @@ def test_a_hostile_cell_harms_nobody_and_its_learner_is_judged(trick):
     if jail.missing():
         pytest.fail(f"this system keeps a hand-in from nothing of {jail.missing()}")
     judged = decoded(HOSTILE[trick], checking(DECODE, RIGHT_DECODE))
-    assert judged.state in ("right", "timed out")
+    assert judged.state in (("crashed",) if trick == "uses-memory" else ("right", "timed out"))
     assert not Path("/tmp/hfedu-was-here").exists()
 
 

@@ -26,8 +26,8 @@ from hfedu.guest.confined import (
     limit,
 )
 
-MEMORY_AT_MOST = 3 << 30
-"""Bytes of address space: a machine that is emulated asks for one gigabyte of it and uses a little."""
+ADDRESSES_AT_MOST = 32 << 30
+"""Bytes of address space: each machine that is emulated asks for a gigabyte of it and uses a little."""
 LONGEST_OUTPUT = 16 << 20
 """Bytes of a file that is written."""
 EXECUTE, WRITE_FILE, READ = 1 << 0, 1 << 1, 1 << 2 | 1 << 3
@@ -106,7 +106,7 @@ def enter(readable: Sequence[Path], writable: Path, seconds: int) -> None:
     import resource
 
     with suppress(OSError, ValueError):
-        limit(MEMORY_AT_MOST, LONGEST_OUTPUT)
+        limit(ADDRESSES_AT_MOST, LONGEST_OUTPUT)
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     libc = ctypes.CDLL(None, use_errno=True)

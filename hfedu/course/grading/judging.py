@@ -50,6 +50,8 @@ MESSAGES_AT_MOST = 64 << 20
 """Bytes that a locked process may say."""
 FOLDER_AT_MOST = 64 << 20
 """Bytes of files in its folder."""
+MEMORY_AT_MOST = 1 << 30
+"""Bytes of memory that it may use, as far as the system tells (/proc)."""
 POLL = 0.05
 LONGEST_SAID = 600
 COPIED_FROM = 60
@@ -430,6 +432,8 @@ def collected(worker: int, reading: int, seconds: int, folder: Path) -> Ended:
             state, sentence = CRASHED, "It says more than a judge reads."
         elif now > end:
             state, sentence = TIMED_OUT, f"It did not end within {seconds} seconds."
+        elif memory_of(worker) > MEMORY_AT_MOST:
+            state, sentence = CRASHED, f"It uses more than {MEMORY_AT_MOST >> 20} MiB of memory."
         elif now > next_look:
             next_look = now + 5 * POLL
             if folder_size(folder) > FOLDER_AT_MOST:
@@ -461,6 +465,15 @@ def how_it_ended(worker: int) -> tuple[str, str]:
     if status:
         return CRASHED, "It ended the process in which it ran."
     return "", ""
+
+
+def memory_of(process: int) -> int:
+    """Bytes that a process holds; 0 where the system does not tell."""
+    try:
+        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def folder_size(folder: Path) -> int:
