@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hfedu.board.serial_input import Stream
 from hfedu.errors import Mistake, plainly
 from hfedu.files import write_whole
 from hfedu.hf.hypervisor import Hypervisor
@@ -148,7 +149,7 @@ def boot(
     schedule: Schedule = DEFAULT,
     timer: int | None = None,
     clock: str = "instructions",
-    stdin: bytes | str = b"",
+    stdin: bytes | str | Stream = b"",
     cpu: str = "unicorn",
     heap_pages: int = HEAP_PAGES,
     max_seconds: float | None = MAX_SECONDS,
@@ -157,6 +158,7 @@ def boot(
     profile: str = "2018-10-04",
     fixes: Iterable[str] = (),
     changes: Iterable[type[Hypervisor]] = (),
+    memory_model: str = "sc",
     record: bool = True,
     title: str | None = None,
 ) -> Run:
@@ -170,7 +172,7 @@ def boot(
         ramdisk, append, memory, cpus=cpus, schedule=schedule, timer=timer, clock=clock, stdin=stdin, cpu=cpu,
         heap_pages=heap_pages,
         max_seconds=max_seconds, max_instructions=max_instructions, max_traps=max_traps, profile=profile, fixes=fixes,
-        changes=changes, record=record, title=title,
+        changes=changes, memory_model=memory_model, record=record, title=title,
     ).run()  # fmt: skip
     assert isinstance(run, Run)
     return run

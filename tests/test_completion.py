@@ -70,7 +70,7 @@ run = hfedu.boot(hfedu.RamDisk(b"1"), cpus=2)
 reveal_type(run)
 reveal_type(run.events[0].seq)
 reveal_type(hfedu.explore)
-hfedu.boot(hfedu.RamDisk(b"1"), cpu=2)
+hfedu.boot(hfedu.RamDisk(b"1"), cpuz=2)
 hfedu.bot
 """
 
@@ -87,5 +87,5 @@ def test_a_type_checker_sees_types_and_a_misspelt_option(tmp_path, monkeypatch):
     assert lines[0] == '4: note: Revealed type is "hfedu.notebook.Run"'
     assert lines[1] in ('5: note: Revealed type is "int"', '5: note: Revealed type is "builtins.int"')
     assert lines[2].endswith('-> hfedu.notebook.Exploration"')
-    assert 'Unexpected keyword argument "cpu" for "boot"' in lines[3]
+    assert 'Unexpected keyword argument "cpuz" for "boot"' in lines[3]
     assert any('Module has no attribute "bot"' in line for line in lines[4:])

@@ -326,12 +326,12 @@ def displayed(verdict) -> list[dict]:
 def test_a_verdict_shows_its_sentence_and_a_wrong_order_beside_the_right_one():
     (data,) = displayed(check("07-order"))
     assert set(data) == {"text/plain", "text/html"}, "a verdict without a run is shown as ever"
-    sentence, both = displayed(check("07-order", ["receive", "clear", "copy"]))
+    sentence, both, players, _ = displayed(check("07-order", ["receive", "clear", "copy"]))
     assert "✗ 07-order: wrong." in sentence["text/html"]
-    assert any("widget-view" in kind for kind in both)
+    assert any("widget-view" in kind for kind in players)
     assert "<td>here: " in both["text/html"]
     assert ": your answer" in both["text/plain"]
-    sentence, run, _ = displayed(check("07-order", ["receive", "copy", "clear"]))
+    sentence, _, run, *_ = displayed(check("07-order", ["receive", "copy", "clear"]))
     assert "✓ 07-order: right." in sentence["text/html"]
     assert any("widget-view" in kind for kind in run)
 

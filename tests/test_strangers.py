@@ -374,7 +374,7 @@ def test_any_type_of_option_is_a_result_or_a_sentence(option):
 
 MISSPELT = {
     "'titel', did you mean 'title'": lambda: hfedu.boot(DISK, titel="x"),
-    "Machine has no option 'cpu', did you mean 'cpus'": lambda: Machine(DISK, cpu=2),
+    "Machine has no option 'cpu_s', did you mean 'cpus'": lambda: Machine(DISK, cpu_s=2),
     "'max_trap', did you mean 'max_traps'": lambda: hfedu.playground(max_trap=3),
     "RamDisk has no option 'secondary', did you mean": lambda: RamDisk(CODE, secondary=[CODE]),
     "Secondary has no option 'vcpu', did you mean 'vcpus'": lambda: Secondary(CODE, vcpu=2),

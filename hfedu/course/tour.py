@@ -10,15 +10,16 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
-import ipywidgets
-
 from hfedu.course.lessons.lesson00 import relay
 from hfedu.course.predictions import Grade, predictions
 from hfedu.course.record import RECORD, Standing
-from hfedu.errors import plainly
+from hfedu.errors import needing, plainly
 from hfedu.view.sequence import sequence
 from hfedu.widgets.keys import keys_row
 from hfedu.widgets.player import Player
+
+with needing("ipywidgets"):
+    import ipywidgets
 
 QUESTION = "00-who-runs"
 """The prediction that the tour asks for."""
