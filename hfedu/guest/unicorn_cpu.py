@@ -85,8 +85,9 @@ IDLE = 20
 TESTED = "2.1.4"
 PROBE = b"\x20\x94\x00\x91\x02\x00\x00\xd4"
 """add x0, x1, #37; hvc #0"""
-TCG_BUFFER = 64 << 20
-"""Bytes of translated code that the emulator keeps: in 8 MiB most blocks of a Linux kernel are translated again."""
+TCG_BUFFER, LARGE_BUFFER, LARGE_RAM = 8 << 20, 64 << 20, 128 << 20
+"""Bytes of translated code that the emulator keeps: the second on a board with so much RAM, as Linux needs it. In 8 MiB
+most blocks of its kernel are translated again; but a lesson may hold many machines, and each has a buffer."""
 PSTATE_SP, PSTATE_EL, PSTATE_D, PSTATE_SS, PSTATE_EL1H, PSTATE_EL2H = 1, 0xC, 1 << 9, 1 << 21, 0x3C5, 0x3C9
 MDSCR_EL1, MDSCR_SS, MDSCR_KDE = (2, 0, 0, 2, 2), 1, 1 << 13
 
@@ -190,7 +191,7 @@ class UnicornCpu:
         self.walker = syndrome.Walker(mm)
         self.uc: Any = Uc(const.UC_ARCH_ARM64, const.UC_MODE_ARM)
         uc = self.uc
-        uc.ctl_set_tcg_buffer_size(TCG_BUFFER)
+        uc.ctl_set_tcg_buffer_size(LARGE_BUFFER if board.memory.ram_size >= LARGE_RAM else TCG_BUFFER)
         uc.ctl_set_cpu_model(reg.UC_CPU_ARM64_A57)
         self.handle = uc._uch
         at = int(self.handle.value or 0) + COUNTER
