@@ -41,7 +41,16 @@ class Region(NamedTuple):
 
 
 MADE, ROUND = count(1), 8
-"""In a browser memory never shrinks, and machines are rings: after so many of them those that nobody has are freed."""
+"""In a browser memory never shrinks: after so many machines those that nobody has are freed."""
+
+
+def free_dropped(made: "count[int]", every: int) -> None:
+    """Free what nobody has any more, each time that `made` has counted so many.
+
+    A machine is a ring of objects, so its memory waits for Python's collector, which counts objects and not bytes.
+    """
+    if next(made) % every == 0:
+        gc.collect()
 
 
 class PhysicalMemory:
@@ -53,8 +62,8 @@ class PhysicalMemory:
 
     def __init__(self, ram_size: int, uart: Pl011, regions: list[Region]) -> None:
         self.ram_size = ram_size
-        if sys.platform == "emscripten" and next(MADE) % ROUND == 0:
-            gc.collect()
+        if sys.platform == "emscripten":
+            free_dropped(MADE, ROUND)
         self.ram = mmap.mmap(-1, ram_size)
         self.uart, self.regions = uart, regions
         self.dirty: list[set[int]] = []

@@ -20,7 +20,7 @@ from array import array
 from collections.abc import Callable
 from functools import cache, partial
 from importlib.metadata import version
-from itertools import product
+from itertools import count, product
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -30,7 +30,7 @@ from unicorn.unicorn_py3.unicorn import Uc, UcError, uclib
 
 from hfedu.board.arch_timer import CTL, CVAL, TVAL, ArchTimer
 from hfedu.board.board import NEVER, Board
-from hfedu.board.memory import FLASH_SIZE, RAM_BASE, Region
+from hfedu.board.memory import FLASH_SIZE, RAM_BASE, Region, free_dropped
 from hfedu.board.timer import Metronome
 from hfedu.errors import Trouble
 from hfedu.guest import syndrome
@@ -88,6 +88,8 @@ PROBE = b"\x20\x94\x00\x91\x02\x00\x00\xd4"
 TCG_BUFFER, LARGE_BUFFER, LARGE_RAM = 8 << 20, 64 << 20, 128 << 20
 """Bytes of translated code that the emulator keeps: the second on a board with so much RAM, as Linux needs it. In 8 MiB
 most blocks of its kernel are translated again; but a lesson may hold many machines, and each has a buffer."""
+EMULATED, EMULATED_AT_ONCE = count(1), 16
+"""After so many emulated CPUs those that nobody has are freed: each holds some ten megabytes."""
 PSTATE_SP, PSTATE_EL, PSTATE_D, PSTATE_SS, PSTATE_EL1H, PSTATE_EL2H = 1, 0xC, 1 << 9, 1 << 21, 0x3C5, 0x3C9
 MDSCR_EL1, MDSCR_SS, MDSCR_KDE = (2, 0, 0, 2, 2), 1, 1 << 13
 
@@ -183,6 +185,7 @@ class UnicornCpu:
     """
 
     def __init__(self, cpu: Cpu, board: Board, mm: Mm, budget: Budget, knob: Metronome | None = None) -> None:
+        free_dropped(EMULATED, EMULATED_AT_ONCE)
         self.cpu, self.board, self.memory, self.budget, self.knob = cpu, board, board.memory, budget, knob
         self.clock, self.gic = board.clock, board.gic
         memory = self.memory

@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -55,6 +54,8 @@ class Trace:
         """The line that a script is at, if one runs now."""
         self.classes: list[tuple[Any, Any, Any]] = []
         """Each object, its own class, and the one that tells."""
+        self.kinds: dict[Any, Any] = {}
+        """The classes that tell, which are gone when the machine is."""
 
     def note(self, name: Name, write: bool, span: tuple[int, int] = (0, 1)) -> None:
         """Note an access."""
@@ -92,9 +93,11 @@ class Trace:
             self.on = False
 
 
-@cache
 def telling(kind: Any, names: frozenset[str], trace: Trace) -> Any:
     """A class like `kind` whose objects tell of accesses to these attributes."""
+    known = trace.kinds.get((kind, names))
+    if known is not None:
+        return known
 
     def read(self: Any, name: str) -> Any:
         if trace.on and name in names:
@@ -107,10 +110,9 @@ def telling(kind: Any, names: frozenset[str], trace: Trace) -> Any:
         kind.__setattr__(self, name, value)
 
     made = {"__slots__": (), "__getattribute__": read, "__setattr__": write, "__module__": kind.__module__}
-    return type(kind.__name__, (kind,), made)
+    return trace.kinds.setdefault((kind, names), type(kind.__name__, (kind,), made))
 
 
-@cache
 def telling_registers(trace: Trace) -> Any:
     """A register file that tells of accesses."""
 
@@ -142,7 +144,6 @@ def telling_registers(trace: Trace) -> Any:
     return Registers
 
 
-@cache
 def telling_memory(trace: Trace) -> Any:
     """Memory that tells of accesses, page by page; the UART counts as one."""
 
@@ -234,8 +235,9 @@ def make_telling(replay: Replayer) -> Trace:
     for found, names in by_object.values():
         kind: Any = type(found)
         tells(found, telling(kind, frozenset(names), trace))
+    registers = telling_registers(trace)
     for regs, _ in replay.arrays:
-        tells(regs, telling_registers(trace))
+        tells(regs, registers)
     tells(machine.board.memory, telling_memory(trace))
     machine.board.powered = TracedList(trace, machine.board.powered)
     for core in machine.cores:
