@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import mmap
 import os
 import re
 import signal
@@ -18,10 +19,24 @@ from class_of import BROKEN, HONEST, HOSTILE, RIGHT_DECODE, TRICKS, book_with, c
 from hfedu import cli
 from hfedu.course.answers import shown_source
 from hfedu.course.exercises import exercises
-from hfedu.course.grading import jail, judging
+from hfedu.course.grading import jail, judging, monday
 from hfedu.course.grading.handins import hand_ins
 from hfedu.course.grading.judging import judge_hand_in, misconception
 
+SHORT_OF_MEMORY = """
+import json, os, resource, sys
+from class_of import RIGHT_DECODE, book_with, checking
+from hfedu.course.answers import shown_source
+from hfedu.course.exercises import exercises
+from hfedu.course.grading import jail, judging
+judging.load_all()
+asked = {name: shown_source(exercises()[name].solution) for name in ("01-sum", "05-decode", "05-echo", "13-repair")}
+book = book_with([checking(*each) for each in asked.items()])
+most = jail.held_by(os.getpid()).addresses + (int(sys.argv[1]) << 20)
+resource.setrlimit(resource.RLIMIT_AS, (most, most))
+print(json.dumps([each.state for each in judging.judge_hand_in(book) if each.exercise in asked]))
+"""
+"""Judges four right answers with little memory."""
 CLASS = int(os.environ.get("HFEDU_CLASS", "24"))
 """Learners of the class that is played through; 120 make the Monday of the README."""
 DECODE = "05-decode"
@@ -135,6 +150,55 @@ def test_honest_answers_are_right_however_they_are_built(way, monkeypatch):
     monkeypatch.setattr(judging, "CELL_SECONDS", 2)
     judged = decoded(*cells_of(HONEST[way]), f"check('{DECODE}', answer)")
     assert judged.state == ("not judged" if way == "a decorator" else "right"), judged
+
+
+def test_what_the_judging_process_holds_is_no_learners(monkeypatch):
+    monkeypatch.setattr(jail, "MEMORY_AT_MOST", 200 << 20)
+    held = [b"x" * (300 << 20), *(mmap.mmap(-1, 1 << 30) for _ in range(1 + (jail.ADDRESSES_AT_MOST >> 30)))]
+    cells = [f"# {len(held)} mappings", checking("13-repair", shown_source(exercises()["13-repair"].solution))]
+    judged = {each.exercise: each for each in judge_hand_in(book_with([*cells, checking(DECODE, RIGHT_DECODE)]))}
+    assert (judged["13-repair"].state, judged[DECODE].state) == ("right", "right")
+    assert decoded("held = b'x' * (400 << 20)", checking(DECODE, RIGHT_DECODE)).sentence.startswith("It uses more than")
+
+
+@pytest.mark.parametrize("room", [10, 20, 50, 100, 200, 400])
+def test_where_memory_is_short_no_learner_is_at_fault(room):
+    """`room` is the MiB of address space that a judge has for all that it does."""
+    judged = subprocess.run(
+        [sys.executable, "-c", SHORT_OF_MEMORY, str(room)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parent)])},
+    )
+    assert judged.returncode == 0, judged.stderr
+    assert set(json.loads(judged.stdout)) <= {"right", "not judged"}
+
+
+def test_a_process_that_the_system_ends_is_not_judged(monkeypatch):
+    assert decoded(checking(DECODE, RIGHT_DECODE)).state == "right"
+    monkeypatch.setattr(judging, "run_cells", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr(jail, "shut_calls", lambda _: None)
+    judged = decoded(checking(DECODE, RIGHT_DECODE))
+    assert (judged.state, "short of memory" in judged.sentence) == ("not judged", True)
+
+
+@pytest.mark.parametrize("trouble", [OSError(12, "Cannot allocate memory"), MemoryError()], ids=repr)
+def test_what_this_computer_could_not_judge_is_judged_the_next_time(tmp_path, capsys, monkeypatch, trouble):
+    folder = tmp_path / "class"
+    folder.mkdir()
+    (folder / "ada.ipynb").write_bytes(book_with([checking(DECODE, RIGHT_DECODE)]))
+
+    def fails(*_):
+        raise trouble
+
+    with monkeypatch.context() as context:
+        context.setattr(monday, "judge_hand_in", fails)
+        assert "this computer could not judge it" in learners(grade(capsys, folder, "--json")[1])["ada"]["notes"][0]
+    with monkeypatch.context() as context:
+        context.setattr(os, "fork", fails)
+        if isinstance(trouble, OSError):
+            assert "Cannot allocate memory" in learners(grade(capsys, folder, "--json")[1])["ada"]["notes"][0]
+    assert learners(grade(capsys, folder, "--json")[1])["ada"]["right"] == 1
 
 
 def test_what_is_neither_right_nor_wrong_says_why(monkeypatch):

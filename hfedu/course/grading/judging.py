@@ -44,14 +44,15 @@ RIGHT, SAID_WRONG, MISSING, CRASHED = "right", "wrong", "not attempted", "crashe
 TIMED_OUT, TO_LOOK_AT = "timed out", "not judged"
 STATES = (RIGHT, SAID_WRONG, CRASHED, TIMED_OUT, TO_LOOK_AT, MISSING)
 """What can become of an answer. What is not judged a person has to look at, or this computer was in the way."""
+SHORT = "This computer is short of memory: grade it again when there is more."
 CELL_SECONDS, NOTEBOOK_SECONDS, ANSWER_SECONDS = 15, 60, 30
+CPU_MORE = 10
+"""Seconds of CPU beyond those of the clock, after which the system ends a locked process."""
 CELLS_AT_MOST = 2_000
 MESSAGES_AT_MOST = 64 << 20
 """Bytes that a locked process may say."""
 FOLDER_AT_MOST = 64 << 20
 """Bytes of files in its folder."""
-MEMORY_AT_MOST = 1 << 30
-"""Bytes of memory that it may use, as far as the system tells (/proc)."""
 POLL = 0.05
 LONGEST_SAID = 600
 COPIED_FROM = 60
@@ -77,11 +78,15 @@ class Book(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """How a locked process ended: what it said, and a sentence if it did not end by itself."""
+    """How a locked process ended: what it said, and a sentence if it did not end by itself.
+
+    `short` is whether this computer had too little memory for it, so that a failure may not be its fault.
+    """
 
     said: list[dict[str, Any]]
     state: str
     sentence: str
+    short: bool = False
 
 
 def book_of(content: bytes) -> Book:
@@ -166,9 +171,13 @@ def unseen(name: str, book: Book, failed: dict[int, dict[str, Any]], ran: Ended)
     places = [number for number, text in enumerate(book.cells) if re.search(rf"check\w*\(\s*['\"]{name}['\"]", text)]
     error = next((failed[number] for number in places if number in failed), None)
     if error is not None:
+        if error.get("short"):
+            return Judged(name, TO_LOOK_AT, SHORT)
         state = TIMED_OUT if error.get("late") else CRASHED
         return Judged(name, state, printable(f"Its cell {error.get('error')}")[:LONGEST_SAID])
-    if places and (ran.state or {"done": True} not in ran.said):
+    if places and (ran.state or not any(message.get("done") for message in ran.said)):
+        if ran.short:
+            return Judged(name, TO_LOOK_AT, SHORT)
         return Judged(name, ran.state or CRASHED, ran.sentence or "A cell above ended the process in which it ran.")
     if not places and exercise.pieces:
         said = f'Its order is in the form, not in the notebook: ask for check("{name}", [the steps in order]).'
@@ -181,6 +190,9 @@ def judge_one(name: str, book: Book, packed: Any) -> Judged:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         ended = in_jail(lambda say: judge_packed(name, book, packed, say), ANSWER_SECONDS, Path(folder))
     verdict = ended.said[-1] if ended.said else {}
+    failed = verdict.get("state") == CRASHED or "MemoryError" in str(verdict.get("sentence"))
+    if ended.short or (failed and verdict.get("short")):
+        return Judged(name, TO_LOOK_AT, SHORT)
     if verdict.get("state") in STATES and not ended.state:
         said = printable(str(verdict.get("sentence", "")))[:LONGEST_SAID]
         copied = verdict["state"] == RIGHT and is_copy(exercises()[name], str(verdict.get("text", "")))
@@ -338,6 +350,7 @@ def words_of(text: str) -> list[str]:
 def in_jail(work: Callable[[Callable[[dict[str, Any]], None]], None], seconds: int, folder: Path) -> Ended:
     """Do some work in a process that is locked in, and collect what it says until it ends or is ended."""
     compiler, served = Pipe()
+    begin = jail.held_by(os.getpid())
     helper = os.fork()
     if not helper:
         leave_when_done(lambda: serve_compiler(served, compiler))
@@ -346,11 +359,11 @@ def in_jail(work: Callable[[Callable[[dict[str, Any]], None]], None], seconds: i
     worker = os.fork()
     if not worker:
         os.close(reading)
-        leave_when_done(lambda: work_locked(work, writing, compiler, folder, seconds))
+        leave_when_done(lambda: work_locked(work, writing, compiler, folder, seconds, begin))
     os.close(writing)
     compiler.close()
     try:
-        return collected(worker, reading, seconds, folder)
+        return collected(worker, reading, seconds, folder, begin)
     finally:
         os.close(reading)
         for process in (worker, helper):
@@ -379,6 +392,7 @@ def work_locked(
     compiler: Connection,
     folder: Path,
     seconds: int,
+    begin: jail.Occupied,
 ) -> None:
     """Lock this process in and do the work."""
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -392,9 +406,11 @@ def work_locked(
     os.environ |= {"HOME": str(folder), "TMPDIR": str(folder), "HFEDU_PROGRESS": "", "HFEDU_SOLUTIONS": "off"}
     tempfile.tempdir = str(folder)
     toolchain.image_of = remote_compiler(compiler)
-    jail.enter(readable_places(), folder, seconds + 10)
+    jail.enter(readable_places(), folder, seconds + CPU_MORE, begin)
 
     def say(message: dict[str, Any]) -> None:
+        if jail.short_of_memory(begin):
+            message |= {"short": True}
         text = json.dumps(message, ensure_ascii=True) + "\n"
         remaining = memoryview(text.encode())
         while remaining:
@@ -416,7 +432,7 @@ def readable_places() -> tuple[Path, ...]:
     return (*own, *places, Path(sys.prefix, "pyvenv.cfg"), Path("/usr/share/zoneinfo"))
 
 
-def collected(worker: int, reading: int, seconds: int, folder: Path) -> Ended:
+def collected(worker: int, reading: int, seconds: int, folder: Path, begin: jail.Occupied) -> Ended:
     """What a locked process says, until it ends, says too much, writes too much or takes too long."""
     os.set_blocking(reading, False)
     held, end, next_look = bytearray(), time.monotonic() + seconds, 0.0
@@ -432,48 +448,43 @@ def collected(worker: int, reading: int, seconds: int, folder: Path) -> Ended:
             state, sentence = CRASHED, "It says more than a judge reads."
         elif now > end:
             state, sentence = TIMED_OUT, f"It did not end within {seconds} seconds."
-        elif memory_of(worker) > MEMORY_AT_MOST:
-            state, sentence = CRASHED, f"It uses more than {MEMORY_AT_MOST >> 20} MiB of memory."
+        elif jail.held_by(worker).memory > begin.memory + jail.MEMORY_AT_MOST:
+            state, sentence = CRASHED, f"It uses more than {jail.MEMORY_AT_MOST >> 20} MiB of memory."
         elif now > next_look:
             next_look = now + 5 * POLL
             if folder_size(folder) > FOLDER_AT_MOST:
                 state, sentence = CRASHED, f"It writes more than {FOLDER_AT_MOST >> 20} MiB of files."
         if state:
             break
+    short = False
     if not state:
-        state, sentence = how_it_ended(worker)
+        state, sentence = how_it_ended(worker, seconds)
+        short = state == TO_LOOK_AT or (state == CRASHED and jail.short_of_memory(begin))
     said = []
     for line in bytes(held).splitlines():
         with suppress(ValueError):
             message = json_of(line)
             if isinstance(message, dict):
                 said.append(message)
-    return Ended(said, state, sentence)
+    return Ended(said, state, sentence, short)
 
 
-def how_it_ended(worker: int) -> tuple[str, str]:
+def how_it_ended(worker: int, seconds: int) -> tuple[str, str]:
     """A state and a sentence for a process that has closed its pipe; two empty texts if it just ended."""
     for _ in range(int(5 / POLL)):
-        done, status = os.waitpid(worker, os.WNOHANG)
+        done, status, used = os.wait4(worker, os.WNOHANG)
         if done:
             break
         time.sleep(POLL)
     else:
         return CRASHED, "It went on without saying anything."
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL):
-        return TIMED_OUT, "It used more time or memory than it may."
+        if used.ru_utime + used.ru_stime < seconds:  # nobody but the system ends it before
+            return TO_LOOK_AT, SHORT
+        return TIMED_OUT, "It used more time than it may."
     if status:
         return CRASHED, "It ended the process in which it ran."
     return "", ""
-
-
-def memory_of(process: int) -> int:
-    """Bytes that a process holds; 0 where the system does not tell."""
-    try:
-        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-    except (OSError, IndexError, ValueError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def folder_size(folder: Path) -> int:
@@ -503,7 +514,8 @@ def serve_compiler(served: Connection, other: Connection) -> None:
             answer = {"said": str(mistake), "trouble": isinstance(mistake, Trouble)}
             served.send_bytes(json.dumps(answer).encode())
         except Exception as error:
-            served.send_bytes(json.dumps({"said": f"it cannot be compiled: {error}", "trouble": False}).encode())
+            lacking = isinstance(error, MemoryError | OSError)
+            served.send_bytes(json.dumps({"said": f"it cannot be compiled: {error}", "trouble": lacking}).encode())
         else:
             compiled = {"elf": getattr(image, "elf", b"").hex(), "sources": dict(getattr(image, "sources", {}))}
             served.send_bytes(json.dumps(compiled).encode())
@@ -517,8 +529,11 @@ def remote_compiler(compiler: Connection) -> Callable[..., bytes]:
         if not isinstance(source, str):
             raise Mistake(f"the program must be a text, not {source!r}")
         request = {"language": language, "source": source, "flags": list(flags), "header": header}
-        compiler.send_bytes(json.dumps(request).encode())
-        answer = json_of(compiler.recv_bytes(1 << 30))
+        try:
+            compiler.send_bytes(json.dumps(request).encode())
+            answer = json_of(compiler.recv_bytes(1 << 30))
+        except (EOFError, OSError):
+            raise Trouble("the process that compiles is gone") from None
         if "said" in answer:
             raise (Trouble if answer["trouble"] else Mistake)(answer["said"])
         image = compiler.recv_bytes(1 << 30)

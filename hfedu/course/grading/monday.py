@@ -42,6 +42,8 @@ class HandInResult(NamedTuple):
     file: str
     judged: tuple[Judged, ...]
     trouble: str = ""
+    passing: bool = False
+    """Whether it is this computer's trouble, so that another try may find something else."""
 
 
 class Row(NamedTuple):
@@ -135,7 +137,13 @@ def judged_in_turn(handed: Sequence[HandIn], todo: Sequence[int], lesson: str | 
         while waiting or running:
             while waiting and len(running) < (os.cpu_count() or 1):
                 number = waiting.pop()
-                running[number] = begun(handed[number], lesson)
+                try:
+                    running[number] = begun(handed[number], lesson)
+                except OSError as error:  # no process, or no file, is left: when another has ended there is
+                    if running:
+                        waiting.append(number)
+                        break
+                    yield number, HandInResult(*handed[number][:2], (), no_means(error), True)
             select.select([reading for _, reading, _, _ in running.values()], [], [], 1)
             for number, (process, reading, held, end) in list(running.items()):
                 ended = take(reading, held)
@@ -151,7 +159,12 @@ def judged_in_turn(handed: Sequence[HandIn], todo: Sequence[int], lesson: str | 
 def begun(handed: HandIn, lesson: str | None) -> tuple[int, int, bytearray, float]:
     """Start to judge a hand-in: the process, where its result comes, what has come, and when it has to be done."""
     reading, writing = os.pipe()
-    process = os.fork()
+    try:
+        process = os.fork()
+    except OSError:
+        os.close(reading)
+        os.close(writing)
+        raise
     if not process:
         try:
             os.close(reading)
@@ -173,13 +186,22 @@ def judge_one_file(handed: HandIn, lesson: str | None) -> dict[str, Any]:
     if handed.read is None:
         return {"trouble": "no notebook was handed in"}
     try:
-        return {"judged": [list(each) for each in judge_hand_in(handed.read(), lesson)]}
-    except Mistake as mistake:
-        return {"trouble": str(mistake)}
+        content = handed.read()
     except OSError as error:
         return {"trouble": f"it cannot be read: {error.strerror or error}"}
-    except (MemoryError, RecursionError):
-        return {"trouble": "it is too large, or nested too deeply, to be read"}
+    try:
+        return {"judged": [list(each) for each in judge_hand_in(content, lesson)]}
+    except Mistake as mistake:
+        return {"trouble": str(mistake)}
+    except RecursionError:
+        return {"trouble": "it is nested too deeply to be read"}
+    except (MemoryError, OSError) as error:
+        return {"trouble": no_means(error), "passing": True}
+
+
+def no_means(error: BaseException) -> str:
+    """What to say where this computer has no memory, process or file left."""
+    return f"this computer could not judge it ({getattr(error, 'strerror', None) or 'short of memory'}): grade it again"
 
 
 def take(reading: int, held: bytearray) -> bool:
@@ -213,10 +235,11 @@ def result_of_bytes(handed: HandIn, content: bytes, ended: bool) -> HandInResult
     try:
         held = json_of(content)
         judged = tuple(with_misconception(Judged(*each)) for each in held.get("judged", ()))
-        return HandInResult(handed.learner, handed.file, judged, printable(held.get("trouble", "")))
+        trouble = printable(held.get("trouble", ""))
+        return HandInResult(handed.learner, handed.file, judged, trouble, held.get("passing", False))
     except (ValueError, TypeError, AttributeError):
         said = "it ended the process that judged it" if ended else f"it was not judged within {HAND_IN_SECONDS} seconds"
-        return HandInResult(handed.learner, handed.file, (), f"{said}: look at it")
+        return HandInResult(handed.learner, handed.file, (), f"{said}: look at it, or grade again", True)
 
 
 def with_misconception(judged: Judged) -> Judged:
@@ -243,7 +266,7 @@ def results_kept(path: Path | None) -> dict[str, tuple[tuple[Judged, ...], str]]
 def keep(path: Path | None, digest: str, result: HandInResult) -> None:
     """Keep a result, if another try would find the same."""
     passing_states = {TIMED_OUT, TO_LOOK_AT}
-    if path is None or not digest or any(each.state in passing_states for each in result.judged):
+    if path is None or not digest or result.passing or any(each.state in passing_states for each in result.judged):
         return
     line = {"digest": digest, "judged": [list(each) for each in result.judged], "trouble": result.trouble}
     try:
