@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 import hfedu
 from hfedu.course import exercises as course
 from hfedu.course.answers import is_defined, shown_source
-from hfedu.course.exercises import Exercise, Verdict, exercises
+from hfedu.course.exercises import Exercise, Verdict, exercise_named, exercises, seed_text
 from hfedu.course.grading import jail
 from hfedu.course.grading.captured import Packer, Unpacked, Unpacker, Unsourced, cell_name
 from hfedu.course.grading.gate import Barred
@@ -69,6 +69,8 @@ class Judged(NamedTuple):
     sentence: str
     misconception: str = ""
     note: str = ""
+    seed: str = ""
+    """Of the variant that the notebook asks for; empty for the exercise that is the same for everybody."""
 
 
 class Book(NamedTuple):
@@ -153,13 +155,13 @@ def judge_hand_in(content: bytes, lesson: str | None = None) -> list[Judged]:
     answers, formed, failed = {}, {}, {}
     for message in ran.said:
         if message.get("exercise") in mine:
-            answers[message["exercise"]] = message.get("packed")
+            answers[message["exercise"]] = message.get("packed"), message.get("seed")
         elif message.get("prediction") in predictions():
             formed[message["prediction"]] = message.get("chosen")
         elif isinstance(message.get("cell"), int):
             failed[message["cell"]] = message
     judged = [
-        judge_one(name, book, answers[name]) if name in answers else unseen(name, book, failed, ran) for name in mine
+        judge_one(name, book, *answers[name]) if name in answers else unseen(name, book, failed, ran) for name in mine
     ]
     made = [judge_prediction(name, chosen) for name, chosen in formed.items() if name[:2] in numbers]
     return [*judged, *(each for each in made if each is not None)]
@@ -185,17 +187,27 @@ def unseen(name: str, book: Book, failed: dict[int, dict[str, Any]], ran: Ended)
     return Judged(name, MISSING, "There is no answer.")
 
 
-def judge_one(name: str, book: Book, packed: Any) -> Judged:
-    """One answer, judged in a process of its own."""
+def judge_one(name: str, book: Book, packed: Any, seed: Any) -> Judged:
+    """One answer, judged in a process of its own, to the exercise itself or to the variant of a seed."""
+    try:
+        exercise = exercise_named(name, seed)
+    except Mistake as mistake:
+        return Judged(name, CRASHED, str(mistake))
+    return judge_in_jail(exercise, book, packed)._replace(seed=exercise.seed)
+
+
+def judge_in_jail(exercise: Exercise, book: Book, packed: Any) -> Judged:
+    """One answer to an exercise, judged in a process of its own."""
+    name = exercise.id
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        ended = in_jail(lambda say: judge_packed(name, book, packed, say), ANSWER_SECONDS, Path(folder))
+        ended = in_jail(lambda say: judge_packed(exercise, book, packed, say), ANSWER_SECONDS, Path(folder))
     verdict = ended.said[-1] if ended.said else {}
     failed = verdict.get("state") == CRASHED or "MemoryError" in str(verdict.get("sentence"))
     if ended.short or (failed and verdict.get("short")):
         return Judged(name, TO_LOOK_AT, SHORT)
     if verdict.get("state") in STATES and not ended.state:
         said = printable(str(verdict.get("sentence", "")))[:LONGEST_SAID]
-        copied = verdict["state"] == RIGHT and is_copy(exercises()[name], str(verdict.get("text", "")))
+        copied = verdict["state"] == RIGHT and is_copy(exercise, str(verdict.get("text", "")))
         note = "word for word hfedu's own solution" if copied else ""
         return Judged(name, verdict["state"], said, note=note)
     return Judged(name, ended.state or CRASHED, ended.sentence or "Your answer ended the process that judged it.")
@@ -223,11 +235,12 @@ def run_cells(book: Book, say: Callable[[dict[str, Any]], None]) -> None:
     """Run the cells of a notebook from top to bottom, and say each answer that it asks to be checked."""
     names: dict[str, Any] = {"__name__": "__main__", "get_ipython": NoShell}
 
-    def capture(exercise_id: str, answer: Any = None) -> Verdict:
+    def capture(exercise_id: str, answer: Any = None, seed: str | int | None = None) -> Verdict:
         exercise = course.exercise_named(exercise_id)
+        seed = seed if seed is None else seed_text(seed)
         if answer is None or answer is ...:
             return Verdict(exercise.id, MISSING, "It is judged later.")
-        say({"exercise": exercise.id, "packed": Packer(book.cells, names).packed(answer)})
+        say({"exercise": exercise.id, "packed": Packer(book.cells, names).packed(answer), "seed": seed})
         return Verdict(exercise.id, RIGHT, "It is judged later.")
 
     def commit(form: Any) -> None:
@@ -282,15 +295,15 @@ def forget_solutions() -> None:
                 delattr(module, name)
         object.__setattr__(exercise, "solution", None)
         object.__setattr__(exercise, "wrong", {})
+        object.__setattr__(exercise, "variant", None)
     gc.collect()
 
 
 # What runs in the locked process of a judge.
 
 
-def judge_packed(name: str, book: Book, packed: Any, say: Callable[[dict[str, Any]], None]) -> None:
+def judge_packed(exercise: Exercise, book: Book, packed: Any, say: Callable[[dict[str, Any]], None]) -> None:
     """Judge one answer and say the verdict."""
-    exercise = exercises()[name]
     sys.stdout = io.StringIO()
     try:
         unpacked = Unpacker(book.cells, packed).unpacked()
@@ -554,19 +567,21 @@ def misconception(exercise: Exercise, sentence: str) -> str:
     An answer that only computes shows it by the same values, others by what the sentence says. Where two have the same
     piece of a sentence in it, both are named, for nobody could tell.
     """
-    same = [name for name in exercise.wrong if told_to(exercise.id, name) == sentence]
+    runs = exercise.seed and isinstance(exercise.solution, str)  # a program of a learner's own, not worth so many runs
+    told = {} if runs else {name: told_to(exercise.id, exercise.seed or None, name) for name in exercise.wrong}
+    same = [name for name in told if told[name] == sentence]
     if same or not (isgeneratorfunction(exercise.solution) or isinstance(exercise.solution, str)):
         return " or ".join(same)
     found = {name: piece for name, (_, piece) in exercise.wrong.items() if piece in sentence}
-    near = [name for name in found if plain_words(told_to(exercise.id, name)) == plain_words(sentence)]
+    near = [name for name in found if plain_words(told.get(name, "")) == plain_words(sentence)]
     longest = max(map(len, found.values()), default=0)
     return " or ".join(near or [name for name, piece in found.items() if len(piece) == longest])
 
 
 @cache
-def told_to(exercise_id: str, name: str) -> str:
+def told_to(exercise_id: str, seed: str | None, name: str) -> str:
     """What the judge says to a named wrong answer."""
-    exercise = exercises()[exercise_id]
+    exercise = exercise_named(exercise_id, seed)
     return printable(course.judge(exercise, exercise.wrong[name][0]).sentence)[:LONGEST_SAID]
 
 

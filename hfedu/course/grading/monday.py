@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import select
 import signal
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import hfedu
-from hfedu.course.exercises import exercises
+from hfedu.course.exercises import exercise_named, exercises
 from hfedu.course.grading.handins import HandIn, hand_ins
 from hfedu.course.grading.judging import (
     SAID_WRONG,
@@ -246,7 +247,8 @@ def with_misconception(judged: Judged) -> Judged:
     """A wrong answer with its misconception."""
     if judged.state != SAID_WRONG or judged.exercise not in exercises():
         return judged
-    return judged._replace(misconception=misconception(exercises()[judged.exercise], judged.sentence))
+    exercise = exercise_named(judged.exercise, judged.seed or None)
+    return judged._replace(misconception=misconception(exercise, judged.sentence))
 
 
 def results_kept(path: Path | None) -> dict[str, tuple[tuple[Judged, ...], str]]:
@@ -275,6 +277,12 @@ def keep(path: Path | None, digest: str, result: HandInResult) -> None:
         raise Mistake(f"cannot write {path}: {error.strerror}; name another file with --keep") from None
 
 
+def same_person(seed: str, learner: str) -> bool:
+    """Whether a seed is a learner's name, however a platform writes it. Example: "ada king" and "kingada"."""
+    one, other = (re.findall(r"\w+", text.casefold().replace("_", " ")) for text in (seed, learner))
+    return all(word in "".join(other) for word in one) or all(word in "".join(one) for word in other)
+
+
 def summed(results: Sequence[HandInResult], again: int) -> ClassResult:
     """The rows of a class. Of two notebooks of one learner the better answer to each exercise counts."""
     by_learner: dict[str, list[HandInResult]] = {}
@@ -296,6 +304,10 @@ def summed(results: Sequence[HandInResult], again: int) -> ClassResult:
         if twice:
             notes.append(f"More than one notebook of lesson {', '.join(twice)}: the better answer of each counts.")
         notes += [f"{each.exercise}: {each.note}." for each in answers.values() if each.note]
+        foreign = sorted({each.seed for each in answers.values() if each.seed and not same_person(each.seed, learner)})
+        notes += [f"Its variants are those of another seed than the learner's name: {', '.join(foreign)}."] * bool(
+            foreign
+        )
         rows.append(Row(learner, answers, predicted, tuple(each.file for each in mine), tuple(notes)))
     asked = {name for row in rows for name in row.answers}
     return ClassResult(tuple(rows), tuple(name for name in exercises() if name in asked), again)
