@@ -122,7 +122,7 @@ def as_list(value: Any) -> list[Any]:
 def plain_python(text: str) -> str:
     """A cell's Python without what only IPython understands (%, !, ?)."""
     text = text.encode("utf-8", "replace").decode().replace("\0", "?")
-    if not re.search(r"^\s*[%!?]|[?]\s*$|=\s*[%!]", text, re.MULTILINE):
+    if not re.search(r"^[ \t]*[%!?]|[?][ \t]*$|=[ \t]*[%!]", text, re.MULTILINE):
         return text
     try:
         from IPython.core.inputtransformer2 import TransformerManager
@@ -170,7 +170,7 @@ def judge_hand_in(content: bytes, lesson: str | None = None) -> list[Judged]:
 def unseen(name: str, book: Book, failed: dict[int, dict[str, Any]], ran: Ended) -> Judged:
     """What to say of an exercise for which no answer came: there is none, or its cell did not get so far."""
     exercise = exercises()[name]
-    places = [number for number, text in enumerate(book.cells) if re.search(rf"check\w*\(\s*['\"]{name}['\"]", text)]
+    places = [number for number, text in enumerate(book.cells) if re.search(rf"check\(\s*['\"]{name}['\"]", text)]
     error = next((failed[number] for number in places if number in failed), None)
     if error is not None:
         if error.get("short"):
