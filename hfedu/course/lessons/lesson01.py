@@ -18,6 +18,7 @@ from hfedu.course.shared.scenes import (
     switch_to,
     traps,
 )
+from hfedu.course.shared.variants import of_results
 from hfedu.guest.toolchain import assemble
 from hfedu.hf.api import running
 from hfedu.hf.arch import REGISTER_NAMES, SAVED
@@ -345,6 +346,7 @@ EXERCISES = (
             "Return (esr >> 26, esr >> 25 & 1, esr & 0x1ffffff).",
         ),
         solution=solve_decode_esr,
+        variant=of_results(lambda rng: (rng.getrandbits(32),)),
         wrong={
             "IL counted into the ISS": (decode_esr_il_counted_into_the_iss, "ISS 0x0"),
             "one hexadecimal digit too few": (decode_esr_one_hexadecimal_digit_too_few, "EC is 0x16"),

@@ -1,7 +1,8 @@
 """Lesson 04, the hypercall ABI: its predictions and exercises."""
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
 from random import Random
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from hfedu.course.shared.scenes import (
     returned_at,
     run_result,
 )
+from hfedu.course.shared.variants import of_results
 from hfedu.errors import Mistake
 from hfedu.guest.scripted import clear, configure, receive, smc, vcpu_count, vcpu_run, vm_count
 from hfedu.guest.toolchain import assemble
@@ -212,7 +214,7 @@ TURNS = 80
 """That VM 1 is given at most after VM 0 has configured."""
 
 
-def judge_again(answer: str) -> Run:
+def judge_again(byte: str, answer: str) -> Run:
     """A real guest sends one byte to VM 0, which takes it only later."""
     try:
         image = assemble(answer)
@@ -233,11 +235,11 @@ def judge_again(answer: str) -> Run:
         title = f"Your guest, a timer of {timer}"
         return notebook.boot(RamDisk(late, [image]), timer=timer, max_traps=500, title=title)
 
-    return judge_all((raise_for_guest, run(timer)) for timer in (23, 30, 38, 47, 61, 83))
+    return judge_all((partial(raise_for_guest, byte), run(timer)) for timer in (23, 30, 38, 47, 61, 83))
 
 
-def raise_for_guest(run: Run) -> None:
-    """`Wrong` unless VM 1 sent the byte A to VM 0, after it had been refused, and only once."""
+def raise_for_guest(byte: str, run: Run) -> None:
+    """`Wrong` unless VM 1 sent the byte to VM 0, after it had been refused, and only once."""
     fault = next((event for event in run.events if event.kind is Kind.FAULT), None)
     if fault:
         raise Wrong(
@@ -274,13 +276,29 @@ def raise_for_guest(run: Run) -> None:
             "Afterwards it would have succeeded: did you try again?"
         )
     sent = next(event for event in sends if gave(run, event) == 0)
-    if got[0] != b"A":
+    if got[0] != byte.encode():
         lost = " A hypercall clears x1 to x17: load them again." if sent.args[1] == 0 else ""
         size = f"At event {sent.seq} x2, the size, was {sent.args[1]}."
-        raise Wrong(f"VM 0 got {got[0]!r}, not b'A'. {size}{lost}", at=deliveries(run, 0)[0].seq)
+        raise Wrong(f"VM 0 got {got[0]!r}, not {byte.encode()!r}. {size}{lost}", at=deliveries(run, 0)[0].seq)
     if len(got) > 1:
         again = deliveries(run, 0)[1].seq
         raise Wrong(f"VM 0 got the byte a second time, in event {again}: when x0 is 0, go on to the wfi.", at=again)
+
+
+def another_byte(exercise: Exercise, rng: Random) -> Exercise:
+    """Another byte to send."""
+    byte = rng.choice("BCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+
+    def changed(text: str) -> str:
+        return text.replace("#'A'", f"#'{byte}'")
+
+    return replace(
+        exercise,
+        task=exercise.task.replace("the byte A", f"the byte {byte}"),
+        judge=partial(judge_again, byte),
+        solution=changed(exercise.solution),
+        wrong={name: (changed(answer), piece) for name, (answer, piece) in exercise.wrong.items()},
+    )
 
 
 class Input(NamedTuple):
@@ -561,6 +579,7 @@ EXERCISES = (
             "return code | vm << 16 | data << 32",
         ),
         solution=solve_pack,
+        variant=of_results(lambda rng: (rng.randrange(5), rng.randrange(1, 64), rng.randrange(1, 4097))),
         wrong={
             "no brackets around the shifts": (pack_no_brackets_around_the_shifts, "it is 0x1"),
             "VM id from bit 8 up": (pack_vm_id_from_bit_8_up, "it is 0x20002"),
@@ -573,7 +592,8 @@ EXERCISES = (
         "then waits (wfi).",
         wants="the guest's assembly as a text",
         takes=forms.source_text,
-        judge=judge_again,
+        judge=partial(judge_again, "A"),
+        variant=another_byte,
         learned="after a hypercall x0 is the result and the arguments are gone: a second try loads all of them again.",
         hints=(
             "Three registers say what to do: x0 the function, 0xff04, x1 the VM, x2 the size. After hvc #0 x0 is the "

@@ -25,6 +25,7 @@ from hfedu.course.shared.scenes import (
     talk,
     who_runs,
 )
+from hfedu.course.shared.variants import of_results
 from hfedu.course.shared.wants import GUEST
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
 from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_MAILBOX_SIZE, HF_VM_CONFIGURE
@@ -376,6 +377,7 @@ EXERCISES = (
             "Return a tuple: (value & 0xffff, value >> 32).",
         ),
         solution=solve_decode,
+        variant=of_results(lambda rng: (rng.randrange(1, 64) | rng.randrange(1, 1 << 18) << 32,)),
         wrong={
             "the two swapped": (decode_the_two_swapped, "the sender is 0"),
             "size in 16 bits": (decode_size_in_16_bits, "65537 bytes"),

@@ -20,6 +20,7 @@ from hfedu.course.shared.scenes import (
     state_of,
     switch_after,
 )
+from hfedu.course.shared.variants import of_results
 from hfedu.course.shared.wants import GUEST
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_VCPU_RUN, HfVcpuRun
@@ -385,6 +386,9 @@ EXERCISES = (
             "Return (value & 0xff, value >> 16 & 0xffff, value >> 32).",
         ),
         solution=solve_decode_run,
+        variant=of_results(
+            lambda rng: (rng.randrange(5) | rng.randrange(1, 64) << 16 | rng.randrange(1, 1 << 18) << 32,)
+        ),
         wrong={
             "VM id in bits 8 up": (decode_run_vm_id_in_bits_8_up, "it is WAKE_UP (2), VM 2, data 0"),
             "data cut to 16 bits": (decode_run_data_cut_to_16_bits, "data 65538"),

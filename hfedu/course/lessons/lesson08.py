@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import permutations, product
-from typing import Any
+from random import Random
+from typing import Any, NamedTuple
 
 from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
@@ -203,29 +205,76 @@ PREDICTIONS = (
 )  # fmt: skip
 
 
-def judge_route(answer: bytes) -> Run:
-    """VM 0 sends the answer to VM 1; both relays pass on what they get."""
+class Way(NamedTuple):
+    """A way through the VMs, from VM 0 over VM 1 and home, and what comes home."""
+
+    vms: tuple[int, ...]
+    text: str
+
+    def __str__(self) -> str:
+        return " → ".join(f"VM {vm}" for vm in self.vms)
+
+    def data(self, *before: int) -> bytes:
+        """What VM 0 sends so that it goes this way."""
+        return bytes([*before, *self.vms[2:]]) + self.text.encode()
+
+
+def judge_route(wanted: Way, answer: bytes) -> Run:
+    """VM 0 sends the answer to VM 1; all relays pass on what they get."""
+    secondaries = max(wanted.vms)
 
     def primary() -> Any:
         yield configure()
-        yield vcpu_run(1)
-        yield vcpu_run(2)
+        for vm in range(1, secondaries + 1):
+            yield vcpu_run(vm)
         yield send(1, answer)
         yield from follow(1)
 
-    run = boot_scripts(primary, [relay, relay], "A message that carries its route")
+    run = boot_scripts(primary, [relay] * secondaries, "A message that carries its route")
     way = [0, *((event.target or Actor(0)).vm for event in run.events if event.kind is Kind.DELIVER)]
     went = " → ".join(f"VM {vm}" for vm in way)
-    lost = [(vm, event.arg.vm) for vm in (1, 2) for event in refusals(run, vm, HF_MAILBOX_SEND)]
+    vms = range(1, secondaries + 1)
+    lost = [(vm, event.arg.vm) for vm in vms for event in refusals(run, vm, HF_MAILBOX_SEND)]
     if lost:
         me, to = lost[0]
         why = "a VM cannot send to itself" if to == me else "there is no such VM, or its mailbox is full"
         raise Wrong(f"VM {me}'s send to VM {to} was refused: {why}. The message went {went}.", run)
-    if way != [0, 1, 2, 1, 2, 0]:
-        raise Wrong(f"The message went {went}. It should go VM 0 → VM 1 → VM 2 → VM 1 → VM 2 → VM 0.", run)
-    if delivered(run, 0) != [b"hi"]:
-        raise Wrong(f"“hi” should come home, {delivered(run, 0)[0]!r} came.", run)
+    if way != list(wanted.vms):
+        raise Wrong(f"The message went {went}. It should go {wanted}.", run)
+    if delivered(run, 0) != [wanted.text.encode()]:
+        raise Wrong(f"“{wanted.text}” should come home, {delivered(run, 0)[0]!r} came.", run)
     return run
+
+
+ROUTE = Way((0, 1, 2, 1, 2, 0), "hi")
+
+
+def another_way(exercise: Exercise, rng: Random) -> Exercise:
+    """Three secondaries, and as many receivers."""
+    vms = [0, 1]
+    while len(vms) < len(ROUTE.vms) - 1:
+        vms.append(rng.choice([vm for vm in (1, 2, 3) if vm != vms[-1]]))
+    if 3 not in vms:
+        vms[-1] = 3
+    way = Way((*vms, 0), rng.choice(("hi", "yes", "go", "hello", "done", "ready", "well")))
+    digits = "".join(map(str, way.vms[2:]))
+    return replace(
+        exercise,
+        task=f"the bytes that VM 0 sends to VM 1 so that “{way.text}” goes {way}.",
+        judge=partial(judge_route, way),
+        hints=(
+            exercise.hints[0],
+            f"The first relay, VM 1, takes the first byte off: it must be {way.vms[2]}.",
+            f"The first receiver is in VM 0's call, the others in four bytes; then comes “{way.text}”.",
+        ),
+        solution=way.data(),
+        wrong={
+            "names the first receiver too": (way.data(1), "cannot send to itself"),
+            "forgets the way home": (way.data()[:3] + way.text.encode(), "there is no such VM"),
+            "takes a short cut": (bytes([*way.vms[2:3], 0]) + way.text.encode(), f"It should go {way}"),
+            "digits for bytes": (digits.encode() + way.text.encode(), f"send to VM {ord(digits[0])} was refused"),
+        },
+    )
 
 
 def caller(*messages: str) -> Script:
@@ -791,14 +840,15 @@ EXERCISES = (
         task="the bytes that VM 0 sends to VM 1 so that “hi” goes VM 0 → VM 1 → VM 2 → VM 1 → VM 2 → VM 0.",
         wants='bytes such as bytes([2, 0]) + b"hi"',
         takes=forms.data,
-        judge=judge_route,
+        judge=partial(judge_route, ROUTE),
+        variant=another_way,
         learned="each VM names the next receiver, and none of them need be the primary.",
         hints=(
             "VM 0's call names the first receiver. The bytes say where each relay sends it next.",
             "The first relay, VM 1, takes the first byte off: it must be 2.",
             "After VM 1 come VM 2, VM 1, VM 2 and VM 0; the first is in VM 0's call: four bytes, and then “hi”.",
         ),
-        solution=bytes([2, 1, 2, 0]) + b"hi",
+        solution=ROUTE.data(),
         wrong={
             "names the first receiver too": (bytes([1, 2, 1, 2, 0]) + b"hi", "cannot send to itself"),
             "forgets the way home": (bytes([2, 1, 2]) + b"hi", "there is no such VM"),

@@ -11,6 +11,7 @@ from hfedu.course.forms import Unfit
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.orders import both
 from hfedu.course.shared.scenes import ENOUGH_TRAPS, call_of, calls, gave, result_of, returned_at, state_of
+from hfedu.course.shared.variants import of_results
 from hfedu.course.shared.wants import GUEST
 from hfedu.guest.ffa import (
     ffa_mem_donate,
@@ -404,6 +405,7 @@ EXERCISES = (
             "sender << 16 | receiver",
         ),
         solution=solve_pair,
+        variant=of_results(lambda rng: (rng.getrandbits(16), rng.getrandbits(16))),
         wrong={
             "the two swapped": (pair_swapped, "From VM 0x1 to VM 0x2 your function gave 0x20001"),
             "numbers of 8 bits": (pair_of_bytes, "your function gave 0x102"),
