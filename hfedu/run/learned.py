@@ -21,7 +21,7 @@ from hfedu.run.invariants import INVARIANTS
 from hfedu.run.moves import WALK, End, Expanded, ExploredState, Move, Task, commutes, judged, lost, moves_from, touched
 from hfedu.run.races import Races
 from hfedu.run.replay import Replayer
-from hfedu.run.traced import TRANSIENT, Name, TraceAccess, TracedDict, make_telling, source_line
+from hfedu.run.traced import MONITORS, TRANSIENT, Name, TraceAccess, TracedDict, make_telling, source_line
 
 ROOM = 160
 """Variables that change, at most."""
@@ -147,6 +147,7 @@ class Learner:
             self.variable(("mail", vm.mailbox.name), partial(self.ghost_value, "mail", vm.mailbox.name))
         self.variable((id(ghost), "saved"), lambda: ghost.saved)
         self.variable(("uart", 0), self.uart_value)
+        self.variable(MONITORS, lambda: tuple(sorted(replay.memory.monitors.items())))
         for page in sorted(replay.written):
             self.page(page)
         self.add(LAST, lambda: ROOT)

@@ -241,6 +241,7 @@ class Replayer:
         self.guests = [(g, dict(vars(g), log=[*g.log], places={**g.places}), dict(g.of_vm)) for g in guests]
         self.memory = machine.board.memory
         self.ram, self.printed = self.memory.ram[:], len(self.memory.uart.output)
+        self.monitors = dict(self.memory.monitors)
         self.written: set[int] = set()
         self.memory.dirty.append(self.written)
 
@@ -292,6 +293,7 @@ class Replayer:
         if min(self.written, default=LAYOUT_PRIMARY_BEGIN) < LAYOUT_PRIMARY_BEGIN:  # perhaps a table
             self.machine.hypervisor.tlb.clear()
         self.written.clear()
+        self.memory.monitors = dict(self.monitors)
         del self.memory.uart.output[self.printed :]
         self.machine.guests.clear()
         for guest, noted, of_vm in self.guests:
@@ -340,6 +342,7 @@ class Replayer:
             *(live.tobytes() for live, _ in self.arrays),
             *((core.ended and str(core.ended), core.scripted.meeting) for core in self.machine.cores),
             *self.machine.board.powered,
+            tuple(sorted(self.memory.monitors.items())),
             *(self.serving(core, freezer) for core in self.machine.cores),
             *(
                 (guest.vcpu.name, self._told(guest), self.script(guest, freezer))
