@@ -14,6 +14,8 @@ from hfedu.hf.platform import BusError
 RAM_BASE = 0x4000_0000
 FLASH_SIZE = 0x0800_0000
 QUAD = struct.Struct("<Q")
+GRANULE = 64
+"""Bytes that an exclusive monitor watches together; Arm allows 16 to 2,048."""
 ACCESS_WIDTHS = (1, 2, 4, 8, 16)
 """Bytes of an access that a device can take."""
 
@@ -70,6 +72,21 @@ class PhysicalMemory:
         self.ran_on: dict[int, int] = {}
         """VM id -> the physical CPU that last ran its code, where there are several."""
 
+        self.monitors: dict[int, tuple[int, int]] = {}
+        """Physical CPU -> address and size that its exclusive monitor watches, of those that run scripts."""
+
+    def watch(self, pa: Pa, size: int, cpu: int) -> None:
+        """Let a CPU's exclusive monitor watch some bytes, and no others."""
+        self.monitors[cpu] = pa, size
+
+    def watched(self, pa: Pa, size: int, cpu: int) -> bool:
+        """Whether a CPU's exclusive monitor watches these bytes still. After that it watches none."""
+        return self.monitors.pop(cpu, None) == (pa, size)
+
+    def forget(self, cpu: int) -> None:
+        """Let a CPU's exclusive monitor watch nothing, as an exception return does."""
+        self.monitors.pop(cpu, None)
+
     def region(self, pa: int, size: int) -> Region:
         """The device behind an access. `BusError` if there is none."""
         for region in self.regions:
@@ -97,6 +114,10 @@ class PhysicalMemory:
         at = pa - RAM_BASE
         if at >= 0 and at + len(data) <= self.ram_size:
             self.ram[at : at + len(data)] = data
+            if self.monitors:
+                first, last = pa // GRANULE, (pa + len(data) - 1) // GRANULE
+                kept = {cpu: of for cpu, of in self.monitors.items() if not first <= of[0] // GRANULE <= last}
+                self.monitors = kept
             for pages in self.dirty:
                 pages.add(pa & -PAGE_SIZE)
                 if (pa & PAGE_SIZE - 1) + len(data) > PAGE_SIZE:

@@ -22,6 +22,8 @@ Name = tuple[Any, Any]
 """A variable: the id of an object and the name of a field; or a word and which one, such as ("page", 0x40100000)."""
 BETWEEN = ("traced.py", "arch.py", "memory.py", "mm.py", "check.py", "syndrome.py")
 """Files that only pass an access on: what made it stands further up."""
+MONITORS: Name = "monitors", 0
+"""The exclusive monitors of all CPUs."""
 TRANSIENT = frozenset(("step", "core", "wrong", "off"))
 """What the ghost knows of the step just taken."""
 
@@ -153,6 +155,8 @@ def telling_memory(trace: Trace) -> Any:
         if PL011_BASE <= pa < PL011_BASE + PAGE_SIZE:
             trace.note(("uart", 0), True)
         elif pa >= RAM_BASE:
+            if write:
+                trace.note(MONITORS, True)
             for page in range(pa & -PAGE_SIZE, pa + max(size, 1), PAGE_SIZE):
                 trace.note(("page", page), write, (pa, pa + size))
 
@@ -164,6 +168,18 @@ def telling_memory(trace: Trace) -> Any:
         def write(self, pa: Pa, data: bytes) -> None:
             note(pa, len(data), True)
             super().write(pa, data)
+
+        def watch(self, pa: Pa, size: int, cpu: int) -> None:
+            trace.note(MONITORS, True)
+            super().watch(pa, size, cpu)
+
+        def watched(self, pa: Pa, size: int, cpu: int) -> bool:
+            trace.note(MONITORS, True)
+            return super().watched(pa, size, cpu)
+
+        def forget(self, cpu: int) -> None:
+            trace.note(MONITORS, True)
+            super().forget(cpu)
 
         def read64(self, pa: Pa) -> int:
             note(pa, 8, False)
