@@ -245,6 +245,14 @@ def shown(data: bytes) -> str:
     return data.hex(" ") + (f", the number {int.from_bytes(data, 'little')}" if len(data) == 8 else "")
 
 
+def apart(answer: bytes, want: bytes) -> str:
+    """What an answer is, in a sentence that says what it is not."""
+    if shown(answer) != shown(want):
+        return shown(answer)
+    first = next(number for number, (got, byte) in enumerate(zip(answer, want, strict=True)) if got != byte)
+    return f"as many, and byte {first} is {answer[first]:#x}, not {want[first]:#x}"
+
+
 def check_answers(run: Run, messages: Sequence[tuple[int, bytes]], wanted: Sequence[bytes]) -> None:
     """`Wrong` unless the guest answered each message with the bytes wanted, to who sent it, and nothing else."""
     check_alive(run)
@@ -266,7 +274,7 @@ def check_answers(run: Run, messages: Sequence[tuple[int, bytes]], wanted: Seque
                 f"{had}, and the answer went to VM {to}. What you keep across an HVC must be in x18 to x30.", run
             )
         if answer != want:
-            raise Wrong(f"{had} and should get {shown(want)}. It got {shown(answer)}.", run)
+            raise Wrong(f"{had} and should get {shown(want)}. It got {apart(answer, want)}.", run)
     if len(got) > len(wanted):
         raise Wrong(f"{len(messages)} messages came and your guest answered {len(got)} times.", run)
 
