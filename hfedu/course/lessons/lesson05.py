@@ -20,7 +20,7 @@ from hfedu.course.shared.scenes import (
     ended,
     gave,
     in_words,
-    not_ready,
+    raise_if_shut,
     result_of,
     returned_at,
     settles,
@@ -179,11 +179,10 @@ def judge_echo(answer: Script) -> Run:
 
 def raise_unless_it_goes_on(run: Run) -> None:
     """`Wrong` if a message to the answer was refused, or if it would not take another one."""
-    full, why = still_full(run), not_ready(run)
+    full = still_full(run)
     if full:
         raise Wrong(f"A message to your guest was refused: {full}.", run)
-    if why:
-        raise Wrong(f"All that was sent was dealt with. One more message would not be: {why}.", run)
+    raise_if_shut(run, "guest")
 
 
 def judge_guard(answer: Script) -> Run:

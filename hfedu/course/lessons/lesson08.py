@@ -18,6 +18,7 @@ from hfedu.course.shared.scenes import (
     follow,
     in_words,
     judge_all,
+    raise_if_shut,
     refusals,
     result_of,
     returned_at,
@@ -252,6 +253,8 @@ def serve(services: Sequence[int], vms: Sequence[int], rounds: int) -> Script:
             for vm in vms:
                 yield from follow(vm)
                 yield clear()
+        for vm in services:
+            yield from follow(vm)
 
     return primary
 
@@ -268,6 +271,7 @@ def judge_service(answer: Script) -> Run:
                     yield send(1, text)
                 yield from follow(vm or 1)
                 yield clear()
+            yield from follow(1)
 
         return primary
 
@@ -331,6 +335,7 @@ def served_right(run: Run) -> None:
         raise Wrong(sentence, at=missed.seq)
     if set(delivered(run, 2)) != {b"ok"}:
         raise Wrong(f"The answer to VM 2 should be “ok”, it was {text_of(delivered(run, 2)[0])}.")
+    raise_if_shut(run, "service")
 
 
 QUESTIONS = {3: ("who", "where"), 4: ("when", "\3 or 4")}
@@ -393,6 +398,7 @@ def conversed(run: Run) -> None:
         got = len(delivered(run, vm))
         if got != len(answers):
             raise Wrong(f"VM {vm} asked {len(answers)} questions and got {got} answers. ({run.title}.)")
+    raise_if_shut(run, "broker")
 
 
 def misled(vm: int, data: bytes) -> str:

@@ -20,6 +20,7 @@ from hfedu.course.shared.scenes import (
     follow,
     gave,
     judge_all,
+    raise_if_shut,
     refusals,
     result_of,
     returned_at,
@@ -355,6 +356,7 @@ def translated(run: Run) -> None:
     if delivered(run, 3) != [b"0"]:
         came = b", ".join(delivered(run, 3)).decode(errors="replace") or "nothing"
         raise Wrong(f"VM 3 has asked for its total before it sent a number: 0. It got {came}. Any VM may ask.")
+    raise_if_shut(run, "server")
 
 
 def refused_because(run: Run) -> str:

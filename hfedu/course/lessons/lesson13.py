@@ -7,7 +7,7 @@ from hfedu import notebook
 from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.shared.scenes import call_of, calls, compiled, delivered, gave, returned_at
+from hfedu.course.shared.scenes import call_of, calls, compiled, delivered, gave, not_ready, returned_at
 from hfedu.course.shared.wants import C_SOURCE
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.guest.toolchain import assemble, compile_c
@@ -217,6 +217,7 @@ def conversation(image: Image, messages: Sequence[tuple[int, bytes]], title: str
             for vm in (2, 1, 2) if sender else (1,):
                 yield vcpu_run(vm)
             yield clear()
+        yield vcpu_run(1)
 
     def client() -> Any:
         yield configure()
@@ -277,6 +278,8 @@ def check_answers(run: Run, messages: Sequence[tuple[int, bytes]], wanted: Seque
             raise Wrong(f"{had} and should get {shown(want)}. It got {apart(answer, want)}.", run)
     if len(got) > len(wanted):
         raise Wrong(f"{len(messages)} messages came and your guest answered {len(got)} times.", run)
+    if not_ready(run):
+        raise Wrong(f"{len(messages)} messages came and were answered. One more would not be: {silence(run)}.", run)
 
 
 def refusal(run: Run, call: Event) -> Event | None:

@@ -19,7 +19,7 @@ from hfedu.course.shared.scenes import (
     ended,
     gave,
     in_words,
-    not_ready,
+    raise_if_shut,
     result_of,
     returned_at,
     state_of,
@@ -288,9 +288,7 @@ def judge_ffa_echo(answer: Script) -> Run:
         raise Wrong(f"{had} and it did not come back to VM {vm}: {why}.", run)
     if len(got) > len(SAID):
         raise Wrong(f"{len(SAID)} messages came, and your guest sent {len(got)} back.", run)
-    shut = not_ready(run)
-    if shut:
-        raise Wrong(f"All that was sent came back. One more message would not: {shut}.", run)
+    raise_if_shut(run, "echo")
     return run
 
 

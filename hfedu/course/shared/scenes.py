@@ -280,6 +280,13 @@ def not_ready(run: Run) -> str | None:
     return None if state["vm1.mailbox.state"] == "EMPTY" else "it has not cleared its mailbox"
 
 
+def raise_if_shut(run: Run, service: str) -> None:
+    """`Wrong` if VM 1 would not take another message at the end of a run in which it has dealt with all that came."""
+    why = not_ready(run)
+    if why:
+        raise Wrong(f"Your {service} has dealt with all that came. One more message it would not take: {why}.", run)
+
+
 def unreachable(run: Run) -> str:
     """Why nothing at all could be sent to VM 1."""
     if any(gave(run, event) == 0 for event in calls(run, 1, HF_VM_CONFIGURE)):
