@@ -775,7 +775,8 @@ TERMS = {
     "scripted guest": "A Python function that yields one hypercall after the other in place of machine code. The "
     "hypervisor cannot tell the difference.",
     "physical CPU": "A processor of the machine. It executes one vCPU at a time.",
-    "timer": "A device that interrupts its CPU again and again, in hfedu after a number of instructions.",
+    "timer": "A device that interrupts its CPU when a counter has reached a value. In hfedu the counter counts "
+    "instructions, unless it is told to follow the computer's clock.",
     "preempt": "To take the CPU from a vCPU that has not given it up.",
     "turn": "The time from the HF_VCPU_RUN that starts a vCPU until the CPU goes back to the primary.",
     "pinned": "Bound to one physical CPU: vCPU n of the primary runs on physical CPU n and nowhere else.",
