@@ -1,5 +1,5 @@
 // Built from assets/player/ by `make player`: change the sources, not this file.
-// sha256 of the sources and of what follows: d7ea1a4f3b62c21019b1e313f1fd55b329cd82f32db6f3d29781e6bc29610cdd
+// sha256 of the sources and of what follows: d0956c1c628fe829da8b66515516fc0c969fa23884bdfba1efc5275bbc81f067
 // assets/player/dom.js
 var SVG = "http://www.w3.org/2000/svg";
 function h(tag, attributes = {}, ...children) {
@@ -3068,7 +3068,6 @@ function show(model, el) {
 }
 function render({ model, el }) {
   const player = show(model, el);
-  player.root.classList.toggle("hfedu-still", Boolean(model.get("still")));
   const actions = player instanceof Pair ? heard(player) : followed(player, model);
   for (const [event, action] of Object.entries(actions)) model.on(event, action);
   return () => {

@@ -284,8 +284,7 @@ def test_a_step_moves_no_further_than_the_end_and_must_be_there():
         hfedu.Mistake, match="the answer to 05-echo is no order of steps: arrange takes 05-arrange-send"
     ):
         hfedu.arrange("05-echo")
-    data = form._repr_mimebundle_()
-    data = data[0] if isinstance(data, tuple) else data
+    data, _ = form.picture()
     assert data["text/plain"].splitlines()[1:] == [
         "1. copy",
         "2. receive",

@@ -128,7 +128,7 @@ def test_without_a_loop_it_stands_still_and_steps_by_hand():
 
 
 def test_a_page_without_a_kernel_has_the_picture_and_the_captions():
-    data, metadata = hfedu.tour()._repr_mimebundle_()
+    data, metadata = hfedu.tour().picture()
     assert data["image/svg+xml"]
     assert "35 events" in metadata["image/svg+xml"]["alt"], "and no answer"
     assert re.search(r"event 34: There is one processor", data["text/plain"])

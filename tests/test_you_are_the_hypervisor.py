@@ -133,7 +133,7 @@ def test_whatever_is_chosen_the_machine_goes_on_and_the_real_answer_is_known(see
 
 
 def test_without_a_kernel_it_is_a_picture_and_stable_text():
-    data, metadata = hfedu.you_are_the_hypervisor()._repr_mimebundle_()
+    data, metadata = hfedu.you_are_the_hypervisor().picture()
     assert data["image/svg+xml"].startswith("<svg ")
     assert metadata["image/svg+xml"]["alt"]
     assert data["text/plain"] == repr(hfedu.you_are_the_hypervisor())

@@ -22,7 +22,6 @@ function show(model, el) {
 /** @param {{model: Model, el: HTMLElement}} view */
 function render({ model, el }) {
   const player = show(model, el);
-  player.root.classList.toggle("hfedu-still", Boolean(model.get("still")));
   const actions = player instanceof Pair ? heard(player) : followed(player, model);
   for (const [event, action] of Object.entries(actions)) model.on(event, action);
   return () => {

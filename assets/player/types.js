@@ -61,8 +61,7 @@
  *   runs: [Data, Data]}} PairData
  *
  * @typedef {object} Model of an anywidget, or what stands for it in a page without a kernel
- * @property {((name: "data") => Data) & ((name: "position") => number) & ((name: "answers") => Kept | undefined) &
- *   ((name: "still") => boolean | undefined)} get
+ * @property {((name: "data") => Data) & ((name: "position") => number) & ((name: "answers") => Kept | undefined)} get
  * @property {(name: "position", value: number) => void} set
  * @property {() => void} save_changes
  * @property {(message: object) => void} [send]

@@ -15,7 +15,7 @@ from hfedu.course.predictions import Grade, predictions
 from hfedu.course.record import RECORD, Standing
 from hfedu.errors import needing, plainly
 from hfedu.view.sequence import sequence
-from hfedu.widgets.keys import keys_row
+from hfedu.widgets.form import Form, keys_row
 from hfedu.widgets.player import Player
 
 with needing("ipywidgets"):
@@ -99,7 +99,7 @@ class WatchedPlayer(Player):
             self.tell(str(asked.get("ask")))
 
 
-class Tour(ipywidgets.VBox):
+class Tour(Form):
     """The tour as a widget. `go`, `answer` and the buttons work from code; `stop` is where it stands in `STOPS`.
 
     `predicted` is the answer that was given, `way` what was visited and asked since the end, `done` the tasks that are.
@@ -239,11 +239,10 @@ class Tour(ipywidgets.VBox):
         self.said.value = f'<p role="status"><b>{ended}</b> {said}{first}</p>'
         self.tasks.value = f"<ol>{rows}</ol>"
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        """The widget; for pages without a kernel a picture of what may be seen by now, and the captions in words."""
+    def picture(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What may be seen by now, and the captions in words."""
         data, metadata = sequence(self.player.recording)._repr_mimebundle_()
-        widget = super()._repr_mimebundle_(**kwargs) or {}
-        return {**widget, **data, "text/plain": repr(self)}, metadata
+        return data | {"text/plain": repr(self)}, metadata
 
     def __repr__(self) -> str:
         return "\n".join(f"event {stop.event:2}: {stop.caption}" for stop in STOPS if stop.caption)

@@ -1,7 +1,6 @@
 """You are the hypervisor: at each trap the learner decides what happens, and the machine goes on from that."""
 
 import html
-from collections.abc import Callable
 from typing import Any
 
 from hfedu.errors import Mistake, needing
@@ -11,8 +10,8 @@ from hfedu.run.decider import FIELDS, Case, Decider, Decision, happened
 from hfedu.view.reasons import consequences, differences, parting_from_the_real_one, why_decided
 from hfedu.view.sequence import sequence
 from hfedu.view.text import transcript
-from hfedu.widgets.keys import keys_row
-from hfedu.widgets.orders import says, schedule_table
+from hfedu.widgets.form import Form, keys_row, push_button, says
+from hfedu.widgets.orders import schedule_table
 from hfedu.widgets.player import Player
 
 with needing("ipywidgets"):
@@ -94,7 +93,7 @@ CASES = {
 """What there is to serve, by name."""
 
 
-class YouAreTheHypervisor(ipywidgets.VBox):
+class YouAreTheHypervisor(Form):
     """A machine that stops at each trap, and a form in which the learner decides what happens.
 
     `choose` and the buttons work from code. `decider` is the machine; `decider.decided` are the decisions so far.
@@ -105,9 +104,9 @@ class YouAreTheHypervisor(ipywidgets.VBox):
         self.real, self.traps = self._real()
         self.fields = {name: self._dropdown(name) for name in FIELDS}
         self.fields["next"].observe(lambda _: self._light(), "value")
-        self.do = self._button("Do it", self._chosen, "primary")
-        self.undo = self._button("◀ undo", self.back)
-        self.again = self._button("start again", self.restart)
+        self.do = push_button("Do it", self._chosen, style="primary")
+        self.undo = push_button("◀ undo", self.back)
+        self.again = push_button("start again", self.restart)
         self.question, self.facts, self.beside = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
         self.said = ipywidgets.HTML(layout={"min_height": "3.2em"})
         recording = self.decider.recording()
@@ -124,11 +123,6 @@ class YouAreTheHypervisor(ipywidgets.VBox):
     def _dropdown(self, name: str) -> ipywidgets.Dropdown:
         style, layout = {"description_width": "170px"}, {"width": "400px", "max_width": "100%"}
         return ipywidgets.Dropdown(description=FIELDS[name], style=style, layout=layout)
-
-    def _button(self, text: str, action: Callable[[], Any], style: str = "") -> ipywidgets.Button:
-        button = ipywidgets.Button(description=text, button_style=style, layout={"width": "auto", "min_height": "28px"})
-        button.on_click(lambda _: action())
-        return button
 
     def _real(self) -> tuple[Decider, int]:
         """The whole conversation as the real hypervisor serves it, and how many traps are asked about."""
@@ -212,10 +206,10 @@ class YouAreTheHypervisor(ipywidgets.VBox):
             led_to = ["In the end each VM has got the same messages and is left as with the real hypervisor."]
         return [words.names_in_words(yours.outcome.sentence), parts, *led_to]
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The widget; for pages without a kernel a picture and the same in words."""
+    def picture(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What was decided so far, and the same in words."""
         data, metadata = sequence(self.decider.recording())._repr_mimebundle_()
-        return {**super()._repr_mimebundle_(**kwargs), **data, "text/plain": repr(self)}, metadata
+        return data | {"text/plain": repr(self)}, metadata
 
     def __repr__(self) -> str:
         decided = self.decider.decided

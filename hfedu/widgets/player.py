@@ -44,8 +44,6 @@ class Player(anywidget.AnyWidget):
     data = traitlets.Instance(Recording).tag(sync=True, to_json=lambda recording, _: player_data(recording))
     """The recording. The page gets what `player_data` makes of it, which nobody keeps here: no widget is ever freed."""
     position = traitlets.Int(0).tag(sync=True)
-    still = traitlets.Bool(False).tag(sync=True)
-    """Whether the output before the player's holds its picture, which the player hides."""
 
     def __init__(self, recording: Recording, position: int = 0) -> None:
         super().__init__(data=recording, position=position)
@@ -88,7 +86,6 @@ class Pair(anywidget.AnyWidget):
     _css = asset("player.css")
     data = traitlets.Callable().tag(sync=True, to_json=lambda data, _: data())
     """Makes what the page gets, which nobody keeps here."""
-    still = traitlets.Bool(False).tag(sync=True)
 
     def __init__(self, first: Recording, second: Recording, data: Callable[[], dict[str, Any]]) -> None:
         self.recordings = first, second

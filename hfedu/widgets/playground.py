@@ -14,8 +14,10 @@ from hfedu.run import words
 from hfedu.run.kinds import Kind
 from hfedu.run.machine import Machine
 from hfedu.run.ramdisk import RamDisk, Secondary
+from hfedu.view.sequence import sequence
 from hfedu.view.text import transcript
 from hfedu.view.why import why
+from hfedu.widgets.form import Form
 from hfedu.widgets.player import Player
 
 with needing("ipywidgets"):
@@ -29,7 +31,7 @@ def button_order(row: Call) -> tuple[bool, bool]:
     return row.gives == "count", row.gives == "run"
 
 
-class Playground(ipywidgets.VBox):
+class Playground(Form):
     """VMs as columns, a button for each hypercall; only the VM that runs can press. `press` does it from code.
 
     The buttons are those of the hypervisor's table of calls: `options` (profile, fixes, changes) choose it.
@@ -148,9 +150,10 @@ class Playground(ipywidgets.VBox):
         for (vm, _), button in self.buttons.items():
             button.disabled = vm != self.running or self.machine.outcome is not None
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        """The widget; for pages without a kernel the same in words."""
-        return {**super()._repr_mimebundle_(**kwargs), "text/plain": repr(self)}
+    def picture(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What was done so far, and the same in words."""
+        data, metadata = sequence(self.machine.recording())._repr_mimebundle_()
+        return data | {"text/plain": repr(self)}, metadata
 
     def __repr__(self) -> str:
         return f"Playground of {self.vms} VMs\n{transcript(self.machine.recording())}"
