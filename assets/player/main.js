@@ -49,6 +49,7 @@ const followed = (player, model) => ({
     if (model.get("data") !== player.recording.data) return; // new data is coming, and load() takes the position
     if (model.get("position") !== player.position) player.go(model.get("position"));
   },
+  "change:guide": () => player.guide.load(),
   "msg:custom": (message) => player.answers.take(message),
 });
 
