@@ -1,5 +1,5 @@
 // Built from assets/player/ by `make player`: change the sources, not this file.
-// sha256 of the sources and of what follows: c238bda94f288b0d1ae46804dbc3efb13e710ca71c660703c532deac72ffb527
+// sha256 of the sources and of what follows: f979025be648e911d3b6d31934cffa846d685804d3aff63bf234fe11d2d1bf72
 // assets/player/dom.js
 var SVG = "http://www.w3.org/2000/svg";
 function h(tag, attributes = {}, ...children) {
@@ -1842,6 +1842,7 @@ var Guide = class {
     this.player = player;
     this.read = -1;
     this.drawn = "";
+    this.made = false;
     this.choices = h("div", { class: "choices" });
     this.said = h("p", { class: "told", role: "status" });
     this.steps = h("div", { class: "todo", role: "group", "aria-label": "steps" });
@@ -1863,6 +1864,12 @@ var Guide = class {
     this.drawn = "";
     this.box.hidden = !this.data;
     this.player.fit();
+  }
+  /** On a phone there is room for it and the picture alone: the panel opens when somebody presses a tab. */
+  makeRoom() {
+    if (this.made || !this.data || this.player.shape !== "sheet") return;
+    this.made = true;
+    this.player.panel.open = false;
   }
   /** @param {string} name @param {string} value */
   press(name, value) {
@@ -1894,7 +1901,7 @@ var Guide = class {
   drawChoices(rows) {
     const { diagram } = this.player;
     const { places, box: box2 } = diagram;
-    const aligned = places.pitch >= ROOM * places.k && box2.scrollWidth <= box2.clientWidth + 1;
+    const aligned = places.pitch >= ROOM * places.k && places.width <= box2.clientWidth + 1;
     this.choices.classList.toggle("aligned", aligned);
     const lines = aligned && rows.length ? [...places.lanes.values()] : [];
     this.choices.replaceChildren(
@@ -1912,21 +1919,23 @@ var Guide = class {
     const at = /* @__PURE__ */ new Map();
     for (const choice of row.options) {
       const lane = aligned && places.lane(choice.lane) !== void 0 ? choice.lane : "";
-      at.set(lane, [...(at.get(lane) ?? []), this.choice(row, choice)]);
+      at.set(lane, [...(at.get(lane) ?? []), this.choice(row, choice, Boolean(lane))]);
     }
     const left = aligned ? `padding-left:${places.label}px` : "";
     const made = [...at].map(([lane, chips]) => {
       if (!lane) return h("span", { class: "chips" }, ...chips);
       return h("span", { class: "chips laned", style: `left:${(places.lane(lane) ?? 0) - 8 * places.k}px` }, ...chips);
     });
-    const label = h("span", { class: "ask-label" }, row.label);
+    const sign3 = row.options.find(({ chosen, sign: sign4 }) => chosen && sign4);
+    const label = h("span", { class: "ask-label" }, row.label, sign3 ? h("b", {}, ` ${sign3.text}`) : null);
     return h("div", { class: "choice-row", role: "group", "aria-label": row.label, style: left }, label, ...made);
   }
   /**
    * @param {ChoiceRow} row
    * @param {Choice} choice
+   * @param {boolean} laned whether it stands at its lifeline
    */
-  choice({ name, label }, { value, text, sign: sign3, says, chosen, off }) {
+  choice({ name, label }, { value, text, lane, sign: sign3, says, chosen, off }, laned) {
     const title = says || `${label} ${text}`;
     const made = button(text, title, () => this.press(name, value), {
       class: `chip${sign3 ? " signed-chip" : ""}`,
@@ -1934,7 +1943,7 @@ var Guide = class {
       "aria-pressed": chosen === null ? null : String(chosen),
       disabled: off,
     });
-    if (sign3) made.replaceChildren(glyph(`mail-${sign3}`));
+    if (sign3) made.replaceChildren(laned ? "" : h("span", {}, say(lane)), glyph(`mail-${sign3}`));
     return made;
   }
   /** @param {Task[]} tasks */
@@ -2856,6 +2865,7 @@ var Player = class {
     this.root.dataset.shape = this.shape;
     if (!this.frame.watched) requestAnimationFrame(() => this.frame.watch());
     this.root.style.setProperty("--k", String(this.font / 12));
+    this.guide.makeRoom();
     this.panel.draw();
     this.diagram.fit();
     this.guide.draw();

@@ -1,5 +1,6 @@
 import { glyph } from "./diagram.js";
 import { button, h } from "./dom.js";
+import { say } from "./words.js";
 
 /** @import { Player } from "./player.js" */
 /** @import { Choice, ChoiceRow, GuideData, Task } from "./types.js" */
@@ -15,6 +16,7 @@ export class Guide {
     /** The step that somebody reads, if it is not the one to do. */
     this.read = -1;
     this.drawn = "";
+    this.made = false;
     this.choices = h("div", { class: "choices" });
     this.said = h("p", { class: "told", role: "status" });
     this.steps = h("div", { class: "todo", role: "group", "aria-label": "steps" });
@@ -38,6 +40,13 @@ export class Guide {
     this.drawn = "";
     this.box.hidden = !this.data;
     this.player.fit();
+  }
+
+  /** On a phone there is room for it and the picture alone: the panel opens when somebody presses a tab. */
+  makeRoom() {
+    if (this.made || !this.data || this.player.shape !== "sheet") return;
+    this.made = true;
+    this.player.panel.open = false;
   }
 
   /** @param {string} name @param {string} value */
@@ -73,7 +82,7 @@ export class Guide {
   drawChoices(rows) {
     const { diagram } = this.player;
     const { places, box } = diagram;
-    const aligned = places.pitch >= ROOM * places.k && box.scrollWidth <= box.clientWidth + 1;
+    const aligned = places.pitch >= ROOM * places.k && places.width <= box.clientWidth + 1;
     this.choices.classList.toggle("aligned", aligned);
     const lines = aligned && rows.length ? [...places.lanes.values()] : [];
     this.choices.replaceChildren(
@@ -93,22 +102,24 @@ export class Guide {
     const at = new Map();
     for (const choice of row.options) {
       const lane = aligned && places.lane(choice.lane) !== undefined ? choice.lane : "";
-      at.set(lane, [...(at.get(lane) ?? []), this.choice(row, choice)]);
+      at.set(lane, [...(at.get(lane) ?? []), this.choice(row, choice, Boolean(lane))]);
     }
     const left = aligned ? `padding-left:${places.label}px` : "";
     const made = [...at].map(([lane, chips]) => {
       if (!lane) return h("span", { class: "chips" }, ...chips);
       return h("span", { class: "chips laned", style: `left:${(places.lane(lane) ?? 0) - 8 * places.k}px` }, ...chips);
     });
-    const label = h("span", { class: "ask-label" }, row.label);
+    const sign = row.options.find(({ chosen, sign }) => chosen && sign);
+    const label = h("span", { class: "ask-label" }, row.label, sign ? h("b", {}, ` ${sign.text}`) : null);
     return h("div", { class: "choice-row", role: "group", "aria-label": row.label, style: left }, label, ...made);
   }
 
   /**
    * @param {ChoiceRow} row
    * @param {Choice} choice
+   * @param {boolean} laned whether it stands at its lifeline
    */
-  choice({ name, label }, { value, text, sign, says, chosen, off }) {
+  choice({ name, label }, { value, text, lane, sign, says, chosen, off }, laned) {
     const title = says || `${label} ${text}`;
     const made = button(text, title, () => this.press(name, value), {
       class: `chip${sign ? " signed-chip" : ""}`,
@@ -116,7 +127,7 @@ export class Guide {
       "aria-pressed": chosen === null ? null : String(chosen),
       disabled: off,
     });
-    if (sign) made.replaceChildren(glyph(`mail-${sign}`));
+    if (sign) made.replaceChildren(laned ? "" : h("span", {}, say(lane)), glyph(`mail-${sign}`));
     return made;
   }
 

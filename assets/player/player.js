@@ -125,6 +125,7 @@ export class Player {
     this.root.dataset.shape = this.shape;
     if (!this.frame.watched) requestAnimationFrame(() => this.frame.watch());
     this.root.style.setProperty("--k", String(this.font / 12));
+    this.guide.makeRoom();
     this.panel.draw();
     this.diagram.fit();
     this.guide.draw();
