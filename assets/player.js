@@ -1,5 +1,5 @@
 // Built from assets/player/ by `make player`: change the sources, not this file.
-// sha256 of the sources and of what follows: f979025be648e911d3b6d31934cffa846d685804d3aff63bf234fe11d2d1bf72
+// sha256 of the sources and of what follows: 798297195d88039df99e42460d99c50ea608d8d1338dc0a5695a71014a3c28e6
 // assets/player/dom.js
 var SVG = "http://www.w3.org/2000/svg";
 function h(tag, attributes = {}, ...children) {
@@ -1835,7 +1835,7 @@ function scrollersOf(element) {
 }
 
 // assets/player/guide.js
-var ROOM = 84;
+var ROOM = [84, 148];
 var Guide = class {
   /** @param {Player} player */
   constructor(player) {
@@ -1901,7 +1901,8 @@ var Guide = class {
   drawChoices(rows) {
     const { diagram } = this.player;
     const { places, box: box2 } = diagram;
-    const aligned = places.pitch >= ROOM * places.k && places.width <= box2.clientWidth + 1;
+    const room = ROOM[Number(matchMedia("(pointer: coarse)").matches)];
+    const aligned = places.pitch >= room * places.k && places.width <= box2.clientWidth + 1;
     this.choices.classList.toggle("aligned", aligned);
     const lines = aligned && rows.length ? [...places.lanes.values()] : [];
     this.choices.replaceChildren(
@@ -1970,7 +1971,7 @@ var Guide = class {
   /** @param {GuideData} data */
   drawButtons({ buttons, typed }) {
     const fields = typed.map(({ name, label, value }) => {
-      const key = { type: "text", "data-key": `typed ${name}`, value, maxlength: 4096 };
+      const key = { type: "text", "data-key": `typed ${name}`, value };
       const field = h("input", { ...key, onchange: () => this.press(name, field.value) });
       return h("label", { class: "typed" }, `${label} `, field);
     });

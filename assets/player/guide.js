@@ -5,8 +5,8 @@ import { say } from "./words.js";
 /** @import { Player } from "./player.js" */
 /** @import { Choice, ChoiceRow, GuideData, Task } from "./types.js" */
 
-/** How close lifelines may stand, at a font of 12 pixels, so that choices have room at them. */
-const ROOM = 84;
+/** How close lifelines may stand, at a font of 12 pixels, so that choices have room at them: with a mouse, by touch. */
+const ROOM = [84, 148];
 
 /** Below the picture, what somebody who leads through the player says and asks: the answers stand at the lifelines. */
 export class Guide {
@@ -82,7 +82,8 @@ export class Guide {
   drawChoices(rows) {
     const { diagram } = this.player;
     const { places, box } = diagram;
-    const aligned = places.pitch >= ROOM * places.k && places.width <= box.clientWidth + 1;
+    const room = ROOM[Number(matchMedia("(pointer: coarse)").matches)];
+    const aligned = places.pitch >= room * places.k && places.width <= box.clientWidth + 1;
     this.choices.classList.toggle("aligned", aligned);
     const lines = aligned && rows.length ? [...places.lanes.values()] : [];
     this.choices.replaceChildren(
@@ -157,7 +158,7 @@ export class Guide {
   /** @param {GuideData} data */
   drawButtons({ buttons, typed }) {
     const fields = typed.map(({ name, label, value }) => {
-      const key = { type: "text", "data-key": `typed ${name}`, value, maxlength: 4096 };
+      const key = { type: "text", "data-key": `typed ${name}`, value };
       const field = h("input", { ...key, onchange: () => this.press(name, field.value) });
       return h("label", { class: "typed" }, `${label} `, field);
     });

@@ -14,7 +14,7 @@ from hfedu.course.record import RECORD, Standing
 from hfedu.errors import Mistake, plainly
 from hfedu.view.sequence import sequence
 from hfedu.widgets.form import Form
-from hfedu.widgets.guide import Choice, ChoiceRow, GuideButton, Task, guide
+from hfedu.widgets.guide import Choice, ChoiceRow, GuideButton, GuideStep, guide
 from hfedu.widgets.player import Player
 
 QUESTION = "00-who-runs"
@@ -196,14 +196,14 @@ class Tour(Form):
         last = self.stop == len(STOPS) - 1
         play = GuideButton("play", "Pause" if self.timer else "Play", main=not self.waits, off=self.waits)
         buttons = () if last else (play, GuideButton("next", "Next ›", off=self.waits))
-        said, tasks = self.caption(), list[Task]()
+        said, tasks = self.caption(), list[GuideStep]()
         if last:
             left = sum(number not in self.done for number in range(len(TASKS)))
             told = (
                 f"{len(self.done)} of {len(TASKS)} done." if left else "All done: you can read any run of this course."
             )
             said = told if self.done else said
-            tasks = [Task(task.title, task.text, number in self.done) for number, task in enumerate(TASKS)]
+            tasks = [GuideStep(task.title, task.text, number in self.done) for number, task in enumerate(TASKS)]
         rows = (self.answers(),) if self.stop in (ASKED_AT, ASKED_AT + 1) else ()
         self.player.guide = guide(said, rows, buttons, tasks, place=None if last else (self.stop + 1, len(STOPS)))
 

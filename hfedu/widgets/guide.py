@@ -52,7 +52,7 @@ class Typed(NamedTuple):
     value: str
 
 
-class Task(NamedTuple):
+class GuideStep(NamedTuple):
     """A step to take, or a goal to reach. In its text **this** is bold and `this` is code."""
 
     title: str
@@ -64,7 +64,7 @@ def guide(
     said: str,
     rows: Iterable[ChoiceRow] = (),
     buttons: Iterable[GuideButton] = (),
-    tasks: Iterable[Task] = (),
+    tasks: Iterable[GuideStep] = (),
     typed: Iterable[Typed] = (),
     place: tuple[int, int] | None = None,
 ) -> dict[str, Any]:

@@ -89,3 +89,61 @@ def test_the_tour_asks_at_the_lifelines_and_ticks_off_its_steps(cell, dark):
     assert steps.nth(6).evaluate("step => step === document.activeElement"), "and the keyboard stays"
     no_bar(page)
     book.picture(f"tour-steps{'-dark' * dark}")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_playground_calls_undoes_goes_on_from_an_event_and_knows_its_goals(cell, dark):
+    book = cell("playground_guided", "import hfedu\nhfedu.playground()", dark=dark)
+    page = book.page
+    player, guide = page.locator(".hfedu"), page.locator(".guide")
+    told = guide.locator(".told")
+
+    def press(name, says):
+        guide.get_by_role("button", name=name, exact=True).click()
+        told.get_by_text(says).wait_for()
+
+    assert seen(book, ".picture", ".choices", ".card", ".tools")
+    press("VM 0: configure", "HF_VM_CONFIGURE")
+    press("VM 0: run VM 1", "HF_VCPU_RUN")
+    assert guide.get_by_role("button", name="VM 0: clear").count() == 0, "VM 1 has the CPU"
+    press("VM 1: configure", "HF_VM_CONFIGURE")
+    press("VM 1: receive, block", "HF_MAILBOX_RECEIVE")
+    guide.get_by_role("textbox", name="message").fill("good day")
+    page.keyboard.press("Tab")
+    press("VM 0: send to VM 1", "send returns 0")
+    player.locator(".now", has_text="returns 0").wait_for()
+    assert player.locator("svg text", has_text="8 bytes “good day”").count()
+    press("VM 0: send to VM 1", "has not cleared it")
+    player.locator(".now", has_text="returns -1").wait_for()
+    assert seen(book, ".picture", ".choices", ".card", ".tools")
+    no_bar(page)
+    book.picture(f"playground{'-dark' * dark}")
+    press("◀ undo", "Undone.")
+    press("VM 0: run VM 1", "HF_VCPU_RUN")
+    press("VM 1: wait for interrupt", "WFI")
+    press("VM 0: send to VM 1", "Reached: VM 1 locked out.")
+    guide.locator(".step.done", has_text="VM 1 locked out").wait_for()
+    player.focus()
+    page.keyboard.press("Home")
+    press("go on from this event", "You go on from event 0.")
+    press("◀ undo", "Undone.")
+    player.locator(".now", has_text="returns -1").wait_for()
+    no_bar(page)
+    book.dark_and_small(player, f"playground{'-dark' * dark}")
+    chip = guide.get_by_role("button", name="VM 0: run VM 2", exact=True)
+    chip.scroll_into_view_if_needed()
+    chip.click()
+    told.get_by_text("HF_VCPU_RUN(VM 2").wait_for()
+
+
+def test_by_touch_all_that_is_pressed_is_large_enough_and_apart(cell):
+    book = cell("touched", "import hfedu\nhfedu.you_are_the_hypervisor('wake-up')", has_touch=True, is_mobile=True)
+    boxes = [chip.bounding_box() for chip in book.page.locator(".guide button").all()]
+    assert len(boxes) > 20
+    for i, box in enumerate(boxes):
+        assert box["width"] >= 44
+        assert box["height"] >= 44
+        for other in boxes[:i]:
+            apart_x = box["x"] >= other["x"] + other["width"] - 1 or other["x"] >= box["x"] + box["width"] - 1
+            apart_y = box["y"] >= other["y"] + other["height"] - 1 or other["y"] >= box["y"] + box["height"] - 1
+            assert apart_x or apart_y
