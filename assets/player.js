@@ -1,5 +1,5 @@
 // Built from assets/player/ by `make player`: change the sources, not this file.
-// sha256 of the sources and of what follows: d77cb455d1a271c417b15811b07c43879d7caee3e76dadd5ffb202557bb932b2
+// sha256 of the sources and of what follows: 056803ad3acdf001247261dc8cea6599ceca36343e5bf93403f8c6267d4b2d27
 // assets/player/dom.js
 var SVG = "http://www.w3.org/2000/svg";
 function h(tag, attributes = {}, ...children) {
@@ -1120,6 +1120,7 @@ var Diagram = class {
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
       this.draw();
+      this.player.guide.draw();
       this.player.scrubber.frame();
     });
   }
@@ -1867,6 +1868,164 @@ function scrollersOf(element) {
     if (/auto|scroll/.test(getComputedStyle(at).overflowY)) found.push(at);
   }
   return found;
+}
+
+// assets/player/guide.js
+var ROOM = [84, 148];
+var Guide = class {
+  /** @param {Player} player */
+  constructor(player) {
+    this.player = player;
+    this.read = -1;
+    this.drawn = "";
+    this.made = false;
+    this.choices = h("div", { class: "choices" });
+    this.said = h("p", { class: "told", role: "status" });
+    this.steps = h("div", { class: "todo", role: "group", "aria-label": "steps" });
+    this.task = h("p", { class: "task", role: "status" });
+    this.where = h("span", { class: "soft" });
+    this.buttons = h("div", { class: "do" });
+    const card = h("div", { class: "card" }, this.said, this.steps, this.task, this.buttons);
+    const about = { class: "guide", role: "group", "aria-label": "guide", hidden: true };
+    this.box = h("div", about, this.choices, card);
+  }
+  /** @returns {GuideData | null} */
+  get data() {
+    const data = this.player.model.get("guide");
+    return data && "said" in data ? data : null;
+  }
+  /** Something else is said or asked. */
+  load() {
+    this.read = -1;
+    this.drawn = "";
+    this.box.hidden = !this.data;
+    this.player.fit();
+  }
+  /** On a phone there is room for it and the picture alone: the panel opens when somebody presses a tab. */
+  makeRoom() {
+    if (this.made || !this.data || this.player.shape !== "sheet") return;
+    this.made = true;
+    this.player.panel.open = false;
+  }
+  /** @param {string} name @param {string} value */
+  press(name, value) {
+    this.player.model.send?.({ press: name, value });
+  }
+  draw() {
+    const { data } = this;
+    this.box.hidden = !data;
+    if (!data) return;
+    const { places, box: box2 } = this.player.diagram;
+    const key = `${JSON.stringify(data)} ${this.read} ${places.width} ${places.k} ${box2.scrollLeft} ${box2.clientWidth}`;
+    if (key === this.drawn) return;
+    this.drawn = key;
+    const draw = () => {
+      this.drawChoices(data.rows);
+      this.tell(data);
+      this.drawTasks(data.tasks);
+      this.drawButtons(data);
+    };
+    this.player.keepFocus(draw, this.box);
+  }
+  /** @param {GuideData} data */
+  tell({ said, place }) {
+    if (this.said.textContent !== said) this.said.textContent = said;
+    this.said.hidden = !said;
+    this.where.textContent = place ? `${place[0]} of ${place[1]}` : "";
+  }
+  /** @param {ChoiceRow[]} rows */
+  drawChoices(rows) {
+    const { diagram } = this.player;
+    const { places, box: box2 } = diagram;
+    const room = ROOM[Number(matchMedia("(pointer: coarse)").matches)];
+    const aligned = places.pitch >= room * places.k && places.width <= box2.clientWidth + 1;
+    this.choices.classList.toggle("aligned", aligned);
+    const lines = aligned && rows.length ? [...places.lanes.values()] : [];
+    this.choices.replaceChildren(
+      ...lines.map((x) => h("i", { class: "on-lane", style: `left:${x}px`, "aria-hidden": "true" })),
+      ...rows.map((row) => this.row(row, aligned)),
+    );
+  }
+  /**
+   * A row of choices: those of a VM at its lifeline or its mailbox, the others beside the name of the row.
+   * @param {ChoiceRow} row
+   * @param {boolean} aligned
+   */
+  row(row, aligned) {
+    const { places } = this.player.diagram;
+    const at = /* @__PURE__ */ new Map();
+    for (const choice of row.options) {
+      const lane = aligned && places.lane(choice.lane) !== void 0 ? choice.lane : "";
+      at.set(lane, [...(at.get(lane) ?? []), this.choice(row, choice, Boolean(lane))]);
+    }
+    const left = aligned ? `padding-left:${places.label}px` : "";
+    const made = [...at].map(([lane, chips]) => {
+      if (!lane) return h("span", { class: "chips" }, ...chips);
+      return h("span", { class: "chips laned", style: `left:${(places.lane(lane) ?? 0) - 8 * places.k}px` }, ...chips);
+    });
+    const sign3 = row.options.find(({ chosen, sign: sign4 }) => chosen && sign4);
+    const label = h("span", { class: "ask-label" }, row.label, sign3 ? h("b", {}, ` ${sign3.text}`) : null);
+    return h("div", { class: "choice-row", role: "group", "aria-label": row.label, style: left }, label, ...made);
+  }
+  /**
+   * @param {ChoiceRow} row
+   * @param {Choice} choice
+   * @param {boolean} laned whether it stands at its lifeline
+   */
+  choice({ name, label }, { value, text, lane, sign: sign3, says, chosen, off }, laned) {
+    const title = says || `${label} ${text}`;
+    const made = button(text, title, () => this.press(name, value), {
+      class: `chip${sign3 ? " signed-chip" : ""}`,
+      "data-key": `${name} ${value}`,
+      "aria-pressed": chosen === null ? null : String(chosen),
+      disabled: off,
+    });
+    if (sign3) made.replaceChildren(laned ? "" : h("span", {}, say(lane)), glyph(`mail-${sign3}`));
+    return made;
+  }
+  /** @param {Task[]} tasks */
+  drawTasks(tasks) {
+    const next = tasks.findIndex(({ done }) => !done);
+    const at = this.read >= 0 ? this.read : next;
+    const list = tasks.map(({ title, done }, i) =>
+      button(`${done ? "✓" : i + 1} ${title}`, `${title}${done ? ", done" : ""}`, () => this.look(i), {
+        class: `step${done ? " done" : ""}`,
+        "data-key": `task ${i}`,
+        "aria-pressed": String(i === at),
+      }),
+    );
+    this.steps.hidden = this.task.hidden = !tasks.length;
+    this.steps.replaceChildren(...list);
+    if (at >= 0 && at < tasks.length) this.task.replaceChildren(...marked(tasks[at].text));
+    else this.task.replaceChildren();
+  }
+  /** Read a step. @param {number} i */
+  look(i) {
+    this.read = i;
+    this.draw();
+  }
+  /** @param {GuideData} data */
+  drawButtons({ buttons, typed }) {
+    const fields = typed.map(({ name, label, value }) => {
+      const key = { type: "text", "data-key": `typed ${name}`, value };
+      const field = h("input", { ...key, onchange: () => this.press(name, field.value) });
+      return h("label", { class: "typed" }, `${label} `, field);
+    });
+    const made = buttons.map(({ name, text, main, off }) =>
+      button(text, text, () => this.press(name, ""), {
+        class: main ? "main" : "",
+        "data-key": `button ${name}`,
+        disabled: off,
+      }),
+    );
+    this.buttons.replaceChildren(...fields, ...made, this.where);
+  }
+};
+function marked(text) {
+  return text.split(/(\*\*.+?\*\*|`.+?`)/).map((part) => {
+    if (part.startsWith("**")) return h("b", {}, part.slice(2, -2));
+    return part.startsWith("`") ? h("code", {}, part.slice(1, -1)) : part;
+  });
 }
 
 // assets/player/registers.js
@@ -2680,6 +2839,7 @@ var Player = class {
     this.depth = new Depth(this);
     this.code = new Code(this);
     this.panel = new Panel(this);
+    this.guide = new Guide(this);
     this.views = h("div", { class: "views" });
     this.root = this.layout();
     el.replaceChildren(this.root);
@@ -2700,7 +2860,7 @@ var Player = class {
     const foot = h("div", { class: "foot" }, controls.legend, controls.heading);
     const split = h("div", { class: "split", "aria-hidden": "true" });
     split.addEventListener("pointerdown", (event) => this.split(event, split));
-    this.views.append(this.diagram.box, split, panel.tabs, panel.code, panel.box);
+    this.views.append(this.diagram.box, this.guide.box, split, panel.tabs, panel.code, panel.box);
     const about = {
       class: "hfedu",
       tabindex: 0,
@@ -2742,7 +2902,10 @@ var Player = class {
     this.root.dataset.shape = this.shape;
     if (!this.frame.watched) requestAnimationFrame(() => this.frame.watch());
     this.root.style.setProperty("--k", String(this.font / 12));
+    this.guide.makeRoom();
     this.panel.draw();
+    this.diagram.fit();
+    this.guide.draw();
     this.diagram.fit();
     this.scrubber.draw();
     this.refresh();
@@ -3104,7 +3267,6 @@ function show(model, el) {
 }
 function render({ model, el }) {
   const player = show(model, el);
-  player.root.classList.toggle("hfedu-still", Boolean(model.get("still")));
   const actions = player instanceof Pair ? heard(player) : followed(player, model);
   for (const [event, action] of Object.entries(actions)) model.on(event, action);
   return () => {
@@ -3119,6 +3281,7 @@ var followed = (player, model) => ({
     if (model.get("data") !== player.recording.data) return;
     if (model.get("position") !== player.position) player.go(model.get("position"));
   },
+  "change:guide": () => player.guide.load(),
   "msg:custom": (message) => player.answers.take(message),
 });
 var main_default = { render };

@@ -169,16 +169,16 @@ def test_the_table_of_calls_has_the_rows():
 
 def test_the_playground_has_their_buttons_and_pressing_one_makes_the_call():
     ground = hfedu.playground(2, changes=[Both])
-    assert {(0, "vm_id"), (1, "vm_id"), (0, "set_note VM 1")} <= set(ground.buttons)
-    assert not [name for vm, name in ground.buttons if vm == 1 and name.startswith("set_note")]
+    assert {(0, "vm_id"), (1, "vm_id"), (0, "set_note VM 1")} <= set(ground.actions)
+    assert not [name for vm, name in ground.actions if vm == 1 and name.startswith("set_note")]
     ground.press(0, "vm_id")
-    assert "VM 0 vCPU 0 calls HF_VM_GET_ID(). VM 0 vCPU 0&#x27;s vm_id returns 0." in ground.said.value
+    assert "VM 0 vCPU 0 calls HF_VM_GET_ID(). VM 0 vCPU 0's vm_id returns 0." in ground.said
     ground.press(0, "set_note VM 1")
-    assert "set_note returns 0" in ground.said.value
+    assert "set_note returns 0" in ground.said
     assert ground.machine.hypervisor.notes == {1: 0}
     ground.press(0, "run VM 1")
     ground.press(1, "vm_id")
-    assert "vm_id returns 1" in ground.said.value
+    assert "vm_id returns 1" in ground.said
 
 
 def test_the_hypervisor_of_2018_does_not_know_them():
@@ -190,7 +190,7 @@ def test_the_hypervisor_of_2018_does_not_know_them():
     assert str(run.why(unknown[0])) == "The hypervisor knows no such call: 0xff0c."
     assert "calls hvc 0xff0b(" in words.sentence(unknown[1])
     assert GET_ID not in hfedu.hypercalls().rows
-    assert (0, "vm_id") not in hfedu.playground(2).buttons
+    assert (0, "vm_id") not in hfedu.playground(2).actions
     assert tuple(Hypervisor.calls.values()) == CALLS
 
 

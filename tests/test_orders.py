@@ -310,10 +310,10 @@ def test_a_hang_of_the_hypervisor_is_said():
 
 
 def test_the_form_without_a_kernel_is_a_picture_and_stable_text(race):
-    data, metadata = chosen([0, 1])._repr_mimebundle_()
+    data, metadata = chosen([0, 1]).picture()
     assert data["image/svg+xml"].startswith("<svg ")
     assert "alt" in metadata["image/svg+xml"]
-    again, _ = chosen([0, 1])._repr_mimebundle_()
+    again, _ = chosen([0, 1]).picture()
     assert data["text/plain"] == again["text/plain"]
     assert data["text/plain"].startswith("You schedule race: 2 steps on 2 CPUs")
     assert "IPY_MODEL" not in data["text/plain"]

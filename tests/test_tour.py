@@ -19,6 +19,11 @@ def record(monkeypatch):
     return record
 
 
+def press(tour, name, value=""):
+    """What the front end tells when something is pressed in the player."""
+    tour.player._answer(None, {"press": name, "value": value}, None)
+
+
 def test_captions_stand_where_what_they_say_happens():
     run = hfedu.tour().recording
     kinds = {stop.event: run.events[stop.event].kind for stop in STOPS}
@@ -39,12 +44,12 @@ def test_captions_stand_where_what_they_say_happens():
 def test_nothing_behind_the_question_is_shown_before_it_is_answered(record):
     tour = Tour()
     for _ in STOPS:
-        tour.next_button.click()
+        press(tour, "next")
     assert tour.stop == ASKED_AT
     assert tour.waits
-    assert tour.next_button.disabled
+    assert all(button["off"] for button in tour.player.guide["buttons"])
     assert len(tour.player.recording.events) == STOPS[ASKED_AT].event + 1
-    assert "Who runs next?" in tour.said.value
+    assert "Who runs next?" in tour.player.guide["said"]
     assert not record.standings()
 
 
@@ -52,15 +57,22 @@ def test_nothing_behind_the_question_is_shown_before_it_is_answered(record):
 def test_an_answer_is_judged_noted_and_explained_whatever_it_is(record, option):
     tour = Tour()
     tour.go(ASKED_AT)
-    next(button for button in tour.answers if button.description == option).click()
+    (row,) = tour.player.guide["rows"]
+    assert {choice["value"]: choice["lane"] for choice in row["options"]}[option] == f"vm{option[3]}"
+    press(tour, "answer", option)
     right = option == "VM 0, the primary"
     assert record.standings() == {QUESTION: Standing.RIGHT if right else Standing.WRONG}
-    assert ("Right." in tour.said.value) == right
-    assert "Only the primary decides who runs." in tour.said.value
+    assert ("Right." in tour.player.guide["said"]) == right
+    assert "Only the primary decides who runs." in tour.player.guide["said"]
     assert tour.player.position == 35
     assert len(tour.player.recording.events) == 50
     tour.answer("VM 1 goes on")
     assert tour.predicted == option, "one answer"
+    marks = {choice["lane"]: choice["text"] for choice in tour.player.guide["rows"][0]["options"]}
+    assert marks["vm0"] == "✓ VM 0"
+    assert right or marks[f"vm{option[3]}"] == "✕ your guess"
+    press(tour, "next")
+    assert not tour.player.guide["rows"]
 
 
 def finished():
@@ -72,18 +84,20 @@ def finished():
 
 def test_steps_are_ticked_off_as_they_are_taken():
     tour = finished()
-    assert "0 of 7 done. Now step 1." in tour.said.value
+    assert "Now you" in tour.player.guide["said"]
+    assert [task["title"] for task in tour.player.guide["tasks"]] == [task.title for task in TASKS]
     for seq in (13, 14):
         tour.player.position = seq
     assert tour.done == {0, 1}
+    assert "2 of 7 done." in tour.player.guide["said"]
     tour.player._answer(None, {"ask": "why", "seq": 14, "vcpu": "vm1.vcpu0", "id": 1}, None)
     for seq in (23, 22, 21, 22, 29, 23, 33, 21):
         tour.player.position = seq
     assert tour.done == set(range(6))
     tour.player._answer(None, {"ask": "steps", "seq": 21, "vcpu": None, "id": 2}, None)
     assert tour.done == set(range(len(TASKS)))
-    assert "All done" in tour.said.value
-    assert tour.tasks.value.count("✓") == len(TASKS)
+    assert "All done" in tour.player.guide["said"]
+    assert all(task["done"] for task in tour.player.guide["tasks"])
 
 
 def test_steps_are_not_ticked_off_for_what_the_tour_does_itself():
@@ -112,7 +126,7 @@ def test_it_plays_by_itself_up_to_the_question_and_stops_for_who_steps(monkeypat
         for _ in range(9):
             await asyncio.sleep(0)
         assert tour.stop == stop
-        tour.play_button.click()
+        press(tour, "play")
         while tour.timer is not None:
             await asyncio.sleep(0)
         assert tour.stop == len(STOPS) - 1
@@ -123,12 +137,12 @@ def test_it_plays_by_itself_up_to_the_question_and_stops_for_who_steps(monkeypat
 def test_without_a_loop_it_stands_still_and_steps_by_hand():
     tour = hfedu.tour()
     assert tour.timer is None
-    tour.next_button.click()
+    press(tour, "next")
     assert tour.player.position == STOPS[1].event
 
 
 def test_a_page_without_a_kernel_has_the_picture_and_the_captions():
-    data, metadata = hfedu.tour()._repr_mimebundle_()
+    data, metadata = hfedu.tour().picture()
     assert data["image/svg+xml"]
     assert "35 events" in metadata["image/svg+xml"]["alt"], "and no answer"
     assert re.search(r"event 34: There is one processor", data["text/plain"])

@@ -18,8 +18,39 @@ def serve(name, wrong=None):
     while form.decider.asks and len(said) < 20:
         right = form.decider.real()._asdict()
         form.choose(**right | (wrong or {}).get(len(said) + 1, {}))
-        said.append(form.said.value)
+        said.append(form.said)
     return form, said
+
+
+def press(form, name, value=""):
+    """What the front end tells when something is pressed in the player."""
+    form.player._answer(None, {"press": name, "value": value}, None)
+
+
+def told(form):
+    """What the player says."""
+    return form.player.guide["said"]
+
+
+def rows(form):
+    """What the player asks for, by name."""
+    return {row["name"]: row["options"] for row in form.player.guide["rows"]}
+
+
+def enabled(form):
+    return {button["name"] for button in form.player.guide["buttons"] if not button["off"]}
+
+
+def test_what_is_about_a_vm_stands_at_its_lifeline():
+    asked = rows(hfedu.you_are_the_hypervisor("wake-up"))
+    assert [option["lane"] for option in asked["next"]] == ["vm0", "vm1", "vm2"]
+    assert [option["lane"] for option in asked["wakes"]] == ["", "vm1", "vm2"]
+    signs = [(option["lane"], option["sign"]) for option in asked["mailbox"]]
+    assert signs == [("", "")] + [(f"vm{vm}", state) for vm in range(3) for state in ("EMPTY", "RECEIVED", "READ")]
+    assert not {option["lane"] for name in ("state", "result") for option in asked[name]} - {""}
+    chosen = {name: [option["value"] for option in options if option["chosen"]] for name, options in asked.items()}
+    assert all(len(values) == 1 for values in chosen.values())
+    assert chosen["mailbox"] == ["unchanged"]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -31,11 +62,12 @@ def test_right_choices_reproduce_the_real_run_event_for_event(name):
     assert not any(event.change("hypervisor.told") for event in form.decider.recording().events)
     assert all("As the real one." in text for text in said)
     assert 3 <= len(said) == form.traps <= 6
-    assert "event for event" in form.question.value
-    assert form.do.disabled
+    assert "event for event" in told(form)
+    assert "do" not in enabled(form)
+    assert not form.player.guide["rows"]
 
 
-MESSAGE_LOST = "VM 1&#x27;s receives gave nothing. With the real hypervisor: VM 0, 5 bytes: “hello”."
+MESSAGE_LOST = "VM 1's receives gave nothing. With the real hypervisor: VM 0, 5 bytes: “hello”."
 
 
 @pytest.mark.parametrize(
@@ -52,7 +84,7 @@ MESSAGE_LOST = "VM 1&#x27;s receives gave nothing. With the real hypervisor: VM 
         ("first-receive", 5, {"mailbox": "unchanged"}, "nobody can send to it", "mailbox is left READ"),
         ("wake-up", 3, {"returns": "YIELD"}, "whom a message woke", "run = YIELD"),
         ("wake-up", 3, {"mailbox": "VM 0: READ"}, "must be copied now", "receives gave VM 0, 0 bytes. With"),
-        ("wake-up", 3, {"next": "VM 2"}, "Only the primary schedules", "-&gt; READY]. In the real"),
+        ("wake-up", 3, {"next": "VM 2"}, "Only the primary schedules", "-> READY]. In the real"),
         ("full-mailbox", 2, {"mailbox": "VM 1: READ"}, "loses one of the two", "gave VM 0, 3 bytes: “two”. With"),
         ("full-mailbox", 2, {"result": "0"}, "was not taken", "send returns 0. In the real"),
         ("sleep", 2, {"wakes": "VM 1"}, "A send wakes only who does", "VM 1 vCPU 0 wakes up"),
@@ -62,30 +94,30 @@ def test_a_wrong_choice_is_explained_done_and_shows_what_follows(name, trap, cho
     form, said = serve(name, {trap: choice})
     assert "The real one does something else:" in said[trap - 1]
     assert reason in said[trap - 1]
-    assert consequence in form.question.value
+    assert consequence in told(form)
     assert len(set(form.end())) == len(form.end()), "each consequence is said once"
-    assert "event for event" not in form.question.value
+    assert "event for event" not in told(form)
 
 
 def test_the_buttons_choose_undo_and_start_again():
     form = hfedu.you_are_the_hypervisor("first-receive")
     first = repr(form)
-    assert form.undo.disabled
-    assert form.fields["returns"].disabled
-    form.fields["next"].value = "VM 1"
-    form.do.click()
-    assert "Trap 1. As the real one." in form.said.value
-    assert "HF_MAILBOX_RECEIVE(block)" in form.question.value
-    form.fields["next"].value = "VM 0"
-    assert not form.fields["returns"].disabled
-    form.do.click()
+    assert enabled(form) == {"do"}
+    assert "returns" not in rows(form)
+    press(form, "next", "VM 1")
+    press(form, "do")
+    assert "Trap 1. As the real one." in told(form)
+    assert "HF_MAILBOX_RECEIVE(block)" in told(form)
+    press(form, "next", "VM 0")
+    assert "returns" in rows(form)
+    press(form, "do")
     assert "≠" in form.beside.value
     after_two = form.player.recording.events
     form.choose()
-    form.undo.click()
+    press(form, "undo")
     assert form.player.recording.events == after_two
     assert len(form.decider.decided) == 2
-    form.again.click()
+    press(form, "again")
     assert repr(form) == first
 
 
@@ -99,9 +131,10 @@ def test_a_choice_that_cannot_be_is_a_sentence():
         with pytest.raises(hfedu.Mistake, match=says):
             form.choose(**wrong)
     form.choose(result=-1, state="READY")
-    form.fields["mailbox"].value = "VM 1: READ"
-    form.do.click()
-    assert "VM 1 has not named its pages yet: there is nowhere to copy the message to." in form.said.value
+    press(form, "mailbox", "VM 1: READ")
+    press(form, "do")
+    assert "VM 1 has not named its pages yet: there is nowhere to copy the message to." in told(form)
+    assert form.chosen["mailbox"] == "VM 1: READ", "and what was chosen stays"
     assert len(form.decider.decided) == 1
     with pytest.raises(hfedu.Mistake, match="there is no conversation 'x' to serve: there are first-receive, wake-up"):
         hfedu.you_are_the_hypervisor("x")
@@ -123,8 +156,8 @@ def test_whatever_is_chosen_the_machine_goes_on_and_the_real_answer_is_known(see
             form.choose(**right | chosen)
         except hfedu.Mistake:  # a message to where there is no page
             form.choose()
-        assert f"Trap {made}." in form.said.value
-    assert form.decider.asks or "The run is over." in form.question.value
+        assert f"Trap {made}." in told(form)
+    assert form.decider.asks or "The run is over." in told(form)
     events = form.decider.recording().events
     again = hfedu.you_are_the_hypervisor(form.case.name)
     for decision in form.decider.decided:
@@ -133,7 +166,7 @@ def test_whatever_is_chosen_the_machine_goes_on_and_the_real_answer_is_known(see
 
 
 def test_without_a_kernel_it_is_a_picture_and_stable_text():
-    data, metadata = hfedu.you_are_the_hypervisor()._repr_mimebundle_()
+    data, metadata = hfedu.you_are_the_hypervisor().picture()
     assert data["image/svg+xml"].startswith("<svg ")
     assert metadata["image/svg+xml"]["alt"]
     assert data["text/plain"] == repr(hfedu.you_are_the_hypervisor())

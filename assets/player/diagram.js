@@ -61,6 +61,7 @@ export class Diagram {
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
       this.draw();
+      this.player.guide.draw();
       this.player.scrubber.frame();
     });
   }

@@ -22,7 +22,6 @@ function show(model, el) {
 /** @param {{model: Model, el: HTMLElement}} view */
 function render({ model, el }) {
   const player = show(model, el);
-  player.root.classList.toggle("hfedu-still", Boolean(model.get("still")));
   const actions = player instanceof Pair ? heard(player) : followed(player, model);
   for (const [event, action] of Object.entries(actions)) model.on(event, action);
   return () => {
@@ -50,6 +49,7 @@ const followed = (player, model) => ({
     if (model.get("data") !== player.recording.data) return; // new data is coming, and load() takes the position
     if (model.get("position") !== player.position) player.go(model.get("position"));
   },
+  "change:guide": () => player.guide.load(),
   "msg:custom": (message) => player.answers.take(message),
 });
 

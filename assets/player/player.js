@@ -7,6 +7,7 @@ import { h, keepFocus } from "./dom.js";
 import { Finder } from "./finder.js";
 import { Folding } from "./folding.js";
 import { Frame } from "./frame.js";
+import { Guide } from "./guide.js";
 import { guard, press } from "./keys.js";
 import { List } from "./list.js";
 import { Panel } from "./panel.js";
@@ -56,6 +57,7 @@ export class Player {
     this.depth = new Depth(this);
     this.code = new Code(this);
     this.panel = new Panel(this);
+    this.guide = new Guide(this);
     this.views = h("div", { class: "views" });
     this.root = this.layout();
     el.replaceChildren(this.root);
@@ -78,7 +80,7 @@ export class Player {
     const foot = h("div", { class: "foot" }, controls.legend, controls.heading);
     const split = h("div", { class: "split", "aria-hidden": "true" });
     split.addEventListener("pointerdown", (event) => this.split(event, split));
-    this.views.append(this.diagram.box, split, panel.tabs, panel.code, panel.box);
+    this.views.append(this.diagram.box, this.guide.box, split, panel.tabs, panel.code, panel.box);
     const about = {
       class: "hfedu",
       tabindex: 0,
@@ -123,8 +125,11 @@ export class Player {
     this.root.dataset.shape = this.shape;
     if (!this.frame.watched) requestAnimationFrame(() => this.frame.watch());
     this.root.style.setProperty("--k", String(this.font / 12));
+    this.guide.makeRoom();
     this.panel.draw();
     this.diagram.fit();
+    this.guide.draw();
+    this.diagram.fit(); // what is below it has taken its room
     this.scrubber.draw();
     this.refresh();
   }

@@ -62,12 +62,20 @@
  *
  * @typedef {object} Model of an anywidget, or what stands for it in a page without a kernel
  * @property {((name: "data") => Data) & ((name: "position") => number) & ((name: "answers") => Kept | undefined) &
- *   ((name: "still") => boolean | undefined)} get
+ *   ((name: "guide") => GuideData | {} | undefined)} get
  * @property {(name: "position", value: number) => void} set
  * @property {() => void} save_changes
  * @property {(message: object) => void} [send]
  * @property {(event: string, action: (message: any) => void) => void} on
  * @property {(event: string, action: (message: any) => void) => void} off
+ *
+ * @typedef {{value: string, text: string, lane: string, sign: string, says: string, chosen: boolean | null,
+ *   off: boolean}} Choice at a lifeline, or at a mailbox where it has the sign of its state (hfedu/widgets/guide.py)
+ * @typedef {{name: string, label: string, options: Choice[]}} ChoiceRow
+ * @typedef {{title: string, text: string, done: boolean}} Task
+ * @typedef {{said: string, place: number[] | null, rows: ChoiceRow[], tasks: Task[],
+ *   buttons: {name: string, text: string, main: boolean, off: boolean}[],
+ *   typed: {name: string, label: string, value: string}[]}} GuideData
  *
  * @typedef {{from: number, to: number, top: number, fold: string}} Segment
  * @typedef {{name: string, changes: (seq: number) => boolean}} Thing

@@ -6,14 +6,14 @@ from typing import Any
 from hfedu.course.predictions import Grade, Prediction, grade
 from hfedu.course.record import RECORD, Standing
 from hfedu.errors import Mistake, needing
-from hfedu.widgets.keys import keys_row
+from hfedu.widgets.form import Form, keys_row
 from hfedu.widgets.player import Player
 
 with needing("ipywidgets"):
     import ipywidgets
 
 
-class Predict(ipywidgets.VBox):
+class Predict(Form):
     """The questions as a form; `commit` judges. Answers can also be set from code: `answer(["0", "READ"])`."""
 
     def __init__(self, prediction: Prediction) -> None:
@@ -69,10 +69,6 @@ class Predict(ipywidgets.VBox):
         """Go to an event of the run."""
         assert self.player is not None, "nothing leads there before"
         self.player.position = event
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        """The widget; for pages without a kernel the same in words."""
-        return {**super()._repr_mimebundle_(**kwargs), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
         questions = enumerate(self.prediction.questions, 1)

@@ -4,29 +4,23 @@
 """
 
 import asyncio
-import html
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple
 
 from hfedu.course.lessons.lesson00 import relay
 from hfedu.course.predictions import Grade, predictions
 from hfedu.course.record import RECORD, Standing
-from hfedu.errors import needing, plainly
+from hfedu.errors import Mistake, plainly
 from hfedu.view.sequence import sequence
-from hfedu.widgets.keys import keys_row
+from hfedu.widgets.form import Form
+from hfedu.widgets.guide import Choice, ChoiceRow, GuideButton, GuideStep, guide
 from hfedu.widgets.player import Player
-
-with needing("ipywidgets"):
-    import ipywidgets
 
 QUESTION = "00-who-runs"
 """The prediction that the tour asks for."""
 SECONDS_A_WORD, SECONDS_AT_LEAST = 0.35, 3.0
 """How long a caption stays."""
-PLAY, PAUSE = ("Play", "play"), ("Pause", "pause")
-"""What the button says, and its icon."""
 
 
 class Stop(NamedTuple):
@@ -65,42 +59,27 @@ class Todo(NamedTuple):
     `way` are events that are visited one right after the other, or a question to the kernel and its event.
     """
 
+    title: str
     text: str
     way: tuple[int | str, ...]
 
 
 TASKS = (
-    Todo("<b>Go to an event.</b> Click on row 13 of the picture: VM 1 asks for a message.", (13,)),
-    Todo("<b>Who holds the CPU?</b> Press → once. Now it is VM 0: the state says so.", (13, 14)),
-    Todo("<b>Why does it not run?</b> Ask <b>Why?</b> of VM 1's vCPU: since when it waits, and what will wake it.",
-         ("why",)),
-    Todo("<b>What woke it?</b> Go to event 23, where it becomes ready. Press B, which leads to the cause: the message. "
+    Todo("Go to an event", "Click on row 13 of the picture: VM 1 asks for a message.", (13,)),
+    Todo("Who holds the CPU?", "At event 13, press → once. Now it is VM 0: the state says so.", (13, 14)),
+    Todo("Why does it not run?", "Ask **Why?** of VM 1's vCPU: since when it waits, and what will wake it.", ("why",)),
+    Todo("What woke it?", "Go to event 23, where it becomes ready. Press B, which leads to the cause: the message. "
          "And B again: VM 0's send.", (23, 22, 21)),
-    Todo("<b>Follow a mailbox.</b> Go to the event at which VM 1's mailbox becomes READ, 22, and from there to its "
-         "next change, 29: the key ] leads there.", (22, 29)),
-    Todo("<b>Search.</b> Press /, type <code>wakes</code>, and press Enter, and Enter again: events 23 and 33.",
-         (23, 33)),
-    Todo("<b>Open an event.</b> Go to event 21 and press D: the steps that the hypervisor takes in it, each with its "
-         "line of source. Escape leads back.", (21, "steps")),
+    Todo("Follow a mailbox", "Go to the event at which VM 1's mailbox becomes READ, 22, and from there to its next "
+         "change, 29: the key ] leads there.", (22, 29)),
+    Todo("Search", "Press /, type `wakes`, and press Enter, and Enter again: events 23 and 33.", (23, 33)),
+    Todo("Open an event", "Go to event 21 and press D: the steps that the hypervisor takes in it, each with its line "
+         "of source. Escape leads back.", (21, "steps")),
 )  # fmt: skip
 
 
-class WatchedPlayer(Player):
-    """A player that tells what is asked of the kernel."""
-
-    def __init__(self, *args: Any, tell: Callable[[str], None]) -> None:
-        self.tell = tell
-        super().__init__(*args)
-
-    def _answer(self, _widget: object, asked: Any, _buffers: object) -> None:
-        """Answer as ever, and tell."""
-        super()._answer(_widget, asked, _buffers)
-        if isinstance(asked, dict):
-            self.tell(str(asked.get("ask")))
-
-
-class Tour(ipywidgets.VBox):
-    """The tour as a widget. `go`, `answer` and the buttons work from code; `stop` is where it stands in `STOPS`.
+class Tour(Form):
+    """The tour as a widget. `go`, `answer` and `press` work from code; `stop` is where it stands in `STOPS`.
 
     `predicted` is the answer that was given, `way` what was visited and asked since the end, `done` the tasks that are.
     """
@@ -113,20 +92,30 @@ class Tour(ipywidgets.VBox):
         self.way: list[int | str] = []
         self.done: set[int] = set()
         at = STOPS[ASKED_AT].event
-        self.player = WatchedPlayer(replace(self.recording, events=self.recording.events[: at + 1]), tell=self.visit)
-        self.said = ipywidgets.HTML()
-        self.play_button = ipywidgets.Button(description=PLAY[0], icon=PLAY[1], layout=TEXT_WIDE)
-        self.play_button.on_click(lambda _: self.pause() if self.timer else self.play())
-        self.next_button = ipywidgets.Button(description="Next ›", layout=TEXT_WIDE)
-        self.next_button.on_click(lambda _: self.next())
-        self.answers = [ipywidgets.Button(description=option, layout=TEXT_WIDE) for option in self.question.options]
-        for button in self.answers:
-            button.on_click(partial(lambda option, _: self.answer(option), button.description))
-        self.tasks = ipywidgets.HTML()
-        self.controls = keys_row(self.play_button, self.next_button, *self.answers)
-        super().__init__([self.said, self.controls, self.player, self.tasks])
+        self.player = Player(replace(self.recording, events=self.recording.events[: at + 1]))
+        self.player.heard = self.hear
+        super().__init__([self.player])
         self.player.observe(self.moved, "position")
         self.go(0)
+
+    def hear(self, message: dict[str, Any]) -> None:
+        """Something was pressed in the player, or asked of the kernel."""
+        if "press" in message:
+            self.press(str(message["press"]), str(message.get("value")))
+        else:
+            self.visit(str(message.get("ask")))
+
+    def press(self, name: str, value: str = "") -> None:
+        """Do what a button of the player stands for: play, next, or an answer. `Mistake` if there is none such."""
+        if name == "play":
+            self.pause() if self.timer else self.play()
+            self.show_caption()
+        elif name == "next":
+            self.next()
+        elif name == "answer" and value in self.question.options:
+            self.answer(value)
+        else:
+            raise Mistake(f"the tour has no {name!r} {value!r}: it has play, next, and the answers")
 
     # Playing.
 
@@ -157,7 +146,7 @@ class Tour(ipywidgets.VBox):
             return
         seconds = max(SECONDS_AT_LEAST, SECONDS_A_WORD * len(self.caption().split()))
         self.timer = loop.call_later(seconds, self.turn)
-        self.play_button.description, self.play_button.icon = PAUSE
+        self.show_caption()
 
     def turn(self) -> None:
         """A caption has stood long enough."""
@@ -169,12 +158,12 @@ class Tour(ipywidgets.VBox):
         if self.timer is not None:
             self.timer.cancel()
         self.timer = None
-        self.play_button.description, self.play_button.icon = PLAY
 
     def moved(self, change: Any) -> None:
         """Somebody has stepped: the tour stands still, unless it was the tour itself."""
-        if change["new"] != STOPS[self.stop].event:
+        if change["new"] != STOPS[self.stop].event and self.timer is not None:
             self.pause()
+            self.show_caption()
         self.visit(change["new"])
 
     # Answering.
@@ -203,13 +192,34 @@ class Tour(ipywidgets.VBox):
         return f"{verdict}. {self.question.why}"
 
     def show_caption(self) -> None:
-        """The caption, and the buttons that are of use now."""
-        self.said.value = f'<p role="status"><b>{html.escape(self.caption())}</b></p>'
-        for button in self.answers:
-            button.layout.display = "" if self.waits else "none"
-        self.next_button.disabled = self.waits or self.stop == len(STOPS) - 1
-        self.play_button.disabled = self.next_button.disabled
-        self.show_tasks()
+        """The caption, the answers at the lifelines, and the buttons that are of use now."""
+        last = self.stop == len(STOPS) - 1
+        play = GuideButton("play", "Pause" if self.timer else "Play", main=not self.waits, off=self.waits)
+        buttons = () if last else (play, GuideButton("next", "Next ›", off=self.waits))
+        said, tasks = self.caption(), list[GuideStep]()
+        if last:
+            left = sum(number not in self.done for number in range(len(TASKS)))
+            told = (
+                f"{len(self.done)} of {len(TASKS)} done." if left else "All done: you can read any run of this course."
+            )
+            said = told if self.done else said
+            tasks = [GuideStep(task.title, task.text, number in self.done) for number, task in enumerate(TASKS)]
+        rows = (self.answers(),) if self.stop in (ASKED_AT, ASKED_AT + 1) else ()
+        self.player.guide = guide(said, rows, buttons, tasks, place=None if last else (self.stop + 1, len(STOPS)))
+
+    def answers(self) -> ChoiceRow:
+        """The options of the question, each at the lifeline of its VM; once answered, how it came out."""
+        options = []
+        for option in self.question.options:
+            vm = option.partition(",")[0].removesuffix(" goes on")
+            text = vm
+            if self.predicted:
+                grade = self.grade()
+                text = f"✓ {vm}" if option == grade.actual else "✕ your guess" if option == grade.predicted else vm
+            lane = vm.lower().replace(" ", "")
+            chosen = option == self.predicted if self.predicted else None
+            options.append(Choice(option, text, lane, says=option, chosen=chosen, off=bool(self.predicted)))
+        return ChoiceRow("answer", self.question.text, tuple(options))
 
     # Steps to take.
 
@@ -221,35 +231,15 @@ class Tour(ipywidgets.VBox):
         for number, task in enumerate(TASKS):
             if ends_with(self.way, task.way):
                 self.done.add(number)
-        self.show_tasks()
+        self.show_caption()
 
-    def show_tasks(self) -> None:
-        """The list of tasks, with a sign before each; the first that is left is the one to do, and stands on top."""
-        if self.stop < len(STOPS) - 1:
-            self.tasks.value = ""
-            return
-        left = [number for number in range(len(TASKS)) if number not in self.done]
-        rows = "".join(
-            f"<li>{'✓' if number in self.done else '➜' if number == left[0] else '·'} {task.text}</li>"
-            for number, task in enumerate(TASKS)
-        )
-        said = f"{len(self.done)} of {len(TASKS)} done." if left else "All done: you can read any run of this course."
-        first = f" Now step {left[0] + 1}. {TASKS[left[0]].text}" if left else ""
-        ended = html.escape(self.caption()) if not self.done else ""
-        self.said.value = f'<p role="status"><b>{ended}</b> {said}{first}</p>'
-        self.tasks.value = f"<ol>{rows}</ol>"
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        """The widget; for pages without a kernel a picture of what may be seen by now, and the captions in words."""
+    def picture(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What may be seen by now, and the captions in words."""
         data, metadata = sequence(self.player.recording)._repr_mimebundle_()
-        widget = super()._repr_mimebundle_(**kwargs) or {}
-        return {**widget, **data, "text/plain": repr(self)}, metadata
+        return data | {"text/plain": repr(self)}, metadata
 
     def __repr__(self) -> str:
         return "\n".join(f"event {stop.event:2}: {stop.caption}" for stop in STOPS if stop.caption)
-
-
-TEXT_WIDE = {"width": "auto", "min_height": "28px"}
 
 
 def ends_with(way: Sequence[int | str], wanted: Sequence[int | str]) -> bool:

@@ -6,15 +6,14 @@ from typing import Any
 
 from hfedu.errors import Mistake, needing
 from hfedu.widgets.comparison import beside
-from hfedu.widgets.keys import keys_row
-from hfedu.widgets.orders import says
+from hfedu.widgets.form import Form, keys_row, push_button, says
 from hfedu.widgets.player import Player
 
 with needing("ipywidgets"):
     import ipywidgets
 
 
-class Arrange(ipywidgets.VBox):
+class Arrange(Form):
     """A list of steps, buttons that move the chosen one, and one that checks. `order` is the list as it stands.
 
     `check` takes the exercise's id and the order, and gives its verdict. `move` and the buttons work from code.
@@ -25,18 +24,13 @@ class Arrange(ipywidgets.VBox):
         wide = {"width": "min(100%, 480px)", "height": f"{20 * len(pieces) + 10}px"}
         self.list = ipywidgets.Select(options=tuple(pieces), value=pieces[0], rows=len(pieces), layout=wide)
         self.list.description, self.list.style = "order", {"description_width": "44px"}
-        self.up = self._button("▲ Up", lambda: self.move(self.list.value, -1))
-        self.down = self._button("▼ Down", lambda: self.move(self.list.value, 1))
-        self.button = self._button("Check", self.check)
+        self.up = push_button("▲ Up", lambda: self.move(self.list.value, -1))
+        self.down = push_button("▼ Down", lambda: self.move(self.list.value, 1))
+        self.button = push_button("Check", self.check)
         self.said = ipywidgets.HTML(says("Choose a step and move it up or down. The first is done first."))
         self.shown = ipywidgets.VBox()
         about = ipywidgets.HTML(f"<b>Arrange: {html.escape(task)}</b>")
         super().__init__([about, keys_row(self.list), keys_row(self.up, self.down, self.button), self.said, self.shown])
-
-    def _button(self, text: str, action: Callable[[], Any]) -> ipywidgets.Button:
-        button = ipywidgets.Button(description=text, layout={"width": "auto", "min_height": "28px"})
-        button.on_click(lambda _: action())
-        return button
 
     @property
     def order(self) -> list[str]:
@@ -64,10 +58,6 @@ class Arrange(ipywidgets.VBox):
             self.shown.children = (beside(verdict.run, verdict.beside).players(),)
         elif verdict.run is not None:
             self.shown.children = (Player(verdict.run),)
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        """The widget; for pages without a kernel the same in words."""
-        return {**super()._repr_mimebundle_(**kwargs), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
         steps = [f"{number}. {step}" for number, step in enumerate(self.order, 1)]

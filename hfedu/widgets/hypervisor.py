@@ -1,7 +1,7 @@
 """You are the hypervisor: at each trap the learner decides what happens, and the machine goes on from that."""
 
 import html
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
 from hfedu.errors import Mistake, needing
@@ -11,12 +11,15 @@ from hfedu.run.decider import FIELDS, Case, Decider, Decision, happened
 from hfedu.view.reasons import consequences, differences, parting_from_the_real_one, why_decided
 from hfedu.view.sequence import sequence
 from hfedu.view.text import transcript
-from hfedu.widgets.keys import keys_row
-from hfedu.widgets.orders import says, schedule_table
+from hfedu.widgets.form import Form
+from hfedu.widgets.guide import Choice, ChoiceRow, GuideButton, guide
 from hfedu.widgets.player import Player
 
 with needing("ipywidgets"):
     import ipywidgets
+
+LANED = ("mailbox", "wakes", "next")
+"""The fields that are about a VM each."""
 
 
 def first_primary() -> Any:
@@ -94,41 +97,26 @@ CASES = {
 """What there is to serve, by name."""
 
 
-class YouAreTheHypervisor(ipywidgets.VBox):
-    """A machine that stops at each trap, and a form in which the learner decides what happens.
+class YouAreTheHypervisor(Form):
+    """A machine that stops at each trap, and a player in which the learner decides what happens, at the lifelines.
 
-    `choose` and the buttons work from code. `decider` is the machine; `decider.decided` are the decisions so far.
+    `choose` and `press` work from code. `decider` is the machine; `decider.decided` are the decisions so far, `chosen`
+    is what is chosen for the next, `said` what was said of the last.
     """
 
     def __init__(self, case: Case) -> None:
         self.case, self.decider = case, Decider(case)
         self.real, self.traps = self._real()
-        self.fields = {name: self._dropdown(name) for name in FIELDS}
-        self.fields["next"].observe(lambda _: self._light(), "value")
-        self.do = self._button("Do it", self._chosen, "primary")
-        self.undo = self._button("◀ undo", self.back)
-        self.again = self._button("start again", self.restart)
-        self.question, self.facts, self.beside = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
-        self.said = ipywidgets.HTML(layout={"min_height": "3.2em"})
+        self.chosen: dict[str, str] = {}
+        self.said, self.beside = "", ipywidgets.HTML()
         recording = self.decider.recording()
         self.player = Player(recording, len(recording.events) - 1)
+        self.player.heard = self.hear
         about = ipywidgets.HTML(
             f"<b>You are the hypervisor: {html.escape(case.title)}.</b> {html.escape(case.meaning)}"
         )
-        form = keys_row(*self.fields.values())
-        buttons = keys_row(self.do, self.undo, self.again)
-        below = keys_row(self.beside, self.facts)
-        super().__init__([about, self.question, form, buttons, self.said, below, self.player])
-        self._show("Decide what happens at this trap, field by field. As the form stands, nothing changes.")
-
-    def _dropdown(self, name: str) -> ipywidgets.Dropdown:
-        style, layout = {"description_width": "170px"}, {"width": "400px", "max_width": "100%"}
-        return ipywidgets.Dropdown(description=FIELDS[name], style=style, layout=layout)
-
-    def _button(self, text: str, action: Callable[[], Any], style: str = "") -> ipywidgets.Button:
-        button = ipywidgets.Button(description=text, button_style=style, layout={"width": "auto", "min_height": "28px"})
-        button.on_click(lambda _: action())
-        return button
+        super().__init__([about, self.player, self.beside])
+        self._show("Decide what happens at this trap, row by row. As it stands, nothing changes.")
 
     def _real(self) -> tuple[Decider, int]:
         """The whole conversation as the real hypervisor serves it, and how many traps are asked about."""
@@ -138,6 +126,27 @@ class YouAreTheHypervisor(ipywidgets.VBox):
             traps += 1
         return real, traps
 
+    def hear(self, message: dict[str, Any]) -> None:
+        """Something was pressed in the player."""
+        if "press" in message:
+            self.press(str(message["press"]), str(message.get("value")))
+
+    def press(self, name: str, value: str = "") -> None:
+        """Do what a button of the player stands for: do, undo, again, or a field and what is chosen for it."""
+        if name == "do":
+            self._chosen()
+        elif name == "undo":
+            self.back()
+        elif name == "again":
+            self.restart()
+        elif self.decider.asks and value in self.decider.options().get(name, ()):
+            self.chosen[name] = value
+            self._ask()
+        else:
+            raise Mistake(
+                f"there is no {name!r} {value!r} to press: there are do, undo, again, and what a trap asks for"
+            )
+
     def choose(self, **fields: object) -> None:
         """Decide what happens at this trap: the texts of some fields. Of the others, what changes least."""
         if not self.decider.asks:
@@ -145,12 +154,12 @@ class YouAreTheHypervisor(ipywidgets.VBox):
         self._decide(self.decider.decision(**fields))
 
     def _chosen(self) -> None:
-        """Decide as the form says."""
+        """Decide as it is chosen."""
         try:
-            chosen = {name: field.value for name, field in self.fields.items() if field.value is not None}
-            self._decide(self.decider.decision(**chosen))
+            self.choose(**self.chosen)
         except Mistake as mistake:
-            self.said.value = says(f"{str(mistake)[0].upper()}{str(mistake)[1:]}.")
+            self.said = f"{str(mistake)[0].upper()}{str(mistake)[1:]}."
+            self._ask()
 
     def _decide(self, decision: Decision) -> None:
         decider, trap, number = self.decider, self.decider.trap, self.decider.number
@@ -175,32 +184,42 @@ class YouAreTheHypervisor(ipywidgets.VBox):
         self._show(sentence)
 
     def _show(self, sentence: str) -> None:
-        """Say what happened, and ask about the next trap."""
-        decider = self.decider
-        if decider.asks:
-            number = f"Trap {len(decider.decided) + 1}"
-            asked = f"{number} (the real run has {self.traps}): <b>{html.escape(words.sentence(decider.trap))}.</b>"
-            self.question.value = f"<div>{asked} What do you do?</div>"
-            for name, texts in decider.options().items():
-                self.fields[name].options = tuple(texts)
-                self.fields[name].value = next(iter(texts))
-        else:
-            points = "".join(f"<li>{html.escape(point)}</li>" for point in self.end())
-            self.question.value = f'<div role="status"><b>The run is over.</b><ul>{points}</ul></div>'
-        self.said.value = says(sentence)
-        self.facts.value = machine_facts(decider)
-        self.undo.disabled = self.again.disabled = not decider.decided
-        self._light()
-
-    def _light(self) -> None:
-        """Only what can be decided now can be chosen."""
-        for field in (*self.fields.values(), self.do):
-            field.disabled = not self.decider.asks
+        """Say what happened, and ask about the next trap: as long as nothing is chosen, nothing changes."""
+        self.said, self.chosen = sentence, {}
         if self.decider.asks:
-            back = self.fields["next"].value == "VM 0" and self.decider.caller.vm.id != 0
-            returns = self.fields["returns"]
-            returns.disabled = not back  # and shows nothing, so that nobody takes it for a result
-            returns.value = (returns.value or returns.options[0]) if back else None
+            self.chosen = {name: next(iter(texts)) for name, texts in self.decider.options().items()}
+        self._ask()
+
+    def _ask(self) -> None:
+        """What is to be decided, at the lifelines; at the end how it ended."""
+        decider = self.decider
+        done = not decider.decided
+        buttons = [GuideButton("undo", "◀ undo", off=done), GuideButton("again", "start again", off=done)]
+        if not decider.asks:
+            said = "\n".join([self.said, "The run is over.", *(f"• {point}" for point in self.end())])
+            self.player.guide = guide(said, (), buttons)
+            return
+        number = f"Trap {len(decider.decided) + 1} (the real run has {self.traps})"
+        asked = f"{number}: {words.sentence(decider.trap)}. What do you do?"
+        rows = [self._row(name, texts) for name, texts in decider.options().items() if name != "returns" or self._back]
+        buttons.insert(0, GuideButton("do", "Do it", main=True))
+        self.player.guide = guide(f"{self.said}\n{asked}", rows, buttons)
+
+    @property
+    def _back(self) -> bool:
+        """Whether the CPU goes back to the primary from another VM: only then its vcpu_run returns."""
+        return self.chosen["next"] == "VM 0" and self.decider.caller.vm.id != 0
+
+    def _row(self, name: str, texts: Iterable[str]) -> ChoiceRow:
+        """A field with its options: those that are about a VM at its lifeline, a mailbox's at the mailbox."""
+        options = []
+        for text in dict.fromkeys(texts):
+            vm, _, state = text.partition(": ")
+            lane = vm.lower().replace(" ", "") if vm[:3] == "VM " and name in LANED else ""
+            says = f"{FIELDS[name]}: {text}"
+            chosen = self.chosen[name] == text
+            options.append(Choice(text, text, lane, state if name == "mailbox" and lane else "", says, chosen))
+        return ChoiceRow(name, FIELDS[name], tuple(options))
 
     def end(self) -> list[str]:
         """How the run ended, where it first parts from the real one, and what is otherwise in the end."""
@@ -212,10 +231,10 @@ class YouAreTheHypervisor(ipywidgets.VBox):
             led_to = ["In the end each VM has got the same messages and is left as with the real hypervisor."]
         return [words.names_in_words(yours.outcome.sentence), parts, *led_to]
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The widget; for pages without a kernel a picture and the same in words."""
+    def picture(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What was decided so far, and the same in words."""
         data, metadata = sequence(self.decider.recording())._repr_mimebundle_()
-        return {**super()._repr_mimebundle_(**kwargs), **data, "text/plain": repr(self)}, metadata
+        return data | {"text/plain": repr(self)}, metadata
 
     def __repr__(self) -> str:
         decided = self.decider.decided
@@ -248,19 +267,6 @@ def side_by_side(yours: Decision, real: Decision, caller: str) -> str:
     caption = '<caption style="text-align:left;font-weight:bold">The last trap</caption>'
     style = "margin:0 32px 8px 0;vertical-align:top"
     return f'<table style="{style}">{caption}<tr>{heads}</tr>{"".join(rows)}</table>'
-
-
-def machine_facts(decider: Decider) -> str:
-    """The states of vCPUs and mailboxes, and who waits."""
-    vms, current = decider.machine.hypervisor.vms, decider.machine.cpu.current
-    notes = {vm: [vm.vcpus[0].state.name] for vm in vms}
-    for vm, said in notes.items():
-        said += ["has the CPU"] if vm.vcpus[0] is current else []
-        said += ["in the list of waiters"] if vm.mailbox.recv_waiter is vm.vcpus[0] else []
-    vcpus = [(f"VM {vm.id} vCPU 0", ", ".join(said)) for vm, said in notes.items()]
-    return schedule_table("vCPUs now", vcpus) + schedule_table(
-        "Mailboxes now", [(f"VM {vm.id}", vm.mailbox.state.name) for vm in vms]
-    )
 
 
 def you_are_the_hypervisor(name: str = "first-receive") -> YouAreTheHypervisor:

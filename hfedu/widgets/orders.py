@@ -1,7 +1,7 @@
 """You schedule: the learner decides which physical CPU takes the next atomic step, and tries to break an invariant."""
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import starmap
 from typing import Any
@@ -15,6 +15,7 @@ from hfedu.run.sight import as_invariants
 from hfedu.run.stepper import Stepper, announced
 from hfedu.view.sequence import sequence
 from hfedu.view.text import transcript
+from hfedu.widgets.form import Form, push_button, says
 from hfedu.widgets.player import Player
 from hfedu.widgets.progress import ProgressLine
 
@@ -25,7 +26,7 @@ AT_THE_END = {name: BUILT_IN[name] for name in ("deadlock", "self-deadlock", "ha
 """What the explorer always looks for and one run can show."""
 
 
-class YouSchedule(ipywidgets.VBox):
+class YouSchedule(Form):
     """A scenario, a button for each CPU, and the invariants to break. `choose` and the other buttons work from code.
 
     `schedule` is what was chosen so far: the CPU of each step after the scripts have met.
@@ -42,11 +43,11 @@ class YouSchedule(ipywidgets.VBox):
         self.schedule: tuple[int, ...] = ()
         self.world = outside(scenario, options.get("changes", ()))
         self.run = self._at(())
-        self.buttons = [self._button(f"CPU {cpu}", partial(self.choose, cpu), "84px") for cpu in range(cpus)]
+        self.buttons = [push_button(f"CPU {cpu}", partial(self.choose, cpu), "84px") for cpu in range(cpus)]
         self.next = [ipywidgets.HTML() for _ in range(cpus)]
-        self.undo = self._button("◀ take a step back", self.back)
-        self.again = self._button("start again", self.restart)
-        self.ask = self._button("show the shortest way", self.shortest)
+        self.undo = push_button("◀ take a step back", self.back)
+        self.again = push_button("start again", self.restart)
+        self.ask = push_button("show the shortest way", self.shortest)
         self.said = ipywidgets.HTML(layout={"min_height": "3.2em"})
         self.rules, self.state = ipywidgets.HTML(), ipywidgets.HTML()
         self.player = Player(self.run.recording())
@@ -58,11 +59,6 @@ class YouSchedule(ipywidgets.VBox):
         facts = ipywidgets.HBox([self.state, self.rules], layout=row)
         super().__init__([about, *choices, more, self.said, facts, self.player, self.answer])
         self._show("Choose which CPU takes the next step, and try to break an invariant.")
-
-    def _button(self, text: str, action: Callable[[], Any], width: str = "auto") -> ipywidgets.Button:
-        button = ipywidgets.Button(description=text, layout={"width": width, "min_height": "28px"})
-        button.on_click(lambda _: action())
-        return button
 
     def _at(self, schedule: tuple[int, ...]) -> Stepper:
         """The run after a schedule, from a fresh machine, with all that lies outside the scripts as it was."""
@@ -139,22 +135,16 @@ class YouSchedule(ipywidgets.VBox):
         finally:
             now.restore()
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The widget; for pages without a kernel a picture and the same in words."""
+    def picture(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The run so far, and the same in words."""
         data, metadata = sequence(self.run.recording())._repr_mimebundle_()
-        return {**super()._repr_mimebundle_(**kwargs), **data, "text/plain": repr(self)}, metadata
+        return data | {"text/plain": repr(self)}, metadata
 
     def __repr__(self) -> str:
         steps = [f"{number:>4}  {taken}" for number, taken in enumerate(self.run.taken, 1)]
         broken = [f"broken at step {at}: {name}. {said}." for name, (said, at) in self.run.broken.items()]
         head = f"You schedule {self.scenario.name}: {len(steps)} steps on {self.cpus} CPUs"
         return "\n".join([head, *steps, *broken, transcript(self.run.recording())])
-
-
-def says(sentence: str, bold: bool = False) -> str:
-    """A sentence that screen readers announce."""
-    weight = "font-weight:bold;border-left:4px solid;padding-left:8px" if bold else ""
-    return f'<div role="status" style="{weight}">{html.escape(sentence)}</div>'
 
 
 def status(sentence: str) -> ipywidgets.HTML:

@@ -44,8 +44,10 @@ class Player(anywidget.AnyWidget):
     data = traitlets.Instance(Recording).tag(sync=True, to_json=lambda recording, _: player_data(recording))
     """The recording. The page gets what `player_data` makes of it, which nobody keeps here: no widget is ever freed."""
     position = traitlets.Int(0).tag(sync=True)
-    still = traitlets.Bool(False).tag(sync=True)
-    """Whether the output before the player's holds its picture, which the player hides."""
+    guide = traitlets.Dict().tag(sync=True)
+    """What leads through it, made by `hfedu.widgets.guide.guide`; empty if nothing does."""
+    heard: Callable[[dict[str, Any]], None] | None = None
+    """Who hears what is asked and pressed."""
 
     def __init__(self, recording: Recording, position: int = 0) -> None:
         super().__init__(data=recording, position=position)
@@ -64,8 +66,12 @@ class Player(anywidget.AnyWidget):
         return int(proposal["value"])
 
     def _answer(self, _widget: object, asked: Any, _buffers: object) -> None:
-        """Answer a message of the front end."""
-        self.send(answered(self.recording, asked if isinstance(asked, dict) else {}))
+        """Answer a message of the front end, and tell who hears."""
+        asked = asked if isinstance(asked, dict) else {}
+        if "press" not in asked:
+            self.send(answered(self.recording, asked))
+        if self.heard is not None:
+            self.heard(asked)
 
     def show(self, recording: Recording) -> None:
         """Go on with another recording, at its last event: for runs that grow."""
@@ -88,7 +94,6 @@ class Pair(anywidget.AnyWidget):
     _css = asset("player.css")
     data = traitlets.Callable().tag(sync=True, to_json=lambda data, _: data())
     """Makes what the page gets, which nobody keeps here."""
-    still = traitlets.Bool(False).tag(sync=True)
 
     def __init__(self, first: Recording, second: Recording, data: Callable[[], dict[str, Any]]) -> None:
         self.recordings = first, second

@@ -55,28 +55,3 @@ def test_a_prediction_is_chosen_with_the_arrow_keys(notebook):
     assert [choice.is_checked() for choice in choices.all()] == [False, False, True]
     assert choices.nth(2).evaluate("radio => radio === document.activeElement")
     book.no_errors()
-
-
-def test_playground_buttons_make_hypercalls(notebook):
-    book = notebook("07_clear_and_back_pressure.ipynb")
-    book.run_all()
-    page = book.page
-    ground = page.locator(".widget-vbox", has=page.locator('button:has-text("start again")')).first
-    ground.scroll_into_view_if_needed()
-    columns = ground.locator(".widget-vbox")
-    status = ground.locator('[role="status"]').first
-
-    def press(vm, name, says):
-        columns.nth(vm).locator(f'button:text-is("{name}")').click()
-        status.locator(f"text={says}").wait_for()
-
-    press(0, "configure", "HF_VM_CONFIGURE")
-    press(0, "run VM 1", "HF_VCPU_RUN")
-    assert columns.nth(0).locator('button:text-is("clear")').is_disabled()
-    press(1, "configure", "HF_VM_CONFIGURE")
-    press(1, "receive, block", "HF_MAILBOX_RECEIVE")
-    press(0, "send to VM 1", "send returns 0")
-    press(0, "send to VM 1", "has not cleared it")
-    ground.locator(".hfedu .now", has_text="returns -1").wait_for()
-    book.picture("playground")
-    book.no_errors()

@@ -1,0 +1,185 @@
+import { glyph } from "./diagram.js";
+import { button, h } from "./dom.js";
+import { say } from "./words.js";
+
+/** @import { Player } from "./player.js" */
+/** @import { Choice, ChoiceRow, GuideData, Task } from "./types.js" */
+
+/** How close lifelines may stand, at a font of 12 pixels, so that choices have room at them: with a mouse, by touch. */
+const ROOM = [84, 148];
+
+/** Below the picture, what somebody who leads through the player says and asks: the answers stand at the lifelines. */
+export class Guide {
+  /** @param {Player} player */
+  constructor(player) {
+    this.player = player;
+    /** The step that somebody reads, if it is not the one to do. */
+    this.read = -1;
+    this.drawn = "";
+    this.made = false;
+    this.choices = h("div", { class: "choices" });
+    this.said = h("p", { class: "told", role: "status" });
+    this.steps = h("div", { class: "todo", role: "group", "aria-label": "steps" });
+    this.task = h("p", { class: "task", role: "status" });
+    this.where = h("span", { class: "soft" });
+    this.buttons = h("div", { class: "do" });
+    const card = h("div", { class: "card" }, this.said, this.steps, this.task, this.buttons);
+    const about = { class: "guide", role: "group", "aria-label": "guide", hidden: true };
+    this.box = h("div", about, this.choices, card);
+  }
+
+  /** @returns {GuideData | null} */
+  get data() {
+    const data = this.player.model.get("guide");
+    return data && "said" in data ? data : null;
+  }
+
+  /** Something else is said or asked. */
+  load() {
+    this.read = -1;
+    this.drawn = "";
+    this.box.hidden = !this.data;
+    this.player.fit();
+  }
+
+  /** On a phone there is room for it and the picture alone: the panel opens when somebody presses a tab. */
+  makeRoom() {
+    if (this.made || !this.data || this.player.shape !== "sheet") return;
+    this.made = true;
+    this.player.panel.open = false;
+  }
+
+  /** @param {string} name @param {string} value */
+  press(name, value) {
+    this.player.model.send?.({ press: name, value });
+  }
+
+  draw() {
+    const { data } = this;
+    this.box.hidden = !data;
+    if (!data) return;
+    const { places, box } = this.player.diagram;
+    const key = `${JSON.stringify(data)} ${this.read} ${places.width} ${places.k} ${box.scrollLeft} ${box.clientWidth}`;
+    if (key === this.drawn) return;
+    this.drawn = key;
+    const draw = () => {
+      this.drawChoices(data.rows);
+      this.tell(data);
+      this.drawTasks(data.tasks);
+      this.drawButtons(data);
+    };
+    this.player.keepFocus(draw, this.box);
+  }
+
+  /** @param {GuideData} data */
+  tell({ said, place }) {
+    if (this.said.textContent !== said) this.said.textContent = said;
+    this.said.hidden = !said;
+    this.where.textContent = place ? `${place[0]} of ${place[1]}` : "";
+  }
+
+  /** @param {ChoiceRow[]} rows */
+  drawChoices(rows) {
+    const { diagram } = this.player;
+    const { places, box } = diagram;
+    const room = ROOM[Number(matchMedia("(pointer: coarse)").matches)];
+    const aligned = places.pitch >= room * places.k && places.width <= box.clientWidth + 1;
+    this.choices.classList.toggle("aligned", aligned);
+    const lines = aligned && rows.length ? [...places.lanes.values()] : [];
+    this.choices.replaceChildren(
+      ...lines.map((x) => h("i", { class: "on-lane", style: `left:${x}px`, "aria-hidden": "true" })),
+      ...rows.map((row) => this.row(row, aligned)),
+    );
+  }
+
+  /**
+   * A row of choices: those of a VM at its lifeline or its mailbox, the others beside the name of the row.
+   * @param {ChoiceRow} row
+   * @param {boolean} aligned
+   */
+  row(row, aligned) {
+    const { places } = this.player.diagram;
+    /** @type {Map<string, HTMLElement[]>} */
+    const at = new Map();
+    for (const choice of row.options) {
+      const lane = aligned && places.lane(choice.lane) !== undefined ? choice.lane : "";
+      at.set(lane, [...(at.get(lane) ?? []), this.choice(row, choice, Boolean(lane))]);
+    }
+    const left = aligned ? `padding-left:${places.label}px` : "";
+    const made = [...at].map(([lane, chips]) => {
+      if (!lane) return h("span", { class: "chips" }, ...chips);
+      return h("span", { class: "chips laned", style: `left:${(places.lane(lane) ?? 0) - 8 * places.k}px` }, ...chips);
+    });
+    const sign = row.options.find(({ chosen, sign }) => chosen && sign);
+    const label = h("span", { class: "ask-label" }, row.label, sign ? h("b", {}, ` ${sign.text}`) : null);
+    return h("div", { class: "choice-row", role: "group", "aria-label": row.label, style: left }, label, ...made);
+  }
+
+  /**
+   * @param {ChoiceRow} row
+   * @param {Choice} choice
+   * @param {boolean} laned whether it stands at its lifeline
+   */
+  choice({ name, label }, { value, text, lane, sign, says, chosen, off }, laned) {
+    const title = says || `${label} ${text}`;
+    const made = button(text, title, () => this.press(name, value), {
+      class: `chip${sign ? " signed-chip" : ""}`,
+      "data-key": `${name} ${value}`,
+      "aria-pressed": chosen === null ? null : String(chosen),
+      disabled: off,
+    });
+    if (sign) made.replaceChildren(laned ? "" : h("span", {}, say(lane)), glyph(`mail-${sign}`));
+    return made;
+  }
+
+  /** @param {Task[]} tasks */
+  drawTasks(tasks) {
+    const next = tasks.findIndex(({ done }) => !done);
+    const at = this.read >= 0 ? this.read : next;
+    const list = tasks.map(({ title, done }, i) =>
+      button(`${done ? "✓" : i + 1} ${title}`, `${title}${done ? ", done" : ""}`, () => this.look(i), {
+        class: `step${done ? " done" : ""}`,
+        "data-key": `task ${i}`,
+        "aria-pressed": String(i === at),
+      }),
+    );
+    this.steps.hidden = this.task.hidden = !tasks.length;
+    this.steps.replaceChildren(...list);
+    if (at >= 0 && at < tasks.length) this.task.replaceChildren(...marked(tasks[at].text));
+    else this.task.replaceChildren();
+  }
+
+  /** Read a step. @param {number} i */
+  look(i) {
+    this.read = i;
+    this.draw();
+  }
+
+  /** @param {GuideData} data */
+  drawButtons({ buttons, typed }) {
+    const fields = typed.map(({ name, label, value }) => {
+      const key = { type: "text", "data-key": `typed ${name}`, value };
+      const field = h("input", { ...key, onchange: () => this.press(name, field.value) });
+      return h("label", { class: "typed" }, `${label} `, field);
+    });
+    const made = buttons.map(({ name, text, main, off }) =>
+      button(text, text, () => this.press(name, ""), {
+        class: main ? "main" : "",
+        "data-key": `button ${name}`,
+        disabled: off,
+      }),
+    );
+    this.buttons.replaceChildren(...fields, ...made, this.where);
+  }
+}
+
+/**
+ * A text in which **this** is bold and `this` is code.
+ * @param {string} text
+ */
+function marked(text) {
+  return text.split(/(\*\*.+?\*\*|`.+?`)/).map((part) => {
+    if (part.startsWith("**")) return h("b", {}, part.slice(2, -2));
+    return part.startsWith("`") ? h("code", {}, part.slice(1, -1)) : part;
+  });
+}

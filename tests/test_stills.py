@@ -1,0 +1,51 @@
+"""What a saved notebook keeps of each widget: an output that needs no kernel, before the widget's own."""
+
+import IPython.display
+import pytest
+from test_explorer import RACE
+
+import hfedu
+from hfedu.widgets.form import Form
+from hfedu.widgets.still import AFTER
+
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+MADE = {
+    "Tour": (hfedu.tour, "image/svg+xml"),
+    "Playground": (hfedu.playground, "image/svg+xml"),
+    "YouAreTheHypervisor": (hfedu.you_are_the_hypervisor, "image/svg+xml"),
+    "YouSchedule": (lambda: hfedu.you_schedule(RACE), "image/svg+xml"),
+    "Arrange": (lambda: hfedu.arrange("07-order"), "text/plain"),
+    "Predict": (lambda: hfedu.predict("00-who-runs"), "text/plain"),
+}
+
+
+def shown(monkeypatch, widget):
+    """The outputs that a widget leaves when it is the last line of a cell."""
+    outputs = []
+    monkeypatch.setattr(IPython.display, "display", lambda data, **_: outputs.append(data))
+    widget._ipython_display_()
+    return outputs
+
+
+def kinds(kind):
+    """The names of all that derive from a class."""
+    return {name for each in kind.__subclasses__() for name in (each.__name__, *kinds(each))}
+
+
+def test_each_form_is_looked_at():
+    made = {type(make()).__name__ for make, _ in MADE.values()}
+    assert kinds(Form) == made == set(MADE)
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_form_leaves_what_needs_no_kernel_before_itself(name, monkeypatch):
+    make, best = MADE[name]
+    form = make()
+    still, living, after = shown(monkeypatch, form)
+    assert best in still
+    assert WIDGET_VIEW not in still
+    assert still["text/plain"] == repr(form)
+    assert WIDGET_VIEW in living
+    assert not living["text/plain"], "its words are said once"
+    assert after["text/html"] == AFTER
+    assert "hfedu-lives" in form._dom_classes
