@@ -30,6 +30,7 @@ from unicorn.unicorn_py3.unicorn import Uc, UcError, uclib
 
 from hfedu.board.arch_timer import CTL, CVAL, TVAL, ArchTimer
 from hfedu.board.board import NEVER, Board
+from hfedu.board.gic import DOWN
 from hfedu.board.memory import FLASH_SIZE, RAM_BASE, Region, free_dropped
 from hfedu.board.timer import Metronome
 from hfedu.errors import Trouble
@@ -217,6 +218,7 @@ class UnicornCpu:
         self.emulating = self.paused = self.stepwise = self.waiting = False
         """`waiting`: the primary's WFI on a machine with other CPUs, which go on meanwhile."""
         self.eret = self.turn = 0
+        self.on_alarm, self.in_slice = self._on_alarm, self.progress  # made once, not in each slice
         self.looked_at = ctypes.c_uint64()
         self.watcher: threading.Thread | None = None
         self.loaded: Vcpu | None = None
@@ -411,6 +413,7 @@ class UnicornCpu:
         cpu, regs, values, dirty = self.cpu, self.cpu.regs, self.values, self.dirty
         values[AT_ELR], values[AT_SPSR] = regs[PC], regs[SPSR]
         if self.loaded is cpu.current:
+            self.show_signals()
             values[AT_SP - 2] = 3 | (regs[SPSR] & PSTATE_SP) << 34  # op0 and op1: SP_EL1, or SP_EL0 if that is in use
             self.write_general()
         else:
@@ -484,6 +487,8 @@ class UnicornCpu:
     def interrupted(self) -> bool:
         """Whether an interrupt takes the CPU out of a secondary. In the primary, EL1 takes it itself."""
         signal, knob = self.gic.signals[self.cpu.id], self.knob
+        if signal is DOWN and knob is None:
+            return False
         if self.cpu.hcr_el2 & arch.HCR_IMO:
             if signal.fiq:
                 raise HypervisorHang(FIQ)
@@ -497,27 +502,31 @@ class UnicornCpu:
 
     def emulate(self, start: Callable[[], int], count: int) -> int:
         """At most `count` instructions; registers are in `cpu.regs` afterwards. The ERET does not count."""
-        budget, clock, alarm = self.budget, self.clock, self.board.alarm
+        budget, clock, board = self.budget, self.clock, self.board
+        alarm = board.alarm
         if budget.instructions is not None:
             count = min(count, budget.instructions - budget.executed)
         if alarm < NEVER:
             count = min(count, HOST_SLICE if clock.is_host else max(1, alarm - clock.ticks))
         if self.knob is not None and self.knob.pending:
             count = min(count, GLANCE)
-        self.show_signals()
-        self.board.on_alarm = self._on_alarm
-        eret = self.eret = int(start is self.return_from_el2)
+        board.on_alarm = self.on_alarm
+        eret = self.eret = start is self.return_from_el2
         self.count.value = count + eret
         self.exception = None
         self.turn += 1
         if not eret:
+            self.show_signals()
             self.be_watched()
-        clock.in_slice, self.emulating = self.progress, True
+        clock.in_slice, self.emulating = self.in_slice, True
         error = start()
         clock.in_slice, self.emulating = None, False
         self.read_general()
-        stopped = self.exception is None and not error  # before the last instruction that was counted
-        done = max(0 if stopped else 1, self.counted.value - eret - stopped)
+        done = self.counted.value - eret
+        if self.exception is None and not error:  # stopped before the last instruction that was counted
+            done = max(0, done - 1)
+        elif done < 1:
+            done = 1
         budget.executed += done
         clock.ticks += done
         return error
