@@ -57,13 +57,15 @@ SEARCHES = count()
 class Violation(NamedTuple):
     """An invariant that does not hold: its name, what went wrong, and the schedule that leads there, from switch-on.
 
-    The last `steps` of the schedule are those after the scripts have met.
+    The last `steps` of the schedule are those after the scripts have met. Of a race the last two are the `accesses`,
+    with a sentence about each.
     """
 
     invariant: str
     sentence: str
     schedule: tuple[int, ...]
     steps: int
+    accesses: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.invariant}: {self.sentence} (step {self.steps})"
@@ -426,8 +428,8 @@ class Search:
         for name, sentence, steps in move.broken:
             graph.broken.setdefault((node, child), set()).add(name)
             if name not in self.found or steps < len(self.found[name][1]):
-                second = self.learner.second.get(name) if self.learner is not None else None
-                self.found[name] = sentence, schedule[:steps] + (() if second is None else (second,))
+                second = () if self.learner is None else self.learner.second.get(sentence, ())
+                self.found[name] = sentence, schedule[:steps] + second[:1]
         if move.quiet:
             graph.quiet.add(child)
         if move.end is not None:
@@ -577,7 +579,8 @@ class Search:
         violations: list[Violation] = []
         for name, (sentence, schedule) in self.found.items():
             schedule = self.shortened(name, schedule)
-            violations.append(Violation(name, sentence, (*setup, *schedule), len(schedule)))
+            _, accesses = (None, ()) if self.learner is None else self.learner.second.get(sentence, (None, ()))
+            violations.append(Violation(name, sentence, (*setup, *schedule), len(schedule), accesses))
         violations.sort(key=lambda violation: (violation.steps, order.index(violation.invariant)))
         self.replay.before.restore()
         results = [self.results[name] for name in sorted(self.results)]
@@ -604,19 +607,29 @@ def not_deterministic(what: str) -> str:
 
 def counterexample(result: Exploration, violation: Violation, machine_type: type[Machine] = Machine) -> Recording:
     """The run that breaks an invariant, up to the step that does: an ordinary recording."""
-    return run_of(result, violation.schedule, Outcome("violation", str(violation), 4), machine_type)
+    outcome = Outcome("violation", str(violation), 4)
+    return run_of(result, violation.schedule, outcome, machine_type, violation.accesses)
 
 
 def run_of(
-    result: Exploration, schedule: Sequence[int], outcome: Outcome | None, machine_type: type[Machine] = Machine
+    result: Exploration,
+    schedule: Sequence[int],
+    outcome: Outcome | None,
+    machine_type: type[Machine] = Machine,
+    accesses: Sequence[str] = (),
 ) -> Recording:
-    """The run of a schedule from switch-on, with all that lies outside as it was; to its end without an `outcome`."""
+    """The run of a schedule from switch-on, with all that lies outside as it was; to its end without an `outcome`.
+
+    The last steps are the `accesses` of a race: they become events of their own.
+    """
     options = {**result.options, "schedule": list(schedule)}
     with as_it_was(result):
         machine = machine_type(result.scenario.disk(options["cpus"]), title=result.scenario.name, **options)
         machine.boot()
-        for cpu in schedule:
+        for at, cpu in enumerate(schedule, len(accesses) - len(schedule)):
             step_or_end(machine, cpu)
+            if at >= 0 and machine.recorder is not None:
+                machine.recorder.access(cpu, accesses[at])
         if outcome is None and any(isinstance(core.ended, Lost) for core in machine.cores):
             outcome = Outcome("stuck", "A CPU was lost, see before.", 4)
         if outcome is not None:

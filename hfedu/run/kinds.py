@@ -21,6 +21,7 @@ class Kind(Enum):
     WAKE = "wake"
     RETURN = "return"
     SWITCH = "switch"
+    ACCESS = "access"
     STEP = "step"
     END = "end"
 
@@ -33,7 +34,7 @@ class Look(NamedTuple):
     of `role`, the `label` where the event says nothing of its own, and a `sign` on its lifeline. `trap` says that a
     guest does it, and its arrow leads to the hypervisor; `effect` that the hypervisor does it about a trap; `to_guest`
     that its arrow leads to its target, and its line is indented; `device` that it happens between a guest and a device,
-    of which the hypervisor sees nothing: it has a mark and no arrow.
+    of which the hypervisor sees nothing, or is but an access to memory: it has a mark and no arrow.
     """
 
     word: str
@@ -65,6 +66,7 @@ KINDS: dict[Kind, Look] = {
     Kind.WAKE: Look("wake-up", "{target} wakes up", "wake", label="wake up", effect=True, to_guest=True),
     Kind.RETURN: Look("return", role="return", height=19, effect=True, to_guest=True),
     Kind.SWITCH: Look("switch", role="switch", sign="step", effect=True, to_guest=True),
+    Kind.ACCESS: Look("unordered access", "{text}", "fault", sign="fault", effect=True, device=True),
     Kind.STEP: Look("step", role="step", sign="step", effect=True),
     Kind.END: Look("end", "end: {text}", role="end", height=30, sign="end"),
 }

@@ -227,10 +227,12 @@ def cpu_mark(scene: Scene, event: Event, layout: Layout, at: float) -> None:
 
 
 def mark_fatal(scene: Scene, rows: Rows) -> None:
-    """A frame round the last two rows: the step that broke an invariant, and the end."""
-    if len(rows) > 1 and isinstance(rows[-1], Event) and isinstance(rows[-2], Event):
-        top, bottom = scene.rows[rows[-2].seq][0], scene.rows[rows[-1].seq][1]
-        scene.add(Rect(6, top - 1, scene.width - 12, bottom - top + 9, "fatal", rows[-2].seq))
+    """A frame round the last rows: the step that broke an invariant, or the two accesses of a race, and the end."""
+    last = [row for row in rows if isinstance(row, Event)]
+    first = next((row for row in last if row.kind is Kind.ACCESS), last[-2] if len(last) > 1 else None)
+    if first is not None:
+        top, bottom = scene.rows[first.seq][0], scene.rows[last[-1].seq][1]
+        scene.add(Rect(6, top - 1, scene.width - 12, bottom - top + 9, "fatal", first.seq))
 
 
 def load_row(scene: Scene, event: Event, layout: Layout, at: float) -> None:
