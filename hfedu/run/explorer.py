@@ -14,7 +14,7 @@ import os
 import random
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, count
@@ -43,6 +43,8 @@ FIRST_CHECKED, ONE_IN = 16, 8
 LONGEST_WALK = 400
 """Moves that a run from a state which was met again has at most."""
 BY_STOP_BUTTON = "Interrupted."
+MOST_IN_GRAPH = 100_000
+"""States up to which a result keeps their graph."""
 EXPLORED = ("profile", "fixes", "changes", "append", "memory", "memory_model")
 """Options of a machine that an exploration can have."""
 ORDERS = {
@@ -80,7 +82,8 @@ class Exploration:
     (name, value). `results` are what the scripts of the CPUs returned, a tuple for each end that differs in them; to
     each belongs one of the `examples`, a schedule from switch-on. `complete` says whether all was tried: only then does
     an empty `violations` mean that none exists. `setup` is how many steps every schedule begins with, before the
-    scripts have met. `graph` are the states. `interrupted` says whether Ctrl-C ended it.
+    scripts have met. `graph` are the states, but for more than `MOST_IN_GRAPH`, of which none is kept. `interrupted`
+    says whether Ctrl-C ended it.
     """
 
     scenario: Scenario
@@ -198,9 +201,12 @@ def explore(
         raise Mistake('races are looked for in sequentially consistent memory: leave out memory_model="tso"')
 
     def searched(learn: bool) -> Exploration:
-        search = Search(task, preemptions, prune, recheck, learn, races)
-        stopped = search.run(lambda: first and bool(search.found), max_states, executor, progress)
-        return search.result(stopped)
+        try:
+            search = Search(task, preemptions, prune, recheck, learn, races)
+            stopped = search.run(lambda: first and bool(search.found), max_states, executor, progress)
+            return search.result(stopped)
+        finally:
+            replayer.cache_clear()
 
     if races:
         try:
@@ -274,10 +280,13 @@ def find(
     task = task_of(scenario, (invariant,), cpus, True, (), options)
 
     def searched(learn: bool) -> Exploration:
-        search = Search(task, None, True, False, learn)
-        if search.at_root():
-            return search.result("Stopped at the first state.")
-        return search.result(search.run(lambda: "goal" in search.found, max_states, executor, progress))
+        try:
+            search = Search(task, None, True, False, learn)
+            if search.at_root():
+                return search.result("Stopped at the first state.")
+            return search.result(search.run(lambda: "goal" in search.found, max_states, executor, progress))
+        finally:
+            replayer.cache_clear()
 
     found = learned_or_not(searched, executor is None and options.get("memory_model") != "tso")
     return Reached(name, found, next((v for v in found.violations if v.invariant == "goal"), None))
@@ -286,10 +295,8 @@ def find(
 def learned_or_not(searched: Callable[[bool], Exploration], learn: bool) -> Exploration:
     """A search with learned transitions, or, where they cannot be learned, by replay alone."""
     if learn:
-        try:
+        with suppress(Unlearned):
             return searched(True)
-        except Unlearned:
-            replayer.cache_clear()
     return searched(False)
 
 
@@ -588,7 +595,7 @@ class Search:
             task.scenario, tuple(violations), len(graph.cost), self.steps,
             max(graph.cost)[0], graph.ways() if complete else None, frozenset(self.finals),
             tuple(values for values, _ in results), tuple((*setup, *schedule) for _, schedule in results), complete,
-            self.said(stopped), len(setup), dict(task.options, cpus=task.cpus), invariants, graph.bare(),
+            self.said(stopped), len(setup), dict(task.options, cpus=task.cpus), invariants, graph.bare(MOST_IN_GRAPH),
             self.replay.before, stopped.endswith(BY_STOP_BUTTON),
         )  # fmt: skip
 

@@ -107,10 +107,10 @@ def outside(scenario: Scenario, changes: Iterable[Any] = ()) -> World:
 class _Logged(ScriptedVcpu):
     """A scripted guest that remembers what it was told, so that a fresh generator can be brought to the same place.
 
-    `history` is a number for what it was told so far: the same for the same.
+    `history` is a number for what it was told so far: the same for the same, by the `numbers` of one replayer.
     """
 
-    numbers: ClassVar[dict[tuple[int, Any], int]] = {}
+    numbers: ClassVar[dict[tuple[int, Any], int]]
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -219,8 +219,9 @@ class Replayer:
         changes = dict(options).get("changes", ())
         self.before = outside(scenario, changes)
         self.machine = machine = Machine(scenario.disk(cpus), cpus=cpus, record=False, **dict(options))
+        logged: Any = type("Logged", (_Logged,), {"numbers": {}})
         for core in machine.cores:
-            core.scripted.guest_type = _Logged
+            core.scripted.guest_type = logged
         machine.boot()
         self.ghost = Ghost(machine)
         self.setup: list[int] = []

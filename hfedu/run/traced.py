@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -94,7 +93,6 @@ class Trace:
             self.on = False
 
 
-@cache
 def telling(kind: Any, names: frozenset[str], trace: Trace) -> Any:
     """A class like `kind` whose objects tell of accesses to these attributes."""
 
@@ -112,7 +110,6 @@ def telling(kind: Any, names: frozenset[str], trace: Trace) -> Any:
     return type(kind.__name__, (kind,), made)
 
 
-@cache
 def telling_registers(trace: Trace) -> Any:
     """A register file that tells of accesses."""
 
@@ -144,7 +141,6 @@ def telling_registers(trace: Trace) -> Any:
     return Registers
 
 
-@cache
 def telling_memory(trace: Trace) -> Any:
     """Memory that tells of accesses, page by page; the UART counts as one."""
 
@@ -244,14 +240,19 @@ def make_telling(replay: Replayer) -> Trace:
     def tells(found: Any, kind: Any) -> None:
         trace.classes.append((found, type(found), kind))
 
+    made: dict[Any, Any] = {}
+    registers = telling_registers(trace)
     by_object: dict[int, tuple[Any, set[str]]] = {}
     for found, name in replay.fields.places:
         by_object.setdefault(id(found), (found, set()))[1].add(name)
     for found, names in by_object.values():
         kind: Any = type(found)
-        tells(found, telling(kind, frozenset(names), trace))
+        which = kind, frozenset(names)
+        if which not in made:
+            made[which] = telling(*which, trace)
+        tells(found, made[which])
     for regs, _ in replay.arrays:
-        tells(regs, telling_registers(trace))
+        tells(regs, registers)
     tells(machine.board.memory, telling_memory(trace))
     machine.board.powered = TracedList(trace, machine.board.powered)
     for core in machine.cores:

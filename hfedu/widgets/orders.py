@@ -56,7 +56,7 @@ class YouSchedule(ipywidgets.VBox):
         more = ipywidgets.HBox([self.undo, self.again, self.ask], layout=row)
         about = ipywidgets.HTML(f"<b>{html.escape(scenario.name)}</b>: {html.escape(scenario.meaning)}")
         facts = ipywidgets.HBox([self.state, self.rules], layout=row)
-        super().__init__([about, *choices, more, self.said, facts, self.player, self.answer])
+        super().__init__([about, *choices, more, self.said, facts, self.answer, self.player])
         self._show("Choose which CPU takes the next step, and try to break an invariant.")
 
     def _button(self, text: str, action: Callable[[], Any], width: str = "auto") -> ipywidgets.Button:
@@ -98,7 +98,7 @@ class YouSchedule(ipywidgets.VBox):
         self._show(sentence)
 
     def shortest(self) -> Exploration:
-        """Search for the shortest way to break one of the invariants, and show it."""
+        """Search for the shortest way to break one of the invariants, and show it above the run, until that goes on."""
         with ProgressLine() as progress:
             found = explore(self.scenario, self.invariants, self.cpus, first=True, progress=progress, **self.options)
         if found.violations:
@@ -114,6 +114,7 @@ class YouSchedule(ipywidgets.VBox):
 
     def _show(self, sentence: str, broken: Sequence[tuple[str, str]] = ()) -> None:
         """Say what happened, and bring everything up to date."""
+        self.answer.children = ()
         said = [sentence, *(f"Broken: {name}. {wrong}." for name, wrong in broken)]
         if self.run.machine.outcome is not None:
             said.append(f"The run is over: {words.names_in_words(self.run.machine.outcome.sentence)}")
