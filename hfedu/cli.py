@@ -255,6 +255,7 @@ def command_draw(options: argparse.Namespace) -> int:
 def command_explore(options: argparse.Namespace) -> int:
     """hfedu explore: the list of demonstrations, one of them, or a user's own scenario: what breaks, what was tried."""
     from hfedu.course.demonstrations import DEMONSTRATIONS, demonstrate
+    from hfedu.widgets.progress import ProgressLine
 
     if options.id is None:
         listed = [{"id": d.id, "shown_by": d.shown_by, "meaning": d.meaning} for d in DEMONSTRATIONS.values()]
@@ -263,16 +264,13 @@ def command_explore(options: argparse.Namespace) -> int:
         return 0
     names = ("cpus", "preemptions", "max_states")
     bounds = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    watched = sys.stderr is not None and sys.stderr.isatty()
-    progress = show_progress if watched else None
     own = ".py:" in options.id
-    found: Any = (
-        explore_file(options, bounds, progress)
-        if own
-        else demonstrate(options.id, options.profile, options.fix, progress=progress, **bounds)
-    )
-    if watched:
-        print("\r\033[K", end="", file=sys.stderr)
+    with ProgressLine() as progress:
+        found: Any = (
+            explore_file(options, bounds, progress)
+            if own
+            else demonstrate(options.id, options.profile, options.fix, progress=progress, **bounds)
+        )
     if options.html is not None:
         write_report(found, options.html)
     if options.json:
@@ -345,11 +343,6 @@ def write_report(found: Any, path: str) -> None:
     run = found.counterexample() if found.violations else None
     write_whole(Path(path), report_page(found, run).encode())
     print(f"hfedu: the report is in {path}", file=sys.stderr)
-
-
-def show_progress(depth: int, states: int) -> None:
-    """One line that changes."""
-    print(f"\r{depth} steps deep, {states:,} states", end="", file=sys.stderr, flush=True)
 
 
 def command_bench(options: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from hfedu.course.shared.defects import READ_COUNTER
 from hfedu.guest.toolchain import assemble, compile_c
 from hfedu.run.machine import Machine
 from hfedu.run.ramdisk import RamDisk, cpio_entry
+from hfedu.widgets import progress
 
 HFEDU = [sys.executable, "-m", "hfedu"]
 
@@ -207,15 +208,19 @@ class Terminal(io.StringIO):
 def test_explore_shows_progress_on_a_terminal_and_keeps_what_it_found_when_interrupted(monkeypatch, capsys):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(progress, "PATIENCE", 0)
+    monkeypatch.setattr(progress, "PAUSE", 0)
+    monkeypatch.setattr(progress, "LONG", 0)
     assert cli.main(["explore", "nested-locks"]) == 1
-    assert re.search(r"\r\d+ steps deep, \d+ states", terminal.getvalue())
-    assert terminal.getvalue().endswith("\r\033[K")
+    assert re.search(r"\r\d+ states so far, \d+ steps deep\. It grows still: .* Interrupt to stop", terminal.getvalue())
+    assert re.search(r"\r\d+ states so far, \d+ steps deep\. It shrinks: .*, about \d+ more", terminal.getvalue())
+    assert not terminal.getvalue().split("\r")[-2].strip()
 
-    def stop(depth, states):
+    def stop(line, depth, states):
         if depth > 15:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "show_progress", stop)
+    monkeypatch.setattr(progress.ProgressLine, "__call__", stop)
     capsys.readouterr()
     assert cli.main(["explore", "nested-locks"]) == 130
     printed = capsys.readouterr().out

@@ -11,7 +11,7 @@ def test_each_recipe_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HFEDU_PROGRESS", "")
     _, *parts = TITLE.split(PAGE.read_text("utf-8"))
-    assert [int(number) for number in parts[::3]] == list(range(1, 13))
+    assert [int(number) for number in parts[::3]] == list(range(1, 14))
     names, said = {}, {}
     for number, text in zip(parts[::3], parts[2::3], strict=True):
         blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
@@ -29,4 +29,7 @@ def test_each_recipe_runs(tmp_path, monkeypatch, capsys):
     assert "<script" in (tmp_path / "run.html").read_text()
     assert "states" in said[10]
     assert "there that does not happen" in said[11]
+    assert "Every order was tried." in said[13]
+    assert "no violation" in said[13]
+    assert said[13].endswith("((None, [1, 2, 3]),)\n()\n")
     assert said[12].startswith("hfedu1-")

@@ -1,5 +1,6 @@
 """The explorer: what it finds, what it says it covered, and that its short cuts lose nothing."""
 
+import gc
 import random
 from concurrent.futures import ProcessPoolExecutor
 
@@ -284,3 +285,22 @@ def test_a_counterexample_of_one_cpu_ends_at_its_step():
 def test_the_interface_before_the_commit_has_no_mailboxes_to_explore():
     with pytest.raises(Mistake, match='the profile "rpc" has none'):
         explore(RACE, profile="rpc")
+
+
+def test_of_many_states_a_result_keeps_no_graph(monkeypatch):
+    monkeypatch.setattr("hfedu.run.explorer.MOST_IN_GRAPH", 100)
+    small, large = explore(SENDERS), explore(RACE)
+    assert len(small.graph.cost) == small.states <= 100 < large.states
+    assert len(large.graph.cost) == 1
+    assert large.complete
+    assert f"{large.states:,} states" in repr(large)
+
+
+def test_nothing_of_a_search_stays_in_memory():
+    for learned in (True, False):
+        found = explore(SENDERS, prune=learned)
+        gc.collect()
+        kept = [
+            each for each in gc.get_objects() if type(each).__name__ in ("Search", "Learner", "Replayer", "Machine")
+        ]
+        assert not kept, f"the result of {found.states} states holds {kept}"

@@ -21,6 +21,8 @@ from hfedu.hf.api import running
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.run.explorer import Search, task_of
 from hfedu.run.races import RACE
+from hfedu.view.player import player_data
+from hfedu.view.sequence import sequence
 
 A = 0x4010_0000
 
@@ -197,3 +199,51 @@ def test_steps_are_learned_where_all_that_changes_is_the_hypervisors():
     learner = Search(task, None, True, False, True).learner
     assert learner is not None
     assert learner.root
+
+
+def accesses(run):
+    return [event for event in run.events if event.kind is hfedu.Kind.ACCESS]
+
+
+def test_the_two_accesses_are_events_of_the_counterexample():
+    found = hfedu.explore(CLEARS, profile="fixed", changes=[NoLockClear], races=True)
+    run = found.counterexample()
+    first, second = accesses(run)
+    assert (first.cpu, second.cpu) == found.violations[0].schedule[-2:]
+    assert "writes vm1.mailbox.state" in first.text
+    assert "mailbox.state = EMPTY" in first.text
+    assert "reads vm1.mailbox.state" in second.text
+    assert second.seq == len(run.events) - 2, "it comes right before the end"
+    assert "CPU 1 writes VM 1's mailbox.state" in run.transcript()
+    assert run.why(first.seq)
+    assert run.steps(first.seq).rows == run.steps(22).rows, "the run is repeated, accesses and all"
+    assert run.call_of(first.seq).seq == 22
+
+
+def test_accesses_of_scripts_are_events_too():
+    run = hfedu.explore(Scenario("add", "", nothing, (add, add), (idle,)), (), races=True).counterexample()
+    assert [event.cpu for event in accesses(run)] in ([0, 1], [1, 0])
+    assert all(f"memory at {A:#x} (test_explorer_races.py line" in event.text for event in accesses(run))
+
+
+def test_the_accesses_are_marked_in_the_player_and_in_the_picture():
+    found = hfedu.explore(CLEARS, profile="fixed", changes=[NoLockClear], races=True)
+    run = found.counterexample()
+    page = player_data(run)
+    rows = [page["facts"][fact] for fact in page["columns"]["fact"]]
+    marked = [(row["way"], row["label"]) for row in rows if row["way"] == "access"]
+    assert marked == [
+        ("access", "CPU 1 writes VM 1's mailbox.state"),
+        ("access", "CPU 0 reads VM 1's mailbox.state"),
+    ]
+    (frame,) = (shape for shape in sequence(run).shapes if getattr(shape, "role", "") == "fatal")
+    assert frame.seq == accesses(run)[0].seq, "the frame begins at the first"
+
+
+def test_a_race_has_no_order_beside_it_that_keeps_it():
+    found = hfedu.explore(CLEARS, profile="fixed", changes=[NoLockClear], races=True)
+    beside = found.compare()
+    assert beside.passing is None
+    assert beside.sentence == "Nothing orders the last two steps: either can come first."
+    with pytest.raises(hfedu.Mistake, match="a token cannot hold"):
+        hfedu.explore(DEFECTS["regs-race"].scenario, (), races=True).counterexample().token()

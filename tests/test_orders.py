@@ -282,6 +282,9 @@ def test_the_shortest_way_is_shown(race):
     assert f"The shortest way breaks live-once at step {violation.steps}: VM 1 vCPU 0 is live on" in said.value
     assert player.recording.outcome.kind == "violation"
     assert player.position == len(player.recording.events) - 2
+    assert form.children.index(form.answer) == form.children.index(form.player) - 1, "above the run"
+    form.choose(form.run.able()[0])
+    assert not form.answer.children
 
 
 def test_where_there_is_no_way_it_says_so():

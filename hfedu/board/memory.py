@@ -14,7 +14,7 @@ from hfedu.hf.platform import BusError
 RAM_BASE = 0x4000_0000
 FLASH_SIZE = 0x0800_0000
 QUAD = struct.Struct("<Q")
-GRANULE = 64
+WATCHED = 64
 """Bytes that an exclusive monitor watches together; Arm allows 16 to 2,048."""
 ACCESS_WIDTHS = (1, 2, 4, 8, 16)
 """Bytes of an access that a device can take."""
@@ -115,8 +115,8 @@ class PhysicalMemory:
         if at >= 0 and at + len(data) <= self.ram_size:
             self.ram[at : at + len(data)] = data
             if self.monitors:
-                first, last = pa // GRANULE, (pa + len(data) - 1) // GRANULE
-                kept = {cpu: of for cpu, of in self.monitors.items() if not first <= of[0] // GRANULE <= last}
+                first, last = pa // WATCHED, (pa + len(data) - 1) // WATCHED
+                kept = {cpu: of for cpu, of in self.monitors.items() if not first <= of[0] // WATCHED <= last}
                 self.monitors = kept
             for pages in self.dirty:
                 pages.add(pa & -PAGE_SIZE)

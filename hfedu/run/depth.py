@@ -303,10 +303,14 @@ def run_to(machine: Machine, recording: Recording, target: int) -> list[Event]:
     assert machine.recorder is not None
     kind, schedule = recording.outcome.kind, recording.made["schedule"]
     stopped = kind == "violation" or (kind == "running" and len(machine.cores) > 1)
+    accesses = [event for event in recording.events if event.kind is Kind.ACCESS]
     machine.boot()
-    for _ in schedule if stopped else repeat(None):
+    for left in range(len(schedule) - 1, -1, -1) if stopped else repeat(len(accesses)):
         if len(machine.recorder.columns) > target or not machine.step():
             break
+        if left < len(accesses):
+            access = accesses[-1 - left]
+            machine.recorder.access(access.cpu, access.text)
     else:
         if kind == "violation":
             machine.end(recording.outcome)

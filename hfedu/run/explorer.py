@@ -14,7 +14,7 @@ import os
 import random
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, count
@@ -43,6 +43,8 @@ FIRST_CHECKED, ONE_IN = 16, 8
 LONGEST_WALK = 400
 """Moves that a run from a state which was met again has at most."""
 BY_STOP_BUTTON = "Interrupted."
+MOST_IN_GRAPH = 100_000
+"""States up to which a result keeps their graph."""
 EXPLORED = ("profile", "fixes", "changes", "append", "memory", "memory_model")
 """Options of a machine that an exploration can have."""
 ORDERS = {
@@ -57,13 +59,15 @@ SEARCHES = count()
 class Violation(NamedTuple):
     """An invariant that does not hold: its name, what went wrong, and the schedule that leads there, from switch-on.
 
-    The last `steps` of the schedule are those after the scripts have met.
+    The last `steps` of the schedule are those after the scripts have met. Of a race the last two are the `accesses`,
+    with a sentence about each.
     """
 
     invariant: str
     sentence: str
     schedule: tuple[int, ...]
     steps: int
+    accesses: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.invariant}: {self.sentence} (step {self.steps})"
@@ -78,7 +82,8 @@ class Exploration:
     (name, value). `results` are what the scripts of the CPUs returned, a tuple for each end that differs in them; to
     each belongs one of the `examples`, a schedule from switch-on. `complete` says whether all was tried: only then does
     an empty `violations` mean that none exists. `setup` is how many steps every schedule begins with, before the
-    scripts have met. `graph` are the states. `interrupted` says whether Ctrl-C ended it.
+    scripts have met. `graph` are the states, but for more than `MOST_IN_GRAPH`, of which none is kept. `interrupted`
+    says whether Ctrl-C ended it.
     """
 
     scenario: Scenario
@@ -196,9 +201,12 @@ def explore(
         raise Mistake('races are looked for in sequentially consistent memory: leave out memory_model="tso"')
 
     def searched(learn: bool) -> Exploration:
-        search = Search(task, preemptions, prune, recheck, learn, races)
-        stopped = search.run(lambda: first and bool(search.found), max_states, executor, progress)
-        return search.result(stopped)
+        try:
+            search = Search(task, preemptions, prune, recheck, learn, races)
+            stopped = search.run(lambda: first and bool(search.found), max_states, executor, progress)
+            return search.result(stopped)
+        finally:
+            replayer.cache_clear()
 
     if races:
         try:
@@ -272,10 +280,13 @@ def find(
     task = task_of(scenario, (invariant,), cpus, True, (), options)
 
     def searched(learn: bool) -> Exploration:
-        search = Search(task, None, True, False, learn)
-        if search.at_root():
-            return search.result("Stopped at the first state.")
-        return search.result(search.run(lambda: "goal" in search.found, max_states, executor, progress))
+        try:
+            search = Search(task, None, True, False, learn)
+            if search.at_root():
+                return search.result("Stopped at the first state.")
+            return search.result(search.run(lambda: "goal" in search.found, max_states, executor, progress))
+        finally:
+            replayer.cache_clear()
 
     found = learned_or_not(searched, executor is None and options.get("memory_model") != "tso")
     return Reached(name, found, next((v for v in found.violations if v.invariant == "goal"), None))
@@ -284,10 +295,8 @@ def find(
 def learned_or_not(searched: Callable[[bool], Exploration], learn: bool) -> Exploration:
     """A search with learned transitions, or, where they cannot be learned, by replay alone."""
     if learn:
-        try:
+        with suppress(Unlearned):
             return searched(True)
-        except Unlearned:
-            replayer.cache_clear()
     return searched(False)
 
 
@@ -426,8 +435,8 @@ class Search:
         for name, sentence, steps in move.broken:
             graph.broken.setdefault((node, child), set()).add(name)
             if name not in self.found or steps < len(self.found[name][1]):
-                second = self.learner.second.get(name) if self.learner is not None else None
-                self.found[name] = sentence, schedule[:steps] + (() if second is None else (second,))
+                second = () if self.learner is None else self.learner.second.get(sentence, ())
+                self.found[name] = sentence, schedule[:steps] + second[:1]
         if move.quiet:
             graph.quiet.add(child)
         if move.end is not None:
@@ -577,7 +586,8 @@ class Search:
         violations: list[Violation] = []
         for name, (sentence, schedule) in self.found.items():
             schedule = self.shortened(name, schedule)
-            violations.append(Violation(name, sentence, (*setup, *schedule), len(schedule)))
+            _, accesses = (None, ()) if self.learner is None else self.learner.second.get(sentence, (None, ()))
+            violations.append(Violation(name, sentence, (*setup, *schedule), len(schedule), accesses))
         violations.sort(key=lambda violation: (violation.steps, order.index(violation.invariant)))
         self.replay.before.restore()
         results = [self.results[name] for name in sorted(self.results)]
@@ -585,7 +595,7 @@ class Search:
             task.scenario, tuple(violations), len(graph.cost), self.steps,
             max(graph.cost)[0], graph.ways() if complete else None, frozenset(self.finals),
             tuple(values for values, _ in results), tuple((*setup, *schedule) for _, schedule in results), complete,
-            self.said(stopped), len(setup), dict(task.options, cpus=task.cpus), invariants, graph.bare(),
+            self.said(stopped), len(setup), dict(task.options, cpus=task.cpus), invariants, graph.bare(MOST_IN_GRAPH),
             self.replay.before, stopped.endswith(BY_STOP_BUTTON),
         )  # fmt: skip
 
@@ -604,19 +614,29 @@ def not_deterministic(what: str) -> str:
 
 def counterexample(result: Exploration, violation: Violation, machine_type: type[Machine] = Machine) -> Recording:
     """The run that breaks an invariant, up to the step that does: an ordinary recording."""
-    return run_of(result, violation.schedule, Outcome("violation", str(violation), 4), machine_type)
+    outcome = Outcome("violation", str(violation), 4)
+    return run_of(result, violation.schedule, outcome, machine_type, violation.accesses)
 
 
 def run_of(
-    result: Exploration, schedule: Sequence[int], outcome: Outcome | None, machine_type: type[Machine] = Machine
+    result: Exploration,
+    schedule: Sequence[int],
+    outcome: Outcome | None,
+    machine_type: type[Machine] = Machine,
+    accesses: Sequence[str] = (),
 ) -> Recording:
-    """The run of a schedule from switch-on, with all that lies outside as it was; to its end without an `outcome`."""
+    """The run of a schedule from switch-on, with all that lies outside as it was; to its end without an `outcome`.
+
+    The last steps are the `accesses` of a race: they become events of their own.
+    """
     options = {**result.options, "schedule": list(schedule)}
     with as_it_was(result):
         machine = machine_type(result.scenario.disk(options["cpus"]), title=result.scenario.name, **options)
         machine.boot()
-        for cpu in schedule:
+        for at, cpu in enumerate(schedule, len(accesses) - len(schedule)):
             step_or_end(machine, cpu)
+            if at >= 0 and machine.recorder is not None:
+                machine.recorder.access(cpu, accesses[at])
         if outcome is None and any(isinstance(core.ended, Lost) for core in machine.cores):
             outcome = Outcome("stuck", "A CPU was lost, see before.", 4)
         if outcome is not None:

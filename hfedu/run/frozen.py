@@ -13,9 +13,9 @@ import struct
 import sys
 import warnings
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
-from functools import cache, partial
+from functools import cache, partial, wraps
 from types import (
     BuiltinFunctionType,
     CellType,
@@ -32,8 +32,8 @@ from types import (
     SimpleNamespace,
     WrapperDescriptorType,
 )
-from typing import Any
-from weakref import ReferenceType
+from typing import Any, TypeVar
+from weakref import ReferenceType, WeakKeyDictionary
 
 from hfedu.hf.check import Refused
 
@@ -48,6 +48,9 @@ WORD = struct.calcsize("P")
 HIDDEN = ("__dict__", "__weakref__")
 
 
+T = TypeVar("T")
+
+
 class NotFrozen(Exception):
     """A value that cannot be told from others like it. `kind` names its type."""
 
@@ -56,11 +59,25 @@ class NotFrozen(Exception):
         self.kind = kind
 
 
-@cache
-def slots_of(kind: Hashable) -> tuple[str, ...]:
+def once_a_class(function: Callable[[Any], T]) -> Callable[[Any], T]:
+    """A function of a class that remembers what it gave, as long as the class lives."""
+    known: WeakKeyDictionary[Any, T] = WeakKeyDictionary()
+
+    @wraps(function)
+    def ask(kind: Any) -> T:
+        found = known.get(kind)
+        if found is None:
+            found = known[kind] = function(kind)
+        return found
+
+    return ask
+
+
+@once_a_class
+def slots_of(kind: Any) -> tuple[str, ...]:
     """The names of the slots of a class, and of those that it builds on."""
     found: list[str] = []
-    for cls in kind.__mro__:  # type: ignore[attr-defined]
+    for cls in kind.__mro__:
         slots = vars(cls).get("__slots__", ())
         own = (slots,) if isinstance(slots, str) else tuple(slots)
         found += [
@@ -219,7 +236,7 @@ class Freezer:
         return tuple(key)
 
 
-@cache
+@once_a_class
 def is_at_its_name(kind: Any) -> bool:
     """Whether a class is the one that its module has under its name."""
     found: Any = sys.modules.get(kind.__module__)
@@ -228,7 +245,7 @@ def is_at_its_name(kind: Any) -> bool:
     return found is kind
 
 
-@cache
+@once_a_class
 def layout_of(kind: Any) -> Any:
     """The nearest base of a class, or itself, that keeps state of its own which no attribute shows."""
     while kind is not object and kind.__flags__ & HEAP_TYPE and kind.__base__ is not None:

@@ -76,7 +76,7 @@ class Graph:
             waiting += new
         return min(set(range(len(self.edges))) - reached, key=self.cost.__getitem__, default=None)
 
-    def bare(self) -> "Graph":
-        """The same without the keys of the states, which take most of the room."""
+    def bare(self, most: int) -> "Graph":
+        """The same without the keys of the states, which take most of the room; of more than `most` nothing at all."""
         self.number = {}
-        return self
+        return self if len(self.cost) <= most else Graph(())

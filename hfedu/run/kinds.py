@@ -21,6 +21,7 @@ class Kind(Enum):
     WAKE = "wake"
     RETURN = "return"
     SWITCH = "switch"
+    ACCESS = "access"
     STEP = "step"
     END = "end"
 
@@ -65,6 +66,7 @@ KINDS: dict[Kind, Look] = {
     Kind.WAKE: Look("wake-up", "{target} wakes up", "wake", label="wake up", effect=True, to_guest=True),
     Kind.RETURN: Look("return", role="return", height=19, effect=True, to_guest=True),
     Kind.SWITCH: Look("switch", role="switch", sign="step", effect=True, to_guest=True),
+    Kind.ACCESS: Look("unordered access", "{text}", "fault", sign="fault", effect=True),
     Kind.STEP: Look("step", role="step", sign="step", effect=True),
     Kind.END: Look("end", "end: {text}", role="end", height=30, sign="end"),
 }

@@ -90,9 +90,9 @@ class Learner:
         self.cores = range(task.cpus)
         self.races = Races(replay) if races else None
         self.running: Any = None
-        self.pairs: dict[tuple[str, str], tuple[str, str] | None] = {}
-        self.second: dict[str, int] = {}
-        """By the name of a race the CPU whose next step is the other access."""
+        self.pairs: dict[tuple[str, str], tuple[str, str, tuple[str, str]] | None] = {}
+        self.second: dict[str, tuple[int, tuple[str, str]]] = {}
+        """By the sentence about a race the CPU whose next step is the other access, and what to say of each."""
         self.trace.sites, self.trace.script = races, self.script_line
         self.misses = 0
         self.names: list[Name] = []
@@ -563,8 +563,9 @@ class Learner:
                 self.pairs[pair] = None if found is None else self.races.told((cpu, other), found)
             told = self.pairs[pair]
             if told is not None:
-                broken.append((*told, len(schedule)))
-                self.second[told[0]] = other
+                name, sentence, accesses = told
+                broken.append((name, sentence, len(schedule)))
+                self.second[sentence] = other, accesses
 
     def script_line(self) -> str | None:
         """The line that the script is at that runs now."""

@@ -12,7 +12,10 @@ from hfedu.run.stepper import Stepper, Taken
 
 
 class BothOrders(NamedTuple):
-    """A run that breaks an invariant and the nearest that keeps it, None if there is none, each with its steps."""
+    """A run that breaks an invariant and the nearest that keeps it, each with its steps.
+
+    That one is None if there is none, and for a race, which no order takes away.
+    """
 
     failing: Recording
     failing_steps: tuple[Taken, ...]
@@ -26,8 +29,10 @@ def both_orders(result: Exploration, violation: Violation, machine_type: type[Ma
     cpus = result.options["cpus"]
     with as_it_was(result):
         failing = Stepper(result.scenario, cpus, options, schedule=violation.schedule[result.setup :])
-    with as_it_was(result):
-        order = Nearest(result, violation).search()
+    order = None
+    if not violation.accesses:  # a race is one in whichever order the two accesses come
+        with as_it_was(result):
+            order = Nearest(result, violation).search()
     recording = counterexample(result, violation, machine_type)
     if order is None:
         return BothOrders(recording, tuple(failing.taken), None, ())

@@ -51,8 +51,8 @@ class Races:
                     return one, other
         return None
 
-    def told(self, cpus: tuple[int, int], pair: tuple[TraceAccess, TraceAccess]) -> tuple[str, str]:
-        """The name of a race, and what to say of its two accesses."""
+    def told(self, cpus: tuple[int, int], pair: tuple[TraceAccess, TraceAccess]) -> tuple[str, str, tuple[str, str]]:
+        """The name of a race, a sentence about it, and one about each of its two accesses."""
         one, other = pair
         what = self.said(one.name) or ""
         if one.name[0] == "page":
@@ -61,4 +61,4 @@ class Races:
                 what = f"a page table at {one.span[0]:#x}"
         says = [f"CPU {cpu} {'writes' if each.write else 'reads'}" for cpu, each in zip(cpus, pair, strict=True)]
         said = f"{says[0]} {what} ({one.site}), {says[1]} it ({other.site}), and nothing orders the two"
-        return f"{RACE} on {what}", said
+        return f"{RACE} on {what}", said, (f"{says[0]} {what} ({one.site})", f"{says[1]} {what} ({other.site})")

@@ -314,6 +314,16 @@ class Recorder:
         else:  # the hypervisor prints, and that interrupts: what it does goes on where it was
             self.current = current
 
+    def access(self, cpu: int, text: str) -> None:
+        """An access that a race is about, as part of what goes on."""
+        current, serving = self.current, self.serving.get(cpu)
+        cause = Cause(self.last.get(("cpu", cpu), 0), "cpu") if serving is None else Cause(serving.event.seq, "call")
+        opened = self.open(Kind.ACCESS, None, cause, cpu=cpu, text=text)
+        if current is None:
+            self.close()
+        else:
+            opened.uart, self.current = self.printed, current
+
     def call(self, kind: Kind, x0: int) -> Call | None:
         """The row of the call that a guest asks for: by SMC there are only those of PSCI."""
         number = call_number(x0)

@@ -29,11 +29,11 @@ from hfedu.run.machine import Machine
 from hfedu.run.ramdisk import RamDisk, Secondary
 from hfedu.run.sight import ScriptRaised
 
-WHY = "refused"
+WHY_REFUSED = "refused"
 """The field of a CPU that says why its last call was refused: it counts only where a user's code asks for it."""
 FIXED = frozenset((
     *("kernels", "on_log", "platform", "memory", "tlb", "archive", "vms", "cpus", "vm_type", "output", "registers"),
-    *("name", "id", "lock", "of", "vm", "vcpus", "mailbox", "ptable", "regs", "acquire", "release"), WHY,
+    *("name", "id", "lock", "of", "vm", "vcpus", "mailbox", "ptable", "regs", "acquire", "release"), WHY_REFUSED,
     *("retval", "wake", "block", "restore", "save", "deliver", "read", "clear", "read_fp", "write_fp"),
     *("read_system_registers", "fifo", "input", "interrupt", "on_expect"),
 ))  # fmt: skip
@@ -107,10 +107,10 @@ def outside(scenario: Scenario, changes: Iterable[Any] = ()) -> World:
 class _Logged(ScriptedVcpu):
     """A scripted guest that remembers what it was told, so that a fresh generator can be brought to the same place.
 
-    `history` is a number for what it was told so far: the same for the same.
+    `history` is a number for what it was told so far: the same for the same, by the `numbers` of one replayer.
     """
 
-    numbers: ClassVar[dict[tuple[int, Any], int]] = {}
+    numbers: ClassVar[dict[tuple[int, Any], int]]
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -219,8 +219,9 @@ class Replayer:
         changes = dict(options).get("changes", ())
         self.before = outside(scenario, changes)
         self.machine = machine = Machine(scenario.disk(cpus), cpus=cpus, record=False, **dict(options))
+        logged: Any = type("Logged", (_Logged,), {"numbers": {}})
         for core in machine.cores:
-            core.scripted.guest_type = _Logged
+            core.scripted.guest_type = logged
         machine.boot()
         self.ghost = Ghost(machine)
         self.setup: list[int] = []
@@ -261,7 +262,7 @@ class Replayer:
         world.settle()
         self.pure = world.constant
         ours = [o for o in objects if is_ours(type(o))]
-        fixed = FIXED - ({WHY} & self.before.mentioned)
+        fixed = FIXED - ({WHY_REFUSED} & self.before.mentioned)
         self.fields = Fields([*ours, hypervisor, uart], fixed)
         for found in objects:
             if found not in ours:

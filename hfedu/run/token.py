@@ -18,6 +18,7 @@ from typing import Any
 import hfedu
 from hfedu.errors import Mistake
 from hfedu.files import json_of
+from hfedu.run.kinds import Kind
 from hfedu.run.machine import Machine
 from hfedu.run.ramdisk import RamDisk, parse_size
 from hfedu.run.recording import Event, Outcome, Recording
@@ -51,6 +52,8 @@ def token(recording: Recording) -> str:
         )
     if made["memory_model"] != "sc":
         raise Mistake("a token cannot hold a run with store buffers: give away the notebook instead")
+    if any(event.kind is Kind.ACCESS for event in recording.events):
+        raise Mistake("a token cannot hold the two accesses of a race: give away the notebook instead")
     if outcome.by_clock:
         raise Mistake(
             "the clock stopped this run, and would stop it elsewhere next time: limit it by max_traps or "

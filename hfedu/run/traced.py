@@ -56,8 +56,6 @@ class Trace:
         """The line that a script is at, if one runs now."""
         self.classes: list[tuple[Any, Any, Any]] = []
         """Each object, its own class, and the one that tells."""
-        self.kinds: dict[Any, Any] = {}
-        """The classes that tell, which are gone when the machine is."""
 
     def note(self, name: Name, write: bool, span: tuple[int, int] = (0, 1)) -> None:
         """Note an access."""
@@ -97,9 +95,6 @@ class Trace:
 
 def telling(kind: Any, names: frozenset[str], trace: Trace) -> Any:
     """A class like `kind` whose objects tell of accesses to these attributes."""
-    known = trace.kinds.get((kind, names))
-    if known is not None:
-        return known
 
     def read(self: Any, name: str) -> Any:
         if trace.on and name in names:
@@ -112,7 +107,7 @@ def telling(kind: Any, names: frozenset[str], trace: Trace) -> Any:
         kind.__setattr__(self, name, value)
 
     made = {"__slots__": (), "__getattribute__": read, "__setattr__": write, "__module__": kind.__module__}
-    return trace.kinds.setdefault((kind, names), type(kind.__name__, (kind,), made))
+    return type(kind.__name__, (kind,), made)
 
 
 def telling_registers(trace: Trace) -> Any:
@@ -245,13 +240,17 @@ def make_telling(replay: Replayer) -> Trace:
     def tells(found: Any, kind: Any) -> None:
         trace.classes.append((found, type(found), kind))
 
+    made: dict[Any, Any] = {}
+    registers = telling_registers(trace)
     by_object: dict[int, tuple[Any, set[str]]] = {}
     for found, name in replay.fields.places:
         by_object.setdefault(id(found), (found, set()))[1].add(name)
     for found, names in by_object.values():
         kind: Any = type(found)
-        tells(found, telling(kind, frozenset(names), trace))
-    registers = telling_registers(trace)
+        which = kind, frozenset(names)
+        if which not in made:
+            made[which] = telling(*which, trace)
+        tells(found, made[which])
     for regs, _ in replay.arrays:
         tells(regs, registers)
     tells(machine.board.memory, telling_memory(trace))

@@ -168,6 +168,8 @@ def label(event: "Event", short: bool = False) -> str:
         return goes_on(event)
     if event.kind is Kind.SWITCH:
         return brought_back(event, short)
+    if event.kind is Kind.ACCESS:
+        return names_in_words(event.text.partition(" (")[0])
     look = KINDS[event.kind]
     if look.device:
         return f"{look.word} {event.function}"

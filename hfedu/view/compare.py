@@ -49,6 +49,8 @@ class OrderComparison:
     def sentence(self) -> str:
         """The first difference, named."""
         name = self.violation.invariant
+        if self.violation.accesses:
+            return "Nothing orders the last two steps: either can come first."
         if self.passing is None:
             return f"No order of these steps keeps {name} and comes to a good end: all were tried."
         early, later = self.failing_steps[self.first - 1], self.passing_steps[self.first - 1 :]

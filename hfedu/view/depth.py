@@ -192,7 +192,7 @@ def steps_of(recording: Recording, seq: int, trap: int | None, noted: Sequence[d
     title, found, locks = title_of(recording.events[seq]), [], tuple[str, ...]()
     if trap is None:
         return Listing(title, "No trap led to this event, so it has no atomic steps.")
-    whole = seq == trap or recording.events[seq].kind is Kind.RETURN
+    whole = seq == trap or recording.events[seq].kind in (Kind.RETURN, Kind.ACCESS)
     noted = [one for one in noted if one.event < len(recording.events)]  # the clock may have ended the run before these
     for one, after in zip(noted, (*noted[1:], None), strict=False):
         kind, name = one.step.kind, getattr(one.step.target, "name", "")

@@ -62,7 +62,7 @@ def findings_table(result: Exploration) -> str:
 
 def too_many(result: Exploration) -> str | None:
     """Why there is no picture of the states, if there is none."""
-    if len(result.graph.parent) <= MOST_STATES:
+    if result.states <= MOST_STATES:
         return None
     return f"{result.states:,} states are too many for a picture, which holds {MOST_STATES}."
 

@@ -160,7 +160,7 @@ def home(event: Event, actors: Iterable[Actor]) -> Actor | None:
     """The lifeline beside which an event's label stands. That of a message is its receiver's last, by the mailbox."""
     if event.kind in (Kind.DELIVER, Kind.LOAD) and event.target is not None:
         return next((actor for actor in reversed(list(actors)) if actor.vm == event.target.vm), None)
-    if event.kind is Kind.STEP or KINDS[event.kind].device:
+    if event.kind in (Kind.STEP, Kind.ACCESS) or KINDS[event.kind].device:
         return None
     actor = event.target if KINDS[event.kind].to_guest else event.actor
     return actor if actor is not None and actor in actors else None
@@ -241,10 +241,12 @@ def cpu_mark(scene: Scene, event: Event, layout: Layout, at: float) -> None:
 
 
 def mark_fatal(scene: Scene, rows: Rows) -> None:
-    """A frame round the last two rows: the step that broke an invariant, and the end."""
-    if len(rows) > 1 and isinstance(rows[-1], Event) and isinstance(rows[-2], Event):
-        top, bottom = scene.rows[rows[-2].seq][0], scene.rows[rows[-1].seq][1]
-        scene.add(Rect(6, top - 1, scene.width - 12, bottom - top + 9, "fatal", rows[-2].seq))
+    """A frame round the last rows: the step that broke an invariant, or the two accesses of a race, and the end."""
+    last = [row for row in rows if isinstance(row, Event)]
+    first = next((row for row in last if row.kind is Kind.ACCESS), last[-2] if len(last) > 1 else None)
+    if first is not None:
+        top, bottom = scene.rows[first.seq][0], scene.rows[last[-1].seq][1]
+        scene.add(Rect(6, top - 1, scene.width - 12, bottom - top + 9, "fatal", first.seq))
 
 
 def load_row(scene: Scene, event: Event, layout: Layout, at: float) -> None:
@@ -263,7 +265,7 @@ def arrow(scene: Scene, event: Event, layout: Layout, at: float) -> None:
         scene.add(Mark(layout.hypervisor, at, look.sign, seq))
     if look.device:
         interrupt_row(scene, event, layout, at)
-    if actor is None and event.kind in (Kind.STEP, Kind.SWITCH):
+    if actor is None and event.kind in (Kind.STEP, Kind.SWITCH, Kind.ACCESS):
         scene.add(Mark(layout.hypervisor, at, look.sign, seq))
         scene.add(Text(layout.hypervisor + 10, at + 3.5, words.label(event, layout.crowded), "label-step", seq))
     if actor is None:

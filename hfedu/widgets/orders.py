@@ -57,7 +57,7 @@ class YouSchedule(Form):
         more = ipywidgets.HBox([self.undo, self.again, self.ask], layout=row)
         about = ipywidgets.HTML(f"<b>{html.escape(scenario.name)}</b>: {html.escape(scenario.meaning)}")
         facts = ipywidgets.HBox([self.state, self.rules], layout=row)
-        super().__init__([about, *choices, more, self.said, facts, self.player, self.answer])
+        super().__init__([about, *choices, more, self.said, facts, self.answer, self.player])
         self._show("Choose which CPU takes the next step, and try to break an invariant.")
 
     def _at(self, schedule: tuple[int, ...]) -> Stepper:
@@ -94,7 +94,7 @@ class YouSchedule(Form):
         self._show(sentence)
 
     def shortest(self) -> Exploration:
-        """Search for the shortest way to break one of the invariants, and show it."""
+        """Search for the shortest way to break one of the invariants, and show it above the run, until that goes on."""
         with ProgressLine() as progress:
             found = explore(self.scenario, self.invariants, self.cpus, first=True, progress=progress, **self.options)
         if found.violations:
@@ -110,6 +110,7 @@ class YouSchedule(Form):
 
     def _show(self, sentence: str, broken: Sequence[tuple[str, str]] = ()) -> None:
         """Say what happened, and bring everything up to date."""
+        self.answer.children = ()
         said = [sentence, *(f"Broken: {name}. {wrong}." for name, wrong in broken)]
         if self.run.machine.outcome is not None:
             said.append(f"The run is over: {words.names_in_words(self.run.machine.outcome.sentence)}")

@@ -38,7 +38,7 @@ class ProgressLine:
     def show(self, text: str) -> None:
         """Put a text on the line."""
         if not in_notebook():
-            if sys.stderr.isatty():
+            if sys.stderr is not None and sys.stderr.isatty():
                 print(f"\r{text:<{self.shown}}", end="", file=sys.stderr, flush=True)
                 self.shown = len(text)
             return

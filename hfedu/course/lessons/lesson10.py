@@ -10,7 +10,7 @@ from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.arranged import KEPT_RULES, REPAIRED, ArrangedReceive, judge_order, ordered
 from hfedu.course.shared.defects import run_until_message
-from hfedu.course.shared.orders import MEETING, SENDERS, both, continued, judge_patience, on_cpu, play, returned, tried
+from hfedu.course.shared.orders import MEETING, SENDERS, both, continued, judge_patience, on_cpu, play, tried
 from hfedu.course.shared.scenes import delivered, deliveries, reader, result_of, returned_at, so_far
 from hfedu.course.shared.wants import GUEST
 from hfedu.guest.scripted import Script, clear, configure, load, meet, receive, send, store, vcpu_run
@@ -108,7 +108,7 @@ def judge_lost_update(answer: Sequence[int]) -> Run:
 def judge_meeting(answer: Any) -> None:
     """The pairs that a send and a first run of the receiver can give, compared with those of all orders."""
     found = explore(MEETING, (), fixes=REPAIRED)
-    pairs = {tuple(map(int, returned(final))) for final in found.finals}
+    pairs = {tuple(map(int, result)) for result in found.results}
     for pair in sorted(answer - pairs):
         why = " It would be a lost message: VM 1 sleeps, and one is in its mailbox." if pair == (0xFFFF, 1) else ""
         named = f"({hex(pair[0]) if pair[0] > 9 else pair[0]}, {pair[1]})"
@@ -155,7 +155,7 @@ def judge_insist(answer: Script) -> Run:
     scenario = scene(answer)
     found = tried(scenario, (BOTH,), fixes=REPAIRED)
     if found.violations:
-        name, sentence, _, number = found.violations[0]
+        name, sentence, _, number, _ = found.violations[0]
         if name == "livelock" and not number:
             raise Wrong("Your script has an end in no order: stop when the send has succeeded.")
         if name == "livelock":

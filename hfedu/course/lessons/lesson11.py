@@ -165,7 +165,7 @@ def judge_repair(answer: Callable[[Any], object]) -> Run:
     right = play(RETRY, (), fixes=REPAIRED)
     vm = right.machine.hypervisor.vms[1]
     if found.violations:
-        name, sentence, _, number = found.violations[0]
+        name, sentence, _, number, _ = found.violations[0]
         still = f"An order of {number} steps still breaks {name}: {sentence}.{unmarked(answer, vm)}"
         raise Wrong(still, *both(found, RETRY))
     if not any(dict(final)["vm1.vcpu0.state"] == "BLOCKED_INTERRUPT" for final in found.finals):
@@ -262,7 +262,7 @@ def judge_try_again(answer: Script) -> Run:
     scenario = scene(answer)
     found = tried(scenario, (ANSWERS,), fixes=REPAIRED)
     if found.violations:
-        name, sentence, _, number = found.violations[0]
+        name, sentence, _, number, _ = found.violations[0]
         if name == "livelock" and not number:
             raise Wrong("Your script has an end in no order.")
         if name == "livelock":

@@ -83,18 +83,6 @@ def brief(stepper: Stepper, taken: Taken) -> str:
     return text.replace("touches memory", f"{action.instruction}s") if action is not None else text
 
 
-def returned(final: tuple[Any, ...]) -> list[str]:
-    """What the script of each CPU returned at an end of an order."""
-    return [value for name, value in final if name.endswith(".returned")]
-
-
-def results(found: Exploration) -> str:
-    """What the scripts of the CPUs return, over all orders: each line another end."""
-    lines = {tuple(returned(final)) for final in found.finals}
-    cells = ([f"CPU {cpu}: {value}" for cpu, value in enumerate(line)] for line in sorted(lines))
-    return "\n".join("   ".join(f"{cell:14}" for cell in line).rstrip() for line in cells)
-
-
 def play(scenario: Scenario, schedule: Sequence[int], invariants: Sequence[Invariant] = (), **options: Any) -> Stepper:
     """Run a learner's schedule, which begins where the scripts have met, up to the first step that breaks an invariant.
 
