@@ -193,6 +193,21 @@ def test_a_new_version_of_the_site_leaves_a_learners_work_alone(visit, site):
             path.write_bytes(content)
 
 
+def test_new_assembly_runs_in_pyodide_and_c_says_where_it_can(site, tmp_path):
+    own = """import hfedu
+image = hfedu.assemble("mov x0, #0xff01 // a guest of my own\\nhvc #0\\nwfi")
+assert "HF_VM_GET_COUNT" in hfedu.boot(hfedu.RamDisk(image), max_traps=3).transcript()"""
+    cells = [{"cell_type": "code", "source": text} for text in (own, 'hfedu.compile_c("void guest_main(void) { }")')]
+    (tmp_path / "own.ipynb").write_text(json.dumps({"cells": cells}), "utf-8")
+    lite = SITE / "lite"
+    command = ["node", ROOT / "tests" / "js" / "pyodide.mjs", lite / "static" / "pyodide", lite / "pypi"]
+    said = subprocess.run([*command, tmp_path / "own.ipynb"], capture_output=True, text=True, check=True).stdout
+    errors = [row["error"] for row in map(json.loads, said.splitlines()) if "error" in row]
+    assert errors[0] == ""
+    assert "C needs a compiler" in errors[1]
+    assert "open this lesson on Binder" in errors[1]
+
+
 @pytest.mark.parametrize("part", [LESSONS[:8], LESSONS[8:]], ids=["00 to 07", "08 to 14"])
 def test_every_cell_of_every_lesson_runs_in_pyodide(site, part):
     lite = SITE / "lite"
