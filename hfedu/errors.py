@@ -44,7 +44,7 @@ PACKAGES = {
     "ipywidgets": ("ipywidgets", "A player or a form needs ipywidgets"),
     "anywidget": ("anywidget", "A player or a form needs anywidget"),
     "elftools": ("pyelftools", "The lines of a compiled guest need pyelftools"),
-    "ziglang": ("'hfedu[compile]'", "Assembly and C need a compiler: clang with lld, a gcc for AArch64, or Zig's"),
+    "ziglang": ("'hfedu[compile]'", "C needs a compiler: clang with lld, a gcc for AArch64, or Zig's"),
     "jupyterlab": ("'hfedu[lab]'", "The lessons need JupyterLab"),
 }
 """What hfedu can do without, by module: what pip calls it, and what needs it."""

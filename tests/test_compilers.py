@@ -176,12 +176,15 @@ TROUBLES = [no_folder, full_disk, no_compiler, no_python]
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
-@pytest.mark.parametrize("make", [lambda: assemble("nop"), lambda: compile_c(EMPTY)])
+@pytest.mark.parametrize("make", [lambda: assemble("nop"), lambda: compile_c(EMPTY)], ids=["assembly", "C"])
 def test_trouble_of_the_computer_is_told_as_that(monkeypatch, tmp_path, trouble, make):
     trouble(monkeypatch, tmp_path)
+    if trouble is no_compiler and "assemble" in make.__code__.co_names:
+        assert make()
+        return
     with pytest.raises(
         Trouble,
-        match=r"temporary folder .* cannot be used|need a compiler: .*pip install 'hfedu\[compile\]'|cannot be started",
+        match=r"temporary folder .* cannot be used|a compiler: .*pip install 'hfedu\[compile\]'|cannot be started",
     ):
         make()
 
@@ -194,6 +197,9 @@ def test_and_never_judged(monkeypatch, tmp_path, exercise, trouble):
     monkeypatch.setattr(exercises, "RECORD", record)
     trouble(monkeypatch, tmp_path)
     verdict = hfedu.check(exercise, solution)
+    if trouble is no_compiler and exercise != "14-in-c":
+        assert verdict
+        return
     assert verdict.state == "crashed"
     assert verdict.sentence.startswith("Your answer could not be judged: ")
     assert not record.noted

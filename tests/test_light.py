@@ -115,7 +115,6 @@ MISSING = {
     "hfedu.predict('05-first-send')": "pip install anywidget",
     "hfedu.you_are_the_hypervisor('wake-up')": "pip install anywidget",
     "import hfedu.bench": "A measurement needs the emulator unicorn, which is not installed here: pip",
-    "hfedu.assemble('nop')": "pip install 'hfedu[compile]'",
     "hfedu.compile_c('')": "pip install 'hfedu[compile]'",
 }
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from terms import Linker, with_places
 
 import hfedu
 
@@ -27,6 +28,7 @@ ROOT = Path(__file__).parent.parent.parent
 HERE = Path(__file__).parent
 WORK, OUT = ROOT / "build" / "site-work", ROOT / "build" / "site"
 NOTEBOOKS = ROOT / "notebooks"
+GLOSSARY = NOTEBOOKS / "glossary.md"
 PYODIDE = "314.0.7"
 """Of npm. Its CPython is the one below."""
 PYTHON = "3.14"
@@ -42,6 +44,14 @@ BINDER = f"https://mybinder.org/v2/gh/{REPOSITORY.partition('github.com/')[2]}/H
 COMPILED = WORK / "compiled.jsonl"
 FIRST = ("players.py", "compiled.py")
 """What a kernel that runs a lesson for the site runs before it."""
+FOR_EVERYBODY = {
+    '<p class="caption" role="heading">': '<p class="caption" role="heading" aria-level="2">',
+    '<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="All pages">',
+    '<aside class="toc-drawer">': '<aside class="toc-drawer" aria-label="This page">',
+    "<pre>": '<pre tabindex="0">',
+    '<div id="search-results">': '<h1>Search</h1><div id="search-results">',
+}
+"""What Sphinx and its theme leave out for those who use a keyboard or listen."""
 SETUP = "%pip install -q hfedu ipywidgets anywidget pyelftools"
 ANY = "--only-binary=:all: --platform any --implementation py --abi none --python-version".split()
 
@@ -130,6 +140,7 @@ def run_lessons() -> Path:
     source = WORK / "pages"
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(NOTEBOOKS, source / "notebooks", ignore=shutil.ignore_patterns("*.ipynb", ".*", "*.txt"))
+    (source / "notebooks" / GLOSSARY.name).write_text(with_places(GLOSSARY.read_text("utf-8")), "utf-8")
     for name in ("index.md", "style.css", "conf.py"):
         shutil.copy(HERE / name, source)
     COMPILED.write_text("")
@@ -150,6 +161,11 @@ def build_pages(source: Path) -> None:
     index = source / "index.md"
     index.write_text(index.read_text("utf-8").replace("LESSONS", listed), "utf-8")
     call(sys.executable, "-m", "sphinx", "-q", "-j", "2", "-b", "html", source, OUT, stderr=subprocess.DEVNULL)
+    for path in [*OUT.glob("*.html"), *OUT.glob("notebooks/**/*.html")]:
+        text = path.read_text("utf-8")
+        for lacking, better in FOR_EVERYBODY.items():
+            text = text.replace(lacking, better)
+        path.write_text(text, "utf-8")
     shutil.copytree(WORK / "pages" / "runs", OUT / "runs", dirs_exist_ok=True)
 
 
@@ -167,7 +183,10 @@ def played(path: Path, source: Path) -> None:
     client = NotebookClient(book, timeout=120, store_widget_state=False, resources={"metadata": {"path": NOTEBOOKS}})
     client.execute(env=environment, stderr=subprocess.DEVNULL)
     del book.cells[0]
+    linker = Linker(GLOSSARY.read_text("utf-8"))
     for cell in book.cells:
+        if cell.cell_type == "markdown":
+            cell.source = linker.linked(cell.source)
         for output in cell.get("outputs", ()):
             data = output.get("data", {})
             if data.pop("application/vnd.jupyter.widget-view+json", None) is not None:

@@ -24,6 +24,7 @@ from typing import Literal
 
 from hfedu.errors import Mistake, Trouble, lacking, plainly
 from hfedu.files import asset, json_of
+from hfedu.guest.assembler import assembled
 from hfedu.guest.confined import available
 from hfedu.hf.addr import PAGE_SIZE
 from hfedu.hf.call import CALLS, Call
@@ -47,6 +48,8 @@ MAX_IMAGE = 127 << 20
 
 SECONDS = 60
 """That the compiler may take; an ordinary guest takes less than one."""
+ASSEMBLY = "guest.s"
+"""What a program in assembly is called."""
 KILLED = -9
 """The status of a process that the system has ended, as it does where memory is short."""
 MEMORY, FILE_SIZE = 1 << 30, 256 << 20
@@ -88,7 +91,8 @@ def assemble(source: str) -> bytes:
     """The image of AArch64 assembly, entered at its first instruction.
 
     `stack_top`, `send_page` and `recv_page` are symbols; they lie behind the image, up to 24 KiB. An address stored in
-    data counts from the image's start. `Mistake` with the assembler's first message.
+    data counts from the image's start. Where there is no compiler hfedu's own assembler takes its place (`assembler`).
+    `Mistake` with the assembler's first message.
     """
     return image_of("assembly", source)
 
@@ -120,7 +124,7 @@ def image_of(language: str, source: str, flags: Sequence[str] = (), header: str 
     All compiling goes through here: where no process may be started, another function takes its place.
     """
     if language == "assembly":
-        return _build("the assembly", "guest.s", "", source, "-Wl,--no-gc-sections", "-static", "-no-pie")
+        return _build("the assembly", ASSEMBLY, "", source, "-Wl,--no-gc-sections", "-static", "-no-pie")
     start = asset("guests/start.S")
     own = ["-fPIE", "-pie", "-DRUNTIME", f"-I{start.parent}", str(start)]
     with temporary_folder() as folder:
@@ -163,6 +167,8 @@ def _built(what: str, name: str, prologue: str, source: str, *flags: str) -> byt
         path.write_bytes(text)
         files = ["-T", str(asset("guests/guest.ld")), str(path), "-o", str(elf)]
         known = compiled_before().get(compiled_key(name, source, flags), "")
+        if not known and name == ASSEMBLY and not has_compiler():
+            return assembled(source)
         if known:
             elf.write_bytes(zlib.decompress(base64.b64decode(known)))
         else:
@@ -233,6 +239,14 @@ def compiler() -> tuple[list[str], list[Path]]:
         raise lacking("ziglang")
     home = Path(found.origin).parent
     return [str(home / ("zig.exe" if os.name == "nt" else "zig")), "cc", *ZIG], [home, home.resolve()]
+
+
+def has_compiler() -> bool:
+    """Whether there is one."""
+    try:
+        return bool(compiler())
+    except Trouble:
+        return False
 
 
 @cache

@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 ROOT = Path(__file__).parent.parent.parent
@@ -93,6 +94,29 @@ def test_everything_is_found_from_the_first_page(visit):
     expect(page.locator("#search-results li").first).to_be_visible()
 
 
+PAGES = ("index", "reference", "search", "notebooks/glossary", "notebooks/cookbook", "notebooks/02_stage_two")
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_axe_finds_nothing_on_a_page(visit, path, look):
+    page = visit(f"{path}.html", viewport={"width": 1280, "height": 900}, color_scheme=look)
+    found = Axe().run(page).response["violations"]
+    assert not [(rule["id"], [node["html"][:200] for node in rule["nodes"]][:5]) for rule in found]
+
+
+def test_a_term_leads_to_the_glossary_once_on_a_page(visit):
+    for name in (path.stem for path in LESSONS):
+        page = visit(f"notebooks/{name}.html")
+        targets = page.eval_on_selector_all("a.term", "links => links.map(link => link.getAttribute('href'))")
+        assert len(targets) >= 3
+        assert len(set(targets)) == len(targets)
+        page.locator("a.term").first.click()
+        expect(page).to_have_title(re.compile("Glossary"))
+        places = page.eval_on_selector_all("span[id^=term-]", "places => places.map(place => place.id)")
+        assert {target.partition("#")[2] for target in targets} <= set(places)
+
+
 def ready(page):
     """Wait until the kernel of a lesson in JupyterLite is idle."""
     expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle", timeout=120_000)
@@ -140,6 +164,48 @@ def test_an_answer_is_judged_and_progress_outlives_a_reload(visit):
     ready(page)
     run(install + "print(hfedu.progress().sentences()[0])")
     expect(cell.locator(".jp-OutputArea")).to_contain_text("1 of ", timeout=120_000)
+
+
+def test_a_new_version_of_the_site_leaves_a_learners_work_alone(visit, site):
+    changed, untouched = (SITE / "lite" / "files" / LESSONS[number].name for number in (5, 7))
+    before = {path: path.read_bytes() for path in (changed, untouched)}
+    page = visit(f"lite/lab/index.html?path={changed.name}", viewport={"width": 1400, "height": 1200})
+    ready(page)
+    page.locator(".jp-CodeCell .cm-content").first.click()
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text("learners_own = 1")
+    page.keyboard.press("Control+s")
+    expect(page.locator(".lm-TabBar-tab.jp-mod-dirty")).to_have_count(0)
+    try:
+        for path, content in before.items():
+            book = json.loads(content)
+            book["cells"][0]["source"] = "of_the_new_version = 1"
+            path.write_text(json.dumps(book), "utf-8")
+        page.reload()
+        ready(page)
+        expect(page.locator(".jp-CodeCell .cm-content").first).to_have_text("learners_own = 1")
+        page.goto(f"{site}/lite/lab/index.html?path={untouched.name}")
+        ready(page)
+        shown = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell .cm-content")
+        expect(shown.first).to_have_text("of_the_new_version = 1")
+    finally:
+        for path, content in before.items():
+            path.write_bytes(content)
+
+
+def test_new_assembly_runs_in_pyodide_and_c_says_where_it_can(site, tmp_path):
+    own = """import hfedu
+image = hfedu.assemble("mov x0, #0xff01 // a guest of my own\\nhvc #0\\nwfi")
+assert "HF_VM_GET_COUNT" in hfedu.boot(hfedu.RamDisk(image), max_traps=3).transcript()"""
+    cells = [{"cell_type": "code", "source": text} for text in (own, 'hfedu.compile_c("void guest_main(void) { }")')]
+    (tmp_path / "own.ipynb").write_text(json.dumps({"cells": cells}), "utf-8")
+    lite = SITE / "lite"
+    command = ["node", ROOT / "tests" / "js" / "pyodide.mjs", lite / "static" / "pyodide", lite / "pypi"]
+    said = subprocess.run([*command, tmp_path / "own.ipynb"], capture_output=True, text=True, check=True).stdout
+    errors = [row["error"] for row in map(json.loads, said.splitlines()) if "error" in row]
+    assert errors[0] == ""
+    assert "C needs a compiler" in errors[1]
+    assert "open this lesson on Binder" in errors[1]
 
 
 @pytest.mark.parametrize("part", [LESSONS[:8], LESSONS[8:]], ids=["00 to 07", "08 to 14"])
