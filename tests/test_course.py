@@ -182,18 +182,6 @@ def test_a_lesson_ends_with_links_to_the_real_thing(lesson):
         assert "TF-Hafnium" not in link or UPSTREAM.match(link)
 
 
-def test_what_is_cited_of_upstream_by_hash_has_one_date():
-    """All dates are those on which an author wrote a commit, as lesson 09 says."""
-    dates = {}
-    for lesson in notebooks.lessons():
-        text = notebooks.cell_text(lesson.path).replace("\N{NON-BREAKING HYPHEN}", "-")
-        for date, commit in re.findall(r"(\d{4}-\d\d-\d\d) \[([0-9a-f]{8})\]", text):
-            dates.setdefault(commit, set()).add(date)
-    assert len(dates) == 4
-    assert all(len(found) == 1 for found in dates.values())
-    assert "All dates of this course are the first kind" in notebooks.cell_text(notebooks.lessons()[9].path)
-
-
 def test_the_table_of_defects_has_all_fourteen_and_says_who_shows_them():
     book = nbformat.read(notebooks.source()[0] / "12_fourteen_defects.ipynb", as_version=4)
     table = next(cell.source for cell in book.cells if "| repair written |" in cell.source)

@@ -50,8 +50,10 @@ def walk(recording: Recording, vm: int, ipa: int, seq: int | None = None) -> str
     stage2 = stage2_of(recording, vm, seq)
     if not stage2.tables:
         raise Mistake(f"VM {vm} has no table to walk: there was no page for it when it was loaded")
-    steps = stage2.walk(ipa)
     lines = [f"VM {vm} touches {ipa:#x}"]
+    if ipa >> mm.PA_BITS:
+        return f"{lines[0]}\n  more than the {mm.PA_BITS} bits that VTCR_EL2 allows: an address size fault, and no walk"
+    steps = stage2.walk(ipa)
     for level, entry, descriptor in steps:
         arm = mm.MAX_LEVEL_STAGE2 - level
         lines.append(
