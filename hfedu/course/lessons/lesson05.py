@@ -20,12 +20,12 @@ from hfedu.course.shared.scenes import (
     ended,
     gave,
     in_words,
+    no_room,
     raise_if_shut,
     result_of,
     returned_at,
     settles,
     state_of,
-    still_full,
     talk,
     unreachable,
     who_runs,
@@ -161,7 +161,7 @@ def judge_echo(answer: Script) -> Run:
         if not delivered(run, 1):
             raise Wrong(f"Nothing could be sent to your guest: {unreachable(run)}.", run)
         if data not in delivered(run, 1):
-            raise Wrong(f"{had}, and that was refused: {still_full(run)}.", run)
+            raise Wrong(f"{had}, and that was refused: {no_room(run)}.", run)
         if len(got) > number and got[number][0] == vm:
             raise Wrong(f"{had} and got {in_words(got[number][1])} back.", run)
         if (vm, data) in got[number:]:
@@ -180,7 +180,7 @@ def judge_echo(answer: Script) -> Run:
 
 def raise_unless_it_goes_on(run: Run) -> None:
     """`Wrong` if a message to the answer was refused, or if it would not take another one."""
-    full = still_full(run)
+    full = no_room(run)
     if full:
         raise Wrong(f"A message to your guest was refused: {full}.", run)
     raise_if_shut(run, "guest")

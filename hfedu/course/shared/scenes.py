@@ -252,7 +252,7 @@ def ended(run: Run, vm: int) -> Event | None:
     return next((event for event in run.events if event.kind is Kind.WFI and event.actor == Actor(vm, 0)), None)
 
 
-def still_full(run: Run) -> str | None:
+def no_room(run: Run) -> str | None:
     """Why there was no room for a message to VM 1; None if there always was."""
     senders = (line.vm for line in run.lifelines if line.vm not in (None, 1))
     seqs = [event.seq for vm in senders for event in refusals(run, vm, HF_MAILBOX_SEND) if event.arg.vm == 1]
