@@ -134,6 +134,11 @@ def one_page_too_many(vm, address):
     return not (own[vm] <= address < own[vm] + 0x80000 or 0x9000000 <= address < 0x9001000)
 
 
+@wrong("02-faults", "0x9000fff")
+def one_register_of_the_uart(vm, address):
+    return not 0x9000000 <= address <= 0x9000018 and exercises()["02-faults"].solution(vm, address)
+
+
 # 03
 
 
@@ -297,6 +302,8 @@ def guard(allowed, late=False):
 
 
 right("05-guard")(guard(lambda message: not message.sender))
+wrong("05-guard", "VM 4's message was passed on")(guard(lambda message: message.data in (b"open", b"again")))
+wrong("05-guard", "did not come back")(guard(lambda message: message.sender == 0 and message.data.isalpha()))
 wrong("05-guard", "passed on")(guard(lambda message: message.sender not in (2, 3)))
 wrong("05-guard", "it answers before it clears")(guard(lambda message: message.sender == 0, late=True))
 
@@ -555,6 +562,10 @@ class LooksFor1(Hypervisor):
 
 ECHO = exercises()["13-echo"].solution
 wrong("13-echo", "and byte 0 is")(ECHO.replace("lsr  x9, x19, #32", "ubfx x9, x19, #32, #8"))
+
+
+METER = exercises()["13-meter"].solution
+wrong("13-meter", "and should get")(METER.replace("u64 total", "u16 total"))
 
 
 @right("14-parse")
