@@ -136,7 +136,7 @@ def one_page_too_many(vm, address):
 
 @wrong("02-faults", "0x9000fff")
 def one_register_of_the_uart(vm, address):
-    return not 0x9000000 <= address <= 0x9000018 and exercises()["02-faults"].solution(vm, address)
+    return exercises()["02-faults"].solution(vm, address) or (vm > 0 and 0x9000018 < address < 0x9001000)
 
 
 # 03
