@@ -583,6 +583,26 @@ def may_write_to_itself(sender, to):
     return sender == to or exercises()["14-policy"].solution(sender, to)
 
 
+@right("15-gates")
+def by_all(ctl, enabled, priority, mask):
+    return all((ctl & 1, not ctl & 2, enabled, mask > priority))
+
+
+@wrong("15-gates", "With ctl=5")
+def reads_the_whole_register(ctl, enabled, priority, mask):
+    return ctl == 1 and bool(enabled) and priority < mask
+
+
+@right("15-beat")
+def divides_the_time(cval, now, period):
+    return now + period - (now - cval) % period
+
+
+@wrong("15-beat", "the next beat is 3000")
+def rounds_up(cval, now, period):
+    return cval + -(-(now - cval) // period) * period
+
+
 def ffa_echo(rounds=None, late=False, to=lambda sender: sender, only=lambda data: True):
     def guest():
         yield ffa_rxtx_map()
