@@ -9,7 +9,7 @@ from hfedu.run.recording import Recording, Stage2
 def describe_attrs(attrs: int) -> str:
     """The rights of a stage-2 descriptor. Example: "RWX normal", "RW- device".
 
-    "device" is Device-GRE, and both are the least strict of their kind: what a guest's stage 1 says beyond that, counts.
+    "device" is Device-GRE, and both are the least strict of their kind: what a guest's stage 1 says beyond it counts.
     """
     rights = ("R" if attrs & mm.STAGE2_S2AP_R else "-") + ("W" if attrs & mm.STAGE2_S2AP_W else "-")
     rights += "-" if attrs & mm.STAGE2_XN else "X"
