@@ -134,6 +134,11 @@ def one_page_too_many(vm, address):
     return not (own[vm] <= address < own[vm] + 0x80000 or 0x9000000 <= address < 0x9001000)
 
 
+@wrong("02-faults", "0x9000fff")
+def one_register_of_the_uart(vm, address):
+    return exercises()["02-faults"].solution(vm, address) or (vm > 0 and 0x9000018 < address < 0x9001000)
+
+
 # 03
 
 
@@ -297,6 +302,8 @@ def guard(allowed, late=False):
 
 
 right("05-guard")(guard(lambda message: not message.sender))
+wrong("05-guard", "VM 4's message was passed on")(guard(lambda message: message.data in (b"open", b"again")))
+wrong("05-guard", "did not come back")(guard(lambda message: message.sender == 0 and message.data.isalpha()))
 wrong("05-guard", "passed on")(guard(lambda message: message.sender not in (2, 3)))
 wrong("05-guard", "it answers before it clears")(guard(lambda message: message.sender == 0, late=True))
 
@@ -557,6 +564,10 @@ ECHO = exercises()["13-echo"].solution
 wrong("13-echo", "and byte 0 is")(ECHO.replace("lsr  x9, x19, #32", "ubfx x9, x19, #32, #8"))
 
 
+METER = exercises()["13-meter"].solution
+wrong("13-meter", "and should get")(METER.replace("u64 total", "u16 total"))
+
+
 @right("14-parse")
 def parses_by_numbers(data):
     return (data[0] - 48, data[2:]) if len(data) >= 2 and 48 <= data[0] <= 57 else None
@@ -570,6 +581,26 @@ def wants_two_digits(data):
 @wrong("14-policy", "")
 def may_write_to_itself(sender, to):
     return sender == to or exercises()["14-policy"].solution(sender, to)
+
+
+@right("15-gates")
+def by_all(ctl, enabled, priority, mask):
+    return all((ctl & 1, not ctl & 2, enabled, mask > priority))
+
+
+@wrong("15-gates", "With ctl=5")
+def reads_the_whole_register(ctl, enabled, priority, mask):
+    return ctl == 1 and bool(enabled) and priority < mask
+
+
+@right("15-beat")
+def divides_the_time(cval, now, period):
+    return now + period - (now - cval) % period
+
+
+@wrong("15-beat", "the next beat is 3000")
+def rounds_up(cval, now, period):
+    return cval + -(-(now - cval) // period) * period
 
 
 def ffa_echo(rounds=None, late=False, to=lambda sender: sender, only=lambda data: True):

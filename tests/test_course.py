@@ -182,16 +182,29 @@ def test_a_lesson_ends_with_links_to_the_real_thing(lesson):
         assert "TF-Hafnium" not in link or UPSTREAM.match(link)
 
 
-def test_what_is_cited_of_upstream_by_hash_has_one_date():
-    """All dates are those on which an author wrote a commit, as lesson 09 says."""
-    dates = {}
-    for lesson in notebooks.lessons():
-        text = notebooks.cell_text(lesson.path).replace("\N{NON-BREAKING HYPHEN}", "-")
-        for date, commit in re.findall(r"(\d{4}-\d\d-\d\d) \[([0-9a-f]{8})\]", text):
-            dates.setdefault(commit, set()).add(date)
-    assert len(dates) == 4
-    assert all(len(found) == 1 for found in dates.values())
-    assert "All dates of this course are the first kind" in notebooks.cell_text(notebooks.lessons()[9].path)
+def test_a_lesson_leads_on_to_the_next_one_and_the_last_to_none():
+    there = notebooks.lessons()
+    for lesson, following in zip(there, [*there[1:], None], strict=True):
+        text = notebooks.cell_text(lesson.path)
+        last = text[text.rindex("## Summary") :]
+        assert [line for line in last.splitlines() if line.startswith("- ")], "it says what one now knows"
+        leads = re.search(r"^(?:.* )?\*\*Next\.\*\* \[[^]]*\]\(([^)]*)\)", last, re.MULTILINE)
+        assert (leads[1] if leads else None) == (following.path.name if following else None), lesson.path.name
+
+
+NUMBERS = "thirteen fourteen fifteen sixteen seventeen eighteen".split()
+
+
+def test_no_page_writes_down_how_many_lessons_there_are():
+    """Such a number is true until the next lesson: it is made, or it is not there."""
+    folder = notebooks.source()[0]
+    pages = [folder.parent / "README.md", folder.parent / "paper.md", *folder.rglob("*.md")]
+    texts = {page.name: page.read_text("utf-8") for page in pages}
+    texts |= {lesson.path.name: notebooks.cell_text(lesson.path) for lesson in notebooks.lessons()}
+    for name, text in texts.items():
+        for said in re.findall(rf"\b(\d\d|{'|'.join(NUMBERS)}) (?:lessons|notebooks)\b", text, re.IGNORECASE):
+            assert said == str(len(notebooks.lessons())), name
+            assert name in ("six_weeks.md", "two_days.md"), f"{name}: these are made"
 
 
 def test_the_table_of_defects_has_all_fourteen_and_says_who_shows_them():

@@ -498,3 +498,37 @@ def test_a_hypervisor_with_a_class_of_ones_own_has_chains_too():
     assert run.why(event).links[0] == plain.why(event).links[0]
     assert "nobody can give an interrupt" in str(plain.why(event))
     assert "What wakes it is this hypervisor's" in str(run.why(event))
+
+
+@pytest.mark.parametrize("wait", [lambda: hfedu.receive(block=True), hfedu.wait_for_interrupt])
+@pytest.mark.parametrize("fixes", [(), {"no-interrupt"}])
+def test_what_helps_a_refused_sender_is_no_run_of_who_can_never_run_again(wait, fixes):
+    def reader():
+        yield hfedu.configure()
+        yield hfedu.receive(block=True)
+        yield wait()
+
+    def sends_twice():
+        yield hfedu.configure()
+        yield hfedu.vcpu_run(1)
+        yield hfedu.send(1, "one")
+        yield hfedu.send(1, "two")
+        yield hfedu.vcpu_run(1)
+        yield hfedu.send(1, "two")
+
+    run = hfedu.boot(RamDisk(sends_twice, [reader]), fixes=fixes)
+    early, late = (run.why(event).links[-1].sentence for event in run.events if event.refused and "send" in str(event))
+    assert early.startswith("What helps: VM 1 runs")
+    assert late.startswith("What helps: VM 1 runs" if fixes else "VM 1 cannot run again")
+
+
+def test_the_steps_of_a_refused_call_say_which_condition_refused_it():
+    def sends_to_itself():
+        yield hfedu.configure()
+        yield hfedu.send(0, "hello")
+
+    run = hfedu.boot(RamDisk(sends_to_itself))
+    (refused,) = (event for event in run.events if event.refused)
+    for seq in (refused.seq, run.call_of(refused).seq):
+        assert "The hypervisor requires" in run.steps(seq).note
+    assert "requires" not in run.steps(refused.seq - 2).note

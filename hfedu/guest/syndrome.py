@@ -2,6 +2,7 @@
 
 Unicorn says only that an exception happened and where. This module decodes the instruction and walks the
 tables again, in software, to say the rest. Encodings: Arm ARM, C4 (instructions) and D17 (ESR_EL2).
+After a permission fault the architecture leaves open what HPFAR_EL2 holds: here it holds the page, as in QEMU.
 """
 
 from typing import NamedTuple

@@ -18,6 +18,7 @@ from hfedu.run import depth, words
 from hfedu.run.kinds import Kind
 from hfedu.run.recording import Change, Event, Recording
 from hfedu.view.lines import Guest, guest_of
+from hfedu.view.why import in_words
 
 HFEDU_FOLDER = Path(__file__).parent.parent
 LIMIT = 1000
@@ -205,6 +206,9 @@ def steps_of(recording: Recording, seq: int, trap: int | None, noted: Sequence[d
             taken = AtomicStep(one.event, kind, name, source_place(one.place), locks, one.others, changes)
             found.append((taken, step_row(taken, recording, one.place)))
     note = f"{count(len(found), 'atomic step')}." if found else NO_STEPS
+    back = recording.returned(recording.events[trap])
+    if whole and back is not None and back.refused is not None:
+        note += f" {in_words(back.refused)}"
     return Listing(title, note, found, guest=str(recording.events[trap].actor))
 
 

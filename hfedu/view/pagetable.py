@@ -7,7 +7,10 @@ from hfedu.run.recording import Recording, Stage2
 
 
 def describe_attrs(attrs: int) -> str:
-    """The rights of a stage-2 descriptor. Example: "RWX normal", "RW- device"."""
+    """The rights of a stage-2 descriptor. Example: "RWX normal", "RW- device".
+
+    "device" is Device-GRE, and both are the least strict of their kind: what a guest's stage 1 says beyond it counts.
+    """
     rights = ("R" if attrs & mm.STAGE2_S2AP_R else "-") + ("W" if attrs & mm.STAGE2_S2AP_W else "-")
     rights += "-" if attrs & mm.STAGE2_XN else "X"
     normal = attrs & mm.STAGE2_MEMATTR_NORMAL == mm.STAGE2_MEMATTR_NORMAL
@@ -50,8 +53,10 @@ def walk(recording: Recording, vm: int, ipa: int, seq: int | None = None) -> str
     stage2 = stage2_of(recording, vm, seq)
     if not stage2.tables:
         raise Mistake(f"VM {vm} has no table to walk: there was no page for it when it was loaded")
-    steps = stage2.walk(ipa)
     lines = [f"VM {vm} touches {ipa:#x}"]
+    if ipa >> mm.PA_BITS:
+        return f"{lines[0]}\n  more than the {mm.PA_BITS} bits that VTCR_EL2 allows: an address size fault, and no walk"
+    steps = stage2.walk(ipa)
     for level, entry, descriptor in steps:
         arm = mm.MAX_LEVEL_STAGE2 - level
         lines.append(

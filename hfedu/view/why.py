@@ -286,7 +286,21 @@ def busy(past: Past, event: Event, check: Check) -> Links:
     links = [*mailbox(past, to), *owners(past, to)]
     word = "acknowledges" if state in ("PENDING", "INFLIGHT") else "clears"
     who = "the primary, which runs" if to == call.HF_PRIMARY_VM_ID else f"VM {to} runs (HF_VCPU_RUN)"
+    if for_good(past, to):
+        return [*links, Link(f"VM {to} cannot run again, so nothing {word} its mailbox: every send to it fails.")]
     return [*links, Link(f"{HELPS}{who} and {word} its mailbox, and then the send is tried again.")]
+
+
+def for_good(past: Past, vm: int) -> bool:
+    """Whether a VM whose mailbox is full has no vCPU that can ever run again."""
+    actors = [line.actor for line in past.recording.lifelines if line.vm == vm]
+    if past.changed or past.repaired("no-interrupt") or vm == call.HF_PRIMARY_VM_ID:
+        return False
+    if any(past.state.of(actor, "state") in ("READY", "RUNNING") for actor in actors):
+        return False
+    mail = past.since(f"vm{vm}.mailbox.state").seq
+    about_to_wake = past.state.waiters(vm) and mail > past.since(f"vm{vm}.mailbox.recv_waiter").seq
+    return not about_to_wake
 
 
 def unset(page: str) -> Callable[[Past, Event, Check], Links]:

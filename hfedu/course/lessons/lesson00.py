@@ -75,7 +75,7 @@ PREDICTIONS = (
                 ("VM 0", "VM 1", "VM 2"),
                 after(17),
                 lambda run, event: words.vm_of(run.at(event.seq)["cpu0.current"]),
-                "“Who runs, who waits” begins with it: CPU 0 runs VM 2 vCPU 0. In the picture VM 2's line is thick "
+                "The tab State says it in its last line: CPU 0 runs VM 2 vCPU 0. In the picture VM 2's line is thick "
                 "there.",
             ),
             Question(
@@ -83,8 +83,8 @@ PREDICTIONS = (
                 (INTERRUPT, MESSAGE, TURN),
                 after(17),
                 awaits,
-                "Its state is BLOCKED_INTERRUPT, and that name is wrong. The line below says what it is: it waits for "
-                "a message, since its receive at event 13, and a send to VM 1 wakes it.",
+                "Below its name stands “waits: message”, and the tab State adds that a send to VM 1 wakes it. It waits "
+                "since its receive at event 13. (The hypervisor's own name, BLOCKED_INTERRUPT, is wrong.)",
             ),
             Question(
                 "After event 38: what does VM 1 wait for now?",

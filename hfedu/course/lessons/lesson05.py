@@ -17,15 +17,16 @@ from hfedu.course.shared.scenes import (
     calls,
     changed_at,
     delivered,
+    deliveries,
     ended,
     gave,
     in_words,
+    no_room,
     raise_if_shut,
     result_of,
     returned_at,
     settles,
     state_of,
-    still_full,
     talk,
     unreachable,
     who_runs,
@@ -36,6 +37,7 @@ from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_r
 from hfedu.hf.call import HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_MAILBOX_SIZE, HF_VM_CONFIGURE
 from hfedu.notebook import Run
 from hfedu.run.kinds import Kind
+from hfedu.run.recording import Actor
 from hfedu.run.replay import Scenario
 
 
@@ -141,7 +143,7 @@ TALK = (
 )  # fmt: skip
 """What an echo gets: from whom, and the bytes, which need not be a text."""
 KNOCKS = (
-    (2, b"let me in"), (0, b"open"), (3, b"from VM 0: let me in"), (0, b"again"), (4, b"me, too"), (0, b" \0\xff\n"),
+    (2, b"let me in"), (0, b"open"), (3, b"from VM 0: let me in"), (0, b"again"), (4, b"again"), (0, b" \0\xff\n"),
 )  # fmt: skip
 """What a guard gets."""
 
@@ -161,7 +163,7 @@ def judge_echo(answer: Script) -> Run:
         if not delivered(run, 1):
             raise Wrong(f"Nothing could be sent to your guest: {unreachable(run)}.", run)
         if data not in delivered(run, 1):
-            raise Wrong(f"{had}, and that was refused: {still_full(run)}.", run)
+            raise Wrong(f"{had}, and that was refused: {no_room(run)}.", run)
         if len(got) > number and got[number][0] == vm:
             raise Wrong(f"{had} and got {in_words(got[number][1])} back.", run)
         if (vm, data) in got[number:]:
@@ -180,7 +182,7 @@ def judge_echo(answer: Script) -> Run:
 
 def raise_unless_it_goes_on(run: Run) -> None:
     """`Wrong` if a message to the answer was refused, or if it would not take another one."""
-    full = still_full(run)
+    full = no_room(run)
     if full:
         raise Wrong(f"A message to your guest was refused: {full}.", run)
     raise_if_shut(run, "guest")
@@ -189,16 +191,23 @@ def raise_unless_it_goes_on(run: Run) -> None:
 def judge_guard(answer: Script) -> Run:
     """Only VM 0's messages come back; those of others are dropped, and the guest stays usable."""
     run = talk(answer, KNOCKS, "A guard, tried by strangers and by VM 0")
-    came_back = [data for vm, data in answers_of(run, 1) if vm == 0]
     if not delivered(run, 1):
         raise Wrong(f"Nothing could be sent to your guard: {unreachable(run)}.", run)
-    for vm, data in KNOCKS:
-        if vm and any(to == vm for to, _ in answers_of(run, 1)):
-            raise Wrong(f"VM {vm} got an answer, and it should have been ignored: look at message.sender.", run)
-        if vm and came_back.count(data) > KNOCKS.count((0, data)):
-            raise Wrong(f"VM {vm}'s message was passed on to VM 0: drop it.", run)
-    own = [data for vm, data in KNOCKS if vm == 0]
-    missed = next((data for data in own if data in delivered(run, 1) and data not in came_back), None)
+    came, came_back = deliveries(run, 1), answers_of(run, 1)
+    for event in (event for event in run.events if event.kind is Kind.DELIVER and event.actor == Actor(1, 0)):
+        last = [each for each in came if each.seq < event.seq][-1:]
+        asker, to = ((each or Actor(0)).vm for each in (last[0].actor if last else None, event.target))
+        if not last:
+            raise Wrong(f"Your guard sends to VM {to} before anything has come.", run)
+        if asker and asker == to:
+            raise Wrong(f"VM {asker} got an answer, and it should have been ignored: look at message.sender.", run)
+        if asker:
+            raise Wrong(f"VM {asker}'s message was passed on to VM {to}: drop it.", run)
+        if (to, event.message) != (0, last[0].message):
+            said, got = in_words(last[0].message), in_words(event.message)
+            raise Wrong(f"VM 0 sent {said}, and your guard sent {got} to VM {to}.", run)
+    own = [(0, data) for vm, data in KNOCKS if vm == 0]
+    missed = next((data for _, data in own if data in delivered(run, 1) and (0, data) not in came_back), None)
     if missed is not None:
         why = " Your script has ended: a service needs a loop." * (ended(run, 1) is not None)
         raise Wrong(f"VM 0 sent {in_words(missed)} and it did not come back.{why}", run)

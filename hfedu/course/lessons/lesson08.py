@@ -20,12 +20,12 @@ from hfedu.course.shared.scenes import (
     follow,
     in_words,
     judge_all,
+    no_room,
     raise_if_shut,
     refusals,
     result_of,
     returned_at,
     run_result,
-    still_full,
     switch_after,
     switch_to,
     unreachable,
@@ -371,7 +371,7 @@ def served_right(run: Run) -> None:
             raise Wrong(f"Your service never answers VM 2. It sends to VM {to}.", at=event.seq)
         answered.add(last[0].seq)
     if len(came) < len(CLAIMS) * 4:
-        raise Wrong(f"A message to your service was refused: {still_full(run)}.")
+        raise Wrong(f"A message to your service was refused: {no_room(run)}.")
     if not delivered(run, 2):
         raise Wrong("Your service never answers VM 2. Is there a `yield` before `send`, and is it reached?")
     asked = (event for event in came if (event.actor or Actor(0)).vm == 2)

@@ -7,7 +7,7 @@ from hfedu import notebook
 from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.shared.scenes import call_of, calls, compiled, delivered, gave, not_ready, returned_at
+from hfedu.course.shared.scenes import call_of, calls, compiled, delivered, gave, returned_at, why_shut
 from hfedu.course.shared.wants import C_SOURCE
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.guest.toolchain import assemble, compile_c
@@ -278,7 +278,7 @@ def check_answers(run: Run, messages: Sequence[tuple[int, bytes]], wanted: Seque
             raise Wrong(f"{had} and should get {shown(want)}. It got {apart(answer, want)}.", run)
     if len(got) > len(wanted):
         raise Wrong(f"{len(messages)} messages came and your guest answered {len(got)} times.", run)
-    if not_ready(run):
+    if why_shut(run):
         raise Wrong(f"{len(messages)} messages came and were answered. One more would not be: {silence(run)}.", run)
 
 
@@ -372,7 +372,8 @@ def judge_repaired(answer: str) -> Run:
     return run
 
 
-SUMS = ((0, b"x" * 200), (2, b"abc"), (0, b"x" * 100), (2, b""), (2, b"x" * 4096), (0, b"y"))
+SUMS = ((0, b"x" * 200), (2, b"abc"), (0, b"x" * 100), (2, b""), (2, b"x" * 4096), *((0, b"x" * 4096),) * 16, (2, b"y"))
+"""What the meter gets; in the end VM 0 has sent more bytes than 16 bits can count."""
 
 
 def judge_meter(answer: str) -> Run:

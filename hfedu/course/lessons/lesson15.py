@@ -189,7 +189,7 @@ def interrupts(ctl: int, enabled: int, priority: int, mask: int) -> bool:
 
 def judge_gates(answer: Callable[[int, int, int, int], Any]) -> None:
     """Whether a timer that is due interrupts its CPU."""
-    for ctl, enabled, (priority, mask) in product((1, 3, 0, 2), (1, 0), PRIORITIES):
+    for ctl, enabled, (priority, mask) in product((1, 3, 0, 2, 5, 7), (1, 0), PRIORITIES):
         got, want = answer(ctl, enabled, priority, mask), interrupts(ctl, enabled, priority, mask)
         if bool(got) != want:
             given = f"ctl={ctl}, enabled={enabled}, priority={priority:#x}, mask={mask:#x}"
@@ -202,6 +202,10 @@ def solve_gates(ctl, enabled, priority, mask):
 
 def gates_without_imask(ctl, enabled, priority, mask):
     return ctl & 1 == 1 and enabled == 1 and priority < mask
+
+
+def gates_of_a_timer_that_is_not_due(ctl, enabled, priority, mask):
+    return ctl == 1 and enabled == 1 and priority < mask
 
 
 def gates_of_equal_priority(ctl, enabled, priority, mask):
@@ -566,6 +570,7 @@ EXERCISES = (
         solution=solve_gates,
         wrong={
             "forgets IMASK": (gates_without_imask, "With ctl=3, enabled=1, priority=0x0, mask=0xff"),
+            "takes ISTATUS for a gate": (gates_of_a_timer_that_is_not_due, "With ctl=5, enabled=1"),
             "an equal priority is enough": (gates_of_equal_priority, "priority=0xa0, mask=0xa0 the timer does not"),
             "the highest number first": (gates_highest_number_first, "priority=0x0, mask=0xff the timer interrupts"),
             "forgets the distributor": (gates_without_the_distributor, "With ctl=1, enabled=0"),

@@ -62,7 +62,7 @@ LEARN = "what became of the mailbox: Arm's FF-A, who names the sender there, and
 TERMS = {
     "notification": "A bit that one VM sets for another one, which is told of it and carries no message: what came of "
     "writable-notify.",
-    "lend": "To let another VM use a page alone for a while. The owner may not use it until it has it back.",
+    "lend": "To let another VM use a page for a while. The owner may not use it until it has it back.",
     "donate": "To give a page to another VM for good: that is its owner then.",
 }
 
@@ -515,7 +515,8 @@ EXERCISES = (
         wants="a function of a text and of True or False",
         takes=forms.function,
         judge=judge_writers,
-        learned="only a shared page has two writers; one that is lent, or donated, has none until it is taken.",
+        learned="where one VM borrows, only a shared page has two writers; one that is lent, or donated, has none "
+        "until it is taken.",
         hints=(
             "Who can write it before VM 1 has taken it? Only who shares goes on using it.",
             "Once VM 1 has taken it, VM 1 can write it, however it was offered.",

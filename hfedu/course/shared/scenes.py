@@ -252,7 +252,7 @@ def ended(run: Run, vm: int) -> Event | None:
     return next((event for event in run.events if event.kind is Kind.WFI and event.actor == Actor(vm, 0)), None)
 
 
-def still_full(run: Run) -> str | None:
+def no_room(run: Run) -> str | None:
     """Why there was no room for a message to VM 1; None if there always was."""
     senders = (line.vm for line in run.lifelines if line.vm not in (None, 1))
     seqs = [event.seq for vm in senders for event in refusals(run, vm, HF_MAILBOX_SEND) if event.arg.vm == 1]
@@ -270,7 +270,7 @@ def still_full(run: Run) -> str | None:
     return "clear every one, also those that you ignore"
 
 
-def not_ready(run: Run) -> str | None:
+def why_shut(run: Run) -> str | None:
     """Why VM 1, a service, would not take another message at the end of a run; None if it would."""
     state = run.at(len(run.events) - 1)
     if ended(run, 1) is not None:
@@ -282,7 +282,7 @@ def not_ready(run: Run) -> str | None:
 
 def raise_if_shut(run: Run, service: str) -> None:
     """`Wrong` if VM 1 would not take another message at the end of a run in which it has dealt with all that came."""
-    why = not_ready(run)
+    why = why_shut(run)
     if why:
         raise Wrong(f"Your {service} has dealt with all that came. One more message it would not take: {why}.", run)
 
