@@ -62,7 +62,7 @@ def actors(recording: Recording) -> list[Lifeline]:
     return [line for line in recording.lifelines if line.vcpu == 0 or line.actor in named]
 
 
-MARKED = frozenset({Kind.STEP, Kind.SWITCH})
+MARKED = frozenset({Kind.STEP, Kind.SWITCH, Kind.ACCESS})
 """Kinds of events that may stand beside the hypervisor's line, with a mark and no arrow."""
 
 
@@ -265,7 +265,7 @@ def arrow(scene: Scene, event: Event, layout: Layout, at: float) -> None:
         scene.add(Mark(layout.hypervisor, at, look.sign, seq))
     if look.device:
         interrupt_row(scene, event, layout, at)
-    if actor is None and event.kind in (Kind.STEP, Kind.SWITCH, Kind.ACCESS):
+    if actor is None and event.kind in MARKED:
         scene.add(Mark(layout.hypervisor, at, look.sign, seq))
         scene.add(Text(layout.hypervisor + 10, at + 3.5, words.label(event, layout.crowded), "label-step", seq))
     if actor is None:

@@ -18,10 +18,10 @@ from hfedu.course.shared.scenes import (
     changed_at,
     delivered,
     deliveries,
-    ended,
+    ended_at,
     gave,
-    in_words,
     no_room,
+    quoted_message,
     raise_if_shut,
     result_of,
     returned_at,
@@ -159,17 +159,17 @@ def judge_echo(answer: Script) -> Run:
     for number, (vm, data) in enumerate(TALK):
         if got[number : number + 1] == [(vm, data)]:
             continue
-        had = f"VM {vm} sent {in_words(data)}"
+        had = f"VM {vm} sent {quoted_message(data)}"
         if not delivered(run, 1):
             raise Wrong(f"Nothing could be sent to your guest: {unreachable(run)}.", run)
         if data not in delivered(run, 1):
             raise Wrong(f"{had}, and that was refused: {no_room(run)}.", run)
         if len(got) > number and got[number][0] == vm:
-            raise Wrong(f"{had} and got {in_words(got[number][1])} back.", run)
+            raise Wrong(f"{had} and got {quoted_message(got[number][1])} back.", run)
         if (vm, data) in got[number:]:
             to, more = got[number]
-            raise Wrong(f"VM {to} got {in_words(more)}, and nobody had sent it that.", run)
-        end = ended(run, 1)
+            raise Wrong(f"VM {to} got {quoted_message(more)}, and nobody had sent it that.", run)
+        end = ended_at(run, 1)
         why = "answer the sender, whoever it is, with what it sent"
         if end is not None and len(got) == number:
             why = "your script has ended. A service needs a loop"
@@ -204,13 +204,13 @@ def judge_guard(answer: Script) -> Run:
         if asker:
             raise Wrong(f"VM {asker}'s message was passed on to VM {to}: drop it.", run)
         if (to, event.message) != (0, last[0].message):
-            said, got = in_words(last[0].message), in_words(event.message)
+            said, got = quoted_message(last[0].message), quoted_message(event.message)
             raise Wrong(f"VM 0 sent {said}, and your guard sent {got} to VM {to}.", run)
     own = [(0, data) for vm, data in KNOCKS if vm == 0]
     missed = next((data for _, data in own if data in delivered(run, 1) and (0, data) not in came_back), None)
     if missed is not None:
-        why = " Your script has ended: a service needs a loop." * (ended(run, 1) is not None)
-        raise Wrong(f"VM 0 sent {in_words(missed)} and it did not come back.{why}", run)
+        why = " Your script has ended: a service needs a loop." * (ended_at(run, 1) is not None)
+        raise Wrong(f"VM 0 sent {quoted_message(missed)} and it did not come back.{why}", run)
     raise_unless_it_goes_on(run)
     if came_back != own:
         raise Wrong(f"VM 0 sent {len(own)} messages and got {len(came_back)} back.", run)

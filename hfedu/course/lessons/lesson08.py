@@ -18,9 +18,9 @@ from hfedu.course.shared.scenes import (
     delivered,
     deliveries,
     follow,
-    in_words,
     judge_all,
     no_room,
+    quoted_message,
     raise_if_shut,
     refusals,
     result_of,
@@ -350,7 +350,7 @@ def served_right(run: Run) -> None:
     for event in calls(run, 1, HF_MAILBOX_SEND):
         last = [each for each in came if each.seq < event.seq][-1:]
         asker = (last[0].actor or Actor(0)).vm if last else None
-        said = in_words(last[0].message) if last else ""
+        said = quoted_message(last[0].message) if last else ""
         to = event.arg.vm
         if asker is None:
             raise Wrong(f"Your service sends to VM {to} before anything has come.", at=event.seq)
@@ -377,7 +377,7 @@ def served_right(run: Run) -> None:
     asked = (event for event in came if (event.actor or Actor(0)).vm == 2)
     missed = next((event for event in asked if event.seq not in answered), None)
     if missed is not None:
-        said = in_words(missed.message)
+        said = quoted_message(missed.message)
         sentence = (
             f"VM 2 may ask. It sent {said} and got no answer: do not read what it says, nor who it says that it is."
         )

@@ -16,9 +16,9 @@ from hfedu.course.shared.scenes import (
     call_of,
     calls,
     delivered,
-    ended,
+    ended_at,
     gave,
-    in_words,
+    quoted_message,
     raise_if_shut,
     result_of,
     returned_at,
@@ -276,16 +276,16 @@ def judge_ffa_echo(answer: Script) -> Run:
     for number, (vm, data) in enumerate(SAID):
         if got[number : number + 1] == [(vm, data)]:
             continue
-        had = f"VM {vm} sent {in_words(data)}"
+        had = f"VM {vm} sent {quoted_message(data)}"
         if data not in came:
             late = "it gives its page RX back only after its answer, and that has switched it out"
             why = late if calls(run, 1, FFA_RX_RELEASE) else "it never gave its page RX back"
-            end = ended(run, 1)
+            end = ended_at(run, 1)
             raise Wrong(f"{had}, and that was refused: {why if end is None else ENDS}.", run)
         if (vm, data) in got[number:]:
             to, more = got[number]
-            raise Wrong(f"VM {to} got {in_words(more)}, and nobody had sent it that.", run)
-        why = "answer the sender, whoever it is, with what it sent" if ended(run, 1) is None else ENDS
+            raise Wrong(f"VM {to} got {quoted_message(more)}, and nobody had sent it that.", run)
+        why = "answer the sender, whoever it is, with what it sent" if ended_at(run, 1) is None else ENDS
         raise Wrong(f"{had} and it did not come back to VM {vm}: {why}.", run)
     if len(got) > len(SAID):
         raise Wrong(f"{len(SAID)} messages came, and your guest sent {len(got)} back.", run)

@@ -108,7 +108,7 @@ def delivered(run: Run, vm: int) -> list[bytes]:
     return [event.message or b"" for event in deliveries(run, vm)]
 
 
-def in_words(message: bytes | None) -> str:
+def quoted_message(message: bytes | None) -> str:
     """A message in a sentence; its size too where it is cut."""
     data = message or b""
     text = words.text_of(data) or "a message of no bytes"
@@ -247,7 +247,7 @@ def follow(vm: int) -> Any:
     return result
 
 
-def ended(run: Run, vm: int) -> Event | None:
+def ended_at(run: Run, vm: int) -> Event | None:
     """The event in which a VM's script was over; None if it was not."""
     return next((event for event in run.events if event.kind is Kind.WFI and event.actor == Actor(vm, 0)), None)
 
@@ -258,7 +258,7 @@ def no_room(run: Run) -> str | None:
     seqs = [event.seq for vm in senders for event in refusals(run, vm, HF_MAILBOX_SEND) if event.arg.vm == 1]
     if not seqs:
         return None
-    end = ended(run, 1)
+    end = ended_at(run, 1)
     if end is not None and end.seq < min(seqs):
         count = sum(event.seq < end.seq for event in deliveries(run, 1))
         return f"your script ended after message {count}. A service needs a loop"
@@ -273,7 +273,7 @@ def no_room(run: Run) -> str | None:
 def why_shut(run: Run) -> str | None:
     """Why VM 1, a service, would not take another message at the end of a run; None if it would."""
     state = run.at(len(run.events) - 1)
-    if ended(run, 1) is not None:
+    if ended_at(run, 1) is not None:
         return f"your script has ended, after message {len(deliveries(run, 1))}. A service needs a loop"
     if Actor(1, 0) not in state.waiters(1):
         return "it does not wait for the next message"
