@@ -99,6 +99,7 @@ class WatchedPlayer(Player):
             self.tell(str(asked.get("ask")))
 
 
+@plainly
 class Tour(ipywidgets.VBox):
     """The tour as a widget. `go`, `answer` and the buttons work from code; `stop` is where it stands in `STOPS`.
 
@@ -125,7 +126,7 @@ class Tour(ipywidgets.VBox):
         self.tasks = ipywidgets.HTML()
         self.controls = keys_row(self.play_button, self.next_button, *self.answers)
         super().__init__([self.said, self.controls, self.player, self.tasks])
-        self.player.observe(self.moved, "position")
+        self.player.observe(self._moved, "position")
         self.go(0)
 
     # Playing.
@@ -171,7 +172,7 @@ class Tour(ipywidgets.VBox):
         self.timer = None
         self.play_button.description, self.play_button.icon = PLAY
 
-    def moved(self, change: Any) -> None:
+    def _moved(self, change: Any) -> None:
         """Somebody has stepped: the tour stands still, unless it was the tour itself."""
         if change["new"] != STOPS[self.stop].event:
             self.pause()
@@ -257,7 +258,6 @@ def ends_with(way: Sequence[int | str], wanted: Sequence[int | str]) -> bool:
     return list(way[-len(wanted) :]) == list(wanted)
 
 
-@plainly
 def tour() -> Tour:
     """The first look: one message through three VMs, with captions and a question. It plays by itself in a notebook."""
     shown = Tour()

@@ -112,7 +112,12 @@ def hashable(name: str, value: Any) -> Any:
     """An option as part of a key: of changes the order counts, of other lists it does not."""
     if name == "changes":
         return tuple(known_changes(value))
-    return frozenset(value) if isinstance(value, set | list | tuple) else value
+    try:
+        key = frozenset(value) if isinstance(value, set | list | tuple) else value
+        hash(key)
+    except TypeError:
+        raise Mistake(f"{name} cannot be {value!r}") from None
+    return key
 
 
 def task_of(
@@ -124,8 +129,7 @@ def task_of(
         raise Mistake('the explorer knows mailboxes, and the profile "rpc" has none: choose another profile')
     for name in options:
         if name not in EXPLORED:
-            near = nearest(name, (*EXPLORED, "invariants", "cpus", "preemptions", "ends", "assume", "max_states"))
-            hint = near or f": there are {', '.join(EXPLORED)}"
+            hint = nearest(name, EXPLORED) or f": there are {', '.join(EXPLORED)}"
             raise Mistake(f"{name} is nothing that is explored{hint}")
     number = len(scenario.cpus) if cpus is None else cpus
     fixed = tuple(sorted((name, hashable(name, value)) for name, value in options.items()))
@@ -142,7 +146,7 @@ def task_of(
 def daemons_of(assume: Any, cpus: Any) -> frozenset[int]:
     """The CPUs that `assume` says to be daemons. Example: ["daemon 0"] -> {0}. `Mistake` for anything else."""
     found = set()
-    for each in [assume] if isinstance(assume, str) else assume:
+    for each in assume if isinstance(assume, list | tuple | set | frozenset) else [assume]:
         word, _, number = each.partition(" ") if isinstance(each, str) else ("", "", "")
         if word != "daemon" or not number.isdecimal() or int(number) >= cpus:
             raise Mistake(

@@ -4,7 +4,7 @@ import html
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hfedu.errors import Mistake, needing
+from hfedu.errors import Mistake, needing, plainly
 from hfedu.widgets.comparison import beside
 from hfedu.widgets.keys import keys_row
 from hfedu.widgets.orders import says
@@ -14,6 +14,7 @@ with needing("ipywidgets"):
     import ipywidgets
 
 
+@plainly
 class Arrange(ipywidgets.VBox):
     """A list of steps, buttons that move the chosen one, and one that checks. `order` is the list as it stands.
 

@@ -29,6 +29,7 @@ def button_order(row: Call) -> tuple[bool, bool]:
     return row.gives == "count", row.gives == "run"
 
 
+@plainly
 class Playground(ipywidgets.VBox):
     """VMs as columns, a button for each hypercall; only the VM that runs can press. `press` does it from code.
 
@@ -156,7 +157,6 @@ class Playground(ipywidgets.VBox):
         return f"Playground of {self.vms} VMs\n{transcript(self.machine.recording())}"
 
 
-@plainly
 def playground(vms: int = 3, **options: Any) -> Playground:
     """A playground with 2 to 4 VMs; `options` choose its hypervisor, as those of `Machine` do."""
     return Playground(vms, **options)
