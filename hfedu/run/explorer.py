@@ -129,7 +129,8 @@ def task_of(
         raise Mistake('the explorer knows mailboxes, and the profile "rpc" has none: choose another profile')
     for name in options:
         if name not in EXPLORED:
-            hint = nearest(name, EXPLORED) or f": there are {', '.join(EXPLORED)}"
+            near = nearest(name, (*EXPLORED, "invariants", "cpus", "preemptions", "ends", "assume", "max_states"))
+            hint = near or f": there are {', '.join(EXPLORED)}"
             raise Mistake(f"{name} is nothing that is explored{hint}")
     number = len(scenario.cpus) if cpus is None else cpus
     fixed = tuple(sorted((name, hashable(name, value)) for name, value in options.items()))

@@ -215,14 +215,14 @@ def judge_route(answer: bytes) -> Run:
 
     run = boot_scripts(primary, [relay, relay], "A message that carries its route")
     way = [0, *((event.target or Actor(0)).vm for event in run.events if event.kind is Kind.DELIVER)]
-    went = " → ".join(f"VM {vm}" for vm in way)
+    went = " to ".join(f"VM {vm}" for vm in way)
     lost = [(vm, event.arg.vm) for vm in (1, 2) for event in refusals(run, vm, HF_MAILBOX_SEND)]
     if lost:
         me, to = lost[0]
         why = "a VM cannot send to itself" if to == me else "there is no such VM, or its mailbox is full"
         raise Wrong(f"VM {me}'s send to VM {to} was refused: {why}. The message went {went}.", run)
     if way != [0, 1, 2, 1, 2, 0]:
-        raise Wrong(f"The message went {went}. It should go VM 0 → VM 1 → VM 2 → VM 1 → VM 2 → VM 0.", run)
+        raise Wrong(f"The message went {went}. It should go VM 0 to VM 1 to VM 2 to VM 1 to VM 2 to VM 0.", run)
     if delivered(run, 0) != [b"hi"]:
         raise Wrong(f"“hi” should come home, {delivered(run, 0)[0]!r} came.", run)
     return run
@@ -788,7 +788,7 @@ def fair_follows_the_one_that_sends():
 EXERCISES = (
     Exercise(
         id="08-route",
-        task="the bytes that VM 0 sends to VM 1 so that “hi” goes VM 0 → VM 1 → VM 2 → VM 1 → VM 2 → VM 0.",
+        task="the bytes that VM 0 sends to VM 1 so that “hi” goes VM 0 to VM 1 to VM 2 to VM 1 to VM 2 to VM 0.",
         wants='bytes such as bytes([2, 0]) + b"hi"',
         takes=forms.data,
         judge=judge_route,
@@ -802,7 +802,7 @@ EXERCISES = (
         wrong={
             "names the first receiver too": (bytes([1, 2, 1, 2, 0]) + b"hi", "cannot send to itself"),
             "forgets the way home": (bytes([2, 1, 2]) + b"hi", "there is no such VM"),
-            "takes a short cut": (bytes([2, 0]) + b"hi", "It should go VM 0 → VM 1 → VM 2 → VM 1"),
+            "takes a short cut": (bytes([2, 0]) + b"hi", "It should go VM 0 to VM 1 to VM 2 to VM 1"),
             "digits for bytes": (b"2120hi", "VM 1's send to VM 50 was refused"),
         },
     ),
