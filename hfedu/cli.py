@@ -273,7 +273,7 @@ def command_explore(options: argparse.Namespace) -> int:
 
     if options.id is None:
         listed = [{"id": d.id, "shown_by": d.shown_by, "meaning": d.meaning} for d in DEMONSTRATIONS.values()]
-        lines = [course.folded(f"{row['id']:22} {row['meaning']} ({row['shown_by']})", 23 * " ") for row in listed]
+        lines = [course.in_columns(f"{row['id']:22} {row['meaning']} ({row['shown_by']})", 23 * " ") for row in listed]
         print(json.dumps(listed) if options.json else "\n".join(lines))
         return 0
     names = ("cpus", "preemptions", "max_states")
@@ -298,7 +298,7 @@ def command_explore(options: argparse.Namespace) -> int:
         facts = {"id": options.id, "violations": violations, **{n: getattr(found, n) for n in covered}}
         print(json.dumps(facts, default=repr))
     else:
-        print(course.folded(str(found) if own else f"{DEMONSTRATIONS[options.id].meaning}\n{found}"))
+        print(course.in_columns(str(found) if own else f"{DEMONSTRATIONS[options.id].meaning}\n{found}"))
     if getattr(found, "interrupted", False):
         return INTERRUPTED
     if found.violations:

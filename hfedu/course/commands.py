@@ -13,7 +13,7 @@ from hfedu.files import write_whole
 COLUMNS = 79
 
 
-def folded(text: str, indent: str = "  ") -> str:
+def in_columns(text: str, indent: str = "  ") -> str:
     """A text for 80 columns: what of a line does not fit goes on below, farther in by `indent`."""
     lines = []
     for line in text.split("\n"):
@@ -87,13 +87,13 @@ def add_course(course: ArgumentParser) -> None:
 
 def command_start(options: Namespace) -> int:
     """hfedu course start: copy or update the lessons."""
-    print(folded(f"{deliver(options.folder)}\nOpen them: hfedu lab {options.folder}"))
+    print(in_columns(f"{deliver(options.folder)}\nOpen them: hfedu lab {options.folder}"))
     return 0
 
 
 def command_plan(options: Namespace) -> int:
     """hfedu course plan: the sessions of a course."""
-    print(folded(plan_text(PLANS[options.plan])))
+    print(in_columns(plan_text(PLANS[options.plan])))
     return 0
 
 
@@ -167,7 +167,7 @@ def command_slides(options: Namespace) -> int:
     page = slides_page(options.lesson)
     write_page(path, page.encode())
     keys = "Page Down goes on, event by event where a run is played; Ctrl and an arrow turn a slide."
-    print(folded(f"Written to {path}. {keys}"))
+    print(in_columns(f"Written to {path}. {keys}"))
     return 0
 
 
@@ -177,5 +177,5 @@ def command_worksheet(options: Namespace) -> int:
 
     path = options.output or Path(f"worksheet-{options.lesson}{'-key' if options.key else ''}.html")
     write_page(path, worksheets(options.lesson, options.seed, options.count, options.key).encode())
-    print(folded(f"Written to {path}. Print it from a browser, on paper or to PDF."))
+    print(in_columns(f"Written to {path}. Print it from a browser, on paper or to PDF."))
     return 0
