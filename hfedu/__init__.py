@@ -8,6 +8,7 @@ Everything public is reached from here; the parts are loaded when they are first
 """
 
 from importlib import import_module
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the same names for type checkers and editors
@@ -105,13 +106,18 @@ if not TYPE_CHECKING:  # which would take a misspelt name for one of Any
     def __getattr__(name: str) -> Any:
         if name not in _HOME:
             raise AttributeError(f"module 'hfedu' has no attribute {name!r}")
-        from hfedu.errors import Trouble
+        from hfedu.errors import Trouble, plainly
 
         try:
             home = import_module(_HOME[name])
         except Trouble as trouble:  # a package is missing: whoever calls it is told, `from hfedu import *` goes on
             return _refusing(trouble)
-        return getattr(home, name)
+        found = getattr(home, name)
+        if isinstance(found, FunctionType):
+            found = plainly(found)
+            found.__module__ = __name__
+        globals()[name] = found
+        return found
 
 
 def _refusing(trouble: Exception) -> Any:

@@ -7,6 +7,7 @@ everything was tried. An interrupt (Ctrl-C) ends every command with 130, but `la
 """
 
 import argparse
+import codecs
 import importlib.util
 import json
 import os
@@ -16,6 +17,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -35,11 +37,17 @@ from hfedu.view.theme import THEMES
 BAD_INPUT, NOT_ALL_TRIED, INTERRUPTED = 2, 3, 130
 PATIENCE = 60.0
 """Seconds after which a run that has not ended says so, again and again."""
+SPELT = {"→": "->", "←": "<-", "≠": "!=", "×": "x", "–": "-", "—": "-", "…": "...", "’": "'", "“": '"', "”": '"'}
+"""What stands for a character on a terminal that does not have it; a question mark for any other."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command. The exit status."""
     argv = sys.argv[1:] if argv is None else argv
+    codecs.register_error("hfedu", spelt_out)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="hfedu")
     jupyter: list[str] = []
     if argv[:1] == ["lab"] and "--" in argv:
         at = argv.index("--")
@@ -58,6 +66,13 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     except OSError as error:
         return complain(f"cannot write{f' {error.filename}' if error.filename else ''}: {error.strerror}")
+
+
+def spelt_out(error: UnicodeError) -> tuple[str, int]:
+    """What a terminal gets for characters that it does not have."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(SPELT.get(each, "?") for each in error.object[error.start : error.end]), error.end
 
 
 def with_values(argv: list[str]) -> list[str]:
@@ -259,7 +274,7 @@ def command_explore(options: argparse.Namespace) -> int:
 
     if options.id is None:
         listed = [{"id": d.id, "shown_by": d.shown_by, "meaning": d.meaning} for d in DEMONSTRATIONS.values()]
-        lines = [f"{row['id']:22} {row['meaning']} ({row['shown_by']})" for row in listed]
+        lines = [course.in_columns(f"{row['id']:22} {row['meaning']} ({row['shown_by']})", 23 * " ") for row in listed]
         print(json.dumps(listed) if options.json else "\n".join(lines))
         return 0
     names = ("cpus", "preemptions", "max_states")
@@ -281,7 +296,7 @@ def command_explore(options: argparse.Namespace) -> int:
         facts = {"id": options.id, "violations": violations, **{n: getattr(found, n) for n in covered}}
         print(json.dumps(facts, default=repr))
     else:
-        print(found if own else f"{DEMONSTRATIONS[options.id].meaning}\n{found}")
+        print(course.in_columns(str(found) if own else f"{DEMONSTRATIONS[options.id].meaning}\n{found}"))
     if getattr(found, "interrupted", False):
         return INTERRUPTED
     if found.violations:

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import wraps
 from importlib.util import find_spec
-from typing import Any, ParamSpec, TypeVar
+from os import PathLike
+from types import FunctionType, NoneType, UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
 
-P = ParamSpec("P")
 T = TypeVar("T")
 LONGEST_SENTENCE = 2000
 """Characters of a sentence; of a longer one, which quotes what somebody gave, the middle is left out."""
@@ -87,16 +88,36 @@ def nearest(name: object, known: Iterable[str]) -> str:
     return f", did you mean {close[0]!r}?" if close else ""
 
 
-def plainly(function: Callable[P, T]) -> Callable[P, T]:
-    """A public function that answers a call which does not fit it with a `Mistake`, and the nearest right name."""
-    signature = inspect.signature(function)
+def plainly(thing: T) -> T:
+    """A public function that answers a call which does not fit it with a `Mistake`, and the nearest right name.
+
+    Of a class its public methods, and how it is made, do so from now on.
+    """
+    if isinstance(thing, FunctionType):
+        return _checked(thing, thing.__name__, 0)  # type: ignore[return-value]
+    for name, part in [*vars(thing).items()]:
+        made = name in ("__init__", "__new__")
+        inner = part.__func__ if isinstance(part, staticmethod | classmethod) else part
+        if isinstance(inner, FunctionType) and (made or not name.startswith("_")):
+            called = thing.__name__ if made else name  # type: ignore[attr-defined]
+            checked = _checked(inner, called, made or not isinstance(part, staticmethod))
+            setattr(thing, name, checked if inner is part else type(part)(checked))
+    return thing
+
+
+def _checked(function: FunctionType, name: str, bound: int) -> Callable[..., Any]:
+    """A function that is called `name`, and has so many arguments that nobody writes: `self` or none."""
 
     @wraps(function)
-    def call(*args: P.args, **options: P.kwargs) -> T:
+    def call(*args: Any, **options: Any) -> Any:
         try:
             return function(*args, **options)
-        except TypeError:
-            wrong = misfit(function.__qualname__, signature, args, options)
+        except Mistake as mistake:
+            wrong = misnamed(function, name, options, str(mistake))
+            if wrong is None:
+                raise
+        except Exception:
+            wrong = misfit(function, name, bound, args, options)
             if wrong is None:
                 raise
         raise Mistake(wrong)
@@ -104,26 +125,96 @@ def plainly(function: Callable[P, T]) -> Callable[P, T]:
     return call
 
 
-def plainly_made(kind: type[T]) -> type[T]:
-    """A class of the like, such as a dataclass."""
-    setattr(kind, "__init__", plainly(vars(kind)["__init__"]))  # noqa: B010 - the type checker forbids it otherwise
-    return kind
-
-
-def misfit(name: str, signature: inspect.Signature, args: tuple[Any, ...], options: dict[str, Any]) -> str | None:
+def misfit(
+    function: Callable[..., Any], name: str, bound: int, args: tuple[Any, ...], options: dict[str, Any]
+) -> str | None:
     """Why a call does not fit a function, in a sentence; None if it does."""
-    name = name.removesuffix(".__init__").rpartition(".")[2]
-    own = [parameter for parameter in signature.parameters.values() if parameter.name != "self"]
+    signature = inspect.signature(function)
+    own = [*signature.parameters.values()][bound:]
     try:
-        signature.bind(*args, **options)
+        given = signature.bind(*args, **options).arguments
     except TypeError as error:
         known = [parameter.name for parameter in own if parameter.kind is not parameter.VAR_KEYWORD]
         unknown = next((option for option in options if option not in known), None)
         if unknown is None or any(parameter.kind is parameter.VAR_KEYWORD for parameter in own):
             return f"{name} takes {', '.join(known) or 'nothing'}, and this call does not fit: {error}"
-        near = nearest(unknown, known) or f": it has {', '.join(known) or 'none'}"
-        return f"{name} has no option {unknown!r}{near}"
+        return no_option(name, unknown, known)
+    for each in own:
+        value, several = given.get(each.name), each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+        if each.name in given and not several and not fits(value, each.annotation):
+            return f"{name} takes {asked_for(each.annotation)} as {each.name}, not {quoted(value)}"
+        if not is_sayable(value):
+            return f"{name} cannot take {quoted(value)} as {each.name}"
     return None
+
+
+def misnamed(function: Callable[..., Any], name: str, options: dict[str, Any], said: str) -> str | None:
+    """Which option of a function that hands on what it does not know is misspelt, if what was `said` is about one."""
+    known = list(inspect.signature(function).parameters)
+    for option in options:
+        if option not in known and option in said and "did you mean" not in said and nearest(option, known):
+            return no_option(name, option, known)
+    return None
+
+
+def no_option(name: str, option: str, known: list[str]) -> str:
+    """What to say of an option that something does not have."""
+    near = nearest(option, known) or f": it has {', '.join(known) or 'none'}"
+    return f"{name} has no option {option!r}{near}"
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of the type that an annotation says; with the items of what can be gone through again.
+
+    True for what cannot be told, such as an annotation that is a text.
+    """
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return any(fits(value, each) for each in inner)
+    if origin is type:
+        return isinstance(value, type)
+    if isinstance(origin, type):
+        items = value if inner and isinstance(value, list | tuple | set | frozenset | dict | str | bytes) else ()
+        return isinstance(value, origin) and all(fits(item, inner[0]) for item in items)
+    if hint is None:
+        return value is None
+    if not isinstance(hint, type) or hint in (Any, inspect.Parameter.empty):
+        return True
+    return isinstance(value, int | float if hint is float else hint)
+
+
+def asked_for(hint: Any) -> str:
+    """What an annotation asks for, in words."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return " or ".join(dict.fromkeys(map(asked_for, inner)))
+    kind = NoneType if hint is None else origin or hint
+    named: dict[Any, str] = {
+        int: "a whole number",
+        float: "a number",
+        str: "a text",
+        bytes: "bytes",
+        bool: "True or False",
+    }
+    named |= {NoneType: "None", type: "a class", PathLike: "a path", get_origin(Callable[[], None]): "a function"}
+    if kind in named:
+        return named[kind]
+    if inner and issubclass(kind, Iterable):
+        return f"a list, each {asked_for(inner[0])}"
+    return f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__}"
+
+
+def is_sayable(value: Any) -> bool:
+    """Whether a value can say what it is, as a number of too many digits cannot."""
+    try:
+        return bool(repr(value))
+    except Exception:
+        return False
+
+
+def quoted(value: Any) -> str:
+    """A value that somebody gave, even if it cannot say what it is."""
+    return repr(value) if is_sayable(value) else f"what cannot be printed, of the class {type(value).__name__},"
 
 
 def missing_name(name: str, known: Iterable[str]) -> str:

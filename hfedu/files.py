@@ -27,8 +27,9 @@ def asset(name: str) -> Path:
     """The path of a file that comes with hfedu. `Mistake` names the guest images there are."""
     folders = (Path(__file__).parent / "assets", Path(__file__).parent.parent / "assets")
     for folder in folders:
-        if isinstance(name, str) and "\0" not in name and (folder / name).is_file():
-            return folder / name
+        with suppress(OSError):  # a name that is too long
+            if isinstance(name, str) and "\0" not in name and (folder / name).is_file():
+                return folder / name
     images = sorted(path.name for folder in folders for path in folder.glob("*.bin"))
     raise Mistake(f"there is no asset {name!r}: there are {', '.join(images)}")
 

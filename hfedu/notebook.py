@@ -43,6 +43,7 @@ MAX_MEMORY = "256M"
 """That a token may ask for."""
 
 
+@plainly
 @dataclass(frozen=True, repr=False)
 class Run(Recording):
     """A recording that can be looked at. As the last line of a cell it shows its sequence diagram."""
@@ -61,14 +62,12 @@ class Run(Recording):
     token = token.token
     why = why
 
-    @plainly
     def compare(self, other: Recording) -> "RunsCompared":
         """This run ("here") beside another ("there"), aligned by cause, and where they first part."""
         from hfedu.widgets.comparison import RunsCompared
 
         return compare_runs(RunsCompared, self, other)
 
-    @plainly
     def draw(self, path: str | os.PathLike[str], first: int = 0, last: int | None = None, theme: str = "light") -> Path:
         """Write the sequence diagram: the ending of `path` says whether as SVG, PNG, PDF, HTML, Mermaid or text.
 
@@ -88,7 +87,6 @@ class Run(Recording):
             raise Mistake(f"cannot write {path}: {error}") from None
         return path
 
-    @plainly
     def render(self, fmt: str, first: int = 0, last: int | None = None, theme: str = "light") -> bytes:
         """The sequence diagram as bytes of a file; arguments as for `draw`."""
         if not isinstance(fmt, str) or fmt not in FORMATS:
@@ -104,7 +102,6 @@ class Run(Recording):
             return TEXTS[fmt](self, first, last).encode()
         return paint.render(sequence(self, first, last), fmt, theme)
 
-    @plainly
     def player(self, position: int = 0) -> "Player":
         """The player, at an event of your choice. `Mistake` if there is no such event."""
         from hfedu.widgets.player import Player
@@ -132,6 +129,7 @@ class Run(Recording):
         display({"text/html": folded, "text/plain": text}, raw=True)
 
 
+@plainly
 class Machine(machine.Machine):
     """A `hfedu.run.machine.Machine` whose recording shows itself."""
 
@@ -139,7 +137,6 @@ class Machine(machine.Machine):
     recording_type = Run
 
 
-@plainly
 def boot(
     ramdisk: RamDisk | bytes | str | os.PathLike[str],
     append: str = "",
@@ -178,6 +175,7 @@ def boot(
     return run
 
 
+@plainly
 class Exploration(explorer.Exploration):
     """An exploration that shows itself: what was found and what was covered, and a small space as a graph."""
 
@@ -251,7 +249,6 @@ def explorable(scenario: Any, cpus: Any, max_states: Any) -> None:
             raise Mistake(f"{name} must be a whole number above 0, not {given!r}")
 
 
-@plainly
 def explore(
     scenario: Scenario,
     invariants: Any = INVARIANTS,
@@ -289,7 +286,6 @@ def explore(
     return Exploration(**vars(found))
 
 
-@plainly
 def find(
     scenario: Scenario,
     goal: Callable[[Sight], Any],
@@ -318,7 +314,6 @@ def find(
     return Reached(found.goal, found.exploration, found.violation)
 
 
-@plainly
 def replay(
     text: str,
     ramdisk: RamDisk | bytes | str | os.PathLike[str],

@@ -5,13 +5,16 @@ import json
 import re
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 from conftest import one
 
 from hfedu import cli
 from hfedu.course.demonstrations import DEMONSTRATIONS
+from hfedu.course.exercises import check, exercises
 from hfedu.course.shared.defects import READ_COUNTER
+from hfedu.files import asset
 from hfedu.guest.toolchain import assemble, compile_c
 from hfedu.run.machine import Machine
 from hfedu.run.ramdisk import RamDisk, cpio_entry
@@ -137,21 +140,68 @@ def test_bench_of_the_explorer():
     assert all(value > 0 for value in figures.values())
 
 
+def joined(text):
+    """A text without its line breaks."""
+    return " ".join(text.split())
+
+
+NARROW = [
+    "", "--help", "--version", "boot", "boot --help", "boot {disk}", "boot {disk} --cpus 9", "boot nö→", "draw --help",
+    "draw {disk} -o {out}/→ü.svg", "draw {disk} -o {out}/→ü.nö", "explore", "explore --json", "explore →",
+    "explore --help", "explore regs-race", "explore page-left-writable", "explore fp-regs --profile fixed",
+    "explore →.py:ü", "explore wfi-repeats --html {out}/→.html", "lab --help", "lab {disk}", "course --help",
+    "course plan six-weeks", "course plan two-days", "course plan ü", "course start {out}/→ü", "course start {disk}",
+    "course export {disk}", "course export →", "course check →", "course check --lesson →", "course slides →",
+    "course slides 05 -o {out}/→.html", "course worksheet 05 -o {out}/→.html --seed →", "course worksheet →",
+    "course grade →", "course grade {disk}", "course grade --help", "bench --help", "bench →", "→",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+@pytest.mark.parametrize("command", NARROW)
+def test_any_terminal_can_show_what_a_command_prints_in_80_columns(command, encoding, tmp_path, monkeypatch):
+    disk = tmp_path / "it.img"
+    disk.write_bytes(RamDisk(asset("pingpong_primary.bin"), [asset("echo.bin")]).image)
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding) for _ in range(2)]
+    monkeypatch.setattr(sys, "stdout", streams[0])
+    monkeypatch.setattr(sys, "stderr", streams[1])
+    monkeypatch.setattr(sys, "stdin", None)
+    monkeypatch.chdir(tmp_path)
+    arguments = [part.format(disk=disk, out=tmp_path) for part in command.split()]
+    with suppress(SystemExit):
+        cli.main(arguments)
+    for stream in streams:
+        stream.flush()
+    printed, complained = (stream.buffer.getvalue().decode(encoding) for stream in streams)
+    assert printed or complained
+    if "--json" not in arguments:
+        assert max(map(len, printed.splitlines()), default=0) <= 80 + ("/" in printed) * len(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", exercises())
+def test_a_windows_terminal_can_show_each_task_hint_and_verdict(name, monkeypatch):
+    monkeypatch.setenv("HFEDU_PROGRESS", "")
+    exercise = exercises()[name]
+    answers = [answer for answer, _ in exercise.wrong.values()][:1]
+    verdicts = [repr(check(name, answer)) for answer in (None, "x", *answers)]
+    for text in (exercise.task, *exercise.hints, *verdicts, *[says for _, says in exercise.wrong.values()]):
+        text.encode("cp1252")
+
+
 def test_explore_lists_what_there_is():
     listed = json.loads(hfedu("explore", "--json").stdout)
     assert [row["id"] for row in listed] == list(DEMONSTRATIONS)
-    lines = hfedu("explore").stdout.splitlines()
-    assert len(lines) == len(listed)
-    for line, row in zip(lines, listed, strict=True):
-        assert line.split()[0] == row["id"]
-        assert row["meaning"] in line
+    rows = re.split(r"\n(?=\S)", hfedu("explore").stdout)
+    assert len(rows) == len(listed)
+    for shown, row in zip(rows, listed, strict=True):
+        assert shown.split() == f"{row['id']} {row['meaning']} ({row['shown_by']})".split()
 
 
 def test_explore_says_what_it_found():
     done = hfedu("explore", "regs-race")
     assert done.returncode == 1
     assert "live-once: vm1.vcpu0 is live on CPU 0 and on CPU 1" in done.stdout
-    assert "Every order was tried." in done.stdout
+    assert "Every order was tried." in joined(done.stdout)
     assert done.stderr == ""
 
 
@@ -173,8 +223,8 @@ def test_explore_finds_nothing_where_nothing_is(arguments):
 def test_explore_says_what_a_bound_left_out():
     done = hfedu("explore", "regs-race", "--preemptions", 0)
     assert done.returncode == 3  # not 0: that would say that all was tried
-    assert "At most 0 preemptions" in done.stdout
-    assert "no violation so far, and not everything was tried" in done.stdout
+    assert "At most 0 preemptions" in joined(done.stdout)
+    assert "no violation so far, and not everything was tried" in joined(done.stdout)
 
 
 @pytest.mark.parametrize(("mistake", "status"), [("regs-race", 1), ("fp-regs", 1), ("page-left-writable", 1)])

@@ -1,5 +1,6 @@
 """A notebook exported: the picture and its words are in what comes out, and nothing is fetched."""
 
+import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -54,8 +55,16 @@ def test_executed_it_shows_pictures_with_words_and_no_widget(notebook, form, cap
 
 
 def test_what_cannot_be_exported_is_a_sentence(tmp_path, capsys):
-    (tmp_path / "a.ipynb").write_text("no notebook")
-    for path in (tmp_path / "a.ipynb", tmp_path / "b.ipynb"):
+    cells = '{"cells": %s, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
+    cell = '[{"cell_type": "code", "source": 5, "metadata": {}, "outputs": 7, "id": "a", "execution_count": null}]'
+    wrong = ("no notebook", "", "null", "[]", "3", "{}", "[" * 200_000, cells % 3, cells % "[{}]", cells % cell, "\0")
+    for number, text in enumerate(wrong):
+        (tmp_path / f"{number}.ipynb").write_text(text)
+    (tmp_path / "bytes.ipynb").write_bytes(b"\xff\xfe")
+    (tmp_path / "zero.ipynb").symlink_to("/dev/zero")
+    (tmp_path / "folder.ipynb").mkdir()
+    os.mkfifo(tmp_path / "pipe.ipynb")
+    for path in (*sorted(tmp_path.iterdir()), tmp_path / "none.ipynb", tmp_path / "\0.ipynb"):
         assert cli.main(["course", "export", str(path)]) == 2
         said = capsys.readouterr().err
         assert "is no notebook that can be read" in said

@@ -311,6 +311,9 @@ def test_another_lesson_and_bad_input_are_one_line(tmp_path, capsys):
         f"hfedu: there is no {tmp_path / 'none'}: name the folder of the hand-ins\n",
     )
     assert "there is nothing in" in grade(capsys, tmp_path)[2]
+    os.mkfifo(tmp_path.with_suffix(".pipe"))
+    for place in (tmp_path.with_suffix(".pipe"), Path("/dev/zero")):
+        assert "is a file: name the folder of the hand-ins" in grade(capsys, place)[2]
     (tmp_path / "a.ipynb").write_bytes(book_with([checking(DECODE, RIGHT_DECODE)]))
     assert "there is no lesson '99'" in grade(capsys, tmp_path, "--lesson", "99")[2]
     status, printed, _ = grade(capsys, tmp_path, "--lesson", "07")

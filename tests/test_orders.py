@@ -259,7 +259,7 @@ def test_what_a_button_says_is_what_happens(race):
     form = hfedu.you_schedule(RACE)
     while not form.run.over:
         cpu = form.run.able()[len(form.schedule) % len(form.run.able())]
-        said = form.will(cpu)
+        said = form._will(cpu)
         form.choose(cpu)
         assert form.run.taken[-1].text == said
     assert all(button.disabled for button in form.buttons)

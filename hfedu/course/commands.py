@@ -1,6 +1,7 @@
 """hfedu lab and hfedu course on the command line."""
 
 import sys
+import textwrap
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -8,6 +9,18 @@ from hfedu.course.notebooks import deliver, open_lab
 from hfedu.course.plans import PLANS, plan_text
 from hfedu.errors import Mistake
 from hfedu.files import write_whole
+
+COLUMNS = 79
+
+
+def in_columns(text: str, indent: str = "  ") -> str:
+    """A text for 80 columns: what of a line does not fit goes on below, farther in by `indent`."""
+    lines = []
+    for line in text.split("\n"):
+        inside = line[: len(line) - len(line.lstrip())] + indent
+        wrapper = textwrap.TextWrapper(COLUMNS, "", inside, break_long_words=False, break_on_hyphens=False)
+        lines += wrapper.wrap(line) or [""]
+    return "\n".join(lines)
 
 
 def add_lab(lab: ArgumentParser) -> None:
@@ -74,13 +87,13 @@ def add_course(course: ArgumentParser) -> None:
 
 def command_start(options: Namespace) -> int:
     """hfedu course start: copy or update the lessons."""
-    print(f"{deliver(options.folder)}\nOpen them: hfedu lab {options.folder}")
+    print(in_columns(f"{deliver(options.folder)}\nOpen them: hfedu lab {options.folder}"))
     return 0
 
 
 def command_plan(options: Namespace) -> int:
     """hfedu course plan: the sessions of a course."""
-    print(plan_text(PLANS[options.plan]))
+    print(in_columns(plan_text(PLANS[options.plan])))
     return 0
 
 
@@ -153,9 +166,8 @@ def command_slides(options: Namespace) -> int:
     path = options.output or Path(f"slides-{options.lesson}.html")
     page = slides_page(options.lesson)
     write_page(path, page.encode())
-    print(
-        f"Written to {path}. Page Down goes on, event by event where a run is played; Ctrl and an arrow turn a slide."
-    )
+    keys = "Page Down goes on, event by event where a run is played; Ctrl and an arrow turn a slide."
+    print(in_columns(f"Written to {path}. {keys}"))
     return 0
 
 
@@ -165,5 +177,5 @@ def command_worksheet(options: Namespace) -> int:
 
     path = options.output or Path(f"worksheet-{options.lesson}{'-key' if options.key else ''}.html")
     write_page(path, worksheets(options.lesson, options.seed, options.count, options.key).encode())
-    print(f"Written to {path}. Print it from a browser, on paper or to PDF.")
+    print(in_columns(f"Written to {path}. Print it from a browser, on paper or to PDF."))
     return 0

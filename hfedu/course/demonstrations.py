@@ -6,7 +6,7 @@ from typing import Any
 
 from hfedu.course.shared.defects import DEFECTS, Demonstration, Observation
 from hfedu.course.shared.wrong import WRONG
-from hfedu.errors import Mistake, nearest, plainly
+from hfedu.errors import Mistake, nearest
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.history import known_changes, known_fixes
 from hfedu.notebook import Exploration
@@ -15,7 +15,6 @@ DEMONSTRATIONS: dict[str, Demonstration] = {**DEFECTS, **WRONG}
 """By id: the defects in the order of `hfedu.history.FIXES`, then the wrong ones."""
 
 
-@plainly
 def demonstrate(
     mistake: str,
     profile: str | None = None,

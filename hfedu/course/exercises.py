@@ -27,7 +27,7 @@ from hfedu.course.answers import shown_source, without_source
 from hfedu.course.forms import Unfit, described
 from hfedu.course.notebooks import lessons
 from hfedu.course.record import RECORD, Standing
-from hfedu.errors import Mistake, Trouble, explain_missing_names, missing_name, plainly, printable
+from hfedu.errors import Mistake, Trouble, explain_missing_names, missing_name, printable
 from hfedu.guest.toolchain import assemble, compile_c
 from hfedu.hf.load import cpio_files
 from hfedu.notebook import Machine, Run
@@ -188,7 +188,6 @@ def seed_text(seed: str | int) -> str:
     return text
 
 
-@plainly
 def check(exercise_id: str, answer: Any = None, seed: str | int | None = None) -> Verdict:
     """Judge an answer by what it does, and note the verdict for `progress`.
 
@@ -356,7 +355,6 @@ def with_source(disk: RamDisk, answer: str, right: str) -> RamDisk | None:
     return other
 
 
-@plainly
 def arrange(exercise_id: str) -> "Arrange":
     """The steps of an exercise whose answer is an order, to move up and down and to check."""
     exercise = exercise_named(exercise_id)
@@ -382,7 +380,6 @@ def locked() -> bool:
 TRY_FIRST = "Try the three hints first. To see a solution all the same"
 
 
-@plainly
 def hint(exercise_id: str, number: int = 1, seed: str | int | None = None) -> str:
     """A hint: 1, 2 and 3 say more and more."""
     hints = exercise_named(exercise_id, seed).hints
@@ -392,7 +389,6 @@ def hint(exercise_id: str, number: int = 1, seed: str | int | None = None) -> st
     return f"Hint {number} of {len(hints)}: {hints[number - 1]}"
 
 
-@plainly
 def solution(exercise_id: str, show: bool = False, seed: str | int | None = None) -> str:
     """A solution, if you say that you want it. `Mistake` if the instructor has locked them."""
     exercise = exercise_named(exercise_id, seed)

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from hfedu.course.notebooks import read_notebook
 from hfedu.course.record import SWITCH
 from hfedu.errors import Mistake, installed, lacking
 from hfedu.files import write_whole
@@ -50,15 +51,11 @@ def export(path: Path, form: str = "html", execute: bool = False) -> Path:
     """Write a notebook beside itself as NAME.html or NAME.slides.html. `Mistake` if that is impossible."""
     if not installed("jupyterlab"):  # it brings what is imported here
         raise lacking("jupyterlab")
-    import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
     from nbconvert.exporters import HTMLExporter, SlidesExporter
 
-    try:
-        book = nbformat.read(path, as_version=4)
-    except (OSError, ValueError, nbformat.ValidationError) as error:
-        raise Mistake(f"{path} is no notebook that can be read: {error}") from None
+    book = read_notebook(path)
     if execute:
         resources = {"metadata": {"path": str(path.resolve().parent)}}
         client = NotebookClient(book, timeout=SECONDS_A_CELL, store_widget_state=False, resources=resources)

@@ -117,6 +117,24 @@ def deliver(to: Path) -> Delivery:
     return Delivery(counts.count("new"), counts.count("updated"), changed)
 
 
+def read_notebook(path: Path) -> Any:
+    """A notebook as nbformat has it. `Mistake` for whatever is none."""
+    import nbformat
+
+    try:
+        text = read_whole(path).decode()
+        json_of(text)  # one that is nested too deeply
+        book = nbformat.reads(text, as_version=4)
+        nbformat.validate(book, relax_add_props=True)
+    except nbformat.ValidationError as error:
+        raise Mistake(f"{path} is no notebook that can be read: {error.message}") from None
+    except OSError as error:
+        raise Mistake(f"{path} is no notebook that can be read: {error.strerror or error}") from None
+    except (ValueError, TypeError, AttributeError, KeyError) as error:  # any JSON
+        raise Mistake(f"{path} is no notebook that can be read: {error}") from None
+    return book
+
+
 def as_delivered(path: Path) -> bytes:
     """A file as a learner gets it: a notebook without outputs, which would answer before it has asked."""
     content = path.read_bytes()

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 from hfedu.course.exercises import LESSON_MODULES
-from hfedu.errors import Mistake, plainly
+from hfedu.errors import Mistake
 from hfedu.notebook import Run
 from hfedu.run.recording import Event
 
@@ -67,7 +67,6 @@ def grade(prediction: Prediction, answers: list[str]) -> tuple[Run, list[Grade]]
     return run, marks
 
 
-@plainly
 def predict(prediction_id: str) -> "Predict":
     """Show a prediction. `Mistake` names those there are."""
     if not isinstance(prediction_id, str) or prediction_id not in predictions():

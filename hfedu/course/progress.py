@@ -17,7 +17,7 @@ from hfedu.course.exercises import exercises
 from hfedu.course.notebooks import Lesson, lessons
 from hfedu.course.predictions import predictions
 from hfedu.course.record import RECORD, Standing, where
-from hfedu.errors import Mistake, plainly
+from hfedu.errors import Mistake
 
 PLACES = Path(__file__).with_name("places.txt")
 VERSION = 1
@@ -142,7 +142,6 @@ PROGRESS_COLUMNS = ("lesson", "right", "wrong", "not attempted", "predictions")
 LEFT = ' style="text-align: left"'
 
 
-@plainly
 def progress(string: str | None = None) -> Progress:
     """What you have done in the lessons. With a progress string, what it holds is added first; nothing is ever lost."""
     for name, standing in decode(string).items() if string is not None else ():

@@ -79,6 +79,7 @@ TASKS = (
 )  # fmt: skip
 
 
+@plainly
 class Tour(Form):
     """The tour as a widget. `go`, `answer` and `press` work from code; `stop` is where it stands in `STOPS`.
 
@@ -97,7 +98,7 @@ class Tour(Form):
         self.player = Player(replace(self.recording, events=self.recording.events[: at + 1], outcome=begun))
         self.player.heard = self.hear
         super().__init__([self.player])
-        self.player.observe(self.moved, "position")
+        self.player.observe(self._moved, "position")
         self.go(0)
 
     def hear(self, message: dict[str, Any]) -> None:
@@ -161,7 +162,7 @@ class Tour(Form):
             self.timer.cancel()
         self.timer = None
 
-    def moved(self, change: Any) -> None:
+    def _moved(self, change: Any) -> None:
         """Somebody has stepped: the tour stands still, unless it was the tour itself."""
         if change["new"] != STOPS[self.stop].event and self.timer is not None:
             self.pause()
@@ -249,7 +250,6 @@ def ends_with(way: Sequence[int | str], wanted: Sequence[int | str]) -> bool:
     return list(way[-len(wanted) :]) == list(wanted)
 
 
-@plainly
 def tour() -> Tour:
     """The first look: one message through three VMs, with captions and a question. It plays by itself in a notebook."""
     shown = Tour()

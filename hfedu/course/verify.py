@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 from hfedu.course.answers import answer_of, defined_by, shown_source
 from hfedu.course.exercises import exercise_named, exercises, hint, judge
 from hfedu.course.markdown import broken_links, wordless_pictures
-from hfedu.course.notebooks import Lesson, code_cells, lessons, lessons_in, source
+from hfedu.course.notebooks import Lesson, code_cells, lessons, lessons_in, read_notebook, source
 from hfedu.course.record import SWITCH
 from hfedu.errors import Mistake
 
@@ -111,10 +111,8 @@ def bad_misconceptions(exercise_id: str) -> list[str]:
 
 def long_cells(notebook: Path) -> list[str]:
     """Cells of code with more lines than a learner takes in at a glance; blank ones do not count."""
-    import nbformat
-
     failures = []
-    for number, cell in enumerate(nbformat.read(notebook, as_version=4).cells):
+    for number, cell in enumerate(read_notebook(notebook).cells):
         lines = sum(bool(line.strip()) for line in cell.source.splitlines()) if cell.cell_type == "code" else 0
         if lines > LINES_AT_MOST:
             failures.append(f"{notebook.name}, cell {cell.get('id', number)}: {lines} lines, {LINES_AT_MOST} at most")
@@ -209,7 +207,7 @@ class CourseCheck:
         """Run a notebook's cells from the last to the first, as the head of this module says."""
         import nbformat
 
-        book = nbformat.read(notebook, as_version=4)
+        book = read_notebook(notebook)
         code = [cell for cell in book.cells if cell.cell_type == "code"]
         book.cells, book.nbformat_minor = [], max(book.nbformat_minor, CELLS_WITH_IDS)
         for place, number in enumerate(backwards([cell.source for cell in code])):

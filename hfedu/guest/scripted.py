@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from hfedu.board.board import Board
 from hfedu.board.memory import RAM_BASE
 from hfedu.board.timer import Metronome
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, plainly
 from hfedu.guest.budget import NO_INTERRUPT, Budget, StuckForever
 from hfedu.guest.syndrome import Access, Fault, Walker, signed
 from hfedu.hf import arch, call
@@ -59,6 +59,7 @@ class BufferedStore(NamedTuple):
     release: bool
 
 
+@plainly
 class Message(NamedTuple):
     """What `receive` gives: the sender's VM id and the bytes from the receive page."""
 
@@ -154,7 +155,7 @@ def hypercall(row: call.Call) -> Callable[..., Action]:
         return Action("hvc", (row.number, x1, x2, x3), meaning=MEANINGS.get(row.gives))
 
     make.__name__, make.__doc__ = row.verb, f"{row.name}({', '.join(row.args)}): {row.meaning}."
-    return make
+    return plainly(make)
 
 
 def of_table(number: int, *args: int) -> Action:

@@ -22,7 +22,7 @@ from shutil import which
 from types import MappingProxyType
 from typing import Literal
 
-from hfedu.errors import Mistake, Trouble, lacking, plainly
+from hfedu.errors import Mistake, Trouble, lacking
 from hfedu.files import asset, json_of
 from hfedu.guest.assembler import assembled
 from hfedu.guest.confined import available
@@ -86,7 +86,6 @@ class Compiled(bytes):
     sources: Mapping[str, str] = MappingProxyType({})
 
 
-@plainly
 def assemble(source: str) -> bytes:
     """The image of AArch64 assembly, entered at its first instruction.
 
@@ -104,7 +103,6 @@ def calls_header(rows: Iterable[Call]) -> str:
     return "\n".join([about, "#ifndef CALLS_H", "#define CALLS_H", "", *lines, "", "#endif", ""])
 
 
-@plainly
 def compile_c(source: str, *flags: str, calls: Iterable[Call] = CALLS) -> bytes:
     """The image of a C program. `guest_main` is entered with the address of the device tree, in a secondary with 0.
 
@@ -115,7 +113,11 @@ def compile_c(source: str, *flags: str, calls: Iterable[Call] = CALLS) -> bytes:
     """
     if not all(isinstance(flag, str) and "\0" not in flag for flag in flags):
         raise Mistake(f'the flags must be texts such as "-O2", not {flags!r}')
-    return image_of("C", source, flags, calls_header(calls))
+    rows = [*calls]
+    for row in rows:
+        if not isinstance(row, Call):
+            raise Mistake(f"the calls must be rows of a table such as Mine.calls.values(), not {row!r}")
+    return image_of("C", source, flags, calls_header(rows))
 
 
 def image_of(language: str, source: str, flags: Sequence[str] = (), header: str = "") -> bytes:

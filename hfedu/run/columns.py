@@ -149,12 +149,12 @@ class Columns:
         ]
         causes = self.causes.entries[self.cause[seq]]
         registers = self.registers.entries[self.register[seq]]
-        return Event(
+        return Event._make((
             seq, tuple([Cause(seq - ago, role) for ago, role in causes]), cpu, actor, kind, target, call, function,
             args, result, refused, checks, step, self.changes.entries[self.change[seq]],
             self._registers(self.image[seq], registers) if registers else (),
             self.messages.entries[self.message[seq]], self.uart[seq], text,
-        )  # fmt: skip
+        ))  # fmt: skip
 
     def _registers(self, base: int, moved: Any) -> tuple[tuple[Actor, bytes, bytes], ...]:
         images, systems = self.images, self.systems.entries

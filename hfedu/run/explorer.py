@@ -119,7 +119,12 @@ def hashable(name: str, value: Any) -> Any:
     """An option as part of a key: of changes the order counts, of other lists it does not."""
     if name == "changes":
         return tuple(known_changes(value))
-    return frozenset(value) if isinstance(value, set | list | tuple) else value
+    try:
+        key = frozenset(value) if isinstance(value, set | list | tuple) else value
+        hash(key)
+    except TypeError:
+        raise Mistake(f"{name} cannot be {value!r}") from None
+    return key
 
 
 def task_of(
@@ -149,7 +154,7 @@ def task_of(
 def daemons_of(assume: Any, cpus: Any) -> frozenset[int]:
     """The CPUs that `assume` says to be daemons. Example: ["daemon 0"] -> {0}. `Mistake` for anything else."""
     found = set()
-    for each in [assume] if isinstance(assume, str) else assume:
+    for each in assume if isinstance(assume, list | tuple | set | frozenset) else [assume]:
         word, _, number = each.partition(" ") if isinstance(each, str) else ("", "", "")
         if word != "daemon" or not number.isdecimal() or int(number) >= cpus:
             raise Mistake(

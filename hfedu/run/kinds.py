@@ -3,6 +3,8 @@
 from enum import Enum
 from typing import NamedTuple
 
+from hfedu.errors import Mistake, nearest
+
 
 class Kind(Enum):
     """What an event is about."""
@@ -24,6 +26,10 @@ class Kind(Enum):
     ACCESS = "access"
     STEP = "step"
     END = "end"
+
+    @classmethod
+    def _missing_(cls, value: object) -> None:
+        raise Mistake(f"there is no kind of event {value!r}{nearest(value, [kind.value for kind in cls])}")
 
 
 class Look(NamedTuple):

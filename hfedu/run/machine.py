@@ -124,6 +124,11 @@ def check_input(clock: Any, stdin: Any) -> None:
         raise Mistake(f"the clock is {' or '.join(map(repr, CLOCKS))}, not {clock!r}")
     if not isinstance(stdin, bytes | str | Stream):
         raise Mistake(f"what comes in on the serial line must be bytes or a text, not {stdin!r}")
+    if isinstance(stdin, str):
+        try:
+            stdin.encode(errors="surrogateescape")
+        except UnicodeEncodeError as error:
+            raise Mistake(f"the text for the serial line has what is no character: {stdin[error.start]!r}") from None
 
 
 def is_delayed(memory_model: Any) -> bool:
@@ -144,6 +149,7 @@ def check_pool(pages: Any) -> None:
         )
 
 
+@plainly
 class Machine:
     """A machine with one RAM disk, switched off until `boot` or `run`.
 
@@ -166,7 +172,6 @@ class Machine:
     recording_type: type[Recording] = Recording
     core_type: type[Core] = Core
 
-    @plainly
     def __init__(
         self,
         ramdisk: RamDisk | bytes | str | os.PathLike[str],
@@ -446,10 +451,10 @@ class Machine:
             return
         core = self.cores[cpu]
         actor = None if core.cpu.current is None or what == "raised" else actor_of(core.cpu.current)
-        checks = self.gates(core, intid) if what == "raised" else ()
+        checks = self._gates(core, intid) if what == "raised" else ()
         self.recorder.interrupt(what, actor, cpu, intid, checks)
 
-    def gates(self, core: Core, intid: int) -> tuple[Check, ...]:
+    def _gates(self, core: Core, intid: int) -> tuple[Check, ...]:
         """What an interrupt must pass on its way to a CPU now; the last is the primary's own mask."""
         passed = [
             Check(gate.text, f"cpu{core.cpu.id}", (), gate.holds) for gate in self.board.gic.gates(core.cpu.id, intid)

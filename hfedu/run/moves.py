@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from hfedu.errors import Mistake
-from hfedu.guest.budget import OutOfBudget
 from hfedu.guest.scripted import ScriptDone
 from hfedu.hf.call import HF_PRIMARY_VM_ID
 from hfedu.hf.platform import HypervisorHang
@@ -16,7 +15,7 @@ from hfedu.hf.spinlock import SelfDeadlock
 from hfedu.run.core import Core
 from hfedu.run.invariants import GhostState
 from hfedu.run.replay import Replayer, Scenario
-from hfedu.run.sight import Invariant, ScriptRaised
+from hfedu.run.sight import Invariant, ScriptRaised, what_is_wrong
 
 WALK = 50
 """Steps of one move at most, should a script go round in circles all by itself."""
@@ -170,12 +169,10 @@ def take_step(replay: Replayer, cpu: int, invariants: Iterable[Invariant]) -> li
 def judged(invariant: Invariant, replay: Replayer) -> str | None:
     """What is wrong with the state that a machine is in. `Mistake` with the schedule if the invariant raises."""
     try:
-        return invariant.judge(replay.ghost)
-    except OutOfBudget:
-        raise
-    except Exception as error:
+        return what_is_wrong(invariant, replay.ghost)
+    except Mistake as mistake:
         schedule = [*replay.setup, *replay.schedule]
-        raise Mistake(f"the invariant {invariant.name} raised {error!r} under the schedule {schedule}") from error
+        raise Mistake(f"{mistake} under the schedule {schedule}") from mistake.__cause__
 
 
 def lost(core: Core) -> str | None:

@@ -8,6 +8,7 @@ from hfedu.run.machine import Machine
 from hfedu.run.moves import lost
 from hfedu.run.recording import Recording
 from hfedu.run.replay import Replayer
+from hfedu.run.sight import what_is_wrong
 from hfedu.run.stepper import Stepper, Taken
 
 
@@ -97,4 +98,4 @@ class Nearest:
         """Take a step. Whether the invariant still holds."""
         self.replay.machine.able()
         self.replay.step(cpu)
-        return not any(invariant.judge(self.replay.ghost) for invariant in self.invariants)
+        return not any(what_is_wrong(invariant, self.replay.ghost) for invariant in self.invariants)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hfedu.errors import Mistake, plainly, plainly_made
+from hfedu.errors import Mistake, plainly
 from hfedu.files import read_whole
 from hfedu.guest.scripted import Script, check_script
 from hfedu.guest.toolchain import MAX_IMAGE, Compiled, flat
@@ -28,7 +28,7 @@ class RamDiskError(Mistake):
     """A RAM disk that could not boot; the text says what to change."""
 
 
-@plainly_made
+@plainly
 @dataclass(frozen=True)
 class Secondary:
     """A secondary VM: its image, its memory (bytes, or text such as "1M"), its vCPUs and its kernel's file name."""
@@ -74,6 +74,7 @@ def cpio_names(archive: bytes) -> list[str]:
     return [file.name.decode("latin-1") for file in files]
 
 
+@plainly
 class RamDisk:
     """A RAM disk: `image` is the archive, `scripts` the scripted guests by kernel file name, `compiled` what has lines.
 
@@ -81,7 +82,6 @@ class RamDisk:
     path), or a script; a secondary may also be a `Secondary`. `Mistake` says what could never boot.
     """
 
-    @plainly
     def __init__(self, primary: Image, secondaries: Sequence[Image | Secondary] = (), initrd: bytes = b"") -> None:
         if not isinstance(secondaries, list | tuple):
             raise RamDiskError(f"secondaries must be a list of guests, such as [{secondaries!r}]")

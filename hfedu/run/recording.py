@@ -11,7 +11,7 @@ from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, plainly
 from hfedu.hf import arch, mm
 from hfedu.hf.call import Call
 from hfedu.hf.check import Check
@@ -19,6 +19,7 @@ from hfedu.run import words
 from hfedu.run.kinds import CALL_KINDS, FOLLOWS, TRAPS, Kind
 
 
+@plainly
 class Actor(NamedTuple):
     """Who acts, or whom something is done to: a vCPU, or with `vcpu` None a whole VM."""
 
@@ -75,6 +76,7 @@ class WalkStep(NamedTuple):
     descriptor: int
 
 
+@plainly
 @dataclass(frozen=True)
 class Stage2:
     """A VM's stage-2 tables as they were: the root's physical address and the descriptors of every table."""
@@ -115,6 +117,7 @@ class Stage2:
         return f"<stage 2 at {self.root:#x}: {len(self.tables)} tables>"
 
 
+@plainly
 class State(dict[str, Any]):
     """The state after an event, by path: "vm1.mailbox.state", "vm1.mailbox.message" (bytes), "vm1.vcpu0.state",
     "vm1.vcpu0.x0" and the other registers, "vm1.stage2" (a `Stage2`), "cpu0.current" (an `Actor`).
@@ -136,6 +139,7 @@ class State(dict[str, Any]):
         return self.get(f"{actor.name}.{field}")
 
 
+@plainly
 class Event(NamedTuple):
     """One thing that happened.
 
@@ -226,6 +230,7 @@ class Spins(NamedTuple):
     holder: int
 
 
+@plainly
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended: a word, a sentence, and the exit status that `hfedu boot` gives it.
@@ -268,6 +273,7 @@ class Lifeline:
         return self.actor.vcpu or 0
 
 
+@plainly
 @dataclass(frozen=True)
 class Recording:
     """A run: its events, its serial output (CR removed), its outcome, and `made`: `Machine(**made)` makes it again.

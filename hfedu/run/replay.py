@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Any, ClassVar
 
 from hfedu.board.memory import RAM_BASE
-from hfedu.errors import Mistake, plainly_made
+from hfedu.errors import Mistake, plainly
 from hfedu.guest.budget import OutOfBudget
 from hfedu.guest.scripted import Action, Script, ScriptedVcpu, check_script, cpu_on, meet
 from hfedu.hf.addr import PAGE_SIZE, Pa
@@ -46,7 +46,7 @@ SETUP_STEPS = 10_000
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
-@plainly_made
+@plainly
 @dataclass(frozen=True)
 class Scenario:
     """A conversation to be tried in every order.

@@ -9,7 +9,8 @@ Such a function returns a sentence that says what is wrong, or None; or whether 
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, plainly
+from hfedu.guest.budget import OutOfBudget
 from hfedu.hf.addr import NULL, Pa
 from hfedu.hf.call import HF_PRIMARY_VM_ID
 from hfedu.hf.platform import HypervisorHang
@@ -159,6 +160,7 @@ Lost = HypervisorHang | ScriptRaised
 """Ends of a CPU after which nothing that it did is worth judging."""
 
 
+@plainly
 class Invariant(NamedTuple):
     """A name, a sentence that says what must hold, and a function of a `Sight` that says whether it does.
 
@@ -173,18 +175,27 @@ class Invariant(NamedTuple):
     steady: bool = False
     at_end: bool = False
 
-    def judge(self, sight: Sight) -> str | None:
-        """What is wrong right now, None if it holds."""
-        if self.at_end and not sight.at_end:
-            return None
-        found = self.broken(sight)
-        if found is None or found is True:
-            return None
-        if found is False:
-            return self.meaning.rstrip(".") + ": this does not hold" if self.meaning else "it does not hold"
-        if isinstance(found, str) and found:
-            return found
-        raise TypeError(f"it must return a sentence that says what is wrong, None, True or False, not {found!r}")
+
+def what_is_wrong(invariant: Invariant, sight: Sight) -> str | None:
+    """What is wrong right now with what must hold, None if it holds. `Mistake` if the function raises."""
+    if invariant.at_end and not sight.at_end:
+        return None
+    try:
+        found = invariant.broken(sight)
+    except OutOfBudget:
+        raise
+    except Exception as error:
+        raise Mistake(f"the invariant {invariant.name} raised {error!r}") from error
+    if found is None or found is True:
+        return None
+    if found is False:
+        return invariant.meaning.rstrip(".") + ": this does not hold" if invariant.meaning else "it does not hold"
+    if isinstance(found, str) and found:
+        return found
+    raise Mistake(
+        f"the invariant {invariant.name} must return a sentence that says what is wrong, None, True or False, "
+        f"not {found!r}"
+    )
 
 
 def as_invariants(given: Any, what: str, at_end: bool = False) -> tuple[Invariant, ...]:

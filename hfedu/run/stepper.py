@@ -14,6 +14,7 @@ from hfedu.run.machine import Machine
 from hfedu.run.moves import lost
 from hfedu.run.recording import Event, Recording
 from hfedu.run.replay import SETUP_STEPS, Scenario, step_or_end
+from hfedu.run.sight import what_is_wrong
 
 
 class Taken(NamedTuple):
@@ -76,7 +77,7 @@ class Stepper:
         taken = Taken(core.cpu.id, said or self._guest(core, before))
         self.taken.append(taken)
         for invariant in self.invariants:
-            sentence = invariant.judge(self.ghost)
+            sentence = what_is_wrong(invariant, self.ghost)
             if sentence is not None:
                 self.broken.setdefault(invariant.name, (words.names_in_words(sentence), len(self.taken)))
         broke = lost(core)

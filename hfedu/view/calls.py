@@ -3,6 +3,7 @@
 import html
 from collections.abc import Iterable, Iterator
 
+from hfedu.errors import plainly
 from hfedu.hf.call import Call
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.history import hypervisor_type
@@ -23,6 +24,7 @@ RESULT_WORDS = {
 }  # fmt: skip
 
 
+@plainly
 class CallTable:
     """A table of hypercalls. It shows itself; `rows` are the calls."""
 

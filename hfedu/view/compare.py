@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from hfedu.errors import plainly
 from hfedu.run import words
 from hfedu.run.explorer import BUILT_IN, Exploration, Violation
 from hfedu.run.invariants import Invariant
@@ -23,6 +24,7 @@ FIRST_DIFFERENCE = "font-weight:bold;border-top:2px solid;border-bottom:2px soli
 PASSING = "nearest order that keeps it"
 
 
+@plainly
 @dataclass(frozen=True, repr=False)
 class OrderComparison:
     """A failing run and the nearest passing one, None if there is none. `first` is the first step that differs."""

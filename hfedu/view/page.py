@@ -7,7 +7,7 @@ import json
 from string import Template
 from typing import Any
 
-from hfedu.errors import Mistake, plainly, printable
+from hfedu.errors import Mistake, printable
 from hfedu.files import asset
 from hfedu.run.recording import Recording
 from hfedu.view.answers import all_answers
@@ -74,7 +74,6 @@ def inside(data: Any) -> str:
     return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
 
 
-@plainly
 def to_html(recording: Recording, position: int = 0) -> str:
     """The player at an event, as one HTML page that needs neither a kernel nor a network.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise, takewhile
 from typing import Any, NamedTuple, TypeVar
 
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, plainly
 from hfedu.run import words
 from hfedu.run.kinds import CALL_KINDS, Kind
 from hfedu.run.recording import Event, Recording
@@ -34,6 +34,7 @@ class EventPair(NamedTuple):
     mark: str
 
 
+@plainly
 @dataclass(frozen=True, repr=False)
 class RunComparison:
     """Two runs and where they part: `here` and `there` are the events, both None if the same happens.

@@ -1,6 +1,6 @@
 """The transcript and the Mermaid export: a recording as text."""
 
-from hfedu.errors import plainly, printable
+from hfedu.errors import printable
 from hfedu.run import words
 from hfedu.run.kinds import KINDS, Kind
 from hfedu.run.recording import Actor, Event, Recording
@@ -9,7 +9,6 @@ from hfedu.view.sequence import actors, cpus_used, home
 WIDTH = 78
 
 
-@plainly
 def transcript(recording: Recording, first: int = 0, last: int | None = None) -> str:
     """One line per event: number, physical CPU, what happened, and what changed.
 

@@ -4,7 +4,7 @@ import html
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hfedu.errors import Mistake, needing
+from hfedu.errors import Mistake, needing, plainly
 from hfedu.widgets.comparison import beside
 from hfedu.widgets.form import Form, keys_row, push_button, says
 from hfedu.widgets.player import Player
@@ -13,6 +13,7 @@ with needing("ipywidgets"):
     import ipywidgets
 
 
+@plainly
 class Arrange(Form):
     """A list of steps, buttons that move the chosen one, and one that checks. `order` is the list as it stands.
 

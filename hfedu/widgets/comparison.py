@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hfedu.errors import plainly
 from hfedu.run.recording import Recording
 from hfedu.view import compare, runs
 from hfedu.widgets.still import show_with_picture
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from hfedu.widgets.player import Pair, Player
 
 
+@plainly
 class RunsCompared(runs.RunComparison):
     """A comparison of two runs that shows itself."""
 
@@ -32,6 +34,7 @@ def beside(run: Recording, right: Recording) -> RunsCompared:
     return replace(compared, made="")
 
 
+@plainly
 class Comparing(compare.OrderComparison):
     """A comparison of two orders that shows itself."""
 

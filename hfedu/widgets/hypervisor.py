@@ -4,7 +4,7 @@ import html
 from collections.abc import Iterable
 from typing import Any
 
-from hfedu.errors import Mistake, needing
+from hfedu.errors import Mistake, needing, plainly
 from hfedu.guest.scripted import clear, configure, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.run import words
 from hfedu.run.decider import FIELDS, Case, Decider, Decision, happened
@@ -97,6 +97,7 @@ CASES = {
 """What there is to serve, by name."""
 
 
+@plainly
 class YouAreTheHypervisor(Form):
     """A machine that stops at each trap, and a player in which the learner decides what happens, at the lifelines.
 

@@ -6,7 +6,7 @@ from functools import partial
 from itertools import starmap
 from typing import Any
 
-from hfedu.errors import Mistake, needing
+from hfedu.errors import Mistake, needing, plainly
 from hfedu.run import words
 from hfedu.run.explorer import BUILT_IN, Exploration, counterexample, explore
 from hfedu.run.invariants import INVARIANTS
@@ -26,6 +26,7 @@ AT_THE_END = {name: BUILT_IN[name] for name in ("deadlock", "self-deadlock", "ha
 """What the explorer always looks for and one run can show."""
 
 
+@plainly
 class YouSchedule(Form):
     """A scenario, a button for each CPU, and the invariants to break. `choose` and the other buttons work from code.
 
@@ -118,14 +119,14 @@ class YouSchedule(Form):
         able = self.run.able()
         for cpu, (button, text) in enumerate(zip(self.buttons, self.next, strict=True)):
             button.disabled = cpu not in able
-            what = self.will(cpu) if cpu in able else self.run.waits(cpu)
+            what = self._will(cpu) if cpu in able else self.run.waits(cpu)
             button.tooltip = f"CPU {cpu}: {what}"
             text.value = html.escape(what)
         self.undo.disabled = self.again.disabled = not self.schedule
         self.state.value = schedule_facts(self.run)
         self.rules.value = rules(self.run)
 
-    def will(self, cpu: int) -> str:
+    def _will(self, cpu: int) -> str:
         """What a CPU's next step does; of a guest's turn this is found out on a machine that is thrown away."""
         said = announced(self.run.machine.cores[cpu])
         if said:

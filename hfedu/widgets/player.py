@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from hfedu.errors import Mistake, needing
+from hfedu.errors import Mistake, needing, plainly
 from hfedu.files import asset
 from hfedu.run.recording import Recording
 from hfedu.view.answers import answer
@@ -28,6 +28,7 @@ def answered(recording: Recording, asked: dict[str, Any]) -> dict[str, Any]:
     return {"ask": kind, "seq": seq, "id": asked.get("id"), **found}
 
 
+@plainly
 class Player(anywidget.AnyWidget):
     """Shows a recording. `position` is the number of the present event, in both directions.
 

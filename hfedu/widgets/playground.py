@@ -46,6 +46,7 @@ class Goal(NamedTuple):
     reached: Callable[["Playground"], bool]
 
 
+@plainly
 class Playground(Form):
     """A live machine in a player: at the lifelines what the VM that runs can call. `press` does it from code.
 
@@ -294,7 +295,6 @@ def refused_often(ground: Playground) -> bool:
     return len(reasons) >= REFUSALS_WANTED
 
 
-@plainly
 def playground(vms: int = 3, **options: Any) -> Playground:
     """A playground with 2 to 4 VMs; `options` choose its hypervisor, as those of `Machine` do."""
     return Playground(vms, **options)

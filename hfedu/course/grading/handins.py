@@ -49,7 +49,7 @@ def hand_ins(place: Path, learner: str | None = None) -> list[HandIn]:
     try:
         if place.is_dir():
             found = list(walk_folder(place))
-        elif zipfile.is_zipfile(place):
+        elif place.is_file() and zipfile.is_zipfile(place):
             found = list(walk_archive(place.name, partial(read_archive, place), 1))
         elif place.exists():
             raise Mistake(f"{place} is a file: name the folder of the hand-ins, or their archive (.zip)")

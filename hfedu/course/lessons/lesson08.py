@@ -214,7 +214,7 @@ class Way(NamedTuple):
     text: str
 
     def __str__(self) -> str:
-        return " → ".join(f"VM {vm}" for vm in self.vms)
+        return " to ".join(f"VM {vm}" for vm in self.vms)
 
     def data(self, *before: int) -> bytes:
         """What VM 0 sends so that it goes this way."""
@@ -234,7 +234,7 @@ def judge_route(wanted: Way, answer: bytes) -> Run:
 
     run = boot_scripts(primary, [relay] * secondaries, "A message that carries its route")
     way = [0, *((event.target or Actor(0)).vm for event in run.events if event.kind is Kind.DELIVER)]
-    went = " → ".join(f"VM {vm}" for vm in way)
+    went = " to ".join(f"VM {vm}" for vm in way)
     vms = range(1, secondaries + 1)
     lost = [(vm, event.arg.vm) for vm in vms for event in refusals(run, vm, HF_MAILBOX_SEND)]
     if lost:
@@ -838,7 +838,7 @@ def fair_follows_the_one_that_sends():
 EXERCISES = (
     Exercise(
         id="08-route",
-        task="the bytes that VM 0 sends to VM 1 so that “hi” goes VM 0 → VM 1 → VM 2 → VM 1 → VM 2 → VM 0.",
+        task="the bytes that VM 0 sends to VM 1 so that “hi” goes VM 0 to VM 1 to VM 2 to VM 1 to VM 2 to VM 0.",
         wants='bytes such as bytes([2, 0]) + b"hi"',
         takes=forms.data,
         judge=partial(judge_route, ROUTE),
@@ -853,7 +853,7 @@ EXERCISES = (
         wrong={
             "names the first receiver too": (bytes([1, 2, 1, 2, 0]) + b"hi", "cannot send to itself"),
             "forgets the way home": (bytes([2, 1, 2]) + b"hi", "there is no such VM"),
-            "takes a short cut": (bytes([2, 0]) + b"hi", "It should go VM 0 → VM 1 → VM 2 → VM 1"),
+            "takes a short cut": (bytes([2, 0]) + b"hi", "It should go VM 0 to VM 1 to VM 2 to VM 1"),
             "digits for bytes": (b"2120hi", "VM 1's send to VM 50 was refused"),
         },
     ),
