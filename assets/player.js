@@ -1,5 +1,5 @@
 // Built from assets/player/ by `make player`: change the sources, not this file.
-// sha256 of the sources and of what follows: 798297195d88039df99e42460d99c50ea608d8d1338dc0a5695a71014a3c28e6
+// sha256 of the sources and of what follows: 70b508a7d66b552e457f5f4124db112766a755821c7a6325efd9d8e411ec14f5
 // assets/player/dom.js
 var SVG = "http://www.w3.org/2000/svg";
 function h(tag, attributes = {}, ...children) {
@@ -1835,7 +1835,8 @@ function scrollersOf(element) {
 }
 
 // assets/player/guide.js
-var ROOM = [84, 148];
+var [SIGN, TOUCH] = [29, 47];
+var EDGE = 23;
 var Guide = class {
   /** @param {Player} player */
   constructor(player) {
@@ -1899,16 +1900,29 @@ var Guide = class {
   }
   /** @param {ChoiceRow[]} rows */
   drawChoices(rows) {
-    const { diagram } = this.player;
-    const { places, box: box2 } = diagram;
-    const room = ROOM[Number(matchMedia("(pointer: coarse)").matches)];
-    const aligned = places.pitch >= room * places.k && places.width <= box2.clientWidth + 1;
-    this.choices.classList.toggle("aligned", aligned);
-    const lines = aligned && rows.length ? [...places.lanes.values()] : [];
+    const { places, box: box2 } = this.player.diagram;
+    const whole = places.width <= box2.clientWidth + 1;
+    const aligned = rows.map((row) => whole && this.fits(row));
+    const lines = aligned.includes(true) ? [...places.lanes.values()] : [];
     this.choices.replaceChildren(
       ...lines.map((x) => h("i", { class: "on-lane", style: `left:${x}px`, "aria-hidden": "true" })),
-      ...rows.map((row) => this.row(row, aligned)),
+      ...rows.map((row, i) => this.row(row, aligned[i])),
     );
+  }
+  /**
+   * Whether the choices of a row have room at their lifelines.
+   * @param {ChoiceRow} row
+   */
+  fits({ options }) {
+    const { places } = this.player.diagram;
+    const least = matchMedia("(pointer: coarse)").matches ? TOUCH : 0;
+    const wide = /* @__PURE__ */ new Map();
+    for (const { lane, sign: sign3, text } of options) {
+      const width = sign3 ? SIGN : textWidth(text, true) * 1.1 * Math.min(places.k, 1.3) + EDGE;
+      wide.set(lane, (wide.get(lane) ?? 0) + Math.max(width, least));
+    }
+    wide.delete("");
+    return Math.max(...wide.values()) <= Math.max(places.pitch, wide.size > 1 ? 0 : Infinity);
   }
   /**
    * A row of choices: those of a VM at its lifeline or its mailbox, the others beside the name of the row.
@@ -1925,11 +1939,35 @@ var Guide = class {
     const left = aligned ? `padding-left:${places.label}px` : "";
     const made = [...at].map(([lane, chips]) => {
       if (!lane) return h("span", { class: "chips" }, ...chips);
-      return h("span", { class: "chips laned", style: `left:${(places.lane(lane) ?? 0) - 8 * places.k}px` }, ...chips);
+      const most = this.player.diagram.box.clientWidth - 4 - (chips.length > 1 ? SIGN : 0) * chips.length;
+      const x = Math.min((places.lane(lane) ?? 0) - 8 * places.k, most);
+      return h("span", { class: "chips laned", style: `left:${x}px` }, ...chips);
     });
     const sign3 = row.options.find(({ chosen, sign: sign4 }) => chosen && sign4);
-    const label = h("span", { class: "ask-label" }, row.label, sign3 ? h("b", {}, ` ${sign3.text}`) : null);
-    return h("div", { class: "choice-row", role: "group", "aria-label": row.label, style: left }, label, ...made);
+    const label = h(
+      "span",
+      { class: "ask-label" },
+      row.label,
+      sign3 && sign3.text !== row.label ? h("b", {}, ` ${sign3.text}`) : null,
+    );
+    const arrow2 = aligned && row.arrow.length ? this.arrow(row.arrow) : null;
+    return h(
+      "div",
+      { class: "choice-row", role: "group", "aria-label": row.label, style: left },
+      label,
+      ...made,
+      arrow2,
+    );
+  }
+  /**
+   * An arrow from the lifeline of a VM to the mailbox of another.
+   * @param {string[]} ends
+   */
+  arrow([from, to]) {
+    const { places } = this.player.diagram;
+    const [x1, x2] = [places.lane(from) ?? 0, places.bands.get(to) ?? 0];
+    const style = `left:${Math.min(x1, x2)}px;width:${Math.abs(x2 - x1)}px`;
+    return h("i", { class: `drawn ${x2 < x1 ? "to-left" : ""}`, style, "aria-hidden": "true" });
   }
   /**
    * @param {ChoiceRow} row
@@ -1944,7 +1982,7 @@ var Guide = class {
       "aria-pressed": chosen === null ? null : String(chosen),
       disabled: off,
     });
-    if (sign3) made.replaceChildren(laned ? "" : h("span", {}, say(lane)), glyph(`mail-${sign3}`));
+    if (sign3) made.replaceChildren(laned ? "" : h("span", {}, say(lane)), glyph(sign3));
     return made;
   }
   /** @param {Task[]} tasks */

@@ -147,3 +147,32 @@ def test_by_touch_all_that_is_pressed_is_large_enough_and_apart(cell):
             apart_x = box["x"] >= other["x"] + other["width"] - 1 or other["x"] >= box["x"] + box["width"] - 1
             apart_y = box["y"] >= other["y"] + other["height"] - 1 or other["y"] >= box["y"] + box["height"] - 1
             assert apart_x or apart_y
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_what_is_drawn_at_the_lifelines_is_found(cell, dark):
+    book = cell("wish_guided", "import hfedu\nhfedu.wish()", dark=dark)
+    page = book.page
+    player, guide = page.locator(".hfedu"), page.locator(".guide")
+
+    def press(name):
+        guide.get_by_role("button", name=name, exact=True).click()
+
+    press("a message from VM 1")
+    press("to VM 2")
+    press("VM 1 sleeps (WFI)")
+    guide.locator(".drawn").wait_for()
+    assert seen(book, ".picture", ".choices", ".card", ".tools")
+    edge = guide.bounding_box()
+    for chip in guide.locator(".chip").all():
+        box = chip.bounding_box()
+        assert box["x"] + box["width"] <= edge["x"] + edge["width"], "none is cut"
+    no_bar(page)
+    book.picture(f"wish{'-dark' * dark}")
+    press("Find a run")
+    guide.locator(".told", has_text="There it is").wait_for()
+    head = player.locator(".lane-head", has_text="VM 1").last
+    assert "WFI" in head.get_attribute("title")
+    no_bar(page)
+    book.picture(f"wish-found{'-dark' * dark}")
+    book.dark_and_small(player, f"wish{'-dark' * dark}")
