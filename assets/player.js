@@ -1,5 +1,5 @@
 // Built from assets/player/ by `make player`: change the sources, not this file.
-// sha256 of the sources and of what follows: 70b508a7d66b552e457f5f4124db112766a755821c7a6325efd9d8e411ec14f5
+// sha256 of the sources and of what follows: 2215f226ea054714961a8db2f8d0b1473973e5300a1c57c80b225ca3808a7414
 // assets/player/dom.js
 var SVG = "http://www.w3.org/2000/svg";
 function h(tag, attributes = {}, ...children) {
@@ -152,7 +152,7 @@ var Code = class {
   draw() {
     clearTimeout(this.timer);
     const { player } = this;
-    this.box.hidden = player.depth.level > 0;
+    this.box.hidden = player.depth.level > 0 || player.editor.open;
     if (!player.panel.showsCode || this.box.hidden) return;
     if (player.model.get("answers")) this.show();
     else this.timer = window.setTimeout(() => this.show(), REST);
@@ -180,7 +180,9 @@ var Code = class {
    */
   piece({ who, file, lines }) {
     const part = who === "The hypervisor" ? "hypervisor" : "guest";
-    const head2 = h("p", { class: "cap" }, h("b", {}, who), " ", h("span", { class: "soft" }, file));
+    const vcpu = part === "guest" ? this.player.recording.guest(this.player.position) : "";
+    const edit = vcpu ? this.player.editor.opener(vcpu) : null;
+    const head2 = h("p", { class: "cap" }, h("b", {}, who), " ", h("span", { class: "soft" }, file), edit);
     const shown = trimmed(lines).map((line2) => this.line(line2));
     const about = { "data-part": part, class: "piece", role: "group", "aria-label": `${who}: ${file}` };
     return h("div", about, head2, h("pre", { class: "source" }, ...shown));
@@ -278,7 +280,8 @@ function guard(root, event) {
   const target =
     /** @type {HTMLElement} */
     event.target;
-  if (root.contains(target)) target.toggleAttribute("data-lm-suppress-shortcuts", !isForeign(event));
+  const types = target.tagName === "TEXTAREA";
+  if (root.contains(target)) target.toggleAttribute("data-lm-suppress-shortcuts", types || !isForeign(event));
 }
 function press(player, event) {
   if (isForeign(event)) return;
@@ -301,7 +304,7 @@ function press(player, event) {
 }
 function takesText(target) {
   if (target instanceof HTMLInputElement) return ["number", "text", "search"].includes(target.type);
-  return target.tagName === "SELECT";
+  return ["SELECT", "TEXTAREA"].includes(target.tagName);
 }
 function presses(target, key) {
   const pressed = key === " " || (key === "Enter" && target.ariaCurrent !== "true");
@@ -311,6 +314,7 @@ function type(player, target, event) {
   if (target === player.finder.text && event.key === "Enter") player.finder.go(event.shiftKey ? -1 : 1);
   else if (event.key === "Escape") {
     event.preventDefault();
+    if (target.tagName === "TEXTAREA") player.escape();
     player.root.focus();
   }
 }
@@ -1600,6 +1604,104 @@ function raw(state, name) {
 }
 var glyph = (look) => h("i", { class: `glyph g-${look}`, "aria-hidden": "true" });
 
+// assets/player/editor.js
+var Editor = class {
+  /** @param {Player} player */
+  constructor(player) {
+    this.player = player;
+    this.vcpu = "";
+    this.open = false;
+    this.number = 0;
+    this.waits = 0;
+    this.head = h("p", { class: "cap" });
+    const about = {
+      class: "source-text",
+      spellcheck: "false",
+      rows: 12,
+      wrap: "off",
+      "aria-label": "source of the guest",
+    };
+    this.text = h("textarea", { ...about, onkeydown: (event) => this.key(event) });
+    this.said = h("p", { role: "status", class: "said-of-it" });
+    this.run = button("Run again", "run again with this guest (Shift+Enter)", () => this.rerun(), { class: "main" });
+    const close = button("close", "close the editor (Escape)", () => this.close());
+    const row = h("div", { class: "do" }, this.run, close);
+    this.box = h("div", { class: "editor", hidden: true }, this.head, this.text, row, this.said);
+  }
+  /**
+   * A button that opens the source of the guest that acts at the present event; none where no kernel can run it.
+   * @param {string} vcpu
+   */
+  opener(vcpu) {
+    const { model } = this.player;
+    if (!model.send || model.get("answers") || model.get("guide") === void 0 || "said" in (model.get("guide") ?? {}))
+      return null;
+    return button("Edit", `edit the guest of ${say(vcpu)} and run again`, () => this.ask(vcpu), { class: "edit" });
+  }
+  /** @param {object} message */
+  send(message) {
+    this.number = this.player.answers.number += 1;
+    this.waits = this.number;
+    this.player.model.send?.({ ...message, vcpu: this.vcpu, id: this.number });
+  }
+  /** @param {string} vcpu */
+  ask(vcpu) {
+    this.open = true;
+    if (this.vcpu !== vcpu) this.text.value = "";
+    this.vcpu = vcpu;
+    this.head.replaceChildren(h("b", {}, say(vcpu)), " edited");
+    this.said.textContent = "";
+    if (!this.text.value) this.send({ ask: "source" });
+    this.show();
+    this.text.focus();
+  }
+  rerun() {
+    this.said.textContent = "It runs…";
+    this.run.disabled = true;
+    this.send({ ask: "rerun", text: this.text.value });
+  }
+  close() {
+    this.open = false;
+    this.show();
+    this.player.root.focus({ preventScroll: true });
+  }
+  show() {
+    const { code, depth } = this.player;
+    this.box.hidden = !this.open;
+    code.box.hidden = this.open || depth.level > 0;
+    this.player.panel.code.scrollTop = 0;
+    if (!this.open) code.draw();
+  }
+  /**
+   * What the kernel says: a source, a pair of runs, or what is wrong.
+   * @param {any} message
+   * @returns {boolean} whether it was for the editor
+   */
+  take(message) {
+    if (message?.id !== this.waits || !this.waits) return false;
+    this.waits = 0;
+    this.run.disabled = false;
+    this.said.textContent = message.error ?? "";
+    if (typeof message.source === "string") {
+      this.text.value = message.source;
+      this.head.replaceChildren(h("b", {}, say(this.vcpu)), ` in ${message.language}`);
+    }
+    if (message.pair)
+      this.player.beside(
+        /** @type {PairData} */
+        message.pair,
+      );
+    return true;
+  }
+  /** @param {KeyboardEvent} event */
+  key(event) {
+    if (event.key !== "Enter" || !(event.shiftKey || event.ctrlKey)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.rerun();
+  }
+};
+
 // assets/player/finder.js
 var Finder = class {
   /** @param {Player} player */
@@ -2325,7 +2427,7 @@ var Panel = class {
     const about = { class: "side", id, tabindex: 0, role: "tabpanel", "aria-label": "state after this event" };
     this.box = h("div", about);
     this.code = h("div", { class: "code-box", tabindex: 0, role: "group", "aria-label": "code at this event" });
-    this.code.append(player.code.box, player.depth.box);
+    this.code.append(player.editor.box, player.code.box, player.depth.box);
   }
   /** The tab that shows. Where the code has a column of its own, that is no tab. */
   get tab() {
@@ -2593,6 +2695,14 @@ var Recording = class {
     while (EFFECTS.includes(this.fact(at).kind) && this.cause(at) !== null) at = this.cause(at) ?? 0;
     return at;
   }
+  /**
+   * The vCPU whose guest led to an event; "" if none did.
+   * @param {number} i
+   */
+  guest(i) {
+    const { lane } = this.fact(this.call(i));
+    return this.data.lanes.some(({ name }) => name === lane) ? lane : "";
+  }
   /** @param {number} i */
   changes(i) {
     return this.data.changes[this.data.columns.change[i]];
@@ -2820,6 +2930,8 @@ var Player = class {
     this.model = model;
     this.recording = new Recording(model.get("data"));
     this.folding = new Folding(this.recording);
+    this.beside = () => {};
+    this.pair = null;
     this.position = 0;
     this.timer = 0;
     this.speed = 1;
@@ -2839,6 +2951,7 @@ var Player = class {
       go: (i) => this.go(i),
     });
     this.depth = new Depth(this);
+    this.editor = new Editor(this);
     this.code = new Code(this);
     this.panel = new Panel(this);
     this.guide = new Guide(this);
@@ -2943,6 +3056,7 @@ var Player = class {
   /** Close what was opened last: the help, a depth, Why?, the full window. */
   escape() {
     if (!this.controls.help.hidden) this.controls.toggleHelp(false);
+    else if (this.editor.open) this.editor.close();
     else if (this.depth.level) this.depth.open(this.depth.level - 1);
     else if (this.reasons.asked) this.reasons.close();
     else if (this.diagram.held) this.diagram.hold();
@@ -3264,19 +3378,46 @@ function together(rows, places) {
 }
 
 // assets/player/main.js
+var SETTLES = 450;
 function show(model, el) {
   return "runs" in model.get("data") ? new Pair(model, el) : new Player(model, el);
 }
 function render({ model, el }) {
   const player = show(model, el);
   const actions = player instanceof Pair ? heard(player) : followed(player, model);
+  if (player instanceof Player) player.beside = (pair) => compared(player, model, pair);
   for (const [event, action] of Object.entries(actions)) model.on(event, action);
   return () => {
     for (const [event, action] of Object.entries(actions)) model.off(event, action);
     player.forget();
+    if (player instanceof Player) player.pair?.forget();
   };
 }
 var heard = (pair) => ({ "msg:custom": (message) => pair.take(message) });
+function compared(player, model, data) {
+  const box2 = h("div");
+  const place = { get: (name) => (name === "data" ? data : void 0) };
+  const stand =
+    /** @type {Model} */
+    /** @type {unknown} */
+    { ...place, send: (m) => model.send?.(m) };
+  player.root.after(box2);
+  const pair = new Pair(stand, box2);
+  player.pair = pair;
+  const back = button("‹ back to the editor", "back to the editor and to the run before", () => {
+    pair.forget();
+    box2.remove();
+    player.pair = null;
+    player.root.hidden = false;
+    player.fit();
+    player.editor.text.focus({ preventScroll: true });
+    player.root.scrollIntoView({ block: "nearest" });
+  });
+  pair.root.querySelector(".bar")?.append(back);
+  player.root.hidden = true;
+  back.focus({ preventScroll: true });
+  setTimeout(() => pair.root.scrollIntoView({ block: "start" }), SETTLES);
+}
 var followed = (player, model) => ({
   "change:data": () => player.load(),
   "change:position": () => {
@@ -3284,7 +3425,10 @@ var followed = (player, model) => ({
     if (model.get("position") !== player.position) player.go(model.get("position"));
   },
   "change:guide": () => player.guide.load(),
-  "msg:custom": (message) => player.answers.take(message),
+  "msg:custom": (message) => {
+    if (message && "run" in message) player.pair?.take(message);
+    else if (!player.editor.take(message)) player.answers.take(message);
+  },
 });
 var main_default = { render };
 export { main_default as default };
