@@ -1,5 +1,5 @@
 // Built from assets/player/ by `make player`: change the sources, not this file.
-// sha256 of the sources and of what follows: 2215f226ea054714961a8db2f8d0b1473973e5300a1c57c80b225ca3808a7414
+// sha256 of the sources and of what follows: e07bccacba784350b8bedba76e58884abb9cbe7de9fcaab25f40d251c39835fb
 // assets/player/dom.js
 var SVG = "http://www.w3.org/2000/svg";
 function h(tag, attributes = {}, ...children) {
@@ -1071,6 +1071,7 @@ var BAR = 9;
 var BAND = 9;
 var AROUND = 6;
 var BELOW = 12;
+var [SLIDES, GROWS] = [120, 180];
 var FULL = ["RECEIVED", "READ", "PENDING", "INFLIGHT"];
 var Diagram = class {
   /** @param {Player} player */
@@ -1213,6 +1214,28 @@ var Diagram = class {
     this.body.replaceChildren(...nodes, this.lit);
     this.drawHeads();
     if (this.hovered >= 0 || this.held) this.light(this.hovered);
+  }
+  /**
+   * Move from the row before, so that the eye follows: the present row slides, and the arrow of a message grows. Nothing
+   * moves for who wants it so.
+   * @param {number} from
+   */
+  move(from) {
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    const { folding, position, recording } = this.player;
+    const far = (folding.top(from) - folding.top(position)) * this.places.k;
+    const slides = [{ transform: `translateY(${far}px)` }, { transform: "none" }];
+    for (const each of this.body.querySelectorAll(".wash, .bar-now"))
+      each.animate(slides, { duration: SLIDES, easing: "ease-out" });
+    if (position < from || recording.fact(position).way !== "deliver") return;
+    for (const each of this.body.querySelectorAll(".line.deliver.at")) {
+      each.setAttribute("pathLength", "1");
+      const grows = [
+        { strokeDasharray: "1", strokeDashoffset: "1" },
+        { strokeDasharray: "1", strokeDashoffset: "0" },
+      ];
+      each.animate(grows, { duration: GROWS, easing: "ease-out" });
+    }
   }
   /**
    * Where the arrow of an event runs.
@@ -3215,7 +3238,8 @@ var Player = class {
   go(n) {
     const to = Math.max(0, Math.min(this.recording.last, Math.round(n) || 0));
     this.controls.number.value = String(to);
-    if (to === this.position) return;
+    const from = this.position;
+    if (to === from) return;
     this.position = to;
     this.model.set("position", to);
     this.model.save_changes();
@@ -3223,6 +3247,7 @@ var Player = class {
     if (this.reasons.asked && !this.reasons.leadsTo(to)) this.reasons.forget();
     this.folding.update(to);
     this.refresh();
+    if (Math.abs(to - from) === 1) this.diagram.move(from);
   }
   /** Show the present position everywhere. */
   refresh() {

@@ -350,7 +350,8 @@ export class Player {
   go(n) {
     const to = Math.max(0, Math.min(this.recording.last, Math.round(n) || 0));
     this.controls.number.value = String(to);
-    if (to === this.position) return;
+    const from = this.position;
+    if (to === from) return;
     this.position = to;
     this.model.set("position", to);
     this.model.save_changes();
@@ -358,6 +359,7 @@ export class Player {
     if (this.reasons.asked && !this.reasons.leadsTo(to)) this.reasons.forget();
     this.folding.update(to);
     this.refresh();
+    if (Math.abs(to - from) === 1) this.diagram.move(from);
   }
 
   /** Show the present position everywhere. */

@@ -5,6 +5,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import Notebook
 
+from hfedu.course.lessons.lesson00 import relay
+
 KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
 
 
@@ -176,3 +178,36 @@ def test_what_is_drawn_at_the_lifelines_is_found(cell, dark):
     no_bar(page)
     book.picture(f"wish-found{'-dark' * dark}")
     book.dark_and_small(player, f"wish{'-dark' * dark}")
+
+
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_a_step_moves_the_eye_and_nothing_moves_for_who_wants_it_so(open_page, motion):
+    run = relay()
+    page = open_page(run, at=21, reduced_motion=motion)
+    page.locator(".hfedu").focus()
+    moving = """() => {
+        const picture = document.querySelector(".picture");
+        document.querySelector('[aria-label^="one event on"]').click();
+        return picture.getAnimations({subtree: true}).map((each) => each.effect.target.getAttribute("class"));
+    }"""
+    found = page.evaluate(moving)
+    if motion == "reduce":
+        assert not found
+    else:
+        assert {"wash", "bar-now"} <= set(found)
+        assert any("deliver" in name for name in found)
+    assert page.locator(".now .n").inner_text() == "22"
+
+
+def test_in_forced_colours_what_is_chosen_can_be_read_and_on_paper_the_signs_stay_in_the_head(cell):
+    book = cell("forced_guided", "import hfedu\nhfedu.playground()", forced_colors="active")
+    page = book.page
+    step = page.locator(".guide .step").first
+    look = step.evaluate("e => [getComputedStyle(e).color, getComputedStyle(e).backgroundColor]")
+    assert look[0] != look[1]
+    assert step.evaluate("e => getComputedStyle(e).forcedColorAdjust") == "none", "no plate lies behind the text"
+    book.picture("playground-forced")
+    page.emulate_media(media="print", forced_colors="none")
+    head, envelope = (page.locator(f".hfedu {part}").first.bounding_box() for part in (".heads", ".envelope"))
+    assert abs(envelope["y"] - head["y"] - head["height"]) < 12
+    assert not page.locator(".choices").is_visible()
