@@ -80,7 +80,10 @@ class Player(anywidget.AnyWidget):
         elif "press" not in asked:
             self.send(answered(self.recording, asked))
         if self.heard is not None:
-            self.heard(asked)
+            try:
+                self.heard(asked)
+            except Mistake as mistake:  # what was pressed twice may be gone the second time
+                self.guide = {**self.guide, "said": f"{str(mistake)[:1].upper()}{str(mistake)[1:]}."}
 
     def _edited(self, asked: dict[str, Any]) -> dict[str, Any]:
         """The source of a guest; or, with the text that it was made into, this run beside the one that comes out."""
