@@ -1,5 +1,5 @@
 // Built from assets/player/ by `make player`: change the sources, not this file.
-// sha256 of the sources and of what follows: e07bccacba784350b8bedba76e58884abb9cbe7de9fcaab25f40d251c39835fb
+// sha256 of the sources and of what follows: 8698ef8ce70c654c2161f5c926747a56a6d215e3eb4fbed1af37ec7996d09e6c
 // assets/player/dom.js
 var SVG = "http://www.w3.org/2000/svg";
 function h(tag, attributes = {}, ...children) {
@@ -1216,8 +1216,8 @@ var Diagram = class {
     if (this.hovered >= 0 || this.held) this.light(this.hovered);
   }
   /**
-   * Move from the row before, so that the eye follows: the present row slides, and the arrow of a message grows. Nothing
-   * moves for who wants it so.
+   * Move from the row before, so that the eye follows: the present row slides, and the arrow of a message grows.
+   * Nothing moves for who wants it so.
    * @param {number} from
    */
   move(from) {

@@ -178,8 +178,8 @@ export class Diagram {
   }
 
   /**
-   * Move from the row before, so that the eye follows: the present row slides, and the arrow of a message grows. Nothing
-   * moves for who wants it so.
+   * Move from the row before, so that the eye follows: the present row slides, and the arrow of a message grows.
+   * Nothing moves for who wants it so.
    * @param {number} from
    */
   move(from) {
