@@ -1,5 +1,5 @@
 // Built from assets/player/ by `make player`: change the sources, not this file.
-// sha256 of the sources and of what follows: 8698ef8ce70c654c2161f5c926747a56a6d215e3eb4fbed1af37ec7996d09e6c
+// sha256 of the sources and of what follows: 4feebd52f3c09675645d6159dbc2a69ae75e80b81d4b9bb24c1f9e2d079c0e86
 // assets/player/dom.js
 var SVG = "http://www.w3.org/2000/svg";
 function h(tag, attributes = {}, ...children) {
@@ -2006,7 +2006,8 @@ var Guide = class {
     this.box.hidden = !data;
     if (!data) return;
     const { places, box: box2 } = this.player.diagram;
-    const key = `${JSON.stringify(data)} ${this.read} ${places.width} ${places.k} ${box2.scrollLeft} ${box2.clientWidth}`;
+    const room = [places.width, places.k, box2.scrollLeft, box2.clientWidth];
+    const key = `${JSON.stringify(data)} ${this.read} ${room}`;
     if (key === this.drawn) return;
     this.drawn = key;
     const draw = () => {

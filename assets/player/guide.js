@@ -62,7 +62,8 @@ export class Guide {
     this.box.hidden = !data;
     if (!data) return;
     const { places, box } = this.player.diagram;
-    const key = `${JSON.stringify(data)} ${this.read} ${places.width} ${places.k} ${box.scrollLeft} ${box.clientWidth}`;
+    const room = [places.width, places.k, box.scrollLeft, box.clientWidth];
+    const key = `${JSON.stringify(data)} ${this.read} ${room}`;
     if (key === this.drawn) return;
     this.drawn = key;
     const draw = () => {
