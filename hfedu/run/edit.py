@@ -30,7 +30,7 @@ SECONDS, TRAPS_AT_LEAST = 3.0, 2000
 """How long an edited guest may run, and how many traps it may make if the run before was short."""
 SHIPPED = ("relay", "echo", "relay_primary", "pingpong_primary")
 """Images that come with hfedu, by the names of their sources."""
-NUMBERS = count(1)
+EDITS = count(1)
 
 
 class GuestSource(NamedTuple):
@@ -40,7 +40,7 @@ class GuestSource(NamedTuple):
     text: str
 
 
-def whose(recording: Recording, name: str) -> Actor:
+def edited_vcpu(recording: Recording, name: str) -> Actor:
     """The vCPU of a name, such as "vm1.vcpu0". `Mistake` if there is none or the run cannot be made again."""
     if not recording.made:
         raise Mistake("only what a Machine recorded can run again: this recording does not say how it was made")
@@ -50,15 +50,15 @@ def whose(recording: Recording, name: str) -> Actor:
     return vcpu
 
 
-def kernel_of(recording: Recording, vcpu: Actor) -> str:
+def kernel_file(recording: Recording, vcpu: Actor) -> str:
     """The file name of the kernel of a vCPU's VM."""
     return "vmlinuz" if vcpu.vm == 0 else next(line.label for line in recording.lifelines if line.actor == vcpu)
 
 
 def guest_source(recording: Recording, vcpu_name: str) -> GuestSource:
     """The source of the guest that a vCPU runs. `Mistake` if it is not known."""
-    vcpu = whose(recording, vcpu_name)
-    name, disk = kernel_of(recording, vcpu), recording.made["ramdisk"]
+    vcpu = edited_vcpu(recording, vcpu_name)
+    name, disk = kernel_file(recording, vcpu), recording.made["ramdisk"]
     scripts = disk.scripts.get(name)
     if scripts:
         try:
@@ -81,14 +81,14 @@ def run_edited(recording: Recording, vcpu_name: str, text: str) -> Recording:
 
     It may take three seconds, and twice the traps of the run before: whoever never ends is stopped, as ever.
     """
-    vcpu = whose(recording, vcpu_name)
-    made, name = recording.made, kernel_of(recording, vcpu)
+    vcpu = edited_vcpu(recording, vcpu_name)
+    made, name = recording.made, kernel_file(recording, vcpu)
     source = guest_source(recording, vcpu_name)
-    file = f"<guest of VM {vcpu.vm}, edited {next(NUMBERS)}>"
+    file = f"<guest of VM {vcpu.vm}, edited {next(EDITS)}>"
     disk = made["ramdisk"]
     if not isinstance(made["stdin"], bytes):
         raise Mistake("this run read what was typed while it ran: without that it cannot run again")
-    with tried(file):
+    with trial(file):
         if source.language == "Python":
             scripts = list(disk.scripts[name])
             at = (vcpu.vcpu or 0) % len(scripts)
@@ -128,7 +128,7 @@ def script_of(text: str, before: Script, file: str) -> Script:
 
 
 @contextmanager
-def tried(file: str) -> Iterator[None]:
+def trial(file: str) -> Iterator[None]:
     """What Python code of this file raises becomes a `Mistake`; if it goes round for too long without a call, too."""
     end = time.monotonic() + SECONDS
     late = Mistake(f"it goes round and makes no call: after {SECONDS:g} seconds it was stopped")
