@@ -1,5 +1,5 @@
 // Built from assets/player/ by `make player`: change the sources, not this file.
-// sha256 of the sources and of what follows: 4feebd52f3c09675645d6159dbc2a69ae75e80b81d4b9bb24c1f9e2d079c0e86
+// sha256 of the sources and of what follows: 91db0b28237a39672c66750263f9508525083a57f81a823696b32728a48be407
 // assets/player/dom.js
 var SVG = "http://www.w3.org/2000/svg";
 function h(tag, attributes = {}, ...children) {
@@ -353,6 +353,9 @@ function arrow(way, x1, x2, y, k, more = "") {
       ];
     case "return":
       return [line(x1, y, x2, kind), openHead(x2, y, k, kind)];
+    case "acknowledged":
+    case "ended":
+      return [line(x1, y, x2 - 5 * k, kind), head(x2, y, k, 1, kind)];
     case "refused":
       return [line(x1, y, x2, kind), openHead(x2, y, k, kind), cross(x2 - 12 * k, y, k, kind)];
     case "fault":
@@ -392,6 +395,9 @@ var LEGEND = [
     () => [box(2, 0, 8, 12, "mail RECEIVED"), path("M2 5l8 -5M2 10l8 -5M4 12l6 -3.500", "line hatch")],
     12,
   ),
+  sign("interrupt raised", "raised", () => [s("circle", { cx: 6, cy: 6, r: 3.5, class: "ring" })], 12),
+  sign("taken", "raised", () => [s("circle", { cx: 6, cy: 6, r: 3.5, class: "made" })], 12),
+  sign("interrupt active", "acknowledged", () => [box(2, 0, 8, 12, "serves")], 12),
   sign("cause", "", () => [path("M6 0V12", "line threadline"), s("circle", { cx: 6, cy: 6, r: 3, class: "bead" })], 12),
 ];
 
@@ -809,6 +815,7 @@ var Depth = class {
 var inWords = ({ what, old, now }) => `${what} ${old} ${now}`;
 
 // assets/player/looks.js
+var INTERRUPT_WAYS = ["raised", "acknowledged", "ended"];
 var LOOKS2 = {
   running: ["running", "runs"],
   leaving: ["leaves the CPU", "leaves"],
@@ -982,7 +989,8 @@ var Places = class {
     this.hypervisor = this.thread + (17 + (cpus.length ? CPU_COLUMN * cpus.length + 4 : 0)) * k;
     this.label = this.hypervisor + 13 * k;
     this.first = this.label + Math.min(labels(facts) * k, width * 0.42);
-    const steps = Math.max(1, lanes.length - 1);
+    const interrupts = facts.some(({ way }) => INTERRUPT_WAYS.includes(way));
+    const steps = Math.max(1, lanes.length - (interrupts ? 0 : 1));
     const room = (width - this.first - TAIL * k) / steps / k;
     const closest = lanes.length < MANY ? CLOSEST[1] : CLOSEST[2];
     this.pitch = Math.max(closest, Math.min(WIDEST, room)) * k;
@@ -993,6 +1001,7 @@ var Places = class {
     }
     this.width = Math.max(width, this.first + steps * this.pitch + this.tail);
     this.lanes = new Map(lanes.map(({ name }, i) => [name, this.first + i * this.pitch]));
+    this.gic = interrupts ? this.first + lanes.length * this.pitch : 0;
     this.bands = /* @__PURE__ */ new Map();
     const beside = Math.min(17, (this.pitch / k) * 0.45) * k;
     for (const [name, x] of this.lanes) this.bands.set(vmOf(name), x + beside);
@@ -1017,9 +1026,11 @@ var Tracks = class {
     const names = data.lanes.map(({ name }) => name);
     this.stretches = new Map([...names, ...names.map(vmOf)].map((name) => [name, []]));
     this.served = [];
+    this.active = [];
     const told = data.changes.map(({ set }) => set.filter(({ path: path2 }) => TOLD.test(data.paths[path2])));
     const state = /* @__PURE__ */ new Map();
     const serving = /* @__PURE__ */ new Map();
+    const taken = [];
     for (let seq = 0; seq < length; seq++) {
       const set = told[data.columns.change[seq]];
       for (const { path: path2, value } of set) state.set(data.paths[path2], { value, since: seq });
@@ -1030,11 +1041,14 @@ var Tracks = class {
         this.served.push({ cpu, from, to: seq });
         serving.delete(cpu);
       }
+      if (way === "acknowledged") taken.push(seq);
+      if (way === "ended" && taken.length) this.active.push({ cpu, from: taken.pop() ?? seq, to: seq });
       if (TRAPS.includes(kind)) serving.set(cpu, seq);
     }
     for (const [cpu, from] of serving) this.served.push({ cpu, from, to: length - 1 });
-    this.served.sort((a, b) => a.from - b.from);
-    this.longest = this.served.reduce((most, { from, to }) => Math.max(most, to - from), 0);
+    for (const from of taken) this.active.push({ cpu: 0, from, to: length - 1 });
+    for (const spans of [this.served, this.active]) spans.sort((a, b) => a.from - b.from);
+    this.longest = [...this.served, ...this.active].reduce((most, { from, to }) => Math.max(most, to - from), 0);
   }
   /**
    * Note how everything looks now, where that is new.
@@ -1167,6 +1181,7 @@ var Diagram = class {
    */
   end(i) {
     const { way, lane } = this.player.recording.fact(i);
+    if (INTERRUPT_WAYS.includes(way)) return this.places.gic;
     if (way === "deliver") return this.places.bands.get(lane) ?? this.places.label;
     return this.places.lane(lane) ?? this.places.label;
   }
@@ -1266,6 +1281,7 @@ var Diagram = class {
     };
     upright(places.hypervisor, "hypervisor");
     for (const x of places.cpus.values()) upright(x, "cpu");
+    if (places.gic) upright(places.gic, "ready");
     for (const x of places.bands.values())
       nodes.push(path(`M${x - 4.5 * k} ${begin}V${end2}M${x + 4.5 * k} ${begin}V${end2}`, "line band"));
     const at = (seq) => (segment.top + (seq - segment.from) * 24 + ARROW) * k;
@@ -1285,7 +1301,10 @@ var Diagram = class {
           nodes.push(...this.named(name, all[i], i, all[i].seq > position));
       }
     }
-    nodes.push(...this.serving(segment, begin, end2, now));
+    const { served, active } = this.tracks;
+    const server = (cpu) => places.cpus.get(cpu) ?? places.hypervisor;
+    nodes.push(...this.hollow(served, server, segment, begin, end2, now));
+    if (places.gic) nodes.push(...this.hollow(active, () => places.gic, segment, begin, end2, now));
     return [...nodes, ...bars];
   }
   /**
@@ -1344,31 +1363,33 @@ var Diagram = class {
    * @param {boolean} future
    */
   named(vm, { look, seq }, i, future) {
-    const { k, pitch, bands, width } = this.places;
+    const { k, pitch, bands, width, gic } = this.places;
     const x = (bands.get(vm) ?? 0) + 10 * k;
-    const room = [...bands.values()].at(-1) === bands.get(vm) ? width - x : pitch - 30 * k;
+    const room = !gic && [...bands.values()].at(-1) === bands.get(vm) ? width - x : pitch - 30 * k;
     if (!i || textWidth(look, true) * k > room) return [];
     const kind = `${FULL.includes(look) ? "tm" : "soft"} ${future ? "future" : ""}`;
     return [this.text(x, this.y(seq) + 4 * k, look, `lab ${kind}`)];
   }
   /**
-   * The hollow bars of the hypervisor while it serves a trap.
+   * Hollow bars: of the hypervisor while it serves a trap, of the interrupt controller while an interrupt is active.
+   * @param {Served[]} spans
+   * @param {(cpu: number) => number} place
    * @param {Segment} segment
    * @param {number} begin
    * @param {number} end
    * @param {number} now
    */
-  serving(segment, begin, end2, now) {
-    const { k, hypervisor, cpus } = this.places;
-    const { served, longest } = this.tracks;
+  hollow(spans, place, segment, begin, end2, now) {
+    const { k } = this.places;
+    const { longest } = this.tracks;
     const half = (BAR / 2) * k;
     const nodes = [];
-    const first = search(served.length, (i) => served[i].from >= segment.from - longest);
-    for (let i = first; i < served.length && served[i].from <= segment.to; i++) {
-      const { cpu, from, to } = served[i];
+    const first = search(spans.length, (i) => spans[i].from >= segment.from - longest);
+    for (let i = first; i < spans.length && spans[i].from <= segment.to; i++) {
+      const { cpu, from, to } = spans[i];
       const y1 = Math.max(from < segment.from ? begin : this.y(from), begin);
       const y2 = Math.min(to > segment.to ? end2 : this.y(to), end2);
-      const x = cpus.get(cpu) ?? hypervisor;
+      const x = place(cpu);
       if (y1 < Math.min(y2, now)) nodes.push(box(x - half, y1, 2 * half, Math.min(y2, now) - y1, "serves"));
       if (Math.max(y1, now) < y2)
         nodes.push(box(x - half, Math.max(y1, now), 2 * half, y2 - Math.max(y1, now), "serves future"));
@@ -1393,13 +1414,17 @@ var Diagram = class {
     nodes.push(this.text(left + places.number, top + WORDS * k, String(i), `num ${found}${when}`, "end"));
     const x = this.end(i);
     const edge = x - (way === "deliver" ? BAND / 2 + 1 : BAR / 2 + 1) * k;
-    const from = places.hypervisor + 5 * k;
+    const guest = INTERRUPT_WAYS.includes(way) ? places.lane(lane) : void 0;
+    const from = (guest ?? places.hypervisor) + 5 * k;
     if (cpu !== void 0 && places.cpus.has(cpu) && way !== "end")
       nodes.push(box((places.cpus.get(cpu) ?? 0) - 4 * k, y - 4 * k, 8 * k, 8 * k, `made ${when}`));
-    if (lane && !["load", "step", "boot"].includes(way)) nodes.push(...arrow(way, from, edge, y, k, when));
+    if (way === "raised") nodes.push(s("circle", { cx: x, cy: y, r: 3.5 * k, class: `ring ${when}` }));
+    else if (lane && !["load", "step", "boot"].includes(way)) nodes.push(...arrow(way, from, edge, y, k, when));
     if (way === "step" || (way === "switch" && !lane))
       nodes.push(s("circle", { cx: places.hypervisor, cy: y, r: 3.5 * k, class: `ring ${when}` }));
     if (way === "end") nodes.push(box(places.hypervisor - 5 * k, y - 5 * k, 10 * k, 10 * k, `made ${when}`));
+    if (way === "irq" && places.gic)
+      nodes.push(s("circle", { cx: places.gic, cy: y, r: 3.5 * k, class: `made ${when}` }));
     if (clears) nodes.push(...cleared(places.bands.get(vmOf(lane)) ?? 0, y, k, when));
     const words = way === "end" ? this.lines : [label];
     words.forEach((line2, n) =>
@@ -1560,7 +1585,7 @@ var Diagram = class {
       const x = places.lanes.get(name) ?? 0;
       if (x < left + places.first - 12) return;
       const look = lookOf(name, state, on.get(name));
-      const room = i + 1 < lanes.length ? pitch : places.width - x + 4;
+      const room = i + 1 < lanes.length || places.gic ? pitch : places.width - x + 4;
       const [, vm, vcpu] = /vm(\d+)\.vcpu(\d+)/.exec(name) ?? [];
       const names = alone || vcpu === "0" ? [`VM ${vm}`, vm] : [`vCPU ${vcpu}`, `.${vcpu}`];
       const known2 = valueOf(state, `${name}.state`) !== void 0;
@@ -1587,6 +1612,7 @@ var Diagram = class {
         nodes.push(ask);
       }
     });
+    if (places.gic && places.gic >= left + places.first - 12) nodes.push(this.gicHead());
     nodes.push(this.envelopes());
     this.player.keepFocus(() => this.heads.replaceChildren(...nodes), this.heads);
   }
@@ -1603,6 +1629,16 @@ var Diagram = class {
     const how = of2 ? h("span", { class: "how" }, glyph("serves"), word) : h("span", { class: "how soft" }, "EL2");
     const about = { class: "lane-head", style, title: "the hypervisor, at exception level 2" };
     return h("div", about, h("b", {}, "Hypervisor"), how);
+  }
+  /** The interrupt controller: it is no VM, so nothing is asked of it. */
+  gicHead() {
+    const { player, places } = this;
+    const active = this.tracks.active.some(({ from, to }) => from <= player.position && player.position < to);
+    const style = `left:${places.gic - 5 * places.k}px;width:${Math.max(places.width - places.gic + 2, 12)}px`;
+    const how = active
+      ? h("span", { class: "how" }, glyph("serves"), "active")
+      : h("span", { class: "how soft" }, "interrupts");
+    return h("div", { class: "lane-head", style, title: "the interrupt controller" }, h("b", {}, "GIC"), how);
   }
   /** The envelopes that say which bands are mailboxes. */
   envelopes() {

@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from hfedu.guest.scripted import hypercall as hypercall
     from hfedu.guest.scripted import load as load
     from hfedu.guest.scripted import load_acquire as load_acquire
+    from hfedu.guest.scripted import load_exclusive as load_exclusive
     from hfedu.guest.scripted import meet as meet
     from hfedu.guest.scripted import power_off as power_off
     from hfedu.guest.scripted import print_line as print_line
@@ -38,6 +39,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from hfedu.guest.scripted import send as send
     from hfedu.guest.scripted import smc as smc
     from hfedu.guest.scripted import store as store
+    from hfedu.guest.scripted import store_exclusive as store_exclusive
     from hfedu.guest.scripted import store_release as store_release
     from hfedu.guest.scripted import vcpu_count as vcpu_count
     from hfedu.guest.scripted import vcpu_run as vcpu_run
@@ -92,8 +94,8 @@ _PUBLIC = {
     "hfedu.run.recording": ("Actor", "Event", "Outcome"),
     "hfedu.guest.scripted": (
         "barrier", "clear", "compare_and_swap", "configure", "cpu_on", "hvc", "hypercall", "load", "load_acquire",
-        "meet", "Message", "power_off", "print_line", "receive", "send", "smc", "store", "store_release", "vcpu_count",
-        "vcpu_run", "vm_count", "wait_for_interrupt",
+        "load_exclusive", "meet", "Message", "power_off", "print_line", "receive", "send", "smc", "store",
+        "store_exclusive", "store_release", "vcpu_count", "vcpu_run", "vm_count", "wait_for_interrupt",
     ),
 }  # fmt: skip
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}

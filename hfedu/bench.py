@@ -31,6 +31,16 @@ with needing("unicorn"):
 TRAPS_MEASURED = 6_000
 COUNT_VMS = struct.pack("<3I", 0xD29F_E020, 0xD400_0002, 0x17FF_FFFE)
 """A guest that asks for ever how many VMs there are: mov x0, #HF_VM_GET_COUNT; hvc #0; b .-8."""
+SPIN = struct.pack("<I", 0x1400_0000)
+PREEMPT = bytes.fromhex(
+    "1400a1d2 3500a1d2 21008052 810200b9 a10200b9 e11f8052 a10600b9 0100a152 810201b9 210080d2 21e31bd5"
+    "a50e40b9 810c80d2 01e31bd5 a51200b9 00e09f52 210080d2 020080d2 020000d4 f8ffff17"
+)
+"""A primary that runs VM 1 for ever, in slices of 100 ticks.
+
+It sets the interrupt controller up and CNTV_CTL_EL0; then, again and again: ldr w5, GICC_IAR; msr cntv_tval_el0, 100;
+str w5, GICC_EOIR; HF_VCPU_RUN. So each interrupt costs two traps.
+"""
 
 
 WATCH_KEYS = """addEventListener("keydown", (event) => requestAnimationFrame(() => {
@@ -93,6 +103,7 @@ def costs() -> dict[str, float]:
         "hypercall": lambda: trap(count),
         "recorded_hypercall": lambda: trap(count, record=True),
         "scripted_hypercall": lambda: trap(script),
+        "interrupt": lambda: 2 * trap(RamDisk(PREEMPT, [SPIN])),
         "2_vms": lambda: trap(few),
         "15_vms": lambda: trap(many),
         "1e3_events": lambda: trap(pingpong, str(TRAPS_MEASURED), 600, record=True),
@@ -101,7 +112,8 @@ def costs() -> dict[str, float]:
     rounds = [{name: measure() for name, measure in measures.items()} for _ in range(4)]
     least = {name: min(times[name] for times in rounds) for name in measures}
     return {
-        **{f"{name}_over_bare": least[name] / least["bare"] for name in list(measures)[1:6]},
+        **{f"{name}_over_bare": least[name] / least["bare"] for name in list(measures)[1:7]},
+        "interrupts_per_s": 1 / least["interrupt"],
         "15_vms_over_2": least["15_vms"] / least["2_vms"],
         "1e5_events_over_1e3": least["1e5_events"] / least["1e3_events"],
     }
@@ -137,7 +149,8 @@ def bench(initrd: str | os.PathLike[str] | None = None) -> dict[str, float]:
     """Measure: milliseconds to boot a RAM disk to its end, recorded or not, to draw 50 events, and to import.
 
     And ratios. `_over_bare`: a round trip (six hypercalls of two real guests) over six bare returns from Unicorn, and
-    one hypercall over one. `15_vms_over_2`: a message that 15 VMs take turns to answer over one between two.
+    one hypercall over one. `interrupt_over_bare`: a timer's interrupt that takes the CPU out of a VM, until that runs
+    again; `interrupts_per_s` of CPU. `15_vms_over_2`: a message that 15 VMs take turns to answer over one between two.
     `1e5_events_over_1e3`: a recorded event in a run of so many over one in a short run.
     """
     relay = RamDisk(asset("relay_primary.bin"), [asset("relay.bin"), asset("relay.bin")])

@@ -121,6 +121,7 @@ def test_bench_prints_one_json_object():
         "boot_ms", "boot_recorded_ms", "recorded_over_plain", "figure_of_50_events_ms", "import_ms",
         "roundtrip_over_bare", "recorded_roundtrip_over_bare", "hypercall_over_bare", "recorded_hypercall_over_bare",
         "scripted_hypercall_over_bare", "15_vms_over_2", "1e5_events_over_1e3",
+        "interrupt_over_bare", "interrupts_per_s",
     }  # fmt: skip
     assert all(value > 0 for value in figures.values())
 

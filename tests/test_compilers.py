@@ -87,6 +87,14 @@ TOO_LARGE = {"space": ".space 0x80000000\nnop", "fill": ".fill 0x7fffffff, 8, 1\
 
 
 @linux
+@pytest.mark.parametrize("ended", [(-9, ""), (1, "gcc: fatal error: Killed signal terminated program cc1")])
+def test_a_compiler_that_the_system_ends_says_nothing_of_the_program(monkeypatch, ended):
+    monkeypatch.setattr(toolchain, "run_compiler", lambda *_: ended)
+    with pytest.raises(Trouble, match="short of memory"):
+        assemble("nop // once")
+
+
+@linux
 @pytest.mark.parametrize("way", TOO_LARGE)
 def test_memory_and_files_have_a_limit(way):
     with pytest.raises(Mistake, match="is too large for the compiler") as caught:

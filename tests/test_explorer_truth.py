@@ -1,10 +1,17 @@
 """Whether “every order was tried” is true: states are told apart by all that can matter, wherever it is kept."""
 
 import itertools
+import os
 import random
 import re
 import time
+from array import array
 from collections import Counter, deque
+from contextvars import ContextVar
+from functools import cache
+from queue import SimpleQueue
+from threading import local
+from types import ModuleType
 
 import pytest
 
@@ -242,6 +249,188 @@ FORMS = [
 ]  # fmt: skip
 
 
+class Late:
+    """A script that puts what it loads away, does other things for long, and only then looks at what it has kept."""
+
+    def __init__(self, name, put, read, begin=int):
+        self.__name__, self.put, self.read, self.begin = name, put, read, begin
+
+    def script(self):
+        self.begin()
+        for address in (A, B, A):
+            value = yield load(address)
+            self.put(value)
+        for _ in range(5):
+            yield load(A + 64)
+        return self.read()
+
+
+class Whole(int):
+    """A number with attributes."""
+
+
+class Lying:
+    """Says that it holds nothing."""
+
+    kept = 0
+
+    def __getattribute__(self, name):
+        return {} if name == "__dict__" else object.__getattribute__(self, name)
+
+
+class LyingFloat(float):
+    def __float__(self):
+        return 0.0
+
+
+WHOLE, PAIR, TEXT, LYING, LOCAL = (
+    Whole(3),
+    type("Pair", (tuple,), {})((1,)),
+    type("T", (str,), {})("t"),
+    Lying(),
+    local(),
+)
+SEEN, VIEW, VARIABLE = array("q"), memoryview(bytearray(8)), ContextVar("variable", default=0)
+VARIABLE.set(0)
+
+
+@cache
+def cached(_):
+    return []
+
+
+def in_attribute(found):
+    """Put and read of a number that is kept in an attribute."""
+    return lambda value: setattr(found, "kept", read_attribute(found) * 10 + value), lambda: read_attribute(found)
+
+
+def read_attribute(found):
+    return getattr(found, "kept", 0)
+
+
+def in_view():
+    def put(value):
+        VIEW[0], VIEW[1] = VIEW[0] + 1, VIEW[1] * 10 + value
+
+    return put, lambda: VIEW[1]
+
+
+def behind_a_property():
+    """The variable of a function that only a property of a class made here reaches."""
+
+    def make():
+        total = 0
+
+        class Made:
+            @property
+            def kept(self):
+                return total
+
+            @kept.setter
+            def kept(self, value):
+                nonlocal total
+                total = total * 10 + value
+
+        return Made()
+
+    made = make()
+    for address in (A, B, A):
+        value = yield load(address)
+        made.kept = value
+    for _ in range(5):
+        yield load(A + 64)
+    return made.kept
+
+
+def in_something_made(make):
+    def script():
+        made = make()
+        made.kept = 0
+        for address in (A, B, A):
+            value = yield load(address)
+            made.kept = made.kept * 10 + value
+        for _ in range(5):
+            yield load(A + 64)
+        return made.kept
+
+    return script
+
+
+def lying_float():
+    kept = LyingFloat(0)
+    for address in (A, B, A):
+        value = yield load(address)
+        kept = LyingFloat(float.__mul__(kept, 10) + value)
+    for _ in range(5):
+        yield load(A + 64)
+    return int(float.__add__(kept, 0.0))
+
+
+def in_a_cache_of_its_own():
+    @cache
+    def own(number):
+        return number
+
+    for place, address in enumerate((A, B, A)):
+        for number in range((yield load(address)) * 10 ** (2 - place)):
+            own((place, number))
+    for _ in range(5):
+        yield load(A + 64)
+    return own.cache_info().misses
+
+
+HELD = [
+    *(Late(*each).script for each in (
+        ("whole", *in_attribute(WHOLE)), ("pair", *in_attribute(PAIR)), ("text", *in_attribute(TEXT)),
+        ("lying", *in_attribute(LYING)), ("local", *in_attribute(LOCAL)), ("view", *in_view()),
+        ("array", SEEN.append, lambda: digits(SEEN)),
+        ("variable", lambda value: VARIABLE.set(VARIABLE.get() * 10 + value), VARIABLE.get),
+    )),
+    behind_a_property, lying_float, in_a_cache_of_its_own,
+    in_something_made(lambda: ModuleType("made")), in_something_made(lambda: type("Made", (), {})),
+]  # fmt: skip
+"""What is kept where it is found, however late it shows."""
+UNHELD = [
+    *(Late(*each).script for each in (
+        ("module", *in_attribute(itertools), lambda: setattr(itertools, "kept", 0)),
+        ("package", *in_attribute(hfedu), lambda: setattr(hfedu, "kept", 0)),
+        ("environment", lambda value: os.environ.update(KEPT=os.environ["KEPT"] + str(value)),
+         lambda: os.environ["KEPT"], lambda: os.environ.update(KEPT="")),
+        ("cache", lambda value: cached(0).append(value), lambda: digits(cached(0)), lambda: cached(0).clear()),
+        ("dice", lambda value: [random.random() for _ in range(value)], lambda: random.random(),
+         lambda: random.seed(1)),
+        ("globals", lambda value: globals().update(LATE=globals()["LATE"] * 10 + value), lambda: globals()["LATE"],
+         lambda: globals().update(LATE=0)),
+    )),
+]  # fmt: skip
+"""What nobody finds: it comes to light where a state that is met again is run on to an end."""
+
+
+@pytest.mark.parametrize("number", range(len(HELD)))
+def test_what_shows_late_counts(number):
+    found = explore(of_memory(HELD[number], set_both))
+    assert {first for first, _ in found.results} == {0, 1, 11, 101, 111}
+    assert found.complete
+
+
+@pytest.mark.parametrize("number", range(len(UNHELD)))
+def test_what_shows_late_and_lies_where_nobody_looks_is_an_error(number):
+    with pytest.raises(Mistake, match="the scenario is not deterministic"):
+        explore(of_memory(UNHELD[number], set_both))
+
+
+QUEUE = SimpleQueue()
+
+
+def with_a_queue():
+    yield load(A)
+    return QUEUE.empty()
+
+
+def test_what_nobody_can_look_into_is_named():
+    assert "Nobody can look into QUEUE, a SimpleQueue: it may change unseen." in explore(of_memory(with_a_queue)).bounds
+
+
 @pytest.mark.parametrize("script", FORMS, ids=lambda script: script.__name__)
 def test_wherever_a_script_keeps_what_it_read_no_end_is_lost(script):
     """Five ends there are: A is set before B."""
@@ -446,6 +635,46 @@ def test_what_a_hypervisor_of_ones_own_keeps_is_part_of_the_state(kind):
     assert {Counter(result == -1 for result in each)[True] for each in ends} == {1}
 
 
+class AfterARefusal(Hypervisor):
+    """Whoever was refused is let through the next time, whatever is in the mailbox."""
+
+    def busy_locked(self, cpu, to):
+        return 0 if cpu.refused is not None else self.require(False, "it was refused before", to.mailbox)
+
+
+class ByItsReason(Hypervisor):
+    """The same, by what the reason says."""
+
+    last = 0
+
+    def busy_locked(self, cpu, to):
+        found, self.last = self.last, self.require(False, f"refused on CPU {cpu.id}", to.mailbox)
+        return 0 if found and found.check.condition.endswith("1") else self.last
+
+
+def twice():
+    first = yield send(1, "one")
+    yield hfedu.vm_count()
+    return first, (yield send(1, "one"))
+
+
+@pytest.mark.parametrize("kind", [AfterARefusal, ByItsReason])
+def test_why_a_call_was_refused_counts_where_a_hypervisor_of_ones_own_asks(kind):
+    plan = Scenario("refused", "", ready, (twice, two), (reader,))
+    found = explore(plan, profile="fixed", changes=[kind], recheck=True)
+    assert found.complete
+    seen = {tuple(x for x in sent(seed, plan, kind)) for seed in range(40)}
+    assert seen <= set(found.results)
+
+
+def sent(seed, plan, kind):
+    """What a run by chance returns."""
+    run = hfedu.boot(plan.disk(2), cpus=2, schedule=seed, profile="fixed", changes=[kind])
+    calls = [event for event in run.events if event.kind is hfedu.Kind.RETURN and event.function == 0xFF04]
+    results = [[int(e.result) - (e.result >> 63 << 64) for e in calls if e.cpu == cpu] for cpu in (0, 1)]
+    return tuple(results[0]), results[1][0]
+
+
 class Counting(Queued):
     """Keeps what cannot be put back."""
 
@@ -459,7 +688,29 @@ class Counting(Queued):
         return False
 
 
+class InAQueue(Queued):
+    def empty(self):
+        return SimpleQueue()
+
+    put, full = None, lambda self: not self.queue.empty()
+
+
+class InAGenerator(Queued):
+    def empty(self):
+        return (number for number in range(9))
+
+    def put(self, message):
+        next(self.queue)
+
+    def full(self):
+        return False
+
+
 def test_what_cannot_be_put_back_is_refused_by_its_name():
+    with pytest.raises(Mistake, match=r"nobody can look into hypervisor\.queue, a SimpleQueue"):
+        explore(SENDERS, profile="fixed", changes=[InAQueue])
+    with pytest.raises(Mistake, match=r"hypervisor\.queue is a generator and changes while the scripts run"):
+        explore(SENDERS, profile="fixed", changes=[InAGenerator])
     with pytest.raises(Mistake, match=r"hypervisor\.queue is a range_iterator and changes while the scripts run"):
         explore(SENDERS, profile="fixed", changes=[Counting])
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import mmap
 import os
 import re
 import signal
@@ -18,10 +19,24 @@ from class_of import BROKEN, HONEST, HOSTILE, RIGHT_DECODE, TRICKS, book_with, c
 from hfedu import cli
 from hfedu.course.answers import shown_source
 from hfedu.course.exercises import exercises
-from hfedu.course.grading import jail, judging
+from hfedu.course.grading import handins, jail, judging, monday, tables
 from hfedu.course.grading.handins import hand_ins
 from hfedu.course.grading.judging import judge_hand_in, misconception
 
+SHORT_OF_MEMORY = """
+import json, os, resource, sys
+from class_of import RIGHT_DECODE, book_with, checking
+from hfedu.course.answers import shown_source
+from hfedu.course.exercises import exercises
+from hfedu.course.grading import jail, judging
+judging.load_all()
+asked = {name: shown_source(exercises()[name].solution) for name in ("01-sum", "05-decode", "05-echo", "13-repair")}
+book = book_with([checking(*each) for each in asked.items()])
+most = jail.held_by(os.getpid()).addresses + (int(sys.argv[1]) << 20)
+resource.setrlimit(resource.RLIMIT_AS, (most, most))
+print(json.dumps([each.state for each in judging.judge_hand_in(book) if each.exercise in asked]))
+"""
+"""Judges four right answers with little memory."""
 CLASS = int(os.environ.get("HFEDU_CLASS", "24"))
 """Learners of the class that is played through; 120 make the Monday of the README."""
 DECODE = "05-decode"
@@ -135,6 +150,55 @@ def test_honest_answers_are_right_however_they_are_built(way, monkeypatch):
     monkeypatch.setattr(judging, "CELL_SECONDS", 2)
     judged = decoded(*cells_of(HONEST[way]), f"check('{DECODE}', answer)")
     assert judged.state == ("not judged" if way == "a decorator" else "right"), judged
+
+
+def test_what_the_judging_process_holds_is_no_learners(monkeypatch):
+    monkeypatch.setattr(jail, "MEMORY_AT_MOST", 200 << 20)
+    held = [b"x" * (300 << 20), *(mmap.mmap(-1, 1 << 30) for _ in range(1 + (jail.ADDRESSES_AT_MOST >> 30)))]
+    cells = [f"# {len(held)} mappings", checking("13-repair", shown_source(exercises()["13-repair"].solution))]
+    judged = {each.exercise: each for each in judge_hand_in(book_with([*cells, checking(DECODE, RIGHT_DECODE)]))}
+    assert (judged["13-repair"].state, judged[DECODE].state) == ("right", "right")
+    assert decoded("held = b'x' * (400 << 20)", checking(DECODE, RIGHT_DECODE)).sentence.startswith("It uses more than")
+
+
+@pytest.mark.parametrize("room", [10, 20, 50, 100, 200, 400])
+def test_where_memory_is_short_no_learner_is_at_fault(room):
+    """`room` is the MiB of address space that a judge has for all that it does."""
+    judged = subprocess.run(
+        [sys.executable, "-c", SHORT_OF_MEMORY, str(room)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parent)])},
+    )
+    assert judged.returncode == 0, judged.stderr
+    assert set(json.loads(judged.stdout)) <= {"right", "not judged"}
+
+
+def test_a_process_that_the_system_ends_is_not_judged(monkeypatch):
+    assert decoded(checking(DECODE, RIGHT_DECODE)).state == "right"
+    monkeypatch.setattr(judging, "run_cells", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr(jail, "shut_calls", lambda _: None)
+    judged = decoded(checking(DECODE, RIGHT_DECODE))
+    assert (judged.state, "short of memory" in judged.sentence) == ("not judged", True)
+
+
+@pytest.mark.parametrize("trouble", [OSError(12, "Cannot allocate memory"), MemoryError()], ids=repr)
+def test_what_this_computer_could_not_judge_is_judged_the_next_time(tmp_path, capsys, monkeypatch, trouble):
+    folder = tmp_path / "class"
+    folder.mkdir()
+    (folder / "ada.ipynb").write_bytes(book_with([checking(DECODE, RIGHT_DECODE)]))
+
+    def fails(*_):
+        raise trouble
+
+    with monkeypatch.context() as context:
+        context.setattr(monday, "judge_hand_in", fails)
+        assert "this computer could not judge it" in learners(grade(capsys, folder, "--json")[1])["ada"]["notes"][0]
+    with monkeypatch.context() as context:
+        context.setattr(os, "fork", fails)
+        if isinstance(trouble, OSError):
+            assert "Cannot allocate memory" in learners(grade(capsys, folder, "--json")[1])["ada"]["notes"][0]
+    assert learners(grade(capsys, folder, "--json")[1])["ada"]["right"] == 1
 
 
 def test_what_is_neither_right_nor_wrong_says_why(monkeypatch):
@@ -262,6 +326,78 @@ def test_files_for_spreadsheets_hold_no_formulas(tmp_path, capsys):
     rows = list(csv.DictReader(io.StringIO((tmp_path / "g.csv").read_text("utf-8-sig"))))
     assert {row["learner"] for row in rows} == {"'=cmd(1)"}
     assert {row["exercise"]: row["state"] for row in rows}[DECODE] == "right"
+
+
+@pytest.mark.parametrize("name", ["=1", " =1", "+1", "-1", "@x", "|x", "a;=1", "a; =1", "a\t+1", "＝1", "＠x", "a\n-1"])
+def test_no_cell_begins_with_what_a_spreadsheet_executes(name):
+    cell = next(csv.reader(io.StringIO(tables.as_csv([(name,)]).decode("utf-8-sig"), newline="")))[0]
+    for piece in re.split(r"[;\t\n]", cell):
+        assert piece.strip()[:1] not in set("=+-@|＝＋－＠")
+    assert cell.replace("'", "") == name
+
+
+def damaged(method):
+    """An archive of a notebook, some bytes of which are others."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        archive.writestr("05.ipynb", book_with([checking(DECODE, RIGHT_DECODE)]))
+    data = bytearray(file.getvalue())
+    data[60:-200] = bytes(byte ^ 0x5A for byte in data[60:-200])
+    return bytes(data)
+
+
+def many(count):
+    """An archive with so many notebooks."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for number in range(count):
+            archive.writestr(f"05_{number}.ipynb", b"")
+    return file.getvalue()
+
+
+def test_names_encodings_and_archives_of_any_kind_harm_nobody(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(handins, "FILES_AT_MOST", 40)
+    monkeypatch.setattr(handins, "LARGEST_UNPACKED", 1 << 20)
+    good = book_with([checking(DECODE, RIGHT_DECODE)])
+    methods = {"stored": zipfile.ZIP_STORED, "deflate": 8, "bzip2": zipfile.ZIP_BZIP2, "lzma": zipfile.ZIP_LZMA}
+    folder = tmp_path / "class"
+    bad = {f"{name}/h.zip": damaged(method) for name, method in methods.items()}
+    bad |= {"many/h.zip": many(41), "bomb/h.zip": zipped(bytes(2 << 20)), "letter/h.zip": b"PK\5\6" + bytes(18)}
+    odd = {
+        "bom.ipynb": b"\xef\xbb\xbf" + good,
+        "utf16.ipynb": good.decode().encode("utf-16"),
+        "lines.ipynb": book_with(["\n" * 300_000, checking(DECODE, RIGHT_DECODE)]),
+        "checks.ipynb": book_with([f"# {'check' * 100_000}", "check(" + " " * 100_000 + ")", f"# '{DECODE}'"]),
+        os.fsdecode(b"bad\xff.ipynb"): good,
+        "line\nand \x1b[31m.ipynb": good,
+        "\u202eback.ipynb": good,
+        f"{'n' * 240}.ipynb": good,
+        "Jose\u0301/05.ipynb": good,
+        "Jos\u00e9/again.ipynb": good,
+        "folder.ipynb/05.ipynb": good,
+    }
+    for path, content in (bad | odd).items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    os.mkfifo(folder / "pipe.ipynb")
+    status, printed, _ = grade(capsys, folder, "--json", "--csv", tmp_path / "g.csv", "--page", tmp_path / "p.html")
+    found = learners(printed)
+    assert status == 0
+    assert {name for name in found if found[name]["notes"]} - {"José"} == {path.split("/")[0] for path in bad} | {
+        "pipe"
+    }
+    right = {name for name in found if found[name]["right"]}
+    assert right == {"bom", "utf16", "lines", "bad?", "line and ?[31m", "?back", "n" * 240, "José", "folder.ipynb"}
+    _, printed, _ = grade(capsys, folder)
+    assert max(map(len, printed.split("Wrong, and how")[0].split("To know")[0].splitlines())) < 250
+
+
+def zipped(content):
+    """An archive of one notebook."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("05.ipynb", content)
+    return file.getvalue()
 
 
 def test_gradescope_gets_the_results_of_one_person(tmp_path, capsys):

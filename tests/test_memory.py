@@ -16,7 +16,8 @@ from IPython.utils.capture import capture_output
 from runs import before_the_commit, crowd, pingpong, refusals, relay, two_cpus
 
 import hfedu
-from hfedu import RamDisk, clear, configure, receive, send, vcpu_run
+from hfedu import RamDisk, Scenario, clear, configure, receive, send, vcpu_run
+from hfedu.board.memory import PhysicalMemory
 from hfedu.run import recording
 from hfedu.run.columns import Columns, Events, alike
 from hfedu.run.recording import Change, Event, Kind, State
@@ -250,3 +251,46 @@ def test_what_a_long_run_says_again_is_said_once(monkeypatch):
         player.player_data(pingpong(traps))
         sizes.append(len(asked))
     assert sizes[0] == sizes[1] < 100
+
+
+def configure_alone():
+    yield configure()
+
+
+def run_vm_1():
+    yield vcpu_run(1)
+
+
+def machines() -> int:
+    """How many machines there are, used or not yet freed."""
+    return sum(isinstance(each, PhysicalMemory) for each in gc.get_objects())
+
+
+def test_explorations_that_are_over_leave_no_machines():
+    """But for the last two, in case that one asks the same again."""
+    gc.collect()
+    before = machines()
+    for text in ("a", "b", "c", "d", "e"):
+
+        def answers(text=text):
+            yield configure()
+            yield send(0, text)
+
+        found = hfedu.explore(Scenario(f"sends {text}", "A send.", configure_alone, (run_vm_1,), (answers,)))
+        assert found.complete
+    del found
+    gc.collect()
+    assert machines() <= before + 2
+
+
+def test_machines_that_nobody_has_do_not_pile_up_until_python_looks():
+    run = one("boot_64mb")
+    gc.collect()
+    before = machines()
+    gc.disable()
+    try:
+        for _ in range(40):
+            hfedu.boot(run.initrd, memory=run.memory, max_traps=1)
+            assert machines() <= before + 17
+    finally:
+        gc.enable()

@@ -38,6 +38,8 @@ class Final(NamedTuple):
     cpu0_run: str
     cpu1_send: str
     cpu1_run: str
+    cpu2_send: str = "NOTHING"
+    cpu2_run: str = "NOTHING"
 
 
 def final(vcpu="BLOCKED_INTERRUPT", recv_waiter="NO_VCPU", x0="MESSAGE", cpu1_send="VCPU_0"):
@@ -130,6 +132,19 @@ def cpu1():
     return sent, (yield vcpu_run(1)).code
 
 
+def cpu2_runs():
+    yield meet()
+    return None, (yield vcpu_run(1)).code
+
+
+def cpu2_sends():
+    yield meet()
+    return (yield send(1, b"hello")), None
+
+
+THIRD = {"THIRD_RUNS": cpu2_runs, "THIRD_SENDS": cpu2_sends}
+
+
 def vm1():
     yield configure()
     yield send(0, b"")
@@ -142,7 +157,8 @@ def explored(defines: tuple[str, ...]) -> tuple[frozenset[str], frozenset[Final]
     chosen = {"fixes": {"regs-race"}} if {"TWO_STEPS", "REGS_RACE"} & set(defines) else {}
     if "TWO_STEPS" in defines:
         chosen["changes"] = [wrong.TakenInTwoSteps]
-    scenario = Scenario("spin", "", ready, (cpu0_retry if "RETRY" in defines else cpu0, cpu1), (vm1,))
+    others = (THIRD[name] for name in defines if name in THIRD)
+    scenario = Scenario("spin", "", ready, (cpu0_retry if "RETRY" in defines else cpu0, cpu1, *others), (vm1,))
     found = explore(scenario, [i for i in INVARIANTS if i.name in RULES], **chosen)
     assert found.complete
     return frozenset(RULES[v.invariant] for v in found.violations), frozenset(map(in_words, found.finals))
@@ -151,18 +167,39 @@ def explored(defines: tuple[str, ...]) -> tuple[frozenset[str], frozenset[Final]
 def in_words(state) -> Final:
     at = dict(state)
     (run0,), (sent, run1) = (literal_eval(at[f"vm0.vcpu{cpu}.returned"]) for cpu in (0, 1))
+    sent2, run2 = literal_eval(at.get("vm0.vcpu2.returned", "(None, None)"))
     return Final(
         vcpu=at["vm1.vcpu0.state"],
         mailbox=at["vm1.mailbox.state"],
         recv_waiter={(): "NO_VCPU", (0,): "VCPU_0"}[at["vm1.waiters"]],
         x0={0: "ZERO", MESSAGE: "MESSAGE"}[at["vm1.vcpu0.x0"]],
         cpu0_run=HfVcpuRun(run0).name,
-        cpu1_send={0: "VCPU_0", HF_INVALID_VCPU: "NO_VCPU"}[sent],
+        cpu1_send=SENT[sent],
         cpu1_run=HfVcpuRun(run1).name,
+        cpu2_send=SENT[sent2],
+        cpu2_run="NOTHING" if run2 is None else HfVcpuRun(run2).name,
     )
+
+
+SENT = {0: "VCPU_0", HF_INVALID_VCPU: "NO_VCPU", -1: "REFUSED", None: "NOTHING"}
 
 
 @pytest.mark.parametrize("retry", [(), ("RETRY",)], ids=["once", "RETRY"])
 @pytest.mark.parametrize("repair", [(), ("REGS_RACE",), ("TWO_STEPS",)], ids=["2018", "REGS_RACE", "TWO_STEPS"])
 def test_the_explorer_finds_what_spin_finds(repair, retry):
     assert explored(repair + retry) == spin_outcomes(repair + retry)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("third", [*THIRD])
+@pytest.mark.parametrize("repair", [(), ("REGS_RACE",), ("REGS_RACE", "RETRY"), ("TWO_STEPS",)], ids=" ".join)
+def test_they_agree_on_three_cpus_too(repair, third):
+    violations, finals = spin_outcomes((*repair, third))
+    assert explored((*repair, third)) == (violations, finals)
+    assert any(final.cpu2_send == "REFUSED" for final in finals) == (third == "THIRD_SENDS")
+
+
+def test_a_third_cpu_that_runs_is_enough_to_see_what_two_steps_do_wrong():
+    """With two CPUs it takes a second try, see above."""
+    violations, _ = spin_outcomes(("TWO_STEPS", "THIRD_RUNS"))
+    assert violations == {"live_twice"}

@@ -1,5 +1,5 @@
 import { button, h, s } from "./dom.js";
-import { LOOKS, lookOf, runners, valueOf, vmOf } from "./looks.js";
+import { INTERRUPT_WAYS, LOOKS, lookOf, runners, valueOf, vmOf } from "./looks.js";
 import { Places, textWidth } from "./places.js";
 import { search } from "./search.js";
 import { arrow, box, cleared, envelope, path } from "./signs.js";
@@ -7,6 +7,7 @@ import { Tracks } from "./tracks.js";
 import { say } from "./words.js";
 
 /** @import { Player } from "./player.js" */
+/** @import { Served } from "./tracks.js" */
 /** @import { Segment, Stretch } from "./types.js" */
 
 /** In a row, from its top: where the words stand, and where the arrow runs. */
@@ -125,6 +126,7 @@ export class Diagram {
    */
   end(i) {
     const { way, lane } = this.player.recording.fact(i);
+    if (INTERRUPT_WAYS.includes(way)) return this.places.gic;
     if (way === "deliver") return this.places.bands.get(lane) ?? this.places.label;
     return this.places.lane(lane) ?? this.places.label;
   }
@@ -232,6 +234,7 @@ export class Diagram {
     };
     upright(places.hypervisor, "hypervisor");
     for (const x of places.cpus.values()) upright(x, "cpu");
+    if (places.gic) upright(places.gic, "ready");
     for (const x of places.bands.values())
       nodes.push(path(`M${x - 4.5 * k} ${begin}V${end}M${x + 4.5 * k} ${begin}V${end}`, "line band"));
     /** @type {(seq: number) => number} */
@@ -252,7 +255,10 @@ export class Diagram {
           nodes.push(...this.named(name, all[i], i, all[i].seq > position));
       }
     }
-    nodes.push(...this.serving(segment, begin, end, now));
+    const { served, active } = this.tracks;
+    const server = (/** @type {number} */ cpu) => places.cpus.get(cpu) ?? places.hypervisor;
+    nodes.push(...this.hollow(served, server, segment, begin, end, now));
+    if (places.gic) nodes.push(...this.hollow(active, () => places.gic, segment, begin, end, now));
     return [...nodes, ...bars];
   }
 
@@ -314,32 +320,34 @@ export class Diagram {
    * @param {boolean} future
    */
   named(vm, { look, seq }, i, future) {
-    const { k, pitch, bands, width } = this.places;
+    const { k, pitch, bands, width, gic } = this.places;
     const x = (bands.get(vm) ?? 0) + 10 * k;
-    const room = [...bands.values()].at(-1) === bands.get(vm) ? width - x : pitch - 30 * k;
+    const room = !gic && [...bands.values()].at(-1) === bands.get(vm) ? width - x : pitch - 30 * k;
     if (!i || textWidth(look, true) * k > room) return [];
     const kind = `${FULL.includes(look) ? "tm" : "soft"} ${future ? "future" : ""}`;
     return [this.text(x, this.y(seq) + 4 * k, look, `lab ${kind}`)];
   }
 
   /**
-   * The hollow bars of the hypervisor while it serves a trap.
+   * Hollow bars: of the hypervisor while it serves a trap, of the interrupt controller while an interrupt is active.
+   * @param {Served[]} spans
+   * @param {(cpu: number) => number} place
    * @param {Segment} segment
    * @param {number} begin
    * @param {number} end
    * @param {number} now
    */
-  serving(segment, begin, end, now) {
-    const { k, hypervisor, cpus } = this.places;
-    const { served, longest } = this.tracks;
+  hollow(spans, place, segment, begin, end, now) {
+    const { k } = this.places;
+    const { longest } = this.tracks;
     const half = (BAR / 2) * k;
     const nodes = [];
-    const first = search(served.length, (i) => served[i].from >= segment.from - longest);
-    for (let i = first; i < served.length && served[i].from <= segment.to; i++) {
-      const { cpu, from, to } = served[i];
+    const first = search(spans.length, (i) => spans[i].from >= segment.from - longest);
+    for (let i = first; i < spans.length && spans[i].from <= segment.to; i++) {
+      const { cpu, from, to } = spans[i];
       const y1 = Math.max(from < segment.from ? begin : this.y(from), begin);
       const y2 = Math.min(to > segment.to ? end : this.y(to), end);
-      const x = cpus.get(cpu) ?? hypervisor;
+      const x = place(cpu);
       if (y1 < Math.min(y2, now)) nodes.push(box(x - half, y1, 2 * half, Math.min(y2, now) - y1, "serves"));
       if (Math.max(y1, now) < y2)
         nodes.push(box(x - half, Math.max(y1, now), 2 * half, y2 - Math.max(y1, now), "serves future"));
@@ -365,13 +373,17 @@ export class Diagram {
     nodes.push(this.text(left + places.number, top + WORDS * k, String(i), `num ${found}${when}`, "end"));
     const x = this.end(i);
     const edge = x - (way === "deliver" ? BAND / 2 + 1 : BAR / 2 + 1) * k;
-    const from = places.hypervisor + 5 * k;
+    const guest = INTERRUPT_WAYS.includes(way) ? places.lane(lane) : undefined;
+    const from = (guest ?? places.hypervisor) + 5 * k;
     if (cpu !== undefined && places.cpus.has(cpu) && way !== "end")
       nodes.push(box((places.cpus.get(cpu) ?? 0) - 4 * k, y - 4 * k, 8 * k, 8 * k, `made ${when}`));
-    if (lane && !["load", "step", "boot"].includes(way)) nodes.push(...arrow(way, from, edge, y, k, when));
+    if (way === "raised") nodes.push(s("circle", { cx: x, cy: y, r: 3.5 * k, class: `ring ${when}` }));
+    else if (lane && !["load", "step", "boot"].includes(way)) nodes.push(...arrow(way, from, edge, y, k, when));
     if (way === "step" || (way === "switch" && !lane))
       nodes.push(s("circle", { cx: places.hypervisor, cy: y, r: 3.5 * k, class: `ring ${when}` }));
     if (way === "end") nodes.push(box(places.hypervisor - 5 * k, y - 5 * k, 10 * k, 10 * k, `made ${when}`));
+    if (way === "irq" && places.gic)
+      nodes.push(s("circle", { cx: places.gic, cy: y, r: 3.5 * k, class: `made ${when}` }));
     if (clears) nodes.push(...cleared(places.bands.get(vmOf(lane)) ?? 0, y, k, when));
     const words = way === "end" ? this.lines : [label];
     words.forEach((line, n) =>
@@ -535,7 +547,7 @@ export class Diagram {
       const x = places.lanes.get(name) ?? 0;
       if (x < left + places.first - 12) return;
       const look = lookOf(name, state, on.get(name));
-      const room = i + 1 < lanes.length ? pitch : places.width - x + 4;
+      const room = i + 1 < lanes.length || places.gic ? pitch : places.width - x + 4;
       const [, vm, vcpu] = /vm(\d+)\.vcpu(\d+)/.exec(name) ?? [];
       const names = alone || vcpu === "0" ? [`VM ${vm}`, vm] : [`vCPU ${vcpu}`, `.${vcpu}`];
       const known = valueOf(state, `${name}.state`) !== undefined;
@@ -563,6 +575,7 @@ export class Diagram {
         nodes.push(ask);
       }
     });
+    if (places.gic && places.gic >= left + places.first - 12) nodes.push(this.gicHead());
     nodes.push(this.envelopes());
     this.player.keepFocus(() => this.heads.replaceChildren(...nodes), this.heads);
   }
@@ -580,6 +593,17 @@ export class Diagram {
     const how = of ? h("span", { class: "how" }, glyph("serves"), word) : h("span", { class: "how soft" }, "EL2");
     const about = { class: "lane-head", style, title: "the hypervisor, at exception level 2" };
     return h("div", about, h("b", {}, "Hypervisor"), how);
+  }
+
+  /** The interrupt controller: it is no VM, so nothing is asked of it. */
+  gicHead() {
+    const { player, places } = this;
+    const active = this.tracks.active.some(({ from, to }) => from <= player.position && player.position < to);
+    const style = `left:${places.gic - 5 * places.k}px;width:${Math.max(places.width - places.gic + 2, 12)}px`;
+    const how = active
+      ? h("span", { class: "how" }, glyph("serves"), "active")
+      : h("span", { class: "how soft" }, "interrupts");
+    return h("div", { class: "lane-head", style, title: "the interrupt controller" }, h("b", {}, "GIC"), how);
   }
 
   /** The envelopes that say which bands are mailboxes. */

@@ -39,5 +39,8 @@ export const LEGEND = [
     () => [box(2, 0, 8, 12, "mail RECEIVED"), path("M2 5l8 -5M2 10l8 -5M4 12l6 -3.500", "line hatch")],
     12,
   ),
+  sign("interrupt raised", "raised", () => [s("circle", { cx: 6, cy: 6, r: 3.5, class: "ring" })], 12),
+  sign("taken", "raised", () => [s("circle", { cx: 6, cy: 6, r: 3.5, class: "made" })], 12),
+  sign("interrupt active", "acknowledged", () => [box(2, 0, 8, 12, "serves")], 12),
   sign("cause", "", () => [path("M6 0V12", "line threadline"), s("circle", { cx: 6, cy: 6, r: 3, class: "bead" })], 12),
 ];

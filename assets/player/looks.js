@@ -1,5 +1,8 @@
 /** How a vCPU is, by its state, the CPUs that hold it and who waits for messages: what pictures and tables say. */
 
+/** What happens between a guest and the interrupt controller: how such rows look. */
+export const INTERRUPT_WAYS = ["raised", "acknowledged", "ended"];
+
 /** @import { State } from "./types.js" */
 
 /**

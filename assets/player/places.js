@@ -1,7 +1,7 @@
 /** Where things stand in the picture, by the room there is: all lengths grow with the font. */
 
 import { FOLD_ROW, ROW } from "./folding.js";
-import { vmOf } from "./looks.js";
+import { INTERRUPT_WAYS, vmOf } from "./looks.js";
 
 /** @import { Recording } from "./recording.js" */
 /** @import { Fact } from "./types.js" */
@@ -64,7 +64,8 @@ export class Places {
     this.hypervisor = this.thread + (17 + (cpus.length ? CPU_COLUMN * cpus.length + 4 : 0)) * k;
     this.label = this.hypervisor + 13 * k;
     this.first = this.label + Math.min(labels(facts) * k, width * 0.42);
-    const steps = Math.max(1, lanes.length - 1);
+    const interrupts = facts.some(({ way }) => INTERRUPT_WAYS.includes(way));
+    const steps = Math.max(1, lanes.length - (interrupts ? 0 : 1));
     const room = (width - this.first - TAIL * k) / steps / k;
     const closest = lanes.length < MANY ? CLOSEST[1] : CLOSEST[2];
     this.pitch = Math.max(closest, Math.min(WIDEST, room)) * k;
@@ -75,6 +76,8 @@ export class Places {
     }
     this.width = Math.max(width, this.first + steps * this.pitch + this.tail);
     this.lanes = new Map(lanes.map(({ name }, i) => [name, this.first + i * this.pitch]));
+    /** The interrupt controller, behind all VMs; 0 if the run has none of its events. */
+    this.gic = interrupts ? this.first + lanes.length * this.pitch : 0;
     /** Where the mailbox of each VM stands: beside its last vCPU. @type {Map<string, number>} */
     this.bands = new Map();
     const beside = Math.min(17, (this.pitch / k) * 0.45) * k;

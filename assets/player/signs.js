@@ -72,6 +72,9 @@ export function arrow(way, x1, x2, y, k, more = "") {
       ];
     case "return":
       return [line(x1, y, x2, kind), openHead(x2, y, k, kind)];
+    case "acknowledged":
+    case "ended":
+      return [line(x1, y, x2 - 5 * k, kind), head(x2, y, k, 1, kind)];
     case "refused":
       return [line(x1, y, x2, kind), openHead(x2, y, k, kind), cross(x2 - 12 * k, y, k, kind)];
     case "fault":

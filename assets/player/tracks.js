@@ -19,11 +19,15 @@ export class Tracks {
     this.stretches = new Map([...names, ...names.map(vmOf)].map((name) => [name, []]));
     /** @type {Served[]} */
     this.served = [];
+    /** From when to when an interrupt was active: acknowledged and not ended. @type {Served[]} */
+    this.active = [];
     const told = data.changes.map(({ set }) => set.filter(({ path }) => TOLD.test(data.paths[path])));
     /** @type {State} */
     const state = new Map();
     /** @type {Map<number, number>} */
     const serving = new Map();
+    /** @type {number[]} */
+    const taken = [];
     for (let seq = 0; seq < length; seq++) {
       const set = told[data.columns.change[seq]];
       for (const { path, value } of set) state.set(data.paths[path], { value, since: seq });
@@ -34,12 +38,15 @@ export class Tracks {
         this.served.push({ cpu, from, to: seq });
         serving.delete(cpu);
       }
+      if (way === "acknowledged") taken.push(seq);
+      if (way === "ended" && taken.length) this.active.push({ cpu, from: taken.pop() ?? seq, to: seq });
       if (TRAPS.includes(kind)) serving.set(cpu, seq);
     }
     for (const [cpu, from] of serving) this.served.push({ cpu, from, to: length - 1 });
-    this.served.sort((a, b) => a.from - b.from);
-    /** The longest way from a trap to its end. */
-    this.longest = this.served.reduce((most, { from, to }) => Math.max(most, to - from), 0);
+    for (const from of taken) this.active.push({ cpu: 0, from, to: length - 1 });
+    for (const spans of [this.served, this.active]) spans.sort((a, b) => a.from - b.from);
+    /** The longest way from a trap to its end, or from an interrupt to its end. */
+    this.longest = [...this.served, ...this.active].reduce((most, { from, to }) => Math.max(most, to - from), 0);
   }
 
   /**

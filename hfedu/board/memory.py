@@ -14,6 +14,8 @@ from hfedu.hf.platform import BusError
 RAM_BASE = 0x4000_0000
 FLASH_SIZE = 0x0800_0000
 QUAD = struct.Struct("<Q")
+GRANULE = 64
+"""Bytes that an exclusive monitor watches together; Arm allows 16 to 2,048."""
 ACCESS_WIDTHS = (1, 2, 4, 8, 16)
 """Bytes of an access that a device can take."""
 
@@ -41,7 +43,16 @@ class Region(NamedTuple):
 
 
 MADE, ROUND = count(1), 8
-"""In a browser memory never shrinks, and machines are rings: after so many of them those that nobody has are freed."""
+"""In a browser memory never shrinks: after so many machines those that nobody has are freed."""
+
+
+def free_dropped(made: "count[int]", every: int) -> None:
+    """Free what nobody has any more, each time that `made` has counted so many.
+
+    A machine is a ring of objects, so its memory waits for Python's collector, which counts objects and not bytes.
+    """
+    if next(made) % every == 0:
+        gc.collect()
 
 
 class PhysicalMemory:
@@ -53,13 +64,28 @@ class PhysicalMemory:
 
     def __init__(self, ram_size: int, uart: Pl011, regions: list[Region]) -> None:
         self.ram_size = ram_size
-        if sys.platform == "emscripten" and next(MADE) % ROUND == 0:
-            gc.collect()
+        if sys.platform == "emscripten":
+            free_dropped(MADE, ROUND)
         self.ram = mmap.mmap(-1, ram_size)
         self.uart, self.regions = uart, regions
         self.dirty: list[set[int]] = []
         self.ran_on: dict[int, int] = {}
         """VM id -> the physical CPU that last ran its code, where there are several."""
+
+        self.monitors: dict[int, tuple[int, int]] = {}
+        """Physical CPU -> address and size that its exclusive monitor watches, of those that run scripts."""
+
+    def watch(self, pa: Pa, size: int, cpu: int) -> None:
+        """Let a CPU's exclusive monitor watch some bytes, and no others."""
+        self.monitors[cpu] = pa, size
+
+    def watched(self, pa: Pa, size: int, cpu: int) -> bool:
+        """Whether a CPU's exclusive monitor watches these bytes still. After that it watches none."""
+        return self.monitors.pop(cpu, None) == (pa, size)
+
+    def forget(self, cpu: int) -> None:
+        """Let a CPU's exclusive monitor watch nothing, as an exception return does."""
+        self.monitors.pop(cpu, None)
 
     def region(self, pa: int, size: int) -> Region:
         """The device behind an access. `BusError` if there is none."""
@@ -88,6 +114,10 @@ class PhysicalMemory:
         at = pa - RAM_BASE
         if at >= 0 and at + len(data) <= self.ram_size:
             self.ram[at : at + len(data)] = data
+            if self.monitors:
+                first, last = pa // GRANULE, (pa + len(data) - 1) // GRANULE
+                kept = {cpu: of for cpu, of in self.monitors.items() if not first <= of[0] // GRANULE <= last}
+                self.monitors = kept
             for pages in self.dirty:
                 pages.add(pa & -PAGE_SIZE)
                 if (pa & PAGE_SIZE - 1) + len(data) > PAGE_SIZE:

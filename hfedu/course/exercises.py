@@ -18,6 +18,7 @@ from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -68,7 +69,8 @@ class Exercise:
     `Unfit`. `learned` is what one knows after it. `solution` is an answer; `wrong` maps a misconception to such an
     answer and a piece of the sentence it earns. Both are what a learner would pass to `check`: a function, a text in
     assembly or C, a list. An answer that is an order has `pieces`, in the order in which `arrange` shows them first.
-    `remark` says what is not so good in an answer that is right, or nothing.
+    `remark` says what is not so good in an answer that is right, or nothing. `variant` makes another exercise of the
+    same kind, if this one lends itself to that; of such a one `seed` tells which it is.
     """
 
     id: str
@@ -82,6 +84,13 @@ class Exercise:
     wrong: dict[str, tuple[Any, str]]
     pieces: tuple[str, ...] = ()
     remark: Callable[[Any], str] = lambda answer: ""
+    variant: Callable[["Exercise", Random], "Exercise"] | None = None
+    seed: str = ""
+
+    @property
+    def seeded(self) -> str:
+        """What follows in a call that asks for this variant."""
+        return f", seed={self.seed!r}" if self.seed else ""
 
 
 class Help(NamedTuple):
@@ -152,20 +161,41 @@ def exercises() -> dict[str, Exercise]:
     return {exercise.id: exercise for module in modules for exercise in module.EXERCISES}
 
 
-def exercise_named(exercise_id: str) -> Exercise:
-    """The exercise of that id. `Mistake` names those there are."""
+def exercise_named(exercise_id: str, seed: str | int | None = None) -> Exercise:
+    """The exercise of that id, or its variant of a seed. `Mistake` names those there are."""
     if not isinstance(exercise_id, str) or exercise_id not in exercises():
         raise Mistake(f"there is no exercise {exercise_id!r}: there are {', '.join(exercises())}")
-    return exercises()[exercise_id]
+    exercise = exercises()[exercise_id]
+    if seed is None:
+        return exercise
+    text = seed_text(seed)
+    if exercise.variant is None:
+        varied = ", ".join(name for name, each in exercises().items() if each.variant is not None)
+        raise Mistake(f"{exercise_id} is the same for everybody: leave the seed out. There are variants of {varied}")
+    return replace(exercise.variant(exercise, Random(f"{text}/{exercise_id}")), seed=text)
+
+
+LONGEST_SEED = 200
+
+
+def seed_text(seed: str | int) -> str:
+    """A seed, however one spaces it and wherever one writes capitals. `Mistake` for what is none."""
+    if not isinstance(seed, str | int) or isinstance(seed, bool):
+        raise Mistake(f"a seed is a number or a text, such as your name, not {described(seed)}")
+    text = " ".join(str(seed)[: 2 * LONGEST_SEED].encode("utf-8", "replace").decode().split()).casefold()
+    if not text or len(text) > LONGEST_SEED:
+        raise Mistake(f"a seed is a number, a name or any other text of 1 to {LONGEST_SEED} characters")
+    return text
 
 
 @plainly
-def check(exercise_id: str, answer: Any = None) -> Verdict:
+def check(exercise_id: str, answer: Any = None, seed: str | int | None = None) -> Verdict:
     """Judge an answer by what it does, and note the verdict for `progress`.
 
-    Never raises for an answer, whatever it is; `Mistake` for an unknown id.
+    With a seed, such as your name, the exercise is a variant of your own: without an answer this says which. Never
+    raises for an answer, whatever it is; `Mistake` for an unknown id, and for a seed where there are no variants.
     """
-    exercise = exercise_named(exercise_id)
+    exercise = exercise_named(exercise_id, seed)
     if answer is None or answer is ...:
         return Verdict(exercise.id, "not attempted", f"Write your answer first: {exercise.task}")
     verdict = judge(exercise, answer)
@@ -192,10 +222,10 @@ def helps(exercise: Exercise) -> Help:
     """After a wrong answer: the hints so far, folded, and after the third also the solution."""
     had = max(hints_had(exercise), 1)
     folded = [(f"Hint {number} of {len(exercise.hints)}", exercise.hints[number - 1]) for number in range(1, had + 1)]
-    text = f'Help: print(hfedu.hint("{exercise.id}", {had}))'
+    text = f'Help: print(hfedu.hint("{exercise.id}", {had}{exercise.seeded}))'
     if MISSES[exercise.id] >= len(exercise.hints) and not locked():
         folded.append(("A solution", shown_source(exercise.solution)))
-        text += f', or print(hfedu.solution("{exercise.id}", show=True))'
+        text += f', or print(hfedu.solution("{exercise.id}", show=True{exercise.seeded}))'
     return Help(tuple(folded), "", text)
 
 
@@ -353,9 +383,9 @@ TRY_FIRST = "Try the three hints first. To see a solution all the same"
 
 
 @plainly
-def hint(exercise_id: str, number: int = 1) -> str:
+def hint(exercise_id: str, number: int = 1, seed: str | int | None = None) -> str:
     """A hint: 1, 2 and 3 say more and more."""
-    hints = exercise_named(exercise_id).hints
+    hints = exercise_named(exercise_id, seed).hints
     if number not in range(1, len(hints) + 1):
         raise Mistake(f"there is no hint {number!r} for {exercise_id}: ask for 1 to {len(hints)}")
     HINTED.setdefault(exercise_id, set()).add(number)
@@ -363,14 +393,14 @@ def hint(exercise_id: str, number: int = 1) -> str:
 
 
 @plainly
-def solution(exercise_id: str, show: bool = False) -> str:
+def solution(exercise_id: str, show: bool = False, seed: str | int | None = None) -> str:
     """A solution, if you say that you want it. `Mistake` if the instructor has locked them."""
-    exercise = exercise_named(exercise_id)
+    exercise = exercise_named(exercise_id, seed)
     if locked():
         if show:
             raise Mistake(LOCKED)
         return LOCKED
     if not show:
         first = "To see a solution" if hints_had(exercise) == len(exercise.hints) else TRY_FIRST
-        return f'{first}: print(solution("{exercise_id}", show=True))'
+        return f'{first}: print(solution("{exercise_id}", show=True{exercise.seeded}))'
     return shown_source(exercise.solution)

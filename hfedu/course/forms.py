@@ -172,8 +172,9 @@ def pairs(answer: Any) -> set[tuple[int, int]]:
 
 
 def names(answer: Any) -> set[str]:
-    """A set of texts; one text is a set of one."""
-    return {answer.strip()} if isinstance(answer, str) else {name.strip() for name in all_of(answer, str)}
+    """A set of ids, in small letters; one text is a set of one."""
+    found = [answer] if isinstance(answer, str) else all_of(answer, str)
+    return {name.strip().casefold() for name in found}
 
 
 def texts_by_text(answer: Any) -> dict[str, str]:

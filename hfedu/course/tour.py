@@ -12,6 +12,7 @@ from hfedu.course.lessons.lesson00 import relay
 from hfedu.course.predictions import Grade, predictions
 from hfedu.course.record import RECORD, Standing
 from hfedu.errors import Mistake, plainly
+from hfedu.run.recording import Outcome
 from hfedu.view.sequence import sequence
 from hfedu.widgets.form import Form
 from hfedu.widgets.guide import Choice, ChoiceRow, GuideButton, GuideStep, guide
@@ -92,7 +93,8 @@ class Tour(Form):
         self.way: list[int | str] = []
         self.done: set[int] = set()
         at = STOPS[ASKED_AT].event
-        self.player = Player(replace(self.recording, events=self.recording.events[: at + 1]))
+        begun = Outcome("running", "The run goes on: who runs next?", 3)
+        self.player = Player(replace(self.recording, events=self.recording.events[: at + 1], outcome=begun))
         self.player.heard = self.hear
         super().__init__([self.player])
         self.player.observe(self.moved, "position")

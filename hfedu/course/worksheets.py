@@ -12,6 +12,7 @@ from string import Template
 from typing import Any, NamedTuple
 
 from hfedu import notebook
+from hfedu.course.exercises import seed_text
 from hfedu.course.notebooks import Lesson, lessons
 from hfedu.errors import Mistake, nearest, printable
 from hfedu.guest.scripted import Action, Script, clear, configure, receive, send, vcpu_run
@@ -27,7 +28,6 @@ from hfedu.view.text import transcript
 from hfedu.view.theme import LIGHT
 
 SHEETS_AT_MOST = 1000
-LONGEST_SEED = 200
 CALLS_TO_PREDICT, ARROWS, NUMBERS = 6, 5, 4
 TRIES = 500
 WORDS_TO_SEND = ("hi", "no", "yes", "one", "two", "hello", "again", "ready")
@@ -42,11 +42,13 @@ SHEET_OF_PAPER = Template("""<!DOCTYPE html>
 <style>
 body { font: 14px/1.4 system-ui, sans-serif; color: $ink; background: $paper; margin: 0 auto; max-width: 190mm;
   padding: 8mm; }
-section { break-after: page; } section + section { border-top: 1px dashed $soft; }
+section { break-after: page; } section:last-child { break-after: auto; } div { break-inside: avoid; }
+section + section { border-top: 1px dashed $soft; }
 h1 { font-size: 20px; margin: 12px 0 4px; } h2 { font-size: 16px; margin: 16px 0 6px; }
 .who { display: flex; justify-content: space-between; color: $soft; }
 pre { background: $box; padding: 6px 10px; font-size: 12.5px; line-height: 1.35; margin: 6px 0; }
-.guests { display: flex; gap: 12px; flex-wrap: wrap; } .guests pre { flex: auto; font-size: 11px; }
+.guests { display: grid; grid-template-columns: auto 1fr; gap: 12px; margin: 6px 0; }
+.guests pre { font-size: 11px; margin: 0; } .guests pre:first-child { grid-row: span 2; }
 table { border-collapse: collapse; width: 100%; }
 th, td { border: 1px solid $soft; padding: 4px 8px; text-align: left; }
 th { font-weight: 600; background: $box; } td.blank { height: 22px; min-width: 90px; }
@@ -86,8 +88,7 @@ def worksheets(number: str, seed: str, count: int = 1, key: bool = False) -> str
         raise Mistake(f"there is no lesson {number!r}{nearest(number, numbers)}: there are {', '.join(numbers)}")
     if not 1 <= count <= SHEETS_AT_MOST:
         raise Mistake(f"there can be 1 to {SHEETS_AT_MOST} sheets, not {count}")
-    if not seed.strip() or len(seed) > LONGEST_SEED:
-        raise Mistake(f"a seed is a number, a name or any other text of 1 to {LONGEST_SEED} characters")
+    seed_text(seed)
     sheets = [sheet(lesson, seed, place, key) for place in range(1, count + 1)]
     what = "answers" if key else "worksheets"
     colours = {name: getattr(LIGHT, name) for name in ("ink", "paper", "soft", "box", "call")}
@@ -96,12 +97,17 @@ def worksheets(number: str, seed: str, count: int = 1, key: bool = False) -> str
 
 def sheet(lesson: Lesson, seed: str, place: int, key: bool) -> str:
     """One sheet of paper."""
-    rng = random.Random(f"{seed}/{lesson.number}/{place}")
+    rng = random.Random(f"{seed_text(seed)}/{lesson.number}/{place}")
     talk = conversation(rng)
     name = html.escape(printable(seed))
     whose = "answers" if key else "Name: ______________________________"
     head = f'<p class="who"><span>Sheet {place}, {name}</span><span>{whose}</span></p>'
-    parts = [f"<h1>{html.escape(lesson.title)}</h1>", head, predict_table(talk, key), next_arrows(talk, rng, key)]
+    parts = [
+        f"<h1>{html.escape(lesson.title)}</h1>",
+        head,
+        predict_table(talk, key),
+        next_arrows(talk, rng, place, key),
+    ]
     parts.append(numbers_to_read(lesson, rng, key))
     return f"<section>{''.join(parts)}</section>"
 
@@ -206,10 +212,10 @@ def predict_table(talk: Conversation, key: bool) -> str:
         cell = f'<td class="key">{said}</td>' if key else '<td class="blank"></td>'
         rows += f"<tr><td>{place}</td><td><code>{text}</code></td>{cell}</tr>"
     head = "<tr><th>call</th><th>VM 0 calls, after its first three</th><th>it returns</th></tr>"
-    return f'<h2>1. Predict</h2><div class="guests">{guests}</div><table>{head}{rows}</table>'
+    return f'<div><h2>1. Predict</h2><div class="guests">{guests}</div><table>{head}{rows}</table></div>'
 
 
-def next_arrows(talk: Conversation, rng: random.Random, key: bool) -> str:
+def next_arrows(talk: Conversation, rng: random.Random, place: int, key: bool) -> str:
     """What are the next five events?"""
     first = talk.asked[0].seq + rng.randrange(4)
     shown = talk.run.render("svg", max(0, first - 6), first)
@@ -222,9 +228,10 @@ def next_arrows(talk: Conversation, rng: random.Random, key: bool) -> str:
         for at in range(1, ARROWS + 1)
     )
     image = f'<img alt="The conversation up to event {first}" src="data:image/svg+xml;base64,{picture}">'
-    asks = f"<p>The conversation of question 1 has come to event {first}. What are the next {ARROWS} events?</p>"
+    talk_so_far = f"The conversation of question 1 of sheet {place} has come to event {first}."
+    asks = f"<p>{talk_so_far} What are the next {ARROWS} events?</p>"
     head = "<tr><th>event</th><th>who does what, and to whom</th></tr>"
-    return f"<h2>2. Draw the next {ARROWS} arrows</h2>{asks}{image}<table>{head}{rows}</table>"
+    return f"<div><h2>2. Draw the next {ARROWS} arrows</h2>{asks}{image}<table>{head}{rows}</table></div>"
 
 
 def numbers_to_read(lesson: Lesson, rng: random.Random, key: bool) -> str:
@@ -234,7 +241,8 @@ def numbers_to_read(lesson: Lesson, rng: random.Random, key: bool) -> str:
     for value, answer in (make(rng) for _ in range(NUMBERS)):
         cell = f'<td class="key">{html.escape(answer)}</td>' if key else '<td class="blank"></td>'
         rows += f"<tr><td><code>{value:#x}</code></td>{cell}</tr>"
-    return f"<h2>3. Take apart</h2><p>{what}</p><table><tr><th>number</th><th>what it says</th></tr>{rows}</table>"
+    table = f"<table><tr><th>number</th><th>what it says</th></tr>{rows}</table>"
+    return f"<div><h2>3. Take apart</h2><p>{what}</p>{table}</div>"
 
 
 def descriptor(rng: random.Random) -> tuple[int, str]:

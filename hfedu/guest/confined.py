@@ -37,6 +37,16 @@ def limit(memory: int, size: int) -> None:
         resource.setrlimit(which, (least, least))
 
 
+def available(memory: int) -> bool:
+    """Whether this process could have so many bytes of memory more. None of them is used."""
+    import mmap
+
+    with suppress(OSError):
+        mmap.mmap(-1, memory).close()
+        return True
+    return False
+
+
 def confine(readable: list[str]) -> None:
     """From now on this process can read no file but those in these places."""
     if not sys.platform.startswith("linux"):

@@ -40,7 +40,9 @@ SEND_PAGE, RECV_PAGE = 0x4000, 0x5000
 
 Script = Callable[[], Generator["Action", Any, None]]
 """A scripted guest: a generator function without arguments."""
-INSTRUCTIONS = frozenset(("hvc", "smc", "wfi", "wfe", "load", "store", "cas", "dmb", "meet"))
+INSTRUCTIONS = frozenset(("hvc", "smc", "wfi", "wfe", "load", "store", "ldaxr", "stlxr", "cas", "dmb", "meet"))
+EXCLUSIVE_SIZES = (1, 2, 4, 8)
+"""Bytes of an exclusive access, whose address is a multiple of them."""
 BUFFERED = 8
 """Stores that a buffer holds: one more lets the oldest out."""
 
@@ -68,8 +70,9 @@ class Message(NamedTuple):
 class Action:
     """One thing a guest does. Make them with the functions below and yield them.
 
-    `instruction` is "hvc", "smc", "wfi", "wfe", "load", "store", "cas", "dmb", or "meet"; for a call `registers`
-    are x0-x3. A "cas" stores `data` where it finds `expected`. An `atomic` access is one that CPUs synchronise with.
+    `instruction` is "hvc", "smc", "wfi", "wfe", "load", "store", "ldaxr", "stlxr", "cas", "dmb", or "meet"; for a call
+    `registers` are x0-x3. A "cas" stores `data` where it finds `expected`. An `atomic` access is one that CPUs
+    synchronise with.
     """
 
     instruction: str
@@ -94,6 +97,12 @@ class Action:
             raise ScriptError(f"a guest's data are bytes, not {self.data!r}")
         if self.instruction == "load" and not 1 <= self.size <= 8:
             raise ScriptError(f"a load reads 1 to 8 bytes, not {self.size}")
+        exclusive = self.instruction in ("ldaxr", "stlxr")
+        if exclusive and (self.size not in EXCLUSIVE_SIZES or self.address % self.size):
+            raise ScriptError(
+                f"an exclusive access is 1, 2, 4 or 8 bytes at a multiple of as many: {self.address:#x} and "
+                f"{self.size} bytes are not"
+            )
 
 
 def as_bytes(data: object, what: str) -> bytes:
@@ -252,6 +261,21 @@ def store_release(address: int, data: bytes | int) -> Action:
     return replace(store(address, data), atomic=True)
 
 
+def load_exclusive(address: int, size: int = 8) -> Action:
+    """As `load_acquire`, by LDAXR: the CPU's exclusive monitor watches the address from now on."""
+    return Action("ldaxr", address=address, size=size, atomic=True)
+
+
+def store_exclusive(address: int, data: bytes | int) -> Action:
+    """As `store_release`, by STLXR, if since this CPU's `load_exclusive` of the same bytes nobody has stored near them.
+
+    Gives 0 if it was stored, 1 if not: then load again. Any store to the same 64 bytes loses the address, also one of
+    this CPU's own, and so does what leaves the guest, such as a call.
+    """
+    action = store(address, data)
+    return replace(action, instruction="stlxr", size=len(action.data), atomic=True)
+
+
 def compare_and_swap(address: int, expected: int, new: int) -> Action:
     """Store a 64-bit number where another one is found, in one atomic step, as CASAL or LDAXR and STLXR do.
 
@@ -390,6 +414,13 @@ class ScriptedVcpu:
                 data[at] = byte
         return bytes(data)
 
+    def in_ram(self, address: int, size: int) -> int:
+        """Where an exclusive access goes, which only RAM can take."""
+        found = self.translate(address, size, False)
+        if isinstance(found, Fault) or found < RAM_BASE:
+            raise ScriptError(f"exclusive accesses are for RAM: {address:#x} is a device")
+        return found
+
     def received(self, size: int) -> bytes:
         """The first `size` bytes of the receive page."""
         return self.load(self.pages[1], size) if self.pages is not None else b""
@@ -472,10 +503,16 @@ class ScriptedCpu:
                     guest.store(action.address, action.data)
             elif action.instruction == "load":
                 guest.loaded = int.from_bytes(guest.load(action.address, action.size, action.atomic), "little")
+            elif action.instruction == "ldaxr":
+                guest.drain()
+                guest.loaded = self.load_exclusive(guest, action.address, action.size)
+            elif action.instruction == "stlxr":
+                guest.drain()
+                guest.loaded = self.store_exclusive(guest, action.address, action.data)
             if action.instruction not in ("load", "store"):
                 guest.drain()
             if guest.refused is not None:
-                return self.abort(guest, action.instruction != "load")
+                return self.abort(guest, action.instruction not in ("load", "ldaxr"))
             for i, register in enumerate(registers):
                 regs[i] = register & call.MASK64
             match action.instruction:
@@ -492,6 +529,26 @@ class ScriptedCpu:
             self.meeting = action.instruction == "meet"
             if self.meeting or limit is not None:
                 return None
+
+    def load_exclusive(self, guest: ScriptedVcpu, address: int, size: int) -> int:
+        """Read through stage 2, and have this CPU's monitor watch what was read."""
+        data = guest.load(address, size)
+        if guest.refused is None:
+            self.board.memory.watch(Pa(guest.in_ram(address, size)), size, self.cpu.id)
+        return int.from_bytes(data, "little")
+
+    def store_exclusive(self, guest: ScriptedVcpu, address: int, data: bytes) -> int:
+        """Write through stage 2 if this CPU's monitor has not lost these bytes: 0, else 1."""
+        guest.shared_access = True
+        found = guest.translate(address, len(data), True)
+        if isinstance(found, Fault):
+            guest.refused = found
+            return 1
+        pa, memory = Pa(guest.in_ram(address, len(data))), self.board.memory
+        if not memory.watched(pa, len(data), self.cpu.id):
+            return 1
+        memory.store(pa, data, self.cpu.id)
+        return 0
 
     def interrupted(self) -> bool:
         """Whether an interrupt takes the CPU out of a secondary."""
@@ -516,7 +573,7 @@ class ScriptedCpu:
             return None
         if action.meaning is not None:
             return action.meaning(guest, x0)
-        if action.instruction in ("load", "cas"):
+        if action.instruction in ("load", "cas", "ldaxr", "stlxr"):
             return guest.loaded
         return signed(x0) if action.instruction in ("hvc", "smc") else None
 

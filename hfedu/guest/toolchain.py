@@ -24,6 +24,7 @@ from typing import Literal
 
 from hfedu.errors import Mistake, Trouble, lacking, plainly
 from hfedu.files import asset, json_of
+from hfedu.guest.confined import available
 from hfedu.hf.addr import PAGE_SIZE
 from hfedu.hf.call import CALLS, Call
 from hfedu.hf.psci import PSCI_CALLS
@@ -46,6 +47,8 @@ MAX_IMAGE = 127 << 20
 
 SECONDS = 60
 """That the compiler may take; an ordinary guest takes less than one."""
+KILLED = -9
+"""The status of a process that the system has ended, as it does where memory is short."""
 MEMORY, FILE_SIZE = 1 << 30, 256 << 20
 """Bytes of address space and of any file that the compiler may use."""
 INCLUDES = re.compile(r"^[ \t]*(?:#|%:|\?\?=)[ \t]*(include_next|include|import|embed)\b[ \t]*([^\n]*)", re.MULTILINE)
@@ -309,7 +312,10 @@ def refuse(what: str, status: int, said: str, folder: str, source: str) -> None:
     complaints = [line for line in said.splitlines() if "warning: " not in line and line.strip()]
     found = COMPLAINT.search("\n".join(complaints))
     undefined = UNDEFINED.search(said)
-    if SHORT_OF_MEMORY.search(said) or TOO_LARGE.search(said) or status < 0:
+    short = SHORT_OF_MEMORY.search(said)
+    if status == KILLED or (short and (re.search(r"killed", said, re.IGNORECASE) or not available(MEMORY))):
+        raise Trouble("the compiler was ended, or failed, because this computer is short of memory: try again later")
+    if short or TOO_LARGE.search(said) or status < 0:
         raise Mistake(
             f"{what} is too large for the compiler: it needs more than {MEMORY >> 30}G of memory, or makes a file of "
             f"more than {FILE_SIZE >> 20}M"

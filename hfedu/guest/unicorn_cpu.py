@@ -20,7 +20,7 @@ from array import array
 from collections.abc import Callable
 from functools import cache, partial
 from importlib.metadata import version
-from itertools import product
+from itertools import count, product
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -30,7 +30,8 @@ from unicorn.unicorn_py3.unicorn import Uc, UcError, uclib
 
 from hfedu.board.arch_timer import CTL, CVAL, TVAL, ArchTimer
 from hfedu.board.board import NEVER, Board
-from hfedu.board.memory import FLASH_SIZE, RAM_BASE, Region
+from hfedu.board.gic import DOWN
+from hfedu.board.memory import FLASH_SIZE, RAM_BASE, Region, free_dropped
 from hfedu.board.timer import Metronome
 from hfedu.errors import Trouble
 from hfedu.guest import syndrome
@@ -88,6 +89,8 @@ PROBE = b"\x20\x94\x00\x91\x02\x00\x00\xd4"
 TCG_BUFFER, LARGE_BUFFER, LARGE_RAM = 8 << 20, 64 << 20, 128 << 20
 """Bytes of translated code that the emulator keeps: the second on a board with so much RAM, as Linux needs it. In 8 MiB
 most blocks of its kernel are translated again; but a lesson may hold many machines, and each has a buffer."""
+EMULATED, EMULATED_AT_ONCE = count(1), 16
+"""After so many emulated CPUs those that nobody has are freed: each holds some ten megabytes."""
 PSTATE_SP, PSTATE_EL, PSTATE_D, PSTATE_SS, PSTATE_EL1H, PSTATE_EL2H = 1, 0xC, 1 << 9, 1 << 21, 0x3C5, 0x3C9
 MDSCR_EL1, MDSCR_SS, MDSCR_KDE = (2, 0, 0, 2, 2), 1, 1 << 13
 
@@ -183,6 +186,7 @@ class UnicornCpu:
     """
 
     def __init__(self, cpu: Cpu, board: Board, mm: Mm, budget: Budget, knob: Metronome | None = None) -> None:
+        free_dropped(EMULATED, EMULATED_AT_ONCE)
         self.cpu, self.board, self.memory, self.budget, self.knob = cpu, board, board.memory, budget, knob
         self.clock, self.gic = board.clock, board.gic
         memory = self.memory
@@ -214,6 +218,7 @@ class UnicornCpu:
         self.emulating = self.paused = self.stepwise = self.waiting = False
         """`waiting`: the primary's WFI on a machine with other CPUs, which go on meanwhile."""
         self.eret = self.turn = 0
+        self.on_alarm, self.in_slice = self._on_alarm, self.progress  # made once, not in each slice
         self.looked_at = ctypes.c_uint64()
         self.watcher: threading.Thread | None = None
         self.loaded: Vcpu | None = None
@@ -408,6 +413,7 @@ class UnicornCpu:
         cpu, regs, values, dirty = self.cpu, self.cpu.regs, self.values, self.dirty
         values[AT_ELR], values[AT_SPSR] = regs[PC], regs[SPSR]
         if self.loaded is cpu.current:
+            self.show_signals()
             values[AT_SP - 2] = 3 | (regs[SPSR] & PSTATE_SP) << 34  # op0 and op1: SP_EL1, or SP_EL0 if that is in use
             self.write_general()
         else:
@@ -481,6 +487,8 @@ class UnicornCpu:
     def interrupted(self) -> bool:
         """Whether an interrupt takes the CPU out of a secondary. In the primary, EL1 takes it itself."""
         signal, knob = self.gic.signals[self.cpu.id], self.knob
+        if signal is DOWN and knob is None:
+            return False
         if self.cpu.hcr_el2 & arch.HCR_IMO:
             if signal.fiq:
                 raise HypervisorHang(FIQ)
@@ -494,27 +502,31 @@ class UnicornCpu:
 
     def emulate(self, start: Callable[[], int], count: int) -> int:
         """At most `count` instructions; registers are in `cpu.regs` afterwards. The ERET does not count."""
-        budget, clock, alarm = self.budget, self.clock, self.board.alarm
+        budget, clock, board = self.budget, self.clock, self.board
+        alarm = board.alarm
         if budget.instructions is not None:
             count = min(count, budget.instructions - budget.executed)
         if alarm < NEVER:
             count = min(count, HOST_SLICE if clock.is_host else max(1, alarm - clock.ticks))
         if self.knob is not None and self.knob.pending:
             count = min(count, GLANCE)
-        self.show_signals()
-        self.board.on_alarm = self._on_alarm
-        eret = self.eret = int(start is self.return_from_el2)
+        board.on_alarm = self.on_alarm
+        eret = self.eret = start is self.return_from_el2
         self.count.value = count + eret
         self.exception = None
         self.turn += 1
         if not eret:
+            self.show_signals()
             self.be_watched()
-        clock.in_slice, self.emulating = self.progress, True
+        clock.in_slice, self.emulating = self.in_slice, True
         error = start()
         clock.in_slice, self.emulating = None, False
         self.read_general()
-        stopped = self.exception is None and not error  # before the last instruction that was counted
-        done = max(0 if stopped else 1, self.counted.value - eret - stopped)
+        done = self.counted.value - eret
+        if self.exception is None and not error:  # stopped before the last instruction that was counted
+            done = max(0, done - 1)
+        elif done < 1:
+            done = 1
         budget.executed += done
         clock.ticks += done
         return error

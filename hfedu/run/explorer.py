@@ -29,7 +29,7 @@ from hfedu.run.invariants import INVARIANTS, GhostState, Invariant
 from hfedu.run.learned import Learner, Unlearned
 from hfedu.run.machine import Machine, is_delayed
 from hfedu.run.moves import BUILT_IN as BUILT_IN
-from hfedu.run.moves import End, Expanded, ExploredState, Move, Task, expand, judged, replayer, take_step
+from hfedu.run.moves import End, Expanded, ExploredState, Move, Task, expand, judged, make_move, replayer, take_step
 from hfedu.run.outlook import outlook
 from hfedu.run.races import MEANING, RACE
 from hfedu.run.recording import Outcome, Recording
@@ -40,6 +40,8 @@ CHUNK = 200
 """Schedules that one worker extends at a time."""
 FIRST_CHECKED, ONE_IN = 16, 8
 """How many states, met again or not, are run again for real: the first ones, and then ever fewer of them."""
+LONGEST_WALK = 400
+"""Moves that a run from a state which was met again has at most."""
 BY_STOP_BUTTON = "Interrupted."
 EXPLORED = ("profile", "fixes", "changes", "append", "memory", "memory_model")
 """Options of a machine that an exploration can have."""
@@ -320,6 +322,9 @@ class Search:
         self.results: dict[str, tuple[tuple[Any, ...], tuple[int, ...]]] = {}
         self.by_history: set[str] = set()
         self.doubts: list[Doubt] = []
+        self.walks: list[Doubt] = []
+        self.final: dict[int, Any] = {}
+        """By state what is worth telling of it, if it is an end."""
         self.last: list[tuple[tuple[int, ...], Any, Any]] = []
         self.dice = random.Random(0)
         self.levels: list[tuple[int, int]] = []
@@ -369,6 +374,7 @@ class Search:
                 if max_states is not None and states >= max_states and self.waiting:
                     return self.left(f"Stopped at {states:,} states.")
             self.compare_ends()
+            self.walk_on()
             return "Stopped at the first violation." if self.waiting else ""
         except KeyboardInterrupt:
             return BY_STOP_BUTTON
@@ -425,6 +431,7 @@ class Search:
         if move.quiet:
             graph.quiet.add(child)
         if move.end is not None:
+            self.final[child] = move.end
             self.ended(schedule, packed, move.end)
         if move.end is not None or any(name in BUILT_IN for name, _, _ in move.broken):
             graph.ends.add(child)
@@ -454,6 +461,7 @@ class Search:
         self.doubts = [doubt for doubt in self.doubts if doubt.node in waits]
         for (node, state), moves in zip(doubts, self.really(mapper, doubts), strict=True):
             self.checked += 1
+            self.walks.append(Doubt(node, state))
             children = [self.graph.number.get(self.packed(move.key)) for move in moves]
             if children != self.graph.edges[node]:
                 ways = f"the schedules {self.whole(self.graph.schedule(node))} and {self.whole(state.schedule)}"
@@ -473,6 +481,25 @@ class Search:
         if self.learner is None:
             return (found.moves for found in self.expanded(mapper, [state for _, state in doubts]))
         return (self.learner.real(self.keys[node], state.schedule) for node, state in doubts)
+
+    def walk_on(self) -> None:
+        """Run on from states that were met again, along the other way, by chance to an end: what a state does not show
+        may come to light late.
+        """
+        graph, replay, task = self.graph, self.replay, self.task._replace(invariants=())
+        for node, (schedule, past, _) in self.walks:
+            replay.follow(schedule, past if self.learner is None else self.learner.past(self.keys[node]))
+            at, end = node, None
+            for _ in range(LONGEST_WALK):
+                if not graph.edges[at]:
+                    break
+                child = self.dice.choice(graph.edges[at])
+                cpu = min(graph.first[at, child])
+                end = make_move(task, replay, cpu, tuple).end
+                at = child
+            if self.key_now() != self.keys[at] or end != self.final.get(at):
+                ways = f"the schedules {self.whole(graph.schedule(at))} and {self.whole(replay.schedule)}"
+                raise Mistake(not_deterministic(f"{ways} should lead to the same, and do not"))
 
     def compare_ends(self) -> None:
         """Run some of the orders to their ends again."""
@@ -503,12 +530,15 @@ class Search:
 
     def breaks(self, name: str, schedule: tuple[int, ...]) -> bool:
         """Whether the last step of a schedule breaks an invariant."""
-        broken: list[tuple[str, str, int]] = []
         self.replay.follow((), self.replay.past)
-        for cpu in schedule:
+        *before, last = schedule
+        for cpu in before:
             if self.replay.off or cpu not in self.replay.machine.able():
                 return False
-            broken = take_step(self.replay, cpu, self.task.invariants)
+            self.replay.step(cpu)
+        if self.replay.off or last not in self.replay.machine.able():
+            return False
+        broken = take_step(self.replay, last, [each for each in self.task.invariants if each.name == name])
         return any(name == found for found, _, _ in broken)
 
     def said(self, stopped: str) -> str:
@@ -523,6 +553,8 @@ class Search:
         if self.by_history:
             names = ", ".join(sorted(self.by_history))
             said.append(f"By {names} states cannot be told apart: those scripts go by all that they were told.")
+        if self.replay.world.unseen:
+            said.append(f"Nobody can look into {' and '.join(sorted(self.replay.world.unseen))}: it may change unseen.")
         if self.again:
             said.append(
                 "States that are alike in all that scripts, hypervisor and invariants can reach count as one: "

@@ -6,9 +6,11 @@ evaluation stack, where the iterators of `for` loops lie too. CPython shows that
 """
 
 import array
+import functools
 import gc
 import hashlib
 import struct
+import sys
 import warnings
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Hashable, Iterator
@@ -31,6 +33,7 @@ from types import (
     WrapperDescriptorType,
 )
 from typing import Any
+from weakref import ReferenceType
 
 from hfedu.hf.check import Refused
 
@@ -72,7 +75,10 @@ def attributes_of(found: Any) -> dict[str, Any]:
     """The attributes that an object holds itself, in slots or not."""
     kind: Any = type(found)
     slots = {name: getattr(found, name) for name in slots_of(kind) if hasattr(found, name)}
-    held = getattr(found, "__dict__", None)
+    try:
+        held = object.__getattribute__(found, "__dict__")
+    except AttributeError:
+        held = getattr(found, "__dict__", None)
     return {**slots, **held} if isinstance(held, dict) else slots
 
 
@@ -91,16 +97,17 @@ class Freezer:
     """Freezes the values of one state. `known` names the objects that stand for themselves, by their id.
 
     Whatever else is met again within the state is said to be the same object. `NotFrozen` if a value cannot be told.
+    With `reasons` it counts why a call was refused.
     """
 
-    def __init__(self, known: dict[int, str]) -> None:
-        self.known = known
+    def __init__(self, known: dict[int, str], reasons: bool = False) -> None:
+        self.known, self.reasons = known, reasons
         self.met: dict[int, int] = {}
         self.alive: list[Any] = []
 
     def __call__(self, value: Any) -> Any:
         """The value as part of a key."""
-        kind = type(value)
+        kind: Any = type(value)
         if kind in PLAIN:
             return value
         name = self.known.get(id(value))
@@ -110,16 +117,16 @@ class Freezer:
             return ("tuple", *map(self, value))
         if kind in NUMBERS:
             return kind.__name__, repr(value)
-        if isinstance(value, Enum):
+        if isinstance(value, Enum) and is_at_its_name(kind):
             return kind.__qualname__, value._name_
         if kind is Refused:
-            return "refused", int(value)
+            return "refused", int(value), value.check if self.reasons else None
         again = self.met.get(id(value))
         if again is not None:
             return "again", again
         return self.first(kind, value)
 
-    def first(self, kind: type, value: Any) -> Any:
+    def first(self, kind: Any, value: Any) -> Any:
         """An object that was not met before."""
         if len(self.alive) >= LARGEST:
             raise NotFrozen("too many objects")
@@ -130,11 +137,17 @@ class Freezer:
             return self.type_made(value)
         built_on = layout_of(kind)
         if kind is built_on:
-            return HANDLERS[kind](self, value) if kind in HANDLERS else self.reduced(value)
+            return self.content(value)
         if built_on is object or built_on in CONTENTS:
             content = CONTENTS[built_on](self, value) if built_on in CONTENTS else ()
-            return kind.__module__, kind.__qualname__, content, self.named(attributes_of(value))
+            made = () if is_at_its_name(kind) else self(kind)
+            return kind.__module__, kind.__qualname__, made, content, self.named(attributes_of(value))
         return self.reduced(value)
+
+    def content(self, value: Any) -> Any:
+        """An object of a type that is not made by a class statement."""
+        kind = type(value)
+        return HANDLERS[kind](self, value) if kind in HANDLERS else self.reduced(value)
 
     def named(self, values: dict[str, Any]) -> Any:
         """Values by name; in what order they came does not matter."""
@@ -142,6 +155,8 @@ class Freezer:
 
     def reduced(self, value: Any) -> Any:
         """An object of which Python knows how to make another one alike: an iterator, a number, a pattern."""
+        if isinstance(value, functools._lru_cache_wrapper):  # what it keeps is no part of how to make it
+            raise NotFrozen("function with a cache")
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -158,9 +173,13 @@ class Freezer:
 
     def type_made(self, value: type) -> Any:
         """A class: one that stands at its name is that; of one that was made on the way its attributes count."""
-        if "<locals>" not in value.__qualname__:
+        if is_at_its_name(value):
             return "class", value.__module__, value.__qualname__
         return "class", value.__qualname__, self.named(class_data(value, functions=True))
+
+    def module(self, value: ModuleType) -> Any:
+        """A module: one that was made on the way counts by what it holds."""
+        return "module", value.__name__, () if sys.modules.get(value.__name__) is value else self.named(vars(value))
 
     def function(self, value: FunctionType) -> Any:
         """A function: its code and what it closes over."""
@@ -198,6 +217,15 @@ class Freezer:
             elif each is not bound and kind is not FrameType and kind is not CodeType:
                 key.append(self(each))
         return tuple(key)
+
+
+@cache
+def is_at_its_name(kind: Any) -> bool:
+    """Whether a class is the one that its module has under its name."""
+    found: Any = sys.modules.get(kind.__module__)
+    for name in kind.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is kind
 
 
 @cache
@@ -256,10 +284,10 @@ CONTENTS: dict[type, Callable[[Freezer, Any], Any]] = {
     bytearray: lambda _, value: bytes(value),
     array.array: lambda _, value: (value.typecode, value.tobytes()),
     tuple: lambda freezer, value: tuple(map(freezer, tuple.__iter__(value))),
-    int: lambda _, value: int(value),
-    float: lambda _, value: repr(float(value)),
+    int: lambda _, value: int.__add__(value, 0),
+    float: lambda _, value: float.__repr__(value),
     str: lambda _, value: str.__str__(value),
-    bytes: lambda _, value: bytes(value),
+    bytes: lambda _, value: bytes.__getitem__(value, slice(None)),
     SimpleNamespace: lambda freezer, value: freezer.named(vars(value)),
 }
 """Built-in types that hold something beside attributes, and what."""
@@ -285,9 +313,10 @@ HANDLERS: dict[type, Callable[[Freezer, Any], Any]] = {
     MethodDescriptorType: lambda _, value: ("method", value.__qualname__),
     partial: lambda freezer, value: ("partial", *map(freezer, (value.func, value.args, value.keywords))),
     super: lambda freezer, value: ("super", freezer(value.__thisclass__), freezer(value.__self__)),
-    ModuleType: lambda _, value: ("module", value.__name__),
+    ModuleType: Freezer.module,
     CodeType: lambda _, value: ("code", code_name(value)),
     memoryview: lambda freezer, value: ("memoryview", freezer(value.obj), bytes(value)),
+    ReferenceType: lambda freezer, value: ("reference", freezer(value())),
     property: lambda freezer, value: ("property", *map(freezer, (value.fget, value.fset))),
     staticmethod: lambda freezer, value: ("staticmethod", freezer(value.__func__)),
     classmethod: lambda freezer, value: ("classmethod", freezer(value.__func__)),

@@ -6,8 +6,10 @@ they name; from objects their attributes and what these hold; from the classes o
 
 import dis
 import sys
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
 from functools import cache, partial
 from operator import is_
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, MethodWrapperType, ModuleType
@@ -56,6 +58,10 @@ class World:
         self._waiting: deque[tuple[Any, str]] = deque()
         self._names: set[str] = set()
         self._stores = False
+        self.mentioned: set[str] = set()
+        """All names of globals and attributes in the code of the user's functions."""
+        self.unseen: set[str] = set()
+        """What cannot be looked into: whether it changes nobody knows."""
         self.fields: frozenset[str] = frozenset()
         """Names of attributes that may be assigned, for somebody else keeps what they hold."""
 
@@ -86,13 +92,17 @@ class World:
             self._visit(*self._waiting.popleft())
         for name, read, put, plain in self._new:
             kept = read()
-            self.held.append(Outside(name, read, put, kept, self._frozen(name, kept), plain))
+            self.held.append(Outside(name, read, put, kept, self._frozen(name, kept, self.freezer()), plain))
         self._new = []
 
     @property
     def constant(self) -> bool:
         """Whether nothing here can change, as far as is seen."""
         return not self._stores and all(held.plain for held in self.held)
+
+    def freezer(self) -> Freezer:
+        """What freezes the values of a state. Why a call was refused counts only where somebody's code asks for it."""
+        return Freezer(self.known, "check" in self.mentioned)
 
     def restore(self) -> None:
         """Put everything back."""
@@ -106,14 +116,15 @@ class World:
         for number, held in enumerate(self.held):
             now = held.changed()
             if now is not None:
-                frozen = freezer(now) if held.frozen is not NOWHERE else None
+                frozen = self._frozen(held.name, now, freezer)
                 if frozen != held.frozen:
                     found.append((number, frozen))
         return tuple(found)
 
-    def _frozen(self, name: str, kept: tuple[Any, ...]) -> Any:
+    @staticmethod
+    def _frozen(name: str, kept: tuple[Any, ...], freezer: Freezer) -> Any:
         try:
-            return Freezer(self.known)(kept)
+            return freezer(kept)
         except NotFrozen as error:
             raise Mistake(
                 f"{name} holds a {error.kind}, of which the explorer cannot tell whether it has changed: keep there "
@@ -143,10 +154,19 @@ class World:
         built_on = layout_of(kind)
         if isinstance(found, tuple | frozenset):
             self._waiting += ((each, f"{name}[{at}]") for at, each in enumerate(found))
-            return
-        if issubclass(kind, int | str | bytes | float):
+        if isinstance(found, tuple | frozenset | int | str | bytes | float):
+            if kind.__dictoffset__:
+                self.name(found, name)
+                self._attributes(found, name)
             return
         self.name(found, name)
+        if isinstance(found, ContextVar):
+            if found.get(NOWHERE) is NOWHERE:  # nobody could take its value away again
+                self.unseen.add(f"{name}, a ContextVar without a value")
+            else:
+                self._hold(name, partial(read_context, found), partial(put_context, found))
+                self._waiting += ((each, name) for each in read_context(found))
+            return
         if kind.__module__.partition(".")[0] in OPAQUE:
             return
         for cls, (read, put) in CONTAINERS.items():
@@ -164,7 +184,7 @@ class World:
         """An object that can be compared at best: should it change, it cannot be put back."""
 
         def read() -> tuple[Any, ...]:
-            return (Freezer({**self.known, id(found): ""}).reduced(found),)
+            return (Freezer(self.known).content(found),)
 
         def put(_: tuple[Any, ...]) -> None:
             raise Mistake(
@@ -175,6 +195,7 @@ class World:
         try:
             kept = read()
         except NotFrozen:
+            self.unseen.add(f"{name}, a {type(found).__name__}")
             return
         self._new.append((name, lambda: kept if read() == kept else (NOWHERE,), put, False))
 
@@ -200,11 +221,14 @@ class World:
         read, put = partial(read_attributes, found, frozenset()), partial(put_attributes, found, frozenset())
         self._hold(found.__name__, read, put, not vars(found))
         names, stored = names_of(found.__code__)
+        self.mentioned |= set(names)
         self._stores = self._stores or not stored <= self.fields or not REFLECTION.isdisjoint(names)
         modules = [found.__globals__]
         for scope in modules:
             for variable in names:
                 value = scope.get(variable, NOWHERE)
+                if value is NOWHERE and is_loaded(variable):  # imported inside the function
+                    value = sys.modules[variable]
                 if isinstance(value, ModuleType) and is_users(value.__name__, getattr(value, "__file__", None)):
                     if vars(value) not in modules:
                         modules.append(vars(value))
@@ -251,6 +275,7 @@ FOLLOWED: dict[type, Callable[[Any], Iterable[tuple[str, Any]]]] = {
     MethodType: lambda found: (("", found.__func__), ("", found.__self__)),
     MethodWrapperType: lambda found: (("", found.__self__),),
     BuiltinFunctionType: lambda found: () if is_free(found) else (("", found.__self__),),
+    memoryview: lambda found: (("", found.obj),),
     partial: lambda found: (("", found.func), ("", found.args), ("", tuple(found.keywords.values()))),
 }
 """What leads on and does not change itself, and to what."""
@@ -261,6 +286,11 @@ def is_users(module: str | None, file: str | None) -> bool:
     """Whether a module is a user's own: neither ours, nor Python's, nor one that was installed."""
     top = (module or "").partition(".")[0]
     return top not in (*OPAQUE, "builtins") and top not in sys.stdlib_module_names and "-packages" not in (file or "")
+
+
+def is_loaded(module: str) -> bool:
+    """Whether there is a module of a user's own by this name."""
+    return module in sys.modules and is_users(module, getattr(sys.modules[module], "__file__", None))
 
 
 @cache
@@ -321,14 +351,27 @@ def read_attributes(found: Any, without: frozenset[str]) -> tuple[Any, ...]:
     return *names, *(held[name] for name in names)
 
 
+def read_context(found: "ContextVar[Any]") -> tuple[Any, ...]:
+    """The value of a context variable."""
+    return (found.get(NOWHERE),)
+
+
+def put_context(found: "ContextVar[Any]", content: tuple[Any, ...]) -> None:
+    """Set a context variable."""
+    found.set(content[0])
+
+
 def put_attributes(found: Any, without: frozenset[str], content: tuple[Any, ...]) -> None:
     """Give an object these attributes and no other."""
     middle = len(content) // 2
     wanted = dict(zip(content[:middle], content[middle:], strict=True))
+    kind: Any = type(found)
+    plain = layout_of(kind) is object or isinstance(found, tuple(CONTENTS))
+    delete, assign = (object.__delattr__, object.__setattr__) if plain else (delattr, setattr)
     for name in attributes_of(found).keys() - wanted.keys() - without:
-        object.__delattr__(found, name)
+        delete(found, name)
     for name, value in wanted.items():
-        object.__setattr__(found, name, value)
+        assign(found, name, value)
 
 
 def read_class(found: type) -> tuple[Any, ...]:
@@ -388,5 +431,6 @@ CONTAINERS: dict[type, tuple[Callable[[Any], tuple[Any, ...]], Callable[[Any, tu
     set: (tuple, put_set),
     deque: (tuple, put_deque),
     bytearray: (lambda found: (bytes(found),), put_bytes),
+    array: (lambda found: (found.tobytes(),), put_bytes),
 }
 """How what a container holds is read and put back."""

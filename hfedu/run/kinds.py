@@ -33,7 +33,7 @@ class Look(NamedTuple):
     of `role`, the `label` where the event says nothing of its own, and a `sign` on its lifeline. `trap` says that a
     guest does it, and its arrow leads to the hypervisor; `effect` that the hypervisor does it about a trap; `to_guest`
     that its arrow leads to its target, and its line is indented; `device` that it happens between a guest and a device,
-    of which the hypervisor sees nothing: it has a mark and no arrow.
+    of which the hypervisor sees nothing: it stands at the interrupt controller.
     """
 
     word: str

@@ -15,19 +15,19 @@ from typing import Any
 
 from hfedu.board.memory import RAM_BASE
 from hfedu.hf.addr import PAGE_SIZE, Pa
-from hfedu.run.frozen import Freezer
+from hfedu.run.frozen import PLAIN
 from hfedu.run.held import World
 from hfedu.run.invariants import INVARIANTS
 from hfedu.run.moves import WALK, End, Expanded, ExploredState, Move, Task, commutes, judged, lost, moves_from, touched
 from hfedu.run.races import Races
 from hfedu.run.replay import Replayer
-from hfedu.run.traced import TRANSIENT, Name, TraceAccess, TracedDict, make_telling, source_line
+from hfedu.run.traced import MONITORS, TRANSIENT, Name, TraceAccess, TracedDict, make_telling, source_line
 
 ROOM = 160
 """Variables that change, at most."""
 LAST = "transient", 0
 """What the ghost knows of the step just taken: a variable whose value is the number of the transition."""
-ALL_COMPARED = 50
+ALL_COMPARED = 24
 """Steps after which all variables are compared."""
 GHOSTS = ("left", "owed", "mail")
 ROOT = "\0"
@@ -147,6 +147,7 @@ class Learner:
             self.variable(("mail", vm.mailbox.name), partial(self.ghost_value, "mail", vm.mailbox.name))
         self.variable((id(ghost), "saved"), lambda: ghost.saved)
         self.variable(("uart", 0), self.uart_value)
+        self.variable(MONITORS, lambda: tuple(sorted(replay.memory.monitors.items())))
         for page in sorted(replay.written):
             self.page(page)
         self.add(LAST, lambda: ROOT)
@@ -177,7 +178,8 @@ class Learner:
 
     def field_value(self, found: Any, name: str) -> Any:
         """A field of an object."""
-        return Freezer(self.replay.world.known)(getattr(found, name))
+        value = getattr(found, name)
+        return value if type(value) in PLAIN else self.replay.world.freezer()(value)
 
     def ghost_value(self, kind: str, name: str) -> Any:
         """What the ghost remembers of a vCPU or a mailbox."""
@@ -186,7 +188,7 @@ class Learner:
     def core_value(self, core: Any) -> Any:
         """Where the hypervisor is on a CPU, and whether that CPU has ended."""
         ended = core.ended and (type(core.ended).__name__, str(core.ended))
-        return self.replay.serving(core, Freezer(self.replay.world.known)), ended
+        return self.replay.serving(core, self.replay.world.freezer()), ended
 
     def pages_of(self, vm: Any) -> Any:
         """The pages that a VM's scripts have named."""
@@ -197,7 +199,7 @@ class Learner:
         guest: Any = self.machine.guests.get(name)
         if guest is None:
             return None
-        return guest.asked, guest.loaded, guest.refused, self.replay.script(guest, Freezer(self.replay.world.known))
+        return guest.asked, guest.loaded, guest.refused, self.replay.script(guest, self.replay.world.freezer())
 
     def uart_value(self) -> Any:
         """What was printed, and the registers of the UART."""

@@ -108,10 +108,10 @@ def moves_from(
     for cpu in able:
         if cpu != able[0]:
             replay.follow(state.schedule, state.past)
-        yield move(task, replay, cpu, key or replay.key)
+        yield make_move(task, replay, cpu, key or replay.key)
 
 
-def move(task: Task, replay: Replayer, cpu: int, key: Callable[[], Any]) -> Move:
+def make_move(task: Task, replay: Replayer, cpu: int, key: Callable[[], Any]) -> Move:
     """Let `cpu` take a step, and then everybody those that commute."""
     machine, begin = replay.machine, len(replay.schedule)
     broken = take_step(replay, cpu, task.invariants)

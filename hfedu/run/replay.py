@@ -29,13 +29,15 @@ from hfedu.run.machine import Machine
 from hfedu.run.ramdisk import RamDisk, Secondary
 from hfedu.run.sight import ScriptRaised
 
+WHY = "refused"
+"""The field of a CPU that says why its last call was refused: it counts only where a user's code asks for it."""
 FIXED = frozenset((
     *("kernels", "on_log", "platform", "memory", "tlb", "archive", "vms", "cpus", "vm_type", "output", "registers"),
-    *("name", "id", "lock", "of", "vm", "vcpus", "mailbox", "ptable", "regs", "acquire", "release", "refused"),
+    *("name", "id", "lock", "of", "vm", "vcpus", "mailbox", "ptable", "regs", "acquire", "release"), WHY,
     *("retval", "wake", "block", "restore", "save", "deliver", "read", "clear", "read_fp", "write_fp"),
     *("read_system_registers", "fifo", "input", "interrupt", "on_expect"),
 ))  # fmt: skip
-"""Fields of our own classes that no step changes: the UART has no input here. `refused` only says why it was so."""
+"""Fields of our own classes that no step changes: the UART has no input here."""
 OF_HYPERVISOR = frozenset(
     ("kernels", "on_log", "platform", "memory", "heap_next", "heap_pages", "ptable", "tlb", "vms", "archive", "cpus")
 )
@@ -171,11 +173,11 @@ def is_ours(kind: type) -> bool:
 class Fields:
     """The fields that steps change of objects whose fields are known: read and put back all at once."""
 
-    def __init__(self, objects: Iterable[Any]) -> None:
+    def __init__(self, objects: Iterable[Any], fixed: frozenset[str]) -> None:
         self.places: list[tuple[Any, str]] = []
         self.getters: list[tuple[Callable[[Any], tuple[Any, ...]], Any]] = []
         for found in objects:
-            names = [name for name in attributes_of(found) if name not in FIXED]
+            names = [name for name in attributes_of(found) if name not in fixed]
             names = names if len(names) != 1 else names * 2  # attrgetter gives a tuple of two or more alone
             if names:
                 self.getters.append((attrgetter(*names), found))
@@ -239,6 +241,7 @@ class Replayer:
         self.guests = [(g, dict(vars(g), log=[*g.log], places={**g.places}), dict(g.of_vm)) for g in guests]
         self.memory = machine.board.memory
         self.ram, self.printed = self.memory.ram[:], len(self.memory.uart.output)
+        self.monitors = dict(self.memory.monitors)
         self.written: set[int] = set()
         self.memory.dirty.append(self.written)
 
@@ -258,10 +261,11 @@ class Replayer:
         world.settle()
         self.pure = world.constant
         ours = [o for o in objects if is_ours(type(o))]
-        self.fields = Fields([*ours, *([hypervisor, uart])])
+        fixed = FIXED - ({WHY} & self.before.mentioned)
+        self.fields = Fields([*ours, hypervisor, uart], fixed)
         for found in objects:
             if found not in ours:
-                world.hold_attributes(found, found.name, FIXED)
+                world.hold_attributes(found, found.name, fixed)
         world.hold_attributes(hypervisor, "hypervisor", OF_HYPERVISOR, not vars(hypervisor).keys() - OF_HYPERVISOR)
         world.hold_content(uart.registers, "uart.registers")
         for value in self.fields.kept:
@@ -270,7 +274,10 @@ class Replayer:
         for change in changes:
             world.follow(change, change.__name__)
         world.settle()
-        self.rest = [Freezer(world.known)(value) for value in self.fields.kept]
+        for each in sorted(world.unseen):
+            if each.startswith("hypervisor."):
+                raise Mistake(f"nobody can look into {each}: keep there what can be compared, such as lists and dicts")
+        self.rest = [world.freezer()(value) for value in self.fields.kept]
         arrays = [o.regs for o in lockable if hasattr(o, "regs")]
         self.arrays = [(regs, regs[:]) for regs in arrays]
 
@@ -286,6 +293,7 @@ class Replayer:
         if min(self.written, default=LAYOUT_PRIMARY_BEGIN) < LAYOUT_PRIMARY_BEGIN:  # perhaps a table
             self.machine.hypervisor.tlb.clear()
         self.written.clear()
+        self.memory.monitors = dict(self.monitors)
         del self.memory.uart.output[self.printed :]
         self.machine.guests.clear()
         for guest, noted, of_vm in self.guests:
@@ -327,13 +335,14 @@ class Replayer:
 
     def key(self) -> tuple[Any, ...]:
         """All that can matter from here on."""
-        freezer = Freezer(self.world.known)
+        freezer = self.world.freezer()
         fields = ((at, freezer(value)) for at, value in self.fields.changed())
         return (
             tuple(field for field in fields if field[1] != self.rest[field[0]]),
             *(live.tobytes() for live, _ in self.arrays),
             *((core.ended and str(core.ended), core.scripted.meeting) for core in self.machine.cores),
             *self.machine.board.powered,
+            tuple(sorted(self.memory.monitors.items())),
             *(self.serving(core, freezer) for core in self.machine.cores),
             *(
                 (guest.vcpu.name, self._told(guest), self.script(guest, freezer))
@@ -369,7 +378,7 @@ class Replayer:
             return self._frames(guest, freezer)
         key = guest.vcpu.name, guest.history
         if key not in self.frames:
-            self.frames[key] = self._frames(guest, Freezer(self.world.known))
+            self.frames[key] = self._frames(guest, self.world.freezer())
         return self.frames[key]
 
     def _frames(self, guest: Any, freezer: Freezer) -> Any:

@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -23,6 +22,8 @@ Name = tuple[Any, Any]
 """A variable: the id of an object and the name of a field; or a word and which one, such as ("page", 0x40100000)."""
 BETWEEN = ("traced.py", "arch.py", "memory.py", "mm.py", "check.py", "syndrome.py")
 """Files that only pass an access on: what made it stands further up."""
+MONITORS: Name = "monitors", 0
+"""The exclusive monitors of all CPUs."""
 TRANSIENT = frozenset(("step", "core", "wrong", "off"))
 """What the ghost knows of the step just taken."""
 
@@ -55,6 +56,8 @@ class Trace:
         """The line that a script is at, if one runs now."""
         self.classes: list[tuple[Any, Any, Any]] = []
         """Each object, its own class, and the one that tells."""
+        self.kinds: dict[Any, Any] = {}
+        """The classes that tell, which are gone when the machine is."""
 
     def note(self, name: Name, write: bool, span: tuple[int, int] = (0, 1)) -> None:
         """Note an access."""
@@ -92,9 +95,11 @@ class Trace:
             self.on = False
 
 
-@cache
 def telling(kind: Any, names: frozenset[str], trace: Trace) -> Any:
     """A class like `kind` whose objects tell of accesses to these attributes."""
+    known = trace.kinds.get((kind, names))
+    if known is not None:
+        return known
 
     def read(self: Any, name: str) -> Any:
         if trace.on and name in names:
@@ -107,10 +112,9 @@ def telling(kind: Any, names: frozenset[str], trace: Trace) -> Any:
         kind.__setattr__(self, name, value)
 
     made = {"__slots__": (), "__getattribute__": read, "__setattr__": write, "__module__": kind.__module__}
-    return type(kind.__name__, (kind,), made)
+    return trace.kinds.setdefault((kind, names), type(kind.__name__, (kind,), made))
 
 
-@cache
 def telling_registers(trace: Trace) -> Any:
     """A register file that tells of accesses."""
 
@@ -142,7 +146,6 @@ def telling_registers(trace: Trace) -> Any:
     return Registers
 
 
-@cache
 def telling_memory(trace: Trace) -> Any:
     """Memory that tells of accesses, page by page; the UART counts as one."""
 
@@ -152,6 +155,8 @@ def telling_memory(trace: Trace) -> Any:
         if PL011_BASE <= pa < PL011_BASE + PAGE_SIZE:
             trace.note(("uart", 0), True)
         elif pa >= RAM_BASE:
+            if write:
+                trace.note(MONITORS, True)
             for page in range(pa & -PAGE_SIZE, pa + max(size, 1), PAGE_SIZE):
                 trace.note(("page", page), write, (pa, pa + size))
 
@@ -163,6 +168,18 @@ def telling_memory(trace: Trace) -> Any:
         def write(self, pa: Pa, data: bytes) -> None:
             note(pa, len(data), True)
             super().write(pa, data)
+
+        def watch(self, pa: Pa, size: int, cpu: int) -> None:
+            trace.note(MONITORS, True)
+            super().watch(pa, size, cpu)
+
+        def watched(self, pa: Pa, size: int, cpu: int) -> bool:
+            trace.note(MONITORS, True)
+            return super().watched(pa, size, cpu)
+
+        def forget(self, cpu: int) -> None:
+            trace.note(MONITORS, True)
+            super().forget(cpu)
 
         def read64(self, pa: Pa) -> int:
             note(pa, 8, False)
@@ -234,8 +251,9 @@ def make_telling(replay: Replayer) -> Trace:
     for found, names in by_object.values():
         kind: Any = type(found)
         tells(found, telling(kind, frozenset(names), trace))
+    registers = telling_registers(trace)
     for regs, _ in replay.arrays:
-        tells(regs, telling_registers(trace))
+        tells(regs, registers)
     tells(machine.board.memory, telling_memory(trace))
     machine.board.powered = TracedList(trace, machine.board.powered)
     for core in machine.cores:

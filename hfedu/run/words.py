@@ -170,7 +170,7 @@ def label(event: "Event", short: bool = False) -> str:
         return brought_back(event, short)
     look = KINDS[event.kind]
     if look.device:
-        return f"{look.word} {event.function}" if short else f"{look.word}: {interrupt(event.function or 0)}"
+        return f"{look.word} {event.function}"
     return look.label or event.text
 
 

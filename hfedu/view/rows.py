@@ -27,6 +27,12 @@ CALL_LABELS = {
     "cpu_off": "{}: this CPU off",
 }
 """What a call says, by how people say it: who calls, and the arguments by name."""
+INTERRUPT_LABELS = {
+    Kind.RAISED: "interrupt {1} is raised",
+    Kind.ACKNOWLEDGED: "{0} acknowledges {1}",
+    Kind.ENDED: "{0} ends {1}",
+}
+"""What a device's interrupt says: who did it, and the interrupt's number."""
 CAME_BACK: dict[int, str] = {
     HfVcpuRun.YIELD: "{} goes on later",
     HfVcpuRun.WAIT_FOR_INTERRUPT: "{} waits",
@@ -71,6 +77,8 @@ def row_label(event: Event) -> str:
             return switch_label(event, target)
         case Kind.END:
             return words.names_in_words(event.text)
+    if event.kind in INTERRUPT_LABELS:
+        return INTERRUPT_LABELS[event.kind].format(actor, event.function)
     if event.kind is Kind.DELIVER:
         message = event.message or b""
         return f"{words.size(len(message))} {words.text_of(message, 14)}".strip()

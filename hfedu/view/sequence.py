@@ -1,6 +1,7 @@
 """The layout of the sequence diagram: from a recording to a scene.
 
-One lifeline for the hypervisor and one for each vCPU that ever acted. Time runs down, one row per event. Every
+One lifeline for the hypervisor, one for each vCPU that ever acted, and one for the interrupt controller if a device
+interrupts. Time runs down, one row per event. Every
 label stands to the left of the lifeline it belongs to. Up to six lifelines each column is as wide as its labels
 need; with more, the columns close up and labels run, on a ground of their own, across the lifelines to their left.
 """
@@ -28,6 +29,7 @@ EDGE = BAR / 2 + 1
 BAND_OFFSET, BAND_WIDTH, BAND_LABEL = 24, 9, 58
 LEAST, CROWDED_LEAST = 150, 90
 """Room to the left of a lifeline that even an empty run gets, so that a run that grows does not jump about."""
+GIC_HEAD = 62
 CROWDED = 6
 CROWDED_COLUMN, CROWDED_BAND, CROWDED_NAME = 92, 16, 9
 MAX_ROWS = 120
@@ -40,7 +42,8 @@ Rows = list[Event | range]
 class Layout(NamedTuple):
     """Where each vCPU's lifeline and each VM's mailbox stands (x by vCPU and VM); `crowded` if the columns close up.
 
-    `cpus` are the columns of the physical CPUs (x by number), none if there is only one.
+    `cpus` are the columns of the physical CPUs (x by number), none if there is only one. `gic` is the interrupt
+    controller, 0 if none of its events is drawn, and `right` is where all ends.
     """
 
     lines: list[Lifeline]
@@ -49,6 +52,8 @@ class Layout(NamedTuple):
     crowded: bool
     hypervisor: float
     cpus: dict[int, float]
+    gic: float
+    right: float
 
 
 def actors(recording: Recording) -> list[Lifeline]:
@@ -57,7 +62,7 @@ def actors(recording: Recording) -> list[Lifeline]:
     return [line for line in recording.lifelines if line.vcpu == 0 or line.actor in named]
 
 
-MARKED = frozenset({Kind.STEP, Kind.SWITCH} | {kind for kind, look in KINDS.items() if look.device})
+MARKED = frozenset({Kind.STEP, Kind.SWITCH})
 """Kinds of events that may stand beside the hypervisor's line, with a mark and no arrow."""
 
 
@@ -81,8 +86,7 @@ def sequence(recording: Recording, first: int = 0, last: int | None = None, limi
     rows = window(recording.events, first, last, limit)
     scene = Scene(alt=alt_text(recording))
     layout = place_lifelines(actors(recording), rows, cpus_used(recording))
-    right = max(layout.bands.values(), default=0) + BAND_WIDTH + BAND_LABEL
-    scene.width = max(right + MARGIN, text_width(recording.title, "title") + 2 * MARGIN, 560)
+    scene.width = max(layout.right + MARGIN, text_width(recording.title, "title") + 2 * MARGIN, 560)
     outcome = words.names_in_words(recording.outcome.sentence)
     subtitle = f"{len(recording.events)} events" + (f" · {outcome}" if len(outcome) < 80 else "")
     scene.add(Text(MARGIN, 26, recording.title, "title"), Text(MARGIN, 44, subtitle, "subtitle"))
@@ -121,7 +125,8 @@ def place_lifelines(lines: list[Lifeline], rows: Rows, cpus: list[int]) -> Layou
             needed[first] = max(needed[first], text_width(words.label(event), "label") + 22)
     hypervisor = HYPERVISOR + (CPU_COLUMN * len(cpus) + 4 if cpus else 0)
     marks = {cpu: CPU_LEFT + CPU_COLUMN * (i + 0.5) for i, cpu in enumerate(cpus)}
-    layout = Layout(lines, {}, {}, crowded, hypervisor, marks)
+    columns: dict[Actor, float] = {}
+    bands: dict[int, float] = {}
     x = hypervisor + 8.0
     if crowded:
         x += max(needed[line.actor] - i * CROWDED_COLUMN for i, line in enumerate(lines))
@@ -129,12 +134,17 @@ def place_lifelines(lines: list[Lifeline], rows: Rows, cpus: list[int]) -> Layou
     for line in lines:
         if not crowded:
             x += needed[line.actor]
-        layout.columns[line.actor] = x
+        columns[line.actor] = x
         last = line is last_of_vm[line.vm]
         if last:
-            layout.bands[line.vm] = x + (CROWDED_BAND if crowded else BAND_OFFSET)
+            bands[line.vm] = x + (CROWDED_BAND if crowded else BAND_OFFSET)
         x += CROWDED_COLUMN if crowded else BAND_OFFSET + BAND_WIDTH + BAND_LABEL if last else 20
-    return layout
+    right, gic = max(bands.values(), default=0) + BAND_WIDTH + BAND_LABEL, 0.0
+    said = [words.label(event) for event in rows if isinstance(event, Event) and KINDS[event.kind].device]
+    if said:
+        gic = right + max(text_width(label, "label") for label in said) + 14
+        right = gic + GIC_HEAD / 2
+    return Layout(lines, columns, bands, crowded, hypervisor, marks, gic, right)
 
 
 def detail(line: Lifeline, crowded: bool) -> str:
@@ -165,6 +175,8 @@ def heads(scene: Scene, layout: Layout) -> None:
         below = detail(line, layout.crowded)
         width = max(text_width(name, "head") + 16, text_width(below, "subhead") + 16, 48)
         boxes.append((layout.columns[line.actor], width, "vm", name, below, ""))
+    if layout.gic:
+        boxes.append((layout.gic, GIC_HEAD, "vm", "GIC", "interrupts", ""))
     for x, width, role, name, below, suffix in boxes:
         scene.add(
             Rect(x - width / 2, HEAD_TOP, width, HEAD_HEIGHT, role),
@@ -211,6 +223,8 @@ def body(scene: Scene, recording: Recording, rows: Rows, layout: Layout) -> floa
     y += 8
     tracks.close(y)
     scene.shapes.insert(0, Line(layout.hypervisor, top, layout.hypervisor, y, "hypervisor-line"))
+    if layout.gic:
+        scene.shapes.insert(0, Line(layout.gic, top, layout.gic, y, "ready"))
     for x in layout.cpus.values():
         scene.shapes.insert(0, Line(x, top, x, y, "cpu-line"))
     fatal = recording.outcome.kind == "violation"
@@ -247,10 +261,12 @@ def arrow(scene: Scene, event: Event, layout: Layout, at: float) -> None:
     seq, actor, look = event.seq, home(event, layout.columns), KINDS[event.kind]
     if event.kind is Kind.END:
         scene.add(Mark(layout.hypervisor, at, look.sign, seq))
-    if look.device or (actor is None and event.kind in (Kind.STEP, Kind.SWITCH)):
+    if look.device:
+        interrupt_row(scene, event, layout, at)
+    if actor is None and event.kind in (Kind.STEP, Kind.SWITCH):
         scene.add(Mark(layout.hypervisor, at, look.sign, seq))
         scene.add(Text(layout.hypervisor + 10, at + 3.5, words.label(event, layout.crowded), "label-step", seq))
-    if actor is None or look.device:
+    if actor is None:
         return
     x = layout.columns[actor]
     role = "refused" if words.failed(event) else look.role
@@ -265,6 +281,15 @@ def arrow(scene: Scene, event: Event, layout: Layout, at: float) -> None:
     mailbox = event.change(f"{Actor(actor.vm).name}.mailbox.state")
     if event.kind is Kind.HYPERCALL and mailbox is not None and mailbox.new in ("EMPTY", "IDLE"):
         scene.add(Mark(layout.bands[actor.vm] + BAND_WIDTH / 2, at, "clear", seq))
+
+
+def interrupt_row(scene: Scene, event: Event, layout: Layout, at: float) -> None:
+    """What happens at the interrupt controller: a mark, and an arrow from who acknowledges or ends an interrupt."""
+    guest = layout.columns.get(event.actor) if event.actor is not None else None
+    if guest is not None:
+        scene.add(Line(guest + EDGE, at, layout.gic - EDGE, at, KINDS[event.kind].role, event.seq, arrow=True))
+    scene.add(Mark(layout.gic, at, KINDS[event.kind].sign, event.seq))
+    scene.add(Text(layout.gic - EDGE - 8, at - 4, words.label(event), "label-step", event.seq, "end"))
 
 
 def draw_ending(scene: Scene, rows: Rows, y: float, left: float, role: str) -> float:

@@ -63,14 +63,12 @@ def serve(home, settings):
     places = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR", "JUPYTERLAB_WORKSPACES_DIR")
     environment = os.environ | {name: str(home / name.lower()) for name in places}
     environment["JUPYTERLAB_SETTINGS_DIR"] = str(home / "settings")
-    page_config = home / "jupyter_config_dir" / "labconfig" / "page_config.json"
-    page_config.parent.mkdir(
-        parents=True, exist_ok=True
-    )  # what builds the site brings an extension of another front end
-    page_config.write_text(json.dumps({"disabledExtensions": {"@jupyterlite/pyodide-kernel-extension": True}}))
+    extensions = home / "labextensions"
+    kept_out = shutil.ignore_patterns("@jupyterlite")  # what builds the site: no learner has it
+    shutil.copytree(Path(sys.prefix) / "share" / "jupyter" / "labextensions", extensions, ignore=kept_out)
     command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
     command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}", "--allow-root"]
-    command += [f"--ServerApp.root_dir={home}"]
+    command += [f"--ServerApp.root_dir={home}", f"--LabApp.labextensions_path={extensions}"]
     with (home / "lab.log").open("wb") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}"

@@ -21,6 +21,8 @@ import pytest
         ("12_fourteen_defects", 1),
         ("13_write_a_guest", 1),
         ("14_capstone", 5),
+        ("15_interrupts_and_time", 2),
+        ("16_from_2018_to_ff_a", 4),
     ],
 )
 def test_lesson_runs_and_judges_a_prediction(notebook, name, players):

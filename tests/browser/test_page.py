@@ -11,6 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import PICTURES, now, raw, tab
 from runs import crowd, pingpong, refusals, relay
+from test_board import preempting
 from test_explorer import RACE
 from test_smp import boot as two_cpus
 
@@ -832,3 +833,26 @@ def test_a_finger_finds_everything_and_the_picture_stands_first_on_a_phone(brows
     assert now(page).startswith("30 ")
     assert page.locator(".picture").bounding_box()["height"] > 200
     page.screenshot(path=PICTURES / "page-phone.png")
+
+
+def test_interrupts_stand_on_the_lifeline_of_their_controller(open_page):
+    """It is active from the acknowledge to the end; a run without its events has no such lifeline."""
+    page = open_page(preempting_run())
+    kinds = [event.kind.value for event in preempting_run().events]
+    gic = page.locator(".lane-head", has_text="GIC")
+    for kind, how in (
+        ("raised", "interrupts"),
+        ("irq", "interrupts"),
+        ("acknowledged", "active"),
+        ("ended", "interrupts"),
+    ):
+        choose(page, kinds.index(kind))
+        assert gic.inner_text().split("\n")[-1] == how
+    box = gic.bounding_box()
+    marks = page.locator("svg .ring, svg circle.made").evaluate_all("all => all.map(m => m.getBoundingClientRect().x)")
+    assert sum(abs(x - box["x"]) < 10 for x in marks) == 2  # raised, and taken
+    assert open_page(relay()).locator(".lane-head", has_text="GIC").count() == 0
+
+
+def preempting_run():
+    return hfedu.boot(preempting())

@@ -19,7 +19,15 @@
  *     REGS_RACE  the repair: a vCPU runs only when its registers are saved, and its result is kept until it runs
  *     TWO_STEPS  that repair done wrong: HF_VCPU_RUN tests in one step and takes the vCPU in another. With one CPU
  *                that calls HF_VCPU_RUN nothing can come between; it takes RETRY to see what is wrong with it
+ *     THIRD_RUNS, THIRD_SENDS    a third CPU, whose primary calls HF_VCPU_RUN(1, 0), or HF_MAILBOX_SEND(1) as well
  */
+
+#if defined(THIRD_RUNS) || defined(THIRD_SENDS)
+#define THIRD
+#define CPUS 3
+#else
+#define CPUS 2
+#endif
 
 #ifdef TWO_STEPS
 #define REGS_RACE
@@ -27,7 +35,7 @@
 
 mtype = { READY, RUNNING, BLOCKED_MAILBOX, BLOCKED_INTERRUPT };    /* VcpuState */
 mtype = { EMPTY, RECEIVED, READ };                                 /* MailboxState */
-mtype = { ZERO, MESSAGE, YIELD, WAIT_FOR_INTERRUPT, VCPU_0, NO_VCPU, NOTHING };    /* what x0 can hold */
+mtype = { ZERO, MESSAGE, YIELD, WAIT_FOR_INTERRUPT, VCPU_0, NO_VCPU, REFUSED, NOTHING };    /* what x0 can hold */
 mtype = { AT_RECEIVE, AT_WFI };                                    /* VM 1's program counter: what it executes next */
 
 /* VM 1 and its vCPU 0. The saved registers are those it was last switched in with: it was about to receive. */
@@ -42,12 +50,12 @@ bool regs_available = false;        /* saved_pc and saved_x0 are what VM 1 left 
 mtype kept_result = NOTHING;        /* the result of its receive, forced into x0 when it is next run */
 
 /* The primary's vCPUs, one for each CPU: the saved x0, and what the guest saw last. */
-mtype primary_x0[2] = YIELD;
-mtype send_result = NOTHING;
-mtype run_result[2] = NOTHING;
+mtype primary_x0[CPUS] = YIELD;
+mtype send_result[CPUS] = NOTHING;
+mtype run_result[CPUS] = NOTHING;
 
 /* Locks: FREE, or the CPU that holds it. SPIN numbers the processes in the order of the text: cpu0 is 0. */
-#define FREE 2
+#define FREE CPUS
 byte vm0_lock = FREE;
 byte vm1_lock = FREE;
 byte vcpu_lock = FREE;
@@ -64,7 +72,8 @@ hidden byte live_twice;             /* it goes on here while its registers are s
 hidden byte stale_registers;        /* it goes on with other registers than it left with: it receives again */
 hidden byte lost_result;            /* it goes on, and x0 does not hold the message */
 
-bool live[2] = { true, false };     /* VM 1's registers are in this CPU: from restore to save */
+byte live = 1;                      /* a bit for each CPU that VM 1's registers are in: from restore to save */
+#define here (1 << me)
 byte done = 0;                      /* CPUs whose primary has nothing more to do */
 
 /* api_switch_to_primary: `primary_retval` and `secondary_state` are the same for both callers here. */
@@ -76,7 +85,7 @@ inline api_wait_for_interrupt() {
 
 /* Handler.switch from VM 1 to the primary: by now every lock is free, and VM 1 may be READY again. */
 inline switch_to_primary() {
-    d_step { saved_pc = pc; saved_x0 = x0; live[me] = false }                       /* save */
+    d_step { saved_pc = pc; saved_x0 = x0; live = live & ~here }                       /* save */
 #ifdef REGS_RACE
     d_step { regs_available = true }
 #endif
@@ -115,20 +124,26 @@ inline vm1() {
     fi
 }
 
-/* From the primary, to VM 1. The mailbox is EMPTY, since this is the only message. */
+/* From the primary, to VM 1. Nobody clears the mailbox: it is EMPTY for the first message, and no other is taken. */
 inline api_mailbox_send() {
     d_step { acquire(vm0_lock) }
     d_step { release(vm0_lock) }
-    d_step { acquire(vm1_lock); assert(mailbox == EMPTY) }
-    d_step {                                                                        /* deliver */
-        found = (recv_waiter != NO_VCPU);
-        if
-        :: found -> mailbox = READ
-        :: else -> mailbox = RECEIVED
-        fi
-    }
+    d_step { acquire(vm1_lock); room = (mailbox == EMPTY) }
     if
-    :: found ->
+    :: room ->
+        d_step {                                                                    /* deliver */
+            found = (recv_waiter != NO_VCPU);
+            if
+            :: found -> mailbox = READ
+            :: else -> mailbox = RECEIVED
+            fi
+        }
+    :: !room
+    fi;
+    if
+    :: !room ->
+        d_step { release(vm1_lock); send_result[me] = REFUSED }
+    :: room && found ->
         d_step { acquire(vcpu_lock) }
         d_step {                                                                    /* wake */
             recv_waiter = NO_VCPU;
@@ -140,9 +155,9 @@ inline api_mailbox_send() {
 #endif
         }
         d_step { release(vcpu_lock) }
-        d_step { release(vm1_lock); send_result = VCPU_0 }
-    :: !found ->
-        d_step { release(vm1_lock); send_result = NO_VCPU }
+        d_step { release(vm1_lock); send_result[me] = VCPU_0 }
+    :: room && !found ->
+        d_step { release(vm1_lock); send_result[me] = NO_VCPU }
     fi
 }
 
@@ -185,13 +200,13 @@ inline api_vcpu_run() {
         d_step { primary_x0[me] = YIELD }                                           /* retval, of the primary */
         d_step { primary_x0[me] = YIELD }                                           /* save */
         d_step {                                                                    /* restore */
-            live_twice = live[1 - me];
+            live_twice = ((live & ~here) != 0);
             stale_registers = (saved_pc == AT_RECEIVE);
             lost_result = (saved_x0 != MESSAGE);
             assert(!live_twice);
             assert(!stale_registers);
             assert(!lost_result);
-            live[me] = true;
+            live = live | here;
             pc = saved_pc;
             x0 = saved_x0
         }
@@ -215,26 +230,42 @@ active proctype cpu0() {
 
 active proctype cpu1() {
     mtype pc, x0;
-    bool found;
+    bool found, room;
     api_mailbox_send();
     api_vcpu_run();
     done++
 }
+
+#ifdef THIRD
+active proctype cpu2() {
+    mtype pc, x0;
+    bool found, room;
+#ifdef THIRD_SENDS
+    api_mailbox_send();
+#else
+    api_vcpu_run();
+#endif
+    done++
+}
+#endif
 
 /* The final states, for comparison: `x0` is what VM 1 has, or will have when it is next run. */
 #define show(value) printf(" "); printm(value)
 
 active proctype final() {
     d_step {
-        done == 2;
-        assert(vm0_lock == FREE && vm1_lock == FREE && vcpu_lock == FREE && !live[0] && !live[1]);
+        done == CPUS;
+        assert(vm0_lock == FREE && vm1_lock == FREE && vcpu_lock == FREE && live == 0);
         if
         :: kept_result != NOTHING -> saved_x0 = kept_result
         :: else
         fi;
         printf("final:");
         show(vcpu_state); show(mailbox); show(recv_waiter); show(saved_x0);
-        show(run_result[0]); show(send_result); show(run_result[1]);
+        show(run_result[0]); show(send_result[1]); show(run_result[1]);
+#ifdef THIRD
+        show(send_result[2]); show(run_result[2]);
+#endif
         printf("\n")
     }
 }

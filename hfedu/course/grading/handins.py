@@ -9,18 +9,18 @@ import os
 import re
 import stat
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
+from unicodedata import normalize
 
 from hfedu.errors import Mistake, printable
 from hfedu.files import read_whole
 
 LONGEST_NOTEBOOK = 32 << 20
-LARGEST_ARCHIVE = 1 << 30
+LARGEST_ARCHIVE, LARGEST_UNPACKED = 1 << 30, 4 << 30
 FILES_AT_MOST = 20_000
 ARCHIVES_WITHIN = 2
 """How deep archives are looked for in archives: a class's, and in it each learner's."""
@@ -117,10 +117,15 @@ def walk_archive(place: str, read: Callable[[], bytes], depth: int) -> Iterator[
     stem = place[: -len(ARCHIVE)]
     try:
         with zipfile.ZipFile(io.BytesIO(read())) as archive:
-            entries = archive.infolist()[:FILES_AT_MOST]
-    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+            entries = archive.infolist()
+    except Exception as error:  # zipfile raises this and that for what is damaged
         yield place, partial(failed_archive, str(error))
         return
+    if len(entries) > FILES_AT_MOST or sum(entry.file_size for entry in entries) > LARGEST_UNPACKED:
+        yield place, partial(failed_archive, "there is too much in it")
+        return
+    if all(entry.is_dir() for entry in entries):
+        yield place, partial(failed_archive, "there is nothing in it")
     for entry in entries:
         inner = PurePosixPath(entry.filename.replace("\\", "/"))
         parts = [part for part in inner.parts if part not in ("/", "..", ".")]
@@ -139,7 +144,7 @@ def read_entry(read: Callable[[], bytes], name: str) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(read())) as archive, archive.open(name) as file:
             content = file.read(LONGEST_NOTEBOOK + 1)
-    except (zipfile.BadZipFile, zlib.error, ValueError, RuntimeError, NotImplementedError, EOFError, KeyError) as error:
+    except Exception as error:  # of zipfile and of each way to compress, and no memory for what it claims to hold
         raise OSError(f"it cannot be unpacked: {error}") from None
     if len(content) > LONGEST_NOTEBOOK:
         raise OSError("it is too long for a notebook")
@@ -170,7 +175,7 @@ def whose(path: PurePosixPath) -> str:
             break
     else:
         name = without_lesson(name) if len(path.parts) == 1 else name
-    return printable(" ".join(name.split())) or "?"
+    return printable(" ".join(normalize("NFC", name).split())) or "?"
 
 
 def without_lesson(stem: str) -> str:

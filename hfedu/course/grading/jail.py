@@ -23,11 +23,13 @@ from hfedu.guest.confined import (
     RULESET_VERSION,
     SYSTEM,
     Rule,
+    available,
     limit,
 )
 
-ADDRESSES_AT_MOST = 32 << 30
-"""Bytes of address space: each machine that is emulated asks for a gigabyte of it and uses a little."""
+MEMORY_AT_MOST, ADDRESSES_AT_MOST = 1 << 30, 32 << 30
+"""Bytes of memory and of address space that a locked process may have beyond those that it begins with: it is a copy of
+the process that judges, which may be large. A machine that is emulated has many addresses and uses a few."""
 LONGEST_OUTPUT = 16 << 20
 """Bytes of a file that is written."""
 EXECUTE, WRITE_FILE, READ = 1 << 0, 1 << 1, 1 << 2 | 1 << 3
@@ -101,12 +103,38 @@ def missing() -> list[str]:
     return found
 
 
-def enter(readable: Sequence[Path], writable: Path, seconds: int) -> None:
+class Occupied(NamedTuple):
+    """Bytes of address space, and of memory, that a process has; 0 where the system does not tell."""
+
+    addresses: int
+    memory: int
+
+
+def held_by(process: int) -> Occupied:
+    """What a process has now."""
+    try:
+        addresses, memory = map(int, Path(f"/proc/{process}/statm").read_text().split()[:2])
+    except (OSError, ValueError):
+        return Occupied(0, 0)
+    page = os.sysconf("SC_PAGE_SIZE")
+    return Occupied(addresses * page, memory * page)
+
+
+def short_of_memory(begin: Occupied) -> bool:
+    """Whether this computer keeps from a process what it may have: then it is not at fault if it fails."""
+    import resource
+
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)
+    bound = most != resource.RLIM_INFINITY and most < begin.addresses + ADDRESSES_AT_MOST
+    return bound or not available(MEMORY_AT_MOST)
+
+
+def enter(readable: Sequence[Path], writable: Path, seconds: int, begin: Occupied) -> None:
     """Lock this process in: what it may read, the one folder it may write to, and the seconds of CPU it may use."""
     import resource
 
     with suppress(OSError, ValueError):
-        limit(ADDRESSES_AT_MOST, LONGEST_OUTPUT)
+        limit(begin.addresses + ADDRESSES_AT_MOST, LONGEST_OUTPUT)
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     libc = ctypes.CDLL(None, use_errno=True)

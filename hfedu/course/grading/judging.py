@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 import hfedu
 from hfedu.course import exercises as course
 from hfedu.course.answers import is_defined, shown_source
-from hfedu.course.exercises import Exercise, Verdict, exercises
+from hfedu.course.exercises import Exercise, Verdict, exercise_named, exercises, seed_text
 from hfedu.course.grading import jail
 from hfedu.course.grading.captured import Packer, Unpacked, Unpacker, Unsourced, cell_name
 from hfedu.course.grading.gate import Barred
@@ -44,14 +44,15 @@ RIGHT, SAID_WRONG, MISSING, CRASHED = "right", "wrong", "not attempted", "crashe
 TIMED_OUT, TO_LOOK_AT = "timed out", "not judged"
 STATES = (RIGHT, SAID_WRONG, CRASHED, TIMED_OUT, TO_LOOK_AT, MISSING)
 """What can become of an answer. What is not judged a person has to look at, or this computer was in the way."""
+SHORT = "This computer is short of memory: grade it again when there is more."
 CELL_SECONDS, NOTEBOOK_SECONDS, ANSWER_SECONDS = 15, 60, 30
+CPU_MORE = 10
+"""Seconds of CPU beyond those of the clock, after which the system ends a locked process."""
 CELLS_AT_MOST = 2_000
 MESSAGES_AT_MOST = 64 << 20
 """Bytes that a locked process may say."""
 FOLDER_AT_MOST = 64 << 20
 """Bytes of files in its folder."""
-MEMORY_AT_MOST = 1 << 30
-"""Bytes of memory that it may use, as far as the system tells (/proc)."""
 POLL = 0.05
 LONGEST_SAID = 600
 COPIED_FROM = 60
@@ -68,6 +69,8 @@ class Judged(NamedTuple):
     sentence: str
     misconception: str = ""
     note: str = ""
+    seed: str = ""
+    """Of the variant that the notebook asks for; empty for the exercise that is the same for everybody."""
 
 
 class Book(NamedTuple):
@@ -77,11 +80,15 @@ class Book(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """How a locked process ended: what it said, and a sentence if it did not end by itself."""
+    """How a locked process ended: what it said, and a sentence if it did not end by itself.
+
+    `short` is whether this computer had too little memory for it, so that a failure may not be its fault.
+    """
 
     said: list[dict[str, Any]]
     state: str
     sentence: str
+    short: bool = False
 
 
 def book_of(content: bytes) -> Book:
@@ -115,7 +122,7 @@ def as_list(value: Any) -> list[Any]:
 def plain_python(text: str) -> str:
     """A cell's Python without what only IPython understands (%, !, ?)."""
     text = text.encode("utf-8", "replace").decode().replace("\0", "?")
-    if not re.search(r"^\s*[%!?]|[?]\s*$|=\s*[%!]", text, re.MULTILINE):
+    if not re.search(r"^[ \t]*[%!?]|[?][ \t]*$|=[ \t]*[%!]", text, re.MULTILINE):
         return text
     try:
         from IPython.core.inputtransformer2 import TransformerManager
@@ -148,13 +155,13 @@ def judge_hand_in(content: bytes, lesson: str | None = None) -> list[Judged]:
     answers, formed, failed = {}, {}, {}
     for message in ran.said:
         if message.get("exercise") in mine:
-            answers[message["exercise"]] = message.get("packed")
+            answers[message["exercise"]] = message.get("packed"), message.get("seed")
         elif message.get("prediction") in predictions():
             formed[message["prediction"]] = message.get("chosen")
         elif isinstance(message.get("cell"), int):
             failed[message["cell"]] = message
     judged = [
-        judge_one(name, book, answers[name]) if name in answers else unseen(name, book, failed, ran) for name in mine
+        judge_one(name, book, *answers[name]) if name in answers else unseen(name, book, failed, ran) for name in mine
     ]
     made = [judge_prediction(name, chosen) for name, chosen in formed.items() if name[:2] in numbers]
     return [*judged, *(each for each in made if each is not None)]
@@ -163,12 +170,16 @@ def judge_hand_in(content: bytes, lesson: str | None = None) -> list[Judged]:
 def unseen(name: str, book: Book, failed: dict[int, dict[str, Any]], ran: Ended) -> Judged:
     """What to say of an exercise for which no answer came: there is none, or its cell did not get so far."""
     exercise = exercises()[name]
-    places = [number for number, text in enumerate(book.cells) if re.search(rf"check\w*\(\s*['\"]{name}['\"]", text)]
+    places = [number for number, text in enumerate(book.cells) if re.search(rf"check\(\s*['\"]{name}['\"]", text)]
     error = next((failed[number] for number in places if number in failed), None)
     if error is not None:
+        if error.get("short"):
+            return Judged(name, TO_LOOK_AT, SHORT)
         state = TIMED_OUT if error.get("late") else CRASHED
         return Judged(name, state, printable(f"Its cell {error.get('error')}")[:LONGEST_SAID])
-    if places and (ran.state or {"done": True} not in ran.said):
+    if places and (ran.state or not any(message.get("done") for message in ran.said)):
+        if ran.short:
+            return Judged(name, TO_LOOK_AT, SHORT)
         return Judged(name, ran.state or CRASHED, ran.sentence or "A cell above ended the process in which it ran.")
     if not places and exercise.pieces:
         said = f'Its order is in the form, not in the notebook: ask for check("{name}", [the steps in order]).'
@@ -176,14 +187,27 @@ def unseen(name: str, book: Book, failed: dict[int, dict[str, Any]], ran: Ended)
     return Judged(name, MISSING, "There is no answer.")
 
 
-def judge_one(name: str, book: Book, packed: Any) -> Judged:
-    """One answer, judged in a process of its own."""
+def judge_one(name: str, book: Book, packed: Any, seed: Any) -> Judged:
+    """One answer, judged in a process of its own, to the exercise itself or to the variant of a seed."""
+    try:
+        exercise = exercise_named(name, seed)
+    except Mistake as mistake:
+        return Judged(name, CRASHED, str(mistake))
+    return judge_in_jail(exercise, book, packed)._replace(seed=exercise.seed)
+
+
+def judge_in_jail(exercise: Exercise, book: Book, packed: Any) -> Judged:
+    """One answer to an exercise, judged in a process of its own."""
+    name = exercise.id
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        ended = in_jail(lambda say: judge_packed(name, book, packed, say), ANSWER_SECONDS, Path(folder))
+        ended = in_jail(lambda say: judge_packed(exercise, book, packed, say), ANSWER_SECONDS, Path(folder))
     verdict = ended.said[-1] if ended.said else {}
+    failed = verdict.get("state") == CRASHED or "MemoryError" in str(verdict.get("sentence"))
+    if ended.short or (failed and verdict.get("short")):
+        return Judged(name, TO_LOOK_AT, SHORT)
     if verdict.get("state") in STATES and not ended.state:
         said = printable(str(verdict.get("sentence", "")))[:LONGEST_SAID]
-        copied = verdict["state"] == RIGHT and is_copy(exercises()[name], str(verdict.get("text", "")))
+        copied = verdict["state"] == RIGHT and is_copy(exercise, str(verdict.get("text", "")))
         note = "word for word hfedu's own solution" if copied else ""
         return Judged(name, verdict["state"], said, note=note)
     return Judged(name, ended.state or CRASHED, ended.sentence or "Your answer ended the process that judged it.")
@@ -211,11 +235,12 @@ def run_cells(book: Book, say: Callable[[dict[str, Any]], None]) -> None:
     """Run the cells of a notebook from top to bottom, and say each answer that it asks to be checked."""
     names: dict[str, Any] = {"__name__": "__main__", "get_ipython": NoShell}
 
-    def capture(exercise_id: str, answer: Any = None) -> Verdict:
+    def capture(exercise_id: str, answer: Any = None, seed: str | int | None = None) -> Verdict:
         exercise = course.exercise_named(exercise_id)
+        seed = seed if seed is None else seed_text(seed)
         if answer is None or answer is ...:
             return Verdict(exercise.id, MISSING, "It is judged later.")
-        say({"exercise": exercise.id, "packed": Packer(book.cells, names).packed(answer)})
+        say({"exercise": exercise.id, "packed": Packer(book.cells, names).packed(answer), "seed": seed})
         return Verdict(exercise.id, RIGHT, "It is judged later.")
 
     def commit(form: Any) -> None:
@@ -270,15 +295,15 @@ def forget_solutions() -> None:
                 delattr(module, name)
         object.__setattr__(exercise, "solution", None)
         object.__setattr__(exercise, "wrong", {})
+        object.__setattr__(exercise, "variant", None)
     gc.collect()
 
 
 # What runs in the locked process of a judge.
 
 
-def judge_packed(name: str, book: Book, packed: Any, say: Callable[[dict[str, Any]], None]) -> None:
+def judge_packed(exercise: Exercise, book: Book, packed: Any, say: Callable[[dict[str, Any]], None]) -> None:
     """Judge one answer and say the verdict."""
-    exercise = exercises()[name]
     sys.stdout = io.StringIO()
     try:
         unpacked = Unpacker(book.cells, packed).unpacked()
@@ -338,6 +363,7 @@ def words_of(text: str) -> list[str]:
 def in_jail(work: Callable[[Callable[[dict[str, Any]], None]], None], seconds: int, folder: Path) -> Ended:
     """Do some work in a process that is locked in, and collect what it says until it ends or is ended."""
     compiler, served = Pipe()
+    begin = jail.held_by(os.getpid())
     helper = os.fork()
     if not helper:
         leave_when_done(lambda: serve_compiler(served, compiler))
@@ -346,11 +372,11 @@ def in_jail(work: Callable[[Callable[[dict[str, Any]], None]], None], seconds: i
     worker = os.fork()
     if not worker:
         os.close(reading)
-        leave_when_done(lambda: work_locked(work, writing, compiler, folder, seconds))
+        leave_when_done(lambda: work_locked(work, writing, compiler, folder, seconds, begin))
     os.close(writing)
     compiler.close()
     try:
-        return collected(worker, reading, seconds, folder)
+        return collected(worker, reading, seconds, folder, begin)
     finally:
         os.close(reading)
         for process in (worker, helper):
@@ -379,6 +405,7 @@ def work_locked(
     compiler: Connection,
     folder: Path,
     seconds: int,
+    begin: jail.Occupied,
 ) -> None:
     """Lock this process in and do the work."""
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -392,9 +419,11 @@ def work_locked(
     os.environ |= {"HOME": str(folder), "TMPDIR": str(folder), "HFEDU_PROGRESS": "", "HFEDU_SOLUTIONS": "off"}
     tempfile.tempdir = str(folder)
     toolchain.image_of = remote_compiler(compiler)
-    jail.enter(readable_places(), folder, seconds + 10)
+    jail.enter(readable_places(), folder, seconds + CPU_MORE, begin)
 
     def say(message: dict[str, Any]) -> None:
+        if jail.short_of_memory(begin):
+            message |= {"short": True}
         text = json.dumps(message, ensure_ascii=True) + "\n"
         remaining = memoryview(text.encode())
         while remaining:
@@ -416,7 +445,7 @@ def readable_places() -> tuple[Path, ...]:
     return (*own, *places, Path(sys.prefix, "pyvenv.cfg"), Path("/usr/share/zoneinfo"))
 
 
-def collected(worker: int, reading: int, seconds: int, folder: Path) -> Ended:
+def collected(worker: int, reading: int, seconds: int, folder: Path, begin: jail.Occupied) -> Ended:
     """What a locked process says, until it ends, says too much, writes too much or takes too long."""
     os.set_blocking(reading, False)
     held, end, next_look = bytearray(), time.monotonic() + seconds, 0.0
@@ -432,48 +461,43 @@ def collected(worker: int, reading: int, seconds: int, folder: Path) -> Ended:
             state, sentence = CRASHED, "It says more than a judge reads."
         elif now > end:
             state, sentence = TIMED_OUT, f"It did not end within {seconds} seconds."
-        elif memory_of(worker) > MEMORY_AT_MOST:
-            state, sentence = CRASHED, f"It uses more than {MEMORY_AT_MOST >> 20} MiB of memory."
+        elif jail.held_by(worker).memory > begin.memory + jail.MEMORY_AT_MOST:
+            state, sentence = CRASHED, f"It uses more than {jail.MEMORY_AT_MOST >> 20} MiB of memory."
         elif now > next_look:
             next_look = now + 5 * POLL
             if folder_size(folder) > FOLDER_AT_MOST:
                 state, sentence = CRASHED, f"It writes more than {FOLDER_AT_MOST >> 20} MiB of files."
         if state:
             break
+    short = False
     if not state:
-        state, sentence = how_it_ended(worker)
+        state, sentence = how_it_ended(worker, seconds)
+        short = state == TO_LOOK_AT or (state == CRASHED and jail.short_of_memory(begin))
     said = []
     for line in bytes(held).splitlines():
         with suppress(ValueError):
             message = json_of(line)
             if isinstance(message, dict):
                 said.append(message)
-    return Ended(said, state, sentence)
+    return Ended(said, state, sentence, short)
 
 
-def how_it_ended(worker: int) -> tuple[str, str]:
+def how_it_ended(worker: int, seconds: int) -> tuple[str, str]:
     """A state and a sentence for a process that has closed its pipe; two empty texts if it just ended."""
     for _ in range(int(5 / POLL)):
-        done, status = os.waitpid(worker, os.WNOHANG)
+        done, status, used = os.wait4(worker, os.WNOHANG)
         if done:
             break
         time.sleep(POLL)
     else:
         return CRASHED, "It went on without saying anything."
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL):
-        return TIMED_OUT, "It used more time or memory than it may."
+        if used.ru_utime + used.ru_stime < seconds:  # nobody but the system ends it before
+            return TO_LOOK_AT, SHORT
+        return TIMED_OUT, "It used more time than it may."
     if status:
         return CRASHED, "It ended the process in which it ran."
     return "", ""
-
-
-def memory_of(process: int) -> int:
-    """Bytes that a process holds; 0 where the system does not tell."""
-    try:
-        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-    except (OSError, IndexError, ValueError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def folder_size(folder: Path) -> int:
@@ -503,7 +527,8 @@ def serve_compiler(served: Connection, other: Connection) -> None:
             answer = {"said": str(mistake), "trouble": isinstance(mistake, Trouble)}
             served.send_bytes(json.dumps(answer).encode())
         except Exception as error:
-            served.send_bytes(json.dumps({"said": f"it cannot be compiled: {error}", "trouble": False}).encode())
+            lacking = isinstance(error, MemoryError | OSError)
+            served.send_bytes(json.dumps({"said": f"it cannot be compiled: {error}", "trouble": lacking}).encode())
         else:
             compiled = {"elf": getattr(image, "elf", b"").hex(), "sources": dict(getattr(image, "sources", {}))}
             served.send_bytes(json.dumps(compiled).encode())
@@ -517,8 +542,11 @@ def remote_compiler(compiler: Connection) -> Callable[..., bytes]:
         if not isinstance(source, str):
             raise Mistake(f"the program must be a text, not {source!r}")
         request = {"language": language, "source": source, "flags": list(flags), "header": header}
-        compiler.send_bytes(json.dumps(request).encode())
-        answer = json_of(compiler.recv_bytes(1 << 30))
+        try:
+            compiler.send_bytes(json.dumps(request).encode())
+            answer = json_of(compiler.recv_bytes(1 << 30))
+        except (EOFError, OSError):
+            raise Trouble("the process that compiles is gone") from None
         if "said" in answer:
             raise (Trouble if answer["trouble"] else Mistake)(answer["said"])
         image = compiler.recv_bytes(1 << 30)
@@ -539,19 +567,21 @@ def misconception(exercise: Exercise, sentence: str) -> str:
     An answer that only computes shows it by the same values, others by what the sentence says. Where two have the same
     piece of a sentence in it, both are named, for nobody could tell.
     """
-    same = [name for name in exercise.wrong if told_to(exercise.id, name) == sentence]
+    runs = exercise.seed and isinstance(exercise.solution, str)  # a program of a learner's own, not worth so many runs
+    told = {} if runs else {name: told_to(exercise.id, exercise.seed or None, name) for name in exercise.wrong}
+    same = [name for name in told if told[name] == sentence]
     if same or not (isgeneratorfunction(exercise.solution) or isinstance(exercise.solution, str)):
         return " or ".join(same)
     found = {name: piece for name, (_, piece) in exercise.wrong.items() if piece in sentence}
-    near = [name for name in found if plain_words(told_to(exercise.id, name)) == plain_words(sentence)]
+    near = [name for name in found if plain_words(told.get(name, "")) == plain_words(sentence)]
     longest = max(map(len, found.values()), default=0)
     return " or ".join(near or [name for name, piece in found.items() if len(piece) == longest])
 
 
 @cache
-def told_to(exercise_id: str, name: str) -> str:
+def told_to(exercise_id: str, seed: str | None, name: str) -> str:
     """What the judge says to a named wrong answer."""
-    exercise = exercises()[exercise_id]
+    exercise = exercise_named(exercise_id, seed)
     return printable(course.judge(exercise, exercise.wrong[name][0]).sentence)[:LONGEST_SAID]
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import select
 import signal
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import hfedu
-from hfedu.course.exercises import exercises
+from hfedu.course.exercises import exercise_named, exercises
 from hfedu.course.grading.handins import HandIn, hand_ins
 from hfedu.course.grading.judging import (
     SAID_WRONG,
@@ -42,6 +43,8 @@ class HandInResult(NamedTuple):
     file: str
     judged: tuple[Judged, ...]
     trouble: str = ""
+    passing: bool = False
+    """Whether it is this computer's trouble, so that another try may find something else."""
 
 
 class Row(NamedTuple):
@@ -135,7 +138,13 @@ def judged_in_turn(handed: Sequence[HandIn], todo: Sequence[int], lesson: str | 
         while waiting or running:
             while waiting and len(running) < (os.cpu_count() or 1):
                 number = waiting.pop()
-                running[number] = begun(handed[number], lesson)
+                try:
+                    running[number] = begun(handed[number], lesson)
+                except OSError as error:  # no process, or no file, is left: when another has ended there is
+                    if running:
+                        waiting.append(number)
+                        break
+                    yield number, HandInResult(*handed[number][:2], (), no_means(error), True)
             select.select([reading for _, reading, _, _ in running.values()], [], [], 1)
             for number, (process, reading, held, end) in list(running.items()):
                 ended = take(reading, held)
@@ -151,7 +160,12 @@ def judged_in_turn(handed: Sequence[HandIn], todo: Sequence[int], lesson: str | 
 def begun(handed: HandIn, lesson: str | None) -> tuple[int, int, bytearray, float]:
     """Start to judge a hand-in: the process, where its result comes, what has come, and when it has to be done."""
     reading, writing = os.pipe()
-    process = os.fork()
+    try:
+        process = os.fork()
+    except OSError:
+        os.close(reading)
+        os.close(writing)
+        raise
     if not process:
         try:
             os.close(reading)
@@ -173,13 +187,22 @@ def judge_one_file(handed: HandIn, lesson: str | None) -> dict[str, Any]:
     if handed.read is None:
         return {"trouble": "no notebook was handed in"}
     try:
-        return {"judged": [list(each) for each in judge_hand_in(handed.read(), lesson)]}
-    except Mistake as mistake:
-        return {"trouble": str(mistake)}
+        content = handed.read()
     except OSError as error:
         return {"trouble": f"it cannot be read: {error.strerror or error}"}
-    except (MemoryError, RecursionError):
-        return {"trouble": "it is too large, or nested too deeply, to be read"}
+    try:
+        return {"judged": [list(each) for each in judge_hand_in(content, lesson)]}
+    except Mistake as mistake:
+        return {"trouble": str(mistake)}
+    except RecursionError:
+        return {"trouble": "it is nested too deeply to be read"}
+    except (MemoryError, OSError) as error:
+        return {"trouble": no_means(error), "passing": True}
+
+
+def no_means(error: BaseException) -> str:
+    """What to say where this computer has no memory, process or file left."""
+    return f"this computer could not judge it ({getattr(error, 'strerror', None) or 'short of memory'}): grade it again"
 
 
 def take(reading: int, held: bytearray) -> bool:
@@ -213,17 +236,19 @@ def result_of_bytes(handed: HandIn, content: bytes, ended: bool) -> HandInResult
     try:
         held = json_of(content)
         judged = tuple(with_misconception(Judged(*each)) for each in held.get("judged", ()))
-        return HandInResult(handed.learner, handed.file, judged, printable(held.get("trouble", "")))
+        trouble = printable(held.get("trouble", ""))
+        return HandInResult(handed.learner, handed.file, judged, trouble, held.get("passing", False))
     except (ValueError, TypeError, AttributeError):
         said = "it ended the process that judged it" if ended else f"it was not judged within {HAND_IN_SECONDS} seconds"
-        return HandInResult(handed.learner, handed.file, (), f"{said}: look at it")
+        return HandInResult(handed.learner, handed.file, (), f"{said}: look at it, or grade again", True)
 
 
 def with_misconception(judged: Judged) -> Judged:
     """A wrong answer with its misconception."""
     if judged.state != SAID_WRONG or judged.exercise not in exercises():
         return judged
-    return judged._replace(misconception=misconception(exercises()[judged.exercise], judged.sentence))
+    exercise = exercise_named(judged.exercise, judged.seed or None)
+    return judged._replace(misconception=misconception(exercise, judged.sentence))
 
 
 def results_kept(path: Path | None) -> dict[str, tuple[tuple[Judged, ...], str]]:
@@ -243,13 +268,19 @@ def results_kept(path: Path | None) -> dict[str, tuple[tuple[Judged, ...], str]]
 def keep(path: Path | None, digest: str, result: HandInResult) -> None:
     """Keep a result, if another try would find the same."""
     passing_states = {TIMED_OUT, TO_LOOK_AT}
-    if path is None or not digest or any(each.state in passing_states for each in result.judged):
+    if path is None or not digest or result.passing or any(each.state in passing_states for each in result.judged):
         return
     line = {"digest": digest, "judged": [list(each) for each in result.judged], "trouble": result.trouble}
     try:
         append_line(path, json.dumps(line) + "\n")
     except OSError as error:
         raise Mistake(f"cannot write {path}: {error.strerror}; name another file with --keep") from None
+
+
+def same_person(seed: str, learner: str) -> bool:
+    """Whether a seed is a learner's name, however a platform writes it. Example: "ada king" and "kingada"."""
+    one, other = (re.findall(r"\w+", text.casefold().replace("_", " ")) for text in (seed, learner))
+    return all(word in "".join(other) for word in one) or all(word in "".join(one) for word in other)
 
 
 def summed(results: Sequence[HandInResult], again: int) -> ClassResult:
@@ -273,6 +304,10 @@ def summed(results: Sequence[HandInResult], again: int) -> ClassResult:
         if twice:
             notes.append(f"More than one notebook of lesson {', '.join(twice)}: the better answer of each counts.")
         notes += [f"{each.exercise}: {each.note}." for each in answers.values() if each.note]
+        foreign = sorted({each.seed for each in answers.values() if each.seed and not same_person(each.seed, learner)})
+        notes += [f"Its variants are those of another seed than the learner's name: {', '.join(foreign)}."] * bool(
+            foreign
+        )
         rows.append(Row(learner, answers, predicted, tuple(each.file for each in mine), tuple(notes)))
     asked = {name for row in rows for name in row.answers}
     return ClassResult(tuple(rows), tuple(name for name in exercises() if name in asked), again)

@@ -16,7 +16,9 @@ from hfedu.view.theme import DARK, LIGHT
 SIGNS = {RIGHT: "✓", SAID_WRONG: "✗", CRASHED: "!", TIMED_OUT: "⏱", TO_LOOK_AT: "?", MISSING: "…"}
 OTHERWISE = "in another way"
 """Wrong, and none of the named wrong answers."""
-LOOKS_LIKE_A_FORMULA = re.compile(r"\s*[=+\-@\t\r]")
+LOOKS_LIKE_A_FORMULA = re.compile(r"(^\s*|[;\t\r\n]\s*)([=+\-@|\uff1d\uff0b\uff0d\uff20])")
+"""Also behind what some spreadsheets take for the end of a cell, and as full-width signs."""
+LONGEST_NAME = 40
 BARS, BAR_TOP, BAR_STEP, BAR_LEFT, BAR_WIDTH = 16, 34, 28, 170, 560
 
 
@@ -34,13 +36,14 @@ def of_class(graded: ClassResult) -> list[tuple[str, str, str, int]]:
 
 def class_text(graded: ClassResult) -> str:
     """The table in a terminal: a row for each learner, then which misconception came how often."""
-    width = max([len("learner"), *(len(row.learner) for row in graded.rows)])
+    names = [shortened(row.learner) for row in graded.rows]
+    width = max(map(len, ["learner", *names]))
     heads = [name if at == 0 or name[:2] != graded.exercises[at - 1][:2] else name[2:] for at, name in
              enumerate(graded.exercises)]  # fmt: skip
     lines = ["  ".join(["learner".ljust(width), "right", *heads])]
-    for row in graded.rows:
+    for learner, row in zip(names, graded.rows, strict=True):
         cells = [sign_of(row, name).center(len(head)) for name, head in zip(graded.exercises, heads, strict=True)]
-        lines.append("  ".join([row.learner.ljust(width), str(row.right).rjust(5), *cells]).rstrip())
+        lines.append("  ".join([learner.ljust(width), str(row.right).rjust(5), *cells]).rstrip())
     lines += ["", "   ".join(f"{SIGNS[state]} {state}" for state in STATES)]
     common = [each for each in of_class(graded) if each[1] == SAID_WRONG]
     lines += ["", "Wrong, and how:"] if common else []
@@ -55,6 +58,11 @@ def class_text(graded: ClassResult) -> str:
     return "\n".join([*lines, *(["", "To know:", *notes] if notes else [])])
 
 
+def shortened(name: str) -> str:
+    """A name that leaves room for the rest of its row."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
 def sign_of(row: Row, name: str) -> str:
     """The sign of a learner's answer; a hyphen where the lesson was not handed in."""
     return SIGNS[row.answers[name].state] if name in row.answers else "-"
@@ -62,7 +70,7 @@ def sign_of(row: Row, name: str) -> str:
 
 def for_spreadsheet(text: str) -> str:
     """A text that no spreadsheet takes for a formula."""
-    return f"'{text}" if LOOKS_LIKE_A_FORMULA.match(text) else text
+    return LOOKS_LIKE_A_FORMULA.sub(r"\1'\2", text)
 
 
 def as_csv(rows: list[tuple[Any, ...]]) -> bytes:

@@ -16,7 +16,7 @@ from hfedu.hf.call import HF_MAILBOX_SEND
 from hfedu.notebook import Run
 from hfedu.run import words
 from hfedu.run.kinds import Kind
-from hfedu.run.ramdisk import RamDisk
+from hfedu.run.ramdisk import RamDisk, Secondary
 from hfedu.run.recording import Actor, Event
 
 MAILBOXES = 4
@@ -100,9 +100,9 @@ PREDICTIONS = (
 
 
 def guests(answer: Any) -> list[Any]:
-    """A list of images, of the files that hold them, or of scripts."""
+    """A list of images, of the files that hold them, of scripts, or of any of these as a `Secondary`."""
     found = forms.items(answer)
-    if not all(isinstance(guest, bytes | Path) or forms.is_script(guest) for guest in found):
+    if not all(isinstance(guest, bytes | Path | Secondary) or forms.is_script(guest) for guest in found):
         raise Unfit("Without quotes: relay is a name of the first cell." if "relay" in found else "")
     return found
 

@@ -18,6 +18,7 @@ from hfedu.course.shared.scenes import (
     switch_to,
     traps,
 )
+from hfedu.course.shared.variants import of_results
 from hfedu.guest.toolchain import assemble
 from hfedu.hf.api import running
 from hfedu.hf.arch import REGISTER_NAMES, SAVED
@@ -229,7 +230,28 @@ def judge_switch(answer: Callable[[File, File, File], object]) -> Run:
     run = counting_under(answer)
     if run.outcome.kind != "power off":
         raise Wrong(run.outcome.sentence, run, counting_under(solve_switch))
+    forgets = forgotten(answer)
+    if forgets:
+        raise Wrong(
+            f"The two counters go on as they should: they do not use {forgets[0]}. Another guest may, and your switch "
+            f"does not {forgets[1]} it."
+        )
     return run
+
+
+def forgotten(answer: Callable[[File, File, File], object]) -> tuple[str, str] | None:
+    """The first register that an answer does not save, or restore, where each holds a number of its own."""
+    cpu, leaving, entering = (
+        dict(zip(NAMES, range(first, first + SAVED), strict=True)) for first in (1000, 2000, 3000)
+    )
+    saved, restored = dict(cpu), dict(entering)
+    answer(cpu, leaving, entering)
+    for name in NAMES:
+        if leaving.get(name) != saved[name]:
+            return name, "save"
+        if cpu.get(name) != restored[name]:
+            return name, "restore"
+    return None
 
 
 def counting_under(answer: Callable[[File, File, File], object]) -> Run:
@@ -299,6 +321,16 @@ def decode_esr_iss_in_16_bits(esr):
 # 01-switch
 
 
+def switch_saves_what_the_counters_use(cpu, leaving, entering):
+    leaving.update({name: value for name, value in cpu.items() if name != "x7"})
+    cpu.update(entering)
+
+
+def switch_restores_what_the_counters_use(cpu, leaving, entering):
+    leaving.update(cpu)
+    cpu.update({name: value for name, value in entering.items() if name != "VBAR_EL1"})
+
+
 def solve_switch(cpu, leaving, entering):
     leaving.update(cpu)
     cpu.update(entering)
@@ -345,6 +377,7 @@ EXERCISES = (
             "Return (esr >> 26, esr >> 25 & 1, esr & 0x1ffffff).",
         ),
         solution=solve_decode_esr,
+        variant=of_results(lambda rng: (rng.getrandbits(32),)),
         wrong={
             "IL counted into the ISS": (decode_esr_il_counted_into_the_iss, "ISS 0x0"),
             "one hexadecimal digit too few": (decode_esr_one_hexadecimal_digit_too_few, "EC is 0x16"),
@@ -394,6 +427,14 @@ EXERCISES = (
                 "VM 0 runs with x2 = 0x1",
             ),
             "without the program counter": (switch_without_the_program_counter, "and it should begin with 0x40f80000"),
+            "does not save what the counters do not use": (
+                switch_saves_what_the_counters_use,
+                "does not save it",
+            ),
+            "does not restore what the counters do not use": (
+                switch_restores_what_the_counters_use,
+                "they do not use VBAR_EL1",
+            ),
             "without system registers": (switch_without_system_registers, "runs with TPIDR_EL1 = 0x1"),
         },
     ),

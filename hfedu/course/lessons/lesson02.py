@@ -1,7 +1,10 @@
 """Lesson 02, stage two: its guests, predictions and exercises."""
 
+import re
 from collections.abc import Callable
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
+from random import Random
 from typing import Any
 
 from hfedu import notebook
@@ -19,6 +22,7 @@ from hfedu.course.shared.scenes import (
     returned_at,
     traps,
 )
+from hfedu.course.shared.variants import of_results
 from hfedu.guest.scripted import configure, load
 from hfedu.guest.toolchain import assemble
 from hfedu.hf import mm
@@ -249,8 +253,8 @@ def judge_faults(answer: Callable[[int, int], Any]) -> None:
             raise Wrong(f"For VM {vm} and {address:#x} your function gave {got!r}. {why}", run)
 
 
-def judge_fill(answer: str) -> Run:
-    """The answer is VM 2, which numbers the pages of its memory."""
+def judge_fill(step: int, answer: str) -> Run:
+    """The answer is VM 2, which numbers the pages of its memory, in steps."""
     code = image(answer)
     title = "VM 2 numbers its pages"
     machine = Machine(RamDisk(in_turn(2), [quiet, code]), max_traps=ENOUGH_TRAPS, max_instructions=100_000, title=title)
@@ -263,8 +267,9 @@ def judge_fill(answer: str) -> Run:
         raise Wrong(f"Your guest never waits: {run.outcome}", run)
     heads = [machine.hypervisor.memory.read(Pa(VM_2 + at), 8) for at in range(0, SIZE, PAGE_SIZE)]
     for number, head in enumerate(heads[1:], 1):
-        if (got := int.from_bytes(head, "little")) != number:
-            raise Wrong(f"Page {number}, at {VM_2 + number * PAGE_SIZE:#x}, begins with {got}, not with {number}.", run)
+        if (got := int.from_bytes(head, "little")) != step * number:
+            at = VM_2 + number * PAGE_SIZE
+            raise Wrong(f"Page {number}, at {at:#x}, begins with {got}, not with {step * number}.", run)
     if heads[0] != code[:8]:
         raise Wrong("You have written into page 0, and there your guest's own code lies. Begin with page 1.", run)
     return run
@@ -293,6 +298,26 @@ again:
     b.ne again
     wfi
 """
+
+
+def fill_in_steps(exercise: Exercise, rng: Random) -> Exercise:
+    """Other numbers in the pages."""
+    step = rng.randrange(2, 32)
+
+    def stepped(text: str) -> str:
+        text = re.sub(r"x2, #1\b", f"x2, #{step}", text)
+        return re.sub(r"(cmp +x2, #)(\d+)", lambda found: f"{found[1]}{int(found[2]) * step}", text)
+
+    return replace(
+        exercise,
+        task=exercise.task.replace("the number n", f"{step} times n"),
+        judge=partial(judge_fill, step),
+        hints=(exercise.hints[0], stepped(exercise.hints[1]), stepped(exercise.hints[2])),
+        solution=stepped(exercise.solution),
+        wrong={name: (stepped(answer), piece) for name, (answer, piece) in exercise.wrong.items()},
+    )
+
+
 OF_TWO = "a function of two numbers"
 
 
@@ -433,6 +458,7 @@ EXERCISES = (
             "Return ipa >> 39 & 511, ipa >> 30 & 511, ipa >> 21 & 511, ipa >> 12 & 511, ipa & 4095.",
         ),
         solution=solve_split,
+        variant=of_results(lambda rng: (rng.getrandbits(44),)),
         wrong={
             "level 3 first": (split_level_3_first, "it is (0, 1, 7, 384, 0)"),
             "indexes of 8 bits": (split_indexes_of_8_bits, "it is (0, 1, 7, 384, 0)"),
@@ -494,7 +520,8 @@ EXERCISES = (
         "to 127, and waits.",
         wants="assembly as a text",
         takes=forms.source_text,
-        judge=judge_fill,
+        judge=partial(judge_fill, 1),
+        variant=fill_in_steps,
         learned="a guest has exactly the pages that it was given: the first one too many is another VM's.",
         hints=(
             "VM 2's memory begins at 0x40f00000, and its 512 KiB are 128 pages of 0x1000 bytes.",

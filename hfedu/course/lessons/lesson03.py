@@ -235,8 +235,9 @@ def refused(run: Run) -> list[Event]:
 
 def judge_each(answer: Script) -> Run:
     """Every secondary has one turn, whatever their number."""
+    guests = counter(), counter(5), counter(), counter(5)
     return judge_all(
-        (partial(ran_each, last=last), run_under(1000, answer, [counter(5)] * last, f"With {last + 1} VMs"))
+        (partial(ran_each, last=last), run_under(1000, answer, guests[:last], f"With {last + 1} VMs"))
         for last in (1, 4, 2)
     )
 
@@ -253,6 +254,11 @@ def ran_each(run: Run, last: int) -> None:
     missed = sorted(set(range(1, last + 1)) - {vm for _, vm in turns(run)})
     if missed:
         raise Wrong(f"{when} VM {missed[0]} never ran.")
+    had: Counter[int] = Counter()
+    for seq, vm in turns(run):
+        had[vm] += 1
+        if had[vm] > 1:
+            raise Wrong(f"{when} event {seq} begins a second turn of VM {vm}: run every VM once.", at=seq)
 
 
 def judge_in_turn(answer: Script) -> Run:
@@ -330,14 +336,14 @@ def named_right(run: Run, endless: Sequence[bool]) -> None:
         if had[vm] > PATIENCE:
             raise Wrong(f"Event {seq} begins turn {had[vm]} of VM {vm}: give it {PATIENCE} at most.", at=seq)
     printed = run.uart.partition("Starting up cpu 0\n")[2]
-    named = {int(number) for number in re.findall(r"VM (\d+)", printed)}
+    named = {int(number) for number in re.findall(r"VM (\d+) does not wait", printed, re.IGNORECASE)}
     for vm, never in enumerate(endless, 1):
         if vm in named and not never:
             raise Wrong(f"You named VM {vm} after {times(had[vm])}, and it does come to a wait.")
         if never and vm not in named:
             raise Wrong(
                 f"VM {vm} never waits, it had {times(had[vm])}, and VM 0 did not name it on the serial line: "
-                'yield hfedu.print_line(f"VM {vm} ...").'
+                'yield hfedu.print_line(f"VM {vm} does not wait").'
             )
         if never and had[vm] < PATIENCE:
             raise Wrong(f"You named VM {vm} after {times(had[vm])} already: give it {PATIENCE}.")
@@ -769,7 +775,8 @@ TERMS = {
     "scripted guest": "A Python function that yields one hypercall after the other in place of machine code. The "
     "hypervisor cannot tell the difference.",
     "physical CPU": "A processor of the machine. It executes one vCPU at a time.",
-    "timer": "A device that interrupts its CPU again and again, in hfedu after a number of instructions.",
+    "timer": "A device that interrupts its CPU when a counter has reached a value. In hfedu the counter counts "
+    "instructions, unless it is told to follow the computer's clock.",
     "preempt": "To take the CPU from a vCPU that has not given it up.",
     "turn": "The time from the HF_VCPU_RUN that starts a vCPU until the CPU goes back to the primary.",
     "pinned": "Bound to one physical CPU: vCPU n of the primary runs on physical CPU n and nowhere else.",

@@ -1,7 +1,8 @@
 """Lesson 04, the hypercall ABI: its predictions and exercises."""
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
 from random import Random
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from hfedu.course.shared.scenes import (
     returned_at,
     run_result,
 )
+from hfedu.course.shared.variants import of_results
 from hfedu.errors import Mistake
 from hfedu.guest.scripted import clear, configure, receive, smc, vcpu_count, vcpu_run, vm_count
 from hfedu.guest.toolchain import assemble
@@ -212,7 +214,7 @@ TURNS = 80
 """That VM 1 is given at most after VM 0 has configured."""
 
 
-def judge_again(answer: str) -> Run:
+def judge_again(byte: str, answer: str) -> Run:
     """A real guest sends one byte to VM 0, which takes it only later."""
     try:
         image = assemble(answer)
@@ -233,11 +235,11 @@ def judge_again(answer: str) -> Run:
         title = f"Your guest, a timer of {timer}"
         return notebook.boot(RamDisk(late, [image]), timer=timer, max_traps=500, title=title)
 
-    return judge_all((raise_for_guest, run(timer)) for timer in (23, 30, 38, 47, 61, 83))
+    return judge_all((partial(raise_for_guest, byte), run(timer)) for timer in (23, 30, 38, 47, 61, 83))
 
 
-def raise_for_guest(run: Run) -> None:
-    """`Wrong` unless VM 1 sent the byte A to VM 0, after it had been refused, and only once."""
+def raise_for_guest(byte: str, run: Run) -> None:
+    """`Wrong` unless VM 1 sent the byte to VM 0, after it had been refused, and only once."""
     fault = next((event for event in run.events if event.kind is Kind.FAULT), None)
     if fault:
         raise Wrong(
@@ -274,13 +276,31 @@ def raise_for_guest(run: Run) -> None:
             "Afterwards it would have succeeded: did you try again?"
         )
     sent = next(event for event in sends if gave(run, event) == 0)
-    if got[0] != b"A":
+    if got[0] != byte.encode():
         lost = " A hypercall clears x1 to x17: load them again." if sent.args[1] == 0 else ""
         size = f"At event {sent.seq} x2, the size, was {sent.args[1]}."
-        raise Wrong(f"VM 0 got {got[0]!r}, not b'A'. {size}{lost}", at=deliveries(run, 0)[0].seq)
+        raise Wrong(f"VM 0 got {got[0]!r}, not {byte.encode()!r}. {size}{lost}", at=deliveries(run, 0)[0].seq)
     if len(got) > 1:
         again = deliveries(run, 0)[1].seq
         raise Wrong(f"VM 0 got the byte a second time, in event {again}: when x0 is 0, go on to the wfi.", at=again)
+    if not any(event.kind is Kind.WFI and event.actor == Actor(1, 0) for event in run.events):
+        raise Wrong("VM 0 has the byte, and your guest never waits: go on to the wfi.")
+
+
+def another_byte(exercise: Exercise, rng: Random) -> Exercise:
+    """Another byte to send."""
+    byte = rng.choice("BCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+
+    def changed(text: str) -> str:
+        return text.replace("#'A'", f"#'{byte}'")
+
+    return replace(
+        exercise,
+        task=exercise.task.replace("the byte A", f"the byte {byte}"),
+        judge=partial(judge_again, byte),
+        solution=changed(exercise.solution),
+        wrong={name: (changed(answer), piece) for name, (answer, piece) in exercise.wrong.items()},
+    )
 
 
 class Input(NamedTuple):
@@ -310,7 +330,8 @@ def inputs() -> Iterable[Input]:
             pairs += [(page + random.choice((8, 0x800)), other) for page, other in random.sample(pairs, 2)]
             pairs += [(page, page) for page in random.sample(pages, 2)]
             random.shuffle(pairs)
-            yield from answered(vm, pairs)
+            own, other = OWN[vm]
+            yield from answered(vm, [(own + 8, other), (own, other + 8), (own, 0), (0, own), *pairs])
 
 
 def answered(vm: int, pairs: Sequence[tuple[int, int]]) -> Iterable[Input]:
@@ -360,6 +381,14 @@ HOSTILE = (
 """Who names which page that is not to be used, although stage 2 maps it, and what it is."""
 
 
+ELSEWHERE = tuple(
+    (page, (begin, end))
+    for begin, end in ((0x8000_0000, 0x8010_0000), (0x2_0000_0000, 0x2_4000_0000))
+    for page in (begin - PAGE_SIZE, begin, end - PAGE_SIZE, end, RAM[0], 1 << 48 | begin)
+)
+"""Pages, and the memory of a VM on a machine whose RAM is elsewhere."""
+
+
 def configured_by(vm: int, pages: Sequence[int], changed: type[Hypervisor]) -> tuple[Run, Event]:
     """A VM of a repaired hypervisor names its pages, and then makes the hypervisor print: the run and that call."""
 
@@ -397,6 +426,15 @@ def judge_repair(answer: Callable[[int, tuple[int, int]], Any]) -> Run:
         if gave(run, event):
             sentence = f"VM {vm} named two pages of its own, {pages[0]:#x} and {pages[1]:#x}: refused."
             raise Wrong(sentence, run, configured_by(vm, pages, right)[0])
+    for page, memory in ELSEWHERE:
+        own = bool(solve_repair(page, memory))
+        if bool(answer(page, memory)) != own:
+            where = f"from {memory[0]:#x} up to {memory[1]:#x}"
+            does = "lies" if own else "does not lie"
+            raise Wrong(
+                f"On another machine the memory of a VM is {where}, and the page at {page:#x} {does} in it. Your check "
+                f"says {bool(answer(page, memory))}: ask `memory` where the memory is."
+            )
     return run
 
 
@@ -474,6 +512,10 @@ def predict_forgets_the_alignment(send, recv, mapped, configured):
     return 0 if ok(send) and ok(recv) and send != recv and not configured else -1
 
 
+def predict_aligns_the_receive_page(send, recv, mapped, configured):
+    return solve_predict(send, recv & ~4095, mapped, configured)
+
+
 def predict_takes_the_end_for_mapped(send, recv, mapped, configured):
     def ok(page):
         return page != 0 and page % 4096 == 0 and any(begin <= page <= end for begin, end in mapped)
@@ -535,6 +577,10 @@ def repair_has_no_end(address, memory):
     return address >= memory[0]
 
 
+def repair_knows_where_ram_is(address, memory):
+    return 0x40000000 <= address < 0x41000000
+
+
 def repair_cuts_the_address_off(address, memory):
     return memory[0] <= address % (1 << 48) < memory[1]
 
@@ -561,6 +607,7 @@ EXERCISES = (
             "return code | vm << 16 | data << 32",
         ),
         solution=solve_pack,
+        variant=of_results(lambda rng: (rng.randrange(5), rng.randrange(1, 64), rng.randrange(1, 4097))),
         wrong={
             "no brackets around the shifts": (pack_no_brackets_around_the_shifts, "it is 0x1"),
             "VM id from bit 8 up": (pack_vm_id_from_bit_8_up, "it is 0x20002"),
@@ -573,7 +620,8 @@ EXERCISES = (
         "then waits (wfi).",
         wants="the guest's assembly as a text",
         takes=forms.source_text,
-        judge=judge_again,
+        judge=partial(judge_again, "A"),
+        variant=another_byte,
         learned="after a hypercall x0 is the result and the arguments are gone: a second try loads all of them again.",
         hints=(
             "Three registers say what to do: x0 the function, 0xff04, x1 the VM, x2 the size. After hvc #0 x0 is the "
@@ -596,6 +644,7 @@ EXERCISES = (
                 "did you try again",
             ),
             "tries for ever": (guest(("cbnz x0, again ", "b again ")), "a second time, in event"),
+            "never waits": (guest(("    wfi\n", "    b .\n")), "never waits: go on to the wfi"),
             "keeps an address in x10": (
                 guest(("    strb w9, [x10]\nagain:\n", "again:\n    strb w9, [x10]\n")),
                 "touched address 0x0",
@@ -623,7 +672,11 @@ EXERCISES = (
             "allows a second time": (predict_allows_a_second_time, "that works once"),
             "forgets address 0": (predict_forgets_address_0, "address 0 counts as none"),
             "knows RAM only": (predict_knows_ram_only, "nothing against it"),
-            "looks at the send page only": (predict_looks_at_the_send_page_only, "The receive page"),
+            "does not look how the receive page is aligned": (
+                predict_aligns_the_receive_page,
+                "multiple of 4096",
+            ),
+            "looks at the send page only": (predict_looks_at_the_send_page_only, "multiple of 4096"),
         },
     ),
     Exercise(
@@ -644,6 +697,7 @@ EXERCISES = (
             "forbids what it knows": (repair_forbids_what_it_knows, "0x40000, no RAM"),
             "has no end": (repair_has_no_end, "just behind the RAM"),
             "cuts the address off": (repair_cuts_the_address_off, "the machine hangs"),
+            "knows where RAM is": (repair_knows_where_ram_is, "On another machine"),
             "loses the last page": (repair_loses_the_last_page, "two pages of its own"),
             "allows nothing": (repair_allows_nothing, "two pages of its own"),
         },

@@ -20,9 +20,10 @@ from hfedu.course.shared.scenes import (
     state_of,
     switch_after,
 )
+from hfedu.course.shared.variants import of_results
 from hfedu.course.shared.wants import GUEST
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run, wait_for_interrupt
-from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_VCPU_RUN, HfVcpuRun
+from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_VCPU_RUN, MASK16, HfVcpuRun
 from hfedu.notebook import Run
 from hfedu.run import words
 from hfedu.run.kinds import Kind
@@ -234,12 +235,13 @@ def waited(run: Run, sender: int) -> Run:
 
 def judge_decode(answer: Callable[[int], Any]) -> None:
     """Taking apart what HF_VCPU_RUN returns."""
-    for code, vm, data in ((1, 0, 0), (2, 2, 0), (2, 1, 0xFFFF), (3, 0, 4096), (2, 0x1234, 0x1_0002)):
-        value = code | vm << 16 | data << 32
-        if answer(value) != (code, vm, data):
-            name = HfVcpuRun(code).name
+    for value in (0x1, 0x2_0002, 0xFFFF_0001_0002, 0x1000_0000_0003, 0x1_0002_1234_0002, 0x5_0006_0703, 0x9_000A_00FE):
+        code, vm, data = value & 0xFF, value >> 16 & MASK16, value >> 32
+        if (got := answer(value)) != (code, vm, data):
+            name = HfVcpuRun(code).name if code in set(HfVcpuRun) else "a code of some day"
+            between = " Bits 8 to 15 belong to none of the three." * bool(value >> 8 & 0xFF)
             raise Wrong(
-                f"For {value:#x} your function gave {answer(value)!r}: it is {name} ({code}), VM {vm}, data {data}."
+                f"For {value:#x} your function gave {got!r}: it is {name} ({code}), VM {vm}, data {data}.{between}"
             )
 
 
@@ -256,6 +258,10 @@ def decode_run_vm_id_in_bits_8_up(value):
 
 def decode_run_data_cut_to_16_bits(value):
     return value & 0xFF, value >> 16 & 0xFFFF, value >> 32 & 0xFFFF
+
+
+def decode_run_code_in_16_bits(value):
+    return value & 0xFFFF, value >> 16 & 0xFFFF, value >> 32
 
 
 # 06-loop
@@ -385,8 +391,12 @@ EXERCISES = (
             "Return (value & 0xff, value >> 16 & 0xffff, value >> 32).",
         ),
         solution=solve_decode_run,
+        variant=of_results(
+            lambda rng: (rng.randrange(5) | rng.randrange(1, 64) << 16 | rng.randrange(1, 1 << 18) << 32,)
+        ),
         wrong={
             "VM id in bits 8 up": (decode_run_vm_id_in_bits_8_up, "it is WAKE_UP (2), VM 2, data 0"),
+            "code in 16 bits": (decode_run_code_in_16_bits, "belong to none of the three"),
             "data cut to 16 bits": (decode_run_data_cut_to_16_bits, "data 65538"),
         },
     ),

@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import permutations, product
-from typing import Any
+from random import Random
+from typing import Any, NamedTuple
 
 from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
@@ -16,11 +18,14 @@ from hfedu.course.shared.scenes import (
     delivered,
     deliveries,
     follow,
+    in_words,
     judge_all,
+    raise_if_shut,
     refusals,
     result_of,
     returned_at,
     run_result,
+    still_full,
     switch_after,
     switch_to,
     unreachable,
@@ -29,7 +34,6 @@ from hfedu.course.shared.scenes import (
 from hfedu.course.shared.wants import GUEST
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run, vm_count
 from hfedu.hf.call import (
-    HF_MAILBOX_RECEIVE,
     HF_MAILBOX_SEND,
     hf_mailbox_receive_return,
 )
@@ -203,29 +207,76 @@ PREDICTIONS = (
 )  # fmt: skip
 
 
-def judge_route(answer: bytes) -> Run:
-    """VM 0 sends the answer to VM 1; both relays pass on what they get."""
+class Way(NamedTuple):
+    """A way through the VMs, from VM 0 over VM 1 and home, and what comes home."""
+
+    vms: tuple[int, ...]
+    text: str
+
+    def __str__(self) -> str:
+        return " → ".join(f"VM {vm}" for vm in self.vms)
+
+    def data(self, *before: int) -> bytes:
+        """What VM 0 sends so that it goes this way."""
+        return bytes([*before, *self.vms[2:]]) + self.text.encode()
+
+
+def judge_route(wanted: Way, answer: bytes) -> Run:
+    """VM 0 sends the answer to VM 1; all relays pass on what they get."""
+    secondaries = max(wanted.vms)
 
     def primary() -> Any:
         yield configure()
-        yield vcpu_run(1)
-        yield vcpu_run(2)
+        for vm in range(1, secondaries + 1):
+            yield vcpu_run(vm)
         yield send(1, answer)
         yield from follow(1)
 
-    run = boot_scripts(primary, [relay, relay], "A message that carries its route")
+    run = boot_scripts(primary, [relay] * secondaries, "A message that carries its route")
     way = [0, *((event.target or Actor(0)).vm for event in run.events if event.kind is Kind.DELIVER)]
     went = " → ".join(f"VM {vm}" for vm in way)
-    lost = [(vm, event.arg.vm) for vm in (1, 2) for event in refusals(run, vm, HF_MAILBOX_SEND)]
+    vms = range(1, secondaries + 1)
+    lost = [(vm, event.arg.vm) for vm in vms for event in refusals(run, vm, HF_MAILBOX_SEND)]
     if lost:
         me, to = lost[0]
         why = "a VM cannot send to itself" if to == me else "there is no such VM, or its mailbox is full"
         raise Wrong(f"VM {me}'s send to VM {to} was refused: {why}. The message went {went}.", run)
-    if way != [0, 1, 2, 1, 2, 0]:
-        raise Wrong(f"The message went {went}. It should go VM 0 → VM 1 → VM 2 → VM 1 → VM 2 → VM 0.", run)
-    if delivered(run, 0) != [b"hi"]:
-        raise Wrong(f"“hi” should come home, {delivered(run, 0)[0]!r} came.", run)
+    if way != list(wanted.vms):
+        raise Wrong(f"The message went {went}. It should go {wanted}.", run)
+    if delivered(run, 0) != [wanted.text.encode()]:
+        raise Wrong(f"“{wanted.text}” should come home, {delivered(run, 0)[0]!r} came.", run)
     return run
+
+
+ROUTE = Way((0, 1, 2, 1, 2, 0), "hi")
+
+
+def another_way(exercise: Exercise, rng: Random) -> Exercise:
+    """Three secondaries, and as many receivers."""
+    vms = [0, 1]
+    while len(vms) < len(ROUTE.vms) - 1:
+        vms.append(rng.choice([vm for vm in (1, 2, 3) if vm != vms[-1]]))
+    if 3 not in vms:
+        vms[-1] = 3
+    way = Way((*vms, 0), rng.choice(("hi", "yes", "go", "hello", "done", "ready", "well")))
+    digits = "".join(map(str, way.vms[2:]))
+    return replace(
+        exercise,
+        task=f"the bytes that VM 0 sends to VM 1 so that “{way.text}” goes {way}.",
+        judge=partial(judge_route, way),
+        hints=(
+            exercise.hints[0],
+            f"The first relay, VM 1, takes the first byte off: it must be {way.vms[2]}.",
+            f"The first receiver is in VM 0's call, the others in four bytes; then comes “{way.text}”.",
+        ),
+        solution=way.data(),
+        wrong={
+            "names the first receiver too": (way.data(1), "cannot send to itself"),
+            "forgets the way home": (way.data()[:3] + way.text.encode(), "there is no such VM"),
+            "takes a short cut": (bytes([*way.vms[2:3], 0]) + way.text.encode(), f"It should go {way}"),
+            "digits for bytes": (digits.encode() + way.text.encode(), f"send to VM {ord(digits[0])} was refused"),
+        },
+    )
 
 
 def caller(*messages: str) -> Script:
@@ -251,13 +302,14 @@ def serve(services: Sequence[int], vms: Sequence[int], rounds: int) -> Script:
             for vm in vms:
                 yield from follow(vm)
                 yield clear()
+        for vm in services:
+            yield from follow(vm)
 
     return primary
 
 
 def judge_service(answer: Script) -> Run:
-    """VM 2 may ask, and VM 0, VM 3 and VM 4 may not, whatever their messages claim, in every order."""
-    guests = [answer, *(caller(*CLAIMS) for _ in (2, 3, 4))]
+    """VM 2 may ask, and VM 0, VM 3 and a stranger may not, whatever their messages claim, in every order."""
 
     def called_in(order: Sequence[int]) -> Script:
         def primary() -> Any:
@@ -268,14 +320,24 @@ def judge_service(answer: Script) -> Run:
                     yield send(1, text)
                 yield from follow(vm or 1)
                 yield clear()
+            yield from follow(1)
 
         return primary
 
-    titles = {order: f"A service for VM 2; it is called in the order {order}" for order in permutations((2, 3, 0, 4))}
-    return judge_all((served_right, boot_scripts(called_in(order), guests, title)) for order, title in titles.items())
+    def called(order: Sequence[int]) -> Run:
+        guests = [answer, *(caller(*CLAIMS) for _ in range(2, max(order) + 1))]
+        title = f"A service for VM 2; it is called in the order {order}"
+        return boot_scripts(called_in(order), guests, title, heap_pages=POOL_FOR_SIX)
+
+    orders = (order for stranger in STRANGERS for order in permutations((2, 3, 0, stranger)))
+    return judge_all((served_right, called(order)) for number, order in enumerate(orders) if number % 2)
 
 
-CLAIMS = "from 3: open", "from 2: open"
+STRANGERS = 4, 5
+"""Any VM may come; each stands in half of the orders."""
+POOL_FOR_SIX = 109
+"""Pages from which the hypervisor makes its tables, enough for those of six VMs."""
+CLAIMS = "from 3: open", "", "from 2: open"
 """What each of the VMs sends to the service, one after the other."""
 
 
@@ -288,7 +350,7 @@ def served_right(run: Run) -> None:
     for event in calls(run, 1, HF_MAILBOX_SEND):
         last = [each for each in came if each.seq < event.seq][-1:]
         asker = (last[0].actor or Actor(0)).vm if last else None
-        said = text_of(last[0].message or b"") if last else ""
+        said = in_words(last[0].message) if last else ""
         to = event.arg.vm
         if asker is None:
             raise Wrong(f"Your service sends to VM {to} before anything has come.", at=event.seq)
@@ -315,27 +377,14 @@ def served_right(run: Run) -> None:
     asked = (event for event in came if (event.actor or Actor(0)).vm == 2)
     missed = next((event for event in asked if event.seq not in answered), None)
     if missed is not None:
-        said = text_of(missed.message or b"")
-        raise Wrong(f"VM 2 may ask, and its {said} got no answer: do not read who it claims to be.", at=missed.seq)
+        said = in_words(missed.message)
+        sentence = (
+            f"VM 2 may ask. It sent {said} and got no answer: do not read what it says, nor who it says that it is."
+        )
+        raise Wrong(sentence, at=missed.seq)
     if set(delivered(run, 2)) != {b"ok"}:
         raise Wrong(f"The answer to VM 2 should be “ok”, it was {text_of(delivered(run, 2)[0])}.")
-
-
-def still_full(run: Run) -> str:
-    """Why there was no room for a message to VM 1."""
-    ended = next((event.seq for event in run.events if event.kind is Kind.WFI and event.actor == Actor(1, 0)), None)
-    if ended is not None:
-        count = sum(event.seq < ended for event in deliveries(run, 1))
-        return f"your script ended after message {count}. A service needs a loop"
-    refused = [event.seq for vm in (0, 2, 3, 4) for event in refusals(run, vm, HF_MAILBOX_SEND)]
-    made = [
-        event.function
-        for event in run.events[: min(refused, default=0)]
-        if event.actor == Actor(1, 0) and event.function
-    ]
-    if made[-2:] == [HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND]:
-        return "it answers before it clears. The send switches it out, and its mailbox stays full until it runs again"
-    return "clear every one, also those that you ignore"
+    raise_if_shut(run, "service")
 
 
 QUESTIONS = {3: ("who", "where"), 4: ("when", "\3 or 4")}
@@ -398,6 +447,7 @@ def conversed(run: Run) -> None:
         got = len(delivered(run, vm))
         if got != len(answers):
             raise Wrong(f"VM {vm} asked {len(answers)} questions and got {got} answers. ({run.title}.)")
+    raise_if_shut(run, "broker")
 
 
 def misled(vm: int, data: bytes) -> str:
@@ -791,14 +841,15 @@ EXERCISES = (
         task="the bytes that VM 0 sends to VM 1 so that “hi” goes VM 0 → VM 1 → VM 2 → VM 1 → VM 2 → VM 0.",
         wants='bytes such as bytes([2, 0]) + b"hi"',
         takes=forms.data,
-        judge=judge_route,
+        judge=partial(judge_route, ROUTE),
+        variant=another_way,
         learned="each VM names the next receiver, and none of them need be the primary.",
         hints=(
             "VM 0's call names the first receiver. The bytes say where each relay sends it next.",
             "The first relay, VM 1, takes the first byte off: it must be 2.",
             "After VM 1 come VM 2, VM 1, VM 2 and VM 0; the first is in VM 0's call: four bytes, and then “hi”.",
         ),
-        solution=bytes([2, 1, 2, 0]) + b"hi",
+        solution=ROUTE.data(),
         wrong={
             "names the first receiver too": (bytes([1, 2, 1, 2, 0]) + b"hi", "cannot send to itself"),
             "forgets the way home": (bytes([2, 1, 2]) + b"hi", "there is no such VM"),
@@ -821,7 +872,7 @@ EXERCISES = (
         solution=solve_service,
         wrong={
             "trusts the payload": (service_trusts_the_payload, "It had written “from 2: open”"),
-            "wants both to be right": (service_wants_both_to_be_right, "do not read who it claims to be"),
+            "wants both to be right": (service_wants_both_to_be_right, "do not read what it says"),
             "forgets the yield": (service_forgets_the_yield, "Is there a `yield` before `send`"),
             "takes VM 1 for VM 2": (service_takes_vm_1_for_vm_2, "is it reached?"),
             "answers VM 0": (service_answers_vm_0, "It sends to VM 0"),

@@ -20,6 +20,7 @@ from hfedu.course.shared.scenes import (
     follow,
     gave,
     judge_all,
+    raise_if_shut,
     refusals,
     result_of,
     returned_at,
@@ -352,6 +353,10 @@ def translated(run: Run) -> None:
             f"VM 0 should get 3, then 7, and 7 when it asks once more; VM 2 should get 10: {reason}. "
             f"VM 0 got {got[0]}; VM 2 got {got[2]}."
         )
+    if delivered(run, 3) != [b"0"]:
+        came = b", ".join(delivered(run, 3)).decode(errors="replace") or "nothing"
+        raise Wrong(f"VM 3 has asked for its total before it sent a number: 0. It got {came}. Any VM may ask.")
+    raise_if_shut(run, "server")
 
 
 def refused_because(run: Run) -> str:
@@ -373,7 +378,7 @@ def finding(answer: Any) -> tuple[str, Script]:
     if not isinstance(answer, tuple | list) or len(answer) != 2 or not isinstance(answer[0], str):
         raise Unfit
     try:
-        return answer[0].strip(), forms.guest(answer[1])
+        return answer[0].strip().casefold(), forms.guest(answer[1])
     except Unfit as unfit:
         why = f"Behind the id comes the script itself: a generator function, neither called nor in quotes. {unfit}"
         raise Unfit(why) from None
@@ -463,6 +468,18 @@ def translate_replies_to_the_primary():
             yield send(0, str(total))
         else:
             totals[message.sender] = total + int(message.data)
+
+
+def translate_answers_whom_it_knows():
+    yield configure()
+    totals = {}
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        if message.data != b"total":
+            totals[message.sender] = totals.get(message.sender, 0) + int(message.data)
+        elif message.sender in totals:
+            yield send(message.sender, str(totals[message.sender]))
 
 
 def translate_one_total_for_all():
@@ -619,6 +636,7 @@ EXERCISES = (
         solution=solve_translate,
         wrong={
             "replies to the primary": (translate_replies_to_the_primary, "a send goes where you say"),
+            "answers whom it knows": (translate_answers_whom_it_knows, "VM 3 has asked for its total"),
             "one total for all": (translate_one_total_for_all, "a total of its own"),
             "insists on its answer": (translate_insists_on_its_answer, "drop an answer that is refused"),
             "never acknowledges": (translate_never_acknowledges, "rpc_ack() is clear() today"),

@@ -170,7 +170,10 @@ def judge_repair(answer: Callable[[Any], object]) -> Run:
         raise Wrong(still, *both(found, RETRY))
     if not any(dict(final)["vm1.vcpu0.state"] == "BLOCKED_INTERRUPT" for final in found.finals):
         yours = play(RETRY, (), fixes=REPAIRED, changes=[Answered])
-        raise Wrong("Nothing breaks, and VM 1 never runs: when may it?", so_far(yours), so_far(right))
+        vcpu = vcpu_of(vm, VcpuState.READY, True, 5)
+        told = bool(answer(vcpu)) or vcpu.state is not VcpuState.RUNNING
+        why = "when may it?" if told else "your answer takes the vCPU and does not say so. Return True then."
+        raise Wrong(f"Nothing breaks, and VM 1 never runs: {why}", so_far(yours), so_far(right))
     judge_taken(answer, vm)
     judge_refused(answer, vm)
     return so_far(play(RETRY, (), fixes=REPAIRED, changes=[Answered]))

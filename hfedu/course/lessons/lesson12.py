@@ -157,6 +157,8 @@ def judge_sleeper(answer: Iterable[str]) -> Run:
     idle = with_needs(answer) - with_needs({"wfi-repeats"})
     if idle:
         raise Wrong(f"The message arrives. It does without {', '.join(sorted(idle))} too: name the fewest.", run)
+    if set(answer) != FEWEST:
+        raise Wrong("The message arrives. wfi-repeats brings no-interrupt along: name the fewest.", run)
     return run
 
 
@@ -396,6 +398,7 @@ EXERCISES = (
             "wakes it only": ({"no-interrupt"}, "trapped on the same WFI again"),
             "names the state": ({"blocked-state"}, "nothing wakes it"),
             "all that sound alike": ({"wfi-repeats", "late-interrupt"}, "does without late-interrupt"),
+            "names what comes along": ({"wfi-repeats", "no-interrupt"}, "brings no-interrupt along"),
             "an id that is none": ({"wfi"}, "There is no repair 'wfi'"),
         },
     ),

@@ -7,7 +7,7 @@ from hfedu import notebook
 from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.shared.scenes import call_of, calls, compiled, delivered, gave, returned_at
+from hfedu.course.shared.scenes import call_of, calls, compiled, delivered, gave, not_ready, returned_at
 from hfedu.course.shared.wants import C_SOURCE
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.guest.toolchain import assemble, compile_c
@@ -217,6 +217,7 @@ def conversation(image: Image, messages: Sequence[tuple[int, bytes]], title: str
             for vm in (2, 1, 2) if sender else (1,):
                 yield vcpu_run(vm)
             yield clear()
+        yield vcpu_run(1)
 
     def client() -> Any:
         yield configure()
@@ -245,6 +246,14 @@ def shown(data: bytes) -> str:
     return data.hex(" ") + (f", the number {int.from_bytes(data, 'little')}" if len(data) == 8 else "")
 
 
+def apart(answer: bytes, want: bytes) -> str:
+    """What an answer is, in a sentence that says what it is not."""
+    if shown(answer) != shown(want):
+        return shown(answer)
+    first = next(number for number, (got, byte) in enumerate(zip(answer, want, strict=True)) if got != byte)
+    return f"as many, and byte {first} is {answer[first]:#x}, not {want[first]:#x}"
+
+
 def check_answers(run: Run, messages: Sequence[tuple[int, bytes]], wanted: Sequence[bytes]) -> None:
     """`Wrong` unless the guest answered each message with the bytes wanted, to who sent it, and nothing else."""
     check_alive(run)
@@ -266,9 +275,11 @@ def check_answers(run: Run, messages: Sequence[tuple[int, bytes]], wanted: Seque
                 f"{had}, and the answer went to VM {to}. What you keep across an HVC must be in x18 to x30.", run
             )
         if answer != want:
-            raise Wrong(f"{had} and should get {shown(want)}. It got {shown(answer)}.", run)
+            raise Wrong(f"{had} and should get {shown(want)}. It got {apart(answer, want)}.", run)
     if len(got) > len(wanted):
         raise Wrong(f"{len(messages)} messages came and your guest answered {len(got)} times.", run)
+    if not_ready(run):
+        raise Wrong(f"{len(messages)} messages came and were answered. One more would not be: {silence(run)}.", run)
 
 
 def refusal(run: Run, call: Event) -> Event | None:

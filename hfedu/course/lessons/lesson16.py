@@ -1,6 +1,7 @@
 """Lesson 16, from 2018 to FF-A: its predictions and exercises, and the invariant of its memory."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -10,7 +11,20 @@ from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.forms import Unfit
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.orders import both
-from hfedu.course.shared.scenes import ENOUGH_TRAPS, call_of, calls, gave, result_of, returned_at, state_of
+from hfedu.course.shared.scenes import (
+    ENOUGH_TRAPS,
+    call_of,
+    calls,
+    delivered,
+    ended,
+    gave,
+    in_words,
+    raise_if_shut,
+    result_of,
+    returned_at,
+    state_of,
+)
+from hfedu.course.shared.variants import of_results
 from hfedu.course.shared.wants import GUEST
 from hfedu.guest.ffa import (
     ffa_mem_donate,
@@ -25,7 +39,7 @@ from hfedu.guest.ffa import (
     ffa_rx_release,
     ffa_rxtx_map,
 )
-from hfedu.guest.scripted import Message, Script, configure, send, vcpu_run
+from hfedu.guest.scripted import Script, configure, send, vcpu_run
 from hfedu.history.ffa import (
     FFA_MEM_RECLAIM,
     FFA_MSG_SEND2,
@@ -177,9 +191,16 @@ def borrows() -> Any:
 LENDING = Scenario("lending", "A reclaim against who borrows.", lends, (reclaims, runs_the_borrower), (borrows,))
 
 
-def explored_memory(*changes: type[FfaMemory]) -> Exploration:
+def shares() -> Any:
+    yield ffa_mem_share(0, 1)
+
+
+SHARING = replace(LENDING, name="sharing", setup=shares)
+
+
+def explored_memory(scenario: Scenario, changed: type[FfaMemory]) -> Exploration:
     """Every order of a reclaim and a borrower."""
-    return explore(LENDING, [ONE_WRITER], profile="fixed", changes=[*changes, *(() if changes else (FfaMemory,))])
+    return explore(scenario, [ONE_WRITER], profile="fixed", changes=[changed])
 
 
 class ReclaimsAtOnce(FfaMemory):
@@ -218,26 +239,30 @@ def pair_of_bytes(sender, receiver):
 
 def judge_ffa_echo(answer: Script) -> Run:
     """Every message comes back to whoever sent it, in the answer's own name."""
-    got: list[Message | int] = []
 
     def primary() -> Any:
         yield ffa_rxtx_map()
         yield ffa_run(1)
-        for text in ("one", "two"):
-            yield ffa_msg_send2(1, text)
-            yield ffa_run(1)
+        for sender, data in SAID:
+            if sender == 0:
+                yield ffa_msg_send2(1, data)
+            for vm in (sender, 1, sender) if sender else (1,):
+                yield ffa_run(vm)
             yield ffa_rx_release()
-            yield ffa_run(1)
-        yield ffa_run(2)
         yield ffa_run(1)
-        yield ffa_run(2)
 
-    def client() -> Any:
-        yield ffa_rxtx_map()
-        yield ffa_msg_send2(1, "three")
-        got.append((yield ffa_msg_wait()))
+    def client(vm: int) -> Script:
+        def asks() -> Any:
+            yield ffa_rxtx_map()
+            for data in (data for sender, data in SAID if sender == vm):
+                yield ffa_msg_send2(1, data)
+                yield ffa_msg_wait()
+                yield ffa_rx_release()
+                yield ffa_msg_send2(0, "thanks")
 
-    run = boot_ffa(primary, [answer, client], "An echo, as in FF-A")
+        return asks
+
+    run = boot_ffa(primary, [answer, client(2), client(3)], "An echo, as in FF-A")
     if not any(gave(run, event) == 0 for event in calls(run, 1, FFA_RXTX_MAP)):
         raise Wrong("Your guest has not mapped its pages: ffa_rxtx_map().", run)
     if not calls(run, 1, FFA_MSG_WAIT):
@@ -246,16 +271,31 @@ def judge_ffa_echo(answer: Script) -> Run:
     if not back and calls(run, 1, FFA_MSG_SEND2):
         said = "FFA_MSG_SEND2 refused every answer: the header has to name your guest, VM 1, as the sender."
         raise Wrong(said, run)
-    to_primary = [payload(event.message or b"") for event in back if event.target == Actor(0)]
-    if to_primary[:1] != [b"one"]:
-        raise Wrong("VM 0 sent “one” and it did not come back.", run)
-    if to_primary[:2] != [b"one", b"two"]:
-        released = calls(run, 1, FFA_RX_RELEASE)
-        why = "it answers only once" if released else "it never gave its page RX back, so “two” found it BUSY"
-        raise Wrong(f"“one” came back, “two” did not: {why}.", run)
-    if got != [Message(1, b"three")]:
-        raise Wrong("VM 2 sent “three” and it did not come back to VM 2: answer the sender, whoever it is.", run)
+    got = [((event.target or Actor(0)).vm, payload(event.message or b"")) for event in back]
+    came = [payload(data) for data in delivered(run, 1)]
+    for number, (vm, data) in enumerate(SAID):
+        if got[number : number + 1] == [(vm, data)]:
+            continue
+        had = f"VM {vm} sent {in_words(data)}"
+        if data not in came:
+            late = "it gives its page RX back only after its answer, and that has switched it out"
+            why = late if calls(run, 1, FFA_RX_RELEASE) else "it never gave its page RX back"
+            end = ended(run, 1)
+            raise Wrong(f"{had}, and that was refused: {why if end is None else ENDS}.", run)
+        if (vm, data) in got[number:]:
+            to, more = got[number]
+            raise Wrong(f"VM {to} got {in_words(more)}, and nobody had sent it that.", run)
+        why = "answer the sender, whoever it is, with what it sent" if ended(run, 1) is None else ENDS
+        raise Wrong(f"{had} and it did not come back to VM {vm}: {why}.", run)
+    if len(got) > len(SAID):
+        raise Wrong(f"{len(SAID)} messages came, and your guest sent {len(got)} back.", run)
+    raise_if_shut(run, "echo")
     return run
+
+
+SAID = ((0, b"one"), (0, b"two"), (2, b"three"), (3, b""), (2, b" \0\xff\n"), (0, b"six"))
+"""What the echo gets: from whom, and the bytes."""
+ENDS = "your script has ended. A service needs a loop"
 
 
 def payload(message: bytes) -> bytes:
@@ -285,6 +325,30 @@ def ffa_echo_never_releases():
     while True:
         message = yield ffa_msg_wait()
         yield ffa_msg_send2(message.sender, message.data)
+
+
+def ffa_echo_releases_late():
+    yield ffa_rxtx_map()
+    while True:
+        message = yield ffa_msg_wait()
+        yield ffa_msg_send2(message.sender, message.data)
+        yield ffa_rx_release()
+
+
+def ffa_echo_ends():
+    yield ffa_rxtx_map()
+    for _ in range(3):
+        message = yield ffa_msg_wait()
+        yield ffa_rx_release()
+        yield ffa_msg_send2(message.sender, message.data)
+
+
+def ffa_echo_knows_two():
+    yield ffa_rxtx_map()
+    while True:
+        message = yield ffa_msg_wait()
+        yield ffa_rx_release()
+        yield ffa_msg_send2(2 if message.sender else 0, message.data)
 
 
 def ffa_echo_answers_the_primary():
@@ -326,8 +390,8 @@ def judge_writers(answer: Callable[[str, bool], Any]) -> None:
         for how in OFFERS:
             got = answer(how, taken)
             try:
-                given = tuple(sorted(got))
-            except TypeError:
+                given = tuple(sorted({*forms.all_of(got, int)}))
+            except Unfit:
                 raise Wrong(f"For {how!r} your function gave {got!r}, not the numbers of VMs.") from None
             if given != writers(how, taken):
                 when = "VM 1 has taken it" if taken else "VM 1 has not taken it yet"
@@ -366,12 +430,15 @@ def memory_class(answer: Any) -> type[FfaMemory]:
 
 def judge_memory(answer: type[FfaMemory]) -> Run | None:
     """No order of a reclaim and a borrower leaves two writers, and in some order the owner gets its page back."""
-    found = explored_memory(answer)
-    if found.violations:
-        raise Wrong(f"Not in every order: {found.violations[0].sentence}.", *both(found, LENDING))
-    results = {value for final in found.finals for name, value in final if name == "vm0.vcpu0.returned"}
-    if "0" not in results:
-        raise Wrong("In no order the owner gets its page back: once VM 1 has given it back, it may.")
+    for scenario in LENDING, SHARING:
+        found = explored_memory(scenario, answer)
+        when = " (This page is shared, not lent.)" * (scenario is SHARING)
+        if found.violations:
+            sentence = f"Not in every order: {found.violations[0].sentence}.{when}"
+            raise Wrong(sentence, *both(found, scenario))
+        results = {value for final in found.finals for name, value in final if name == "vm0.vcpu0.returned"}
+        if "0" not in results:
+            raise Wrong(f"In no order the owner gets its page back: once VM 1 has given it back, it may.{when}")
     return None
 
 
@@ -383,6 +450,16 @@ class SolveReclaim(FfaMemory):
 class ReclaimNever(FfaMemory):
     def may_reclaim(self, held):
         return False
+
+
+class ReclaimWhenNobodyWrites(FfaMemory):
+    def may_reclaim(self, held):
+        return not held.writers
+
+
+class ReclaimWhatIsShared(FfaMemory):
+    def may_reclaim(self, held):
+        return held.owner in held.writers or held.borrower not in held.writers
 
 
 class ReclaimLooksAtTheOwner(FfaMemory):
@@ -404,6 +481,7 @@ EXERCISES = (
             "sender << 16 | receiver",
         ),
         solution=solve_pair,
+        variant=of_results(lambda rng: (rng.getrandbits(16), rng.getrandbits(16))),
         wrong={
             "the two swapped": (pair_swapped, "From VM 0x1 to VM 0x2 your function gave 0x20001"),
             "numbers of 8 bits": (pair_of_bytes, "your function gave 0x102"),
@@ -425,6 +503,9 @@ EXERCISES = (
         wrong={
             "in the name of others": (ffa_echo_in_the_name_of_others, "has to name your guest"),
             "never gives its page back": (ffa_echo_never_releases, "never gave its page RX back"),
+            "gives its page back late": (ffa_echo_releases_late, "only after its answer"),
+            "answers three times": (ffa_echo_ends, "A service needs a loop"),
+            "knows two VMs": (ffa_echo_knows_two, "did not come back to VM 3"),
             "answers the primary only": (ffa_echo_answers_the_primary, "VM 2 sent"),
         },
     ),
@@ -462,6 +543,8 @@ EXERCISES = (
         solution=SolveReclaim,
         wrong={
             "gives it back at once": (ReclaimsAtOnce, "VM 0 and VM 1 can both write page 0"),
+            "waits until nobody writes": (ReclaimWhenNobodyWrites, "This page is shared"),
+            "gives back what is shared at once": (ReclaimWhatIsShared, "This page is shared"),
             "never gives it back": (ReclaimNever, "In no order the owner gets its page back"),
             "looks at the owner": (ReclaimLooksAtTheOwner, "VM 0 and VM 1 can both write page 0"),
         },

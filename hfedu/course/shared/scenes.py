@@ -8,7 +8,7 @@ from hfedu.course.exercises import Wrong
 from hfedu.errors import Mistake
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
 from hfedu.guest.toolchain import assemble
-from hfedu.hf.call import HF_VM_CONFIGURE, HfVcpuRun
+from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_VM_CONFIGURE, HfVcpuRun
 from hfedu.notebook import Machine, Run
 from hfedu.run import words
 from hfedu.run.kinds import Kind
@@ -20,9 +20,9 @@ ENOUGH_TRAPS = 400
 """Enough for every exercise; an answer that never ends is stopped here."""
 
 
-def boot_scripts(primary: Script, secondaries: Sequence[Script], title: str) -> Run:
-    """Run scripted guests, few traps at most."""
-    return notebook.boot(RamDisk(primary, list(secondaries)), max_traps=ENOUGH_TRAPS, title=title)
+def boot_scripts(primary: Script, secondaries: Sequence[Script], title: str, **options: Any) -> Run:
+    """Run scripted guests, few traps at most; `options` are those of `Machine`."""
+    return notebook.boot(RamDisk(primary, list(secondaries)), max_traps=ENOUGH_TRAPS, title=title, **options)
 
 
 def reader() -> Any:
@@ -108,6 +108,13 @@ def delivered(run: Run, vm: int) -> list[bytes]:
     return [event.message or b"" for event in deliveries(run, vm)]
 
 
+def in_words(message: bytes | None) -> str:
+    """A message in a sentence; its size too where it is cut."""
+    data = message or b""
+    text = words.text_of(data) or "a message of no bytes"
+    return f"{text} ({len(data)} bytes)" if text.endswith(("…", "…”")) else text
+
+
 def answers_of(run: Run, vm: int) -> list[tuple[int, bytes]]:
     """What a VM sent that arrived, in order: to whom, and the bytes."""
     made = (event for event in run.events if event.kind is Kind.DELIVER and (event.actor or Actor(0)).vm == vm)
@@ -129,8 +136,11 @@ def asks_one_by_one(messages: Sequence[bytes]) -> Script:
 
 
 def talk(answer: Script, messages: Sequence[tuple[int, bytes]], title: str) -> Run:
-    """VM 0 and as many clients as send anything send to VM 1, the answer, one message after the other."""
-    clients = range(2, 1 + max(sender for sender, _ in messages) + 1)
+    """VM 0 and as many clients as send anything send to VM 1, the answer, one message after the other.
+
+    In the end VM 1 runs once more, and comes to its next receive.
+    """
+    clients = range(2, max(sender for sender, _ in messages) + 1)
 
     def primary() -> Any:
         yield configure()
@@ -141,6 +151,7 @@ def talk(answer: Script, messages: Sequence[tuple[int, bytes]], title: str) -> R
             for vm in (sender, 1, sender) if sender else (1,):
                 yield vcpu_run(vm)
             yield clear()
+        yield vcpu_run(1)
 
     theirs = (asks_one_by_one([data for sender, data in messages if sender == vm]) for vm in clients)
     return boot_scripts(primary, [answer, *theirs], title)
@@ -234,6 +245,46 @@ def follow(vm: int) -> Any:
     while (result := (yield vcpu_run(vm))).code == HfVcpuRun.WAKE_UP:
         vm = result.vm_id
     return result
+
+
+def ended(run: Run, vm: int) -> Event | None:
+    """The event in which a VM's script was over; None if it was not."""
+    return next((event for event in run.events if event.kind is Kind.WFI and event.actor == Actor(vm, 0)), None)
+
+
+def still_full(run: Run) -> str | None:
+    """Why there was no room for a message to VM 1; None if there always was."""
+    senders = (line.vm for line in run.lifelines if line.vm not in (None, 1))
+    seqs = [event.seq for vm in senders for event in refusals(run, vm, HF_MAILBOX_SEND) if event.arg.vm == 1]
+    if not seqs:
+        return None
+    end = ended(run, 1)
+    if end is not None and end.seq < min(seqs):
+        count = sum(event.seq < end.seq for event in deliveries(run, 1))
+        return f"your script ended after message {count}. A service needs a loop"
+    made = [e.function for e in run.events[: min(seqs)] if e.actor == Actor(1, 0) and e.function]
+    if made[-2:] == [HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND] and not calls(run, 1, HF_MAILBOX_CLEAR):
+        return "it never clears its mailbox"
+    if made[-2:] == [HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND]:
+        return "it answers before it clears. The send switches it out, and its mailbox stays full until it runs again"
+    return "clear every one, also those that you ignore"
+
+
+def not_ready(run: Run) -> str | None:
+    """Why VM 1, a service, would not take another message at the end of a run; None if it would."""
+    state = run.at(len(run.events) - 1)
+    if ended(run, 1) is not None:
+        return f"your script has ended, after message {len(deliveries(run, 1))}. A service needs a loop"
+    if Actor(1, 0) not in state.waiters(1):
+        return "it does not wait for the next message"
+    return None if state["vm1.mailbox.state"] == "EMPTY" else "it has not cleared its mailbox"
+
+
+def raise_if_shut(run: Run, service: str) -> None:
+    """`Wrong` if VM 1 would not take another message at the end of a run in which it has dealt with all that came."""
+    why = not_ready(run)
+    if why:
+        raise Wrong(f"Your {service} has dealt with all that came. One more message it would not take: {why}.", run)
 
 
 def unreachable(run: Run) -> str:

@@ -1,0 +1,62 @@
+"""Variants of exercises: another one of the same kind for each learner, drawn from a seed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from random import Random
+from typing import Any
+
+from hfedu.course import forms
+from hfedu.course.exercises import Exercise, Wrong
+
+Arguments = tuple[int, ...]
+RESULTS_ASKED = 4
+"""That are asked for where the exercise itself asks for a function."""
+
+
+def of_results(draw: Callable[[Random], Arguments]) -> Callable[[Exercise, Random], Exercise]:
+    """The variants of an exercise that asks for a function of numbers: its results for some, which `draw` makes."""
+
+    def variant(exercise: Exercise, rng: Random) -> Exercise:
+        while True:
+            given = [draw(rng) for _ in range(RESULTS_ASKED)]
+            right = results_of(exercise.solution, given)
+            wrong = {name: results_of(answer, given) for name, (answer, _) in exercise.wrong.items()}
+            if len({repr(each) for each in (right, *wrong.values())}) == 1 + len(wrong):
+                break
+        asked = ", ".join(map(listed_arguments, given))
+        return replace(
+            exercise,
+            task=f"a list of what this function gives for {asked}: {exercise.task}",
+            wants=f"a list of {RESULTS_ASKED} results",
+            takes=forms.items,
+            judge=partial(judge_results, given, right, wrong),
+            solution=right,
+            wrong={name: (answer, f"comes out: {name}.") for name, answer in wrong.items()},
+        )
+
+    return variant
+
+
+def results_of(function: Callable[..., Any], given: Sequence[Arguments]) -> list[Any]:
+    """What a function gives for each of some arguments."""
+    return [forms.plain(function(*each)) for each in given]
+
+
+def listed_arguments(given: Arguments) -> str:
+    """Arguments as one reads them."""
+    each = [hex(number) for number in given]
+    return each[0] if len(each) == 1 else f"({', '.join(each)})"
+
+
+def judge_results(
+    given: Sequence[Arguments], right: Sequence[Any], wrong: dict[str, list[Any]], answer: Sequence[Any]
+) -> None:
+    """Each result must be there. What is right is not told, for it would be the answer."""
+    if len(answer) != len(right):
+        raise Wrong(f"A list of {len(right)} results is asked for, and this one has {len(answer)}.")
+    for arguments, want, got in zip(given, right, answer, strict=True):
+        if got != want or isinstance(got, bool):
+            like = next((name for name, its in wrong.items() if list(answer) == its), None)
+            why = f" In all of them something known comes out: {like}." if like else ""
+            raise Wrong(f"For {listed_arguments(arguments)} it is not {got!r}.{why}")
