@@ -1,5 +1,5 @@
 // Built from assets/player/ by `make player`: change the sources, not this file.
-// sha256 of the sources and of what follows: 056803ad3acdf001247261dc8cea6599ceca36343e5bf93403f8c6267d4b2d27
+// sha256 of the sources and of what follows: 91db0b28237a39672c66750263f9508525083a57f81a823696b32728a48be407
 // assets/player/dom.js
 var SVG = "http://www.w3.org/2000/svg";
 function h(tag, attributes = {}, ...children) {
@@ -152,7 +152,7 @@ var Code = class {
   draw() {
     clearTimeout(this.timer);
     const { player } = this;
-    this.box.hidden = player.depth.level > 0;
+    this.box.hidden = player.depth.level > 0 || player.editor.open;
     if (!player.panel.showsCode || this.box.hidden) return;
     if (player.model.get("answers")) this.show();
     else this.timer = window.setTimeout(() => this.show(), REST);
@@ -180,7 +180,9 @@ var Code = class {
    */
   piece({ who, file, lines }) {
     const part = who === "The hypervisor" ? "hypervisor" : "guest";
-    const head2 = h("p", { class: "cap" }, h("b", {}, who), " ", h("span", { class: "soft" }, file));
+    const vcpu = part === "guest" ? this.player.recording.guest(this.player.position) : "";
+    const edit = vcpu ? this.player.editor.opener(vcpu) : null;
+    const head2 = h("p", { class: "cap" }, h("b", {}, who), " ", h("span", { class: "soft" }, file), edit);
     const shown = trimmed(lines).map((line2) => this.line(line2));
     const about = { "data-part": part, class: "piece", role: "group", "aria-label": `${who}: ${file}` };
     return h("div", about, head2, h("pre", { class: "source" }, ...shown));
@@ -278,7 +280,8 @@ function guard(root, event) {
   const target =
     /** @type {HTMLElement} */
     event.target;
-  if (root.contains(target)) target.toggleAttribute("data-lm-suppress-shortcuts", !isForeign(event));
+  const types = target.tagName === "TEXTAREA";
+  if (root.contains(target)) target.toggleAttribute("data-lm-suppress-shortcuts", types || !isForeign(event));
 }
 function press(player, event) {
   if (isForeign(event)) return;
@@ -301,7 +304,7 @@ function press(player, event) {
 }
 function takesText(target) {
   if (target instanceof HTMLInputElement) return ["number", "text", "search"].includes(target.type);
-  return target.tagName === "SELECT";
+  return ["SELECT", "TEXTAREA"].includes(target.tagName);
 }
 function presses(target, key) {
   const pressed = key === " " || (key === "Enter" && target.ariaCurrent !== "true");
@@ -311,6 +314,7 @@ function type(player, target, event) {
   if (target === player.finder.text && event.key === "Enter") player.finder.go(event.shiftKey ? -1 : 1);
   else if (event.key === "Escape") {
     event.preventDefault();
+    if (target.tagName === "TEXTAREA") player.escape();
     player.root.focus();
   }
 }
@@ -1081,6 +1085,7 @@ var BAR = 9;
 var BAND = 9;
 var AROUND = 6;
 var BELOW = 12;
+var [SLIDES, GROWS] = [120, 180];
 var FULL = ["RECEIVED", "READ", "PENDING", "INFLIGHT"];
 var Diagram = class {
   /** @param {Player} player */
@@ -1224,6 +1229,28 @@ var Diagram = class {
     this.body.replaceChildren(...nodes, this.lit);
     this.drawHeads();
     if (this.hovered >= 0 || this.held) this.light(this.hovered);
+  }
+  /**
+   * Move from the row before, so that the eye follows: the present row slides, and the arrow of a message grows.
+   * Nothing moves for who wants it so.
+   * @param {number} from
+   */
+  move(from) {
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    const { folding, position, recording } = this.player;
+    const far = (folding.top(from) - folding.top(position)) * this.places.k;
+    const slides = [{ transform: `translateY(${far}px)` }, { transform: "none" }];
+    for (const each of this.body.querySelectorAll(".wash, .bar-now"))
+      each.animate(slides, { duration: SLIDES, easing: "ease-out" });
+    if (position < from || recording.fact(position).way !== "deliver") return;
+    for (const each of this.body.querySelectorAll(".line.deliver.at")) {
+      each.setAttribute("pathLength", "1");
+      const grows = [
+        { strokeDasharray: "1", strokeDashoffset: "1" },
+        { strokeDasharray: "1", strokeDashoffset: "0" },
+      ];
+      each.animate(grows, { duration: GROWS, easing: "ease-out" });
+    }
   }
   /**
    * Where the arrow of an event runs.
@@ -1636,6 +1663,104 @@ function raw(state, name) {
 }
 var glyph = (look) => h("i", { class: `glyph g-${look}`, "aria-hidden": "true" });
 
+// assets/player/editor.js
+var Editor = class {
+  /** @param {Player} player */
+  constructor(player) {
+    this.player = player;
+    this.vcpu = "";
+    this.open = false;
+    this.number = 0;
+    this.waits = 0;
+    this.head = h("p", { class: "cap" });
+    const about = {
+      class: "source-text",
+      spellcheck: "false",
+      rows: 12,
+      wrap: "off",
+      "aria-label": "source of the guest",
+    };
+    this.text = h("textarea", { ...about, onkeydown: (event) => this.key(event) });
+    this.said = h("p", { role: "status", class: "said-of-it" });
+    this.run = button("Run again", "run again with this guest (Shift+Enter)", () => this.rerun(), { class: "main" });
+    const close = button("close", "close the editor (Escape)", () => this.close());
+    const row = h("div", { class: "do" }, this.run, close);
+    this.box = h("div", { class: "editor", hidden: true }, this.head, this.text, row, this.said);
+  }
+  /**
+   * A button that opens the source of the guest that acts at the present event; none where no kernel can run it.
+   * @param {string} vcpu
+   */
+  opener(vcpu) {
+    const { model } = this.player;
+    if (!model.send || model.get("answers") || model.get("guide") === void 0 || "said" in (model.get("guide") ?? {}))
+      return null;
+    return button("Edit", `edit the guest of ${say(vcpu)} and run again`, () => this.ask(vcpu), { class: "edit" });
+  }
+  /** @param {object} message */
+  send(message) {
+    this.number = this.player.answers.number += 1;
+    this.waits = this.number;
+    this.player.model.send?.({ ...message, vcpu: this.vcpu, id: this.number });
+  }
+  /** @param {string} vcpu */
+  ask(vcpu) {
+    this.open = true;
+    if (this.vcpu !== vcpu) this.text.value = "";
+    this.vcpu = vcpu;
+    this.head.replaceChildren(h("b", {}, say(vcpu)), " edited");
+    this.said.textContent = "";
+    if (!this.text.value) this.send({ ask: "source" });
+    this.show();
+    this.text.focus();
+  }
+  rerun() {
+    this.said.textContent = "It runs…";
+    this.run.disabled = true;
+    this.send({ ask: "rerun", text: this.text.value });
+  }
+  close() {
+    this.open = false;
+    this.show();
+    this.player.root.focus({ preventScroll: true });
+  }
+  show() {
+    const { code, depth } = this.player;
+    this.box.hidden = !this.open;
+    code.box.hidden = this.open || depth.level > 0;
+    this.player.panel.code.scrollTop = 0;
+    if (!this.open) code.draw();
+  }
+  /**
+   * What the kernel says: a source, a pair of runs, or what is wrong.
+   * @param {any} message
+   * @returns {boolean} whether it was for the editor
+   */
+  take(message) {
+    if (message?.id !== this.waits || !this.waits) return false;
+    this.waits = 0;
+    this.run.disabled = false;
+    this.said.textContent = message.error ?? "";
+    if (typeof message.source === "string") {
+      this.text.value = message.source;
+      this.head.replaceChildren(h("b", {}, say(this.vcpu)), ` in ${message.language}`);
+    }
+    if (message.pair)
+      this.player.beside(
+        /** @type {PairData} */
+        message.pair,
+      );
+    return true;
+  }
+  /** @param {KeyboardEvent} event */
+  key(event) {
+    if (event.key !== "Enter" || !(event.shiftKey || event.ctrlKey)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.rerun();
+  }
+};
+
 // assets/player/finder.js
 var Finder = class {
   /** @param {Player} player */
@@ -1871,7 +1996,8 @@ function scrollersOf(element) {
 }
 
 // assets/player/guide.js
-var ROOM = [84, 148];
+var [SIGN, TOUCH] = [29, 47];
+var EDGE = 23;
 var Guide = class {
   /** @param {Player} player */
   constructor(player) {
@@ -1916,7 +2042,8 @@ var Guide = class {
     this.box.hidden = !data;
     if (!data) return;
     const { places, box: box2 } = this.player.diagram;
-    const key = `${JSON.stringify(data)} ${this.read} ${places.width} ${places.k} ${box2.scrollLeft} ${box2.clientWidth}`;
+    const room = [places.width, places.k, box2.scrollLeft, box2.clientWidth];
+    const key = `${JSON.stringify(data)} ${this.read} ${room}`;
     if (key === this.drawn) return;
     this.drawn = key;
     const draw = () => {
@@ -1935,16 +2062,29 @@ var Guide = class {
   }
   /** @param {ChoiceRow[]} rows */
   drawChoices(rows) {
-    const { diagram } = this.player;
-    const { places, box: box2 } = diagram;
-    const room = ROOM[Number(matchMedia("(pointer: coarse)").matches)];
-    const aligned = places.pitch >= room * places.k && places.width <= box2.clientWidth + 1;
-    this.choices.classList.toggle("aligned", aligned);
-    const lines = aligned && rows.length ? [...places.lanes.values()] : [];
+    const { places, box: box2 } = this.player.diagram;
+    const whole = places.width <= box2.clientWidth + 1;
+    const aligned = rows.map((row) => whole && this.fits(row));
+    const lines = aligned.includes(true) ? [...places.lanes.values()] : [];
     this.choices.replaceChildren(
       ...lines.map((x) => h("i", { class: "on-lane", style: `left:${x}px`, "aria-hidden": "true" })),
-      ...rows.map((row) => this.row(row, aligned)),
+      ...rows.map((row, i) => this.row(row, aligned[i])),
     );
+  }
+  /**
+   * Whether the choices of a row have room at their lifelines.
+   * @param {ChoiceRow} row
+   */
+  fits({ options }) {
+    const { places } = this.player.diagram;
+    const least = matchMedia("(pointer: coarse)").matches ? TOUCH : 0;
+    const wide = /* @__PURE__ */ new Map();
+    for (const { lane, sign: sign3, text } of options) {
+      const width = sign3 ? SIGN : textWidth(text, true) * 1.1 * Math.min(places.k, 1.3) + EDGE;
+      wide.set(lane, (wide.get(lane) ?? 0) + Math.max(width, least));
+    }
+    wide.delete("");
+    return Math.max(...wide.values()) <= Math.max(places.pitch, wide.size > 1 ? 0 : Infinity);
   }
   /**
    * A row of choices: those of a VM at its lifeline or its mailbox, the others beside the name of the row.
@@ -1961,11 +2101,35 @@ var Guide = class {
     const left = aligned ? `padding-left:${places.label}px` : "";
     const made = [...at].map(([lane, chips]) => {
       if (!lane) return h("span", { class: "chips" }, ...chips);
-      return h("span", { class: "chips laned", style: `left:${(places.lane(lane) ?? 0) - 8 * places.k}px` }, ...chips);
+      const most = this.player.diagram.box.clientWidth - 4 - (chips.length > 1 ? SIGN : 0) * chips.length;
+      const x = Math.min((places.lane(lane) ?? 0) - 8 * places.k, most);
+      return h("span", { class: "chips laned", style: `left:${x}px` }, ...chips);
     });
     const sign3 = row.options.find(({ chosen, sign: sign4 }) => chosen && sign4);
-    const label = h("span", { class: "ask-label" }, row.label, sign3 ? h("b", {}, ` ${sign3.text}`) : null);
-    return h("div", { class: "choice-row", role: "group", "aria-label": row.label, style: left }, label, ...made);
+    const label = h(
+      "span",
+      { class: "ask-label" },
+      row.label,
+      sign3 && sign3.text !== row.label ? h("b", {}, ` ${sign3.text}`) : null,
+    );
+    const arrow2 = aligned && row.arrow.length ? this.arrow(row.arrow) : null;
+    return h(
+      "div",
+      { class: "choice-row", role: "group", "aria-label": row.label, style: left },
+      label,
+      ...made,
+      arrow2,
+    );
+  }
+  /**
+   * An arrow from the lifeline of a VM to the mailbox of another.
+   * @param {string[]} ends
+   */
+  arrow([from, to]) {
+    const { places } = this.player.diagram;
+    const [x1, x2] = [places.lane(from) ?? 0, places.bands.get(to) ?? 0];
+    const style = `left:${Math.min(x1, x2)}px;width:${Math.abs(x2 - x1)}px`;
+    return h("i", { class: `drawn ${x2 < x1 ? "to-left" : ""}`, style, "aria-hidden": "true" });
   }
   /**
    * @param {ChoiceRow} row
@@ -1980,7 +2144,7 @@ var Guide = class {
       "aria-pressed": chosen === null ? null : String(chosen),
       disabled: off,
     });
-    if (sign3) made.replaceChildren(laned ? "" : h("span", {}, say(lane)), glyph(`mail-${sign3}`));
+    if (sign3) made.replaceChildren(laned ? "" : h("span", {}, say(lane)), glyph(sign3));
     return made;
   }
   /** @param {Task[]} tasks */
@@ -2323,7 +2487,7 @@ var Panel = class {
     const about = { class: "side", id, tabindex: 0, role: "tabpanel", "aria-label": "state after this event" };
     this.box = h("div", about);
     this.code = h("div", { class: "code-box", tabindex: 0, role: "group", "aria-label": "code at this event" });
-    this.code.append(player.code.box, player.depth.box);
+    this.code.append(player.editor.box, player.code.box, player.depth.box);
   }
   /** The tab that shows. Where the code has a column of its own, that is no tab. */
   get tab() {
@@ -2591,6 +2755,14 @@ var Recording = class {
     while (EFFECTS.includes(this.fact(at).kind) && this.cause(at) !== null) at = this.cause(at) ?? 0;
     return at;
   }
+  /**
+   * The vCPU whose guest led to an event; "" if none did.
+   * @param {number} i
+   */
+  guest(i) {
+    const { lane } = this.fact(this.call(i));
+    return this.data.lanes.some(({ name }) => name === lane) ? lane : "";
+  }
   /** @param {number} i */
   changes(i) {
     return this.data.changes[this.data.columns.change[i]];
@@ -2818,6 +2990,8 @@ var Player = class {
     this.model = model;
     this.recording = new Recording(model.get("data"));
     this.folding = new Folding(this.recording);
+    this.beside = () => {};
+    this.pair = null;
     this.position = 0;
     this.timer = 0;
     this.speed = 1;
@@ -2837,6 +3011,7 @@ var Player = class {
       go: (i) => this.go(i),
     });
     this.depth = new Depth(this);
+    this.editor = new Editor(this);
     this.code = new Code(this);
     this.panel = new Panel(this);
     this.guide = new Guide(this);
@@ -2941,6 +3116,7 @@ var Player = class {
   /** Close what was opened last: the help, a depth, Why?, the full window. */
   escape() {
     if (!this.controls.help.hidden) this.controls.toggleHelp(false);
+    else if (this.editor.open) this.editor.close();
     else if (this.depth.level) this.depth.open(this.depth.level - 1);
     else if (this.reasons.asked) this.reasons.close();
     else if (this.diagram.held) this.diagram.hold();
@@ -3099,7 +3275,8 @@ var Player = class {
   go(n) {
     const to = Math.max(0, Math.min(this.recording.last, Math.round(n) || 0));
     this.controls.number.value = String(to);
-    if (to === this.position) return;
+    const from = this.position;
+    if (to === from) return;
     this.position = to;
     this.model.set("position", to);
     this.model.save_changes();
@@ -3107,6 +3284,7 @@ var Player = class {
     if (this.reasons.asked && !this.reasons.leadsTo(to)) this.reasons.forget();
     this.folding.update(to);
     this.refresh();
+    if (Math.abs(to - from) === 1) this.diagram.move(from);
   }
   /** Show the present position everywhere. */
   refresh() {
@@ -3262,19 +3440,46 @@ function together(rows, places) {
 }
 
 // assets/player/main.js
+var SETTLES = 450;
 function show(model, el) {
   return "runs" in model.get("data") ? new Pair(model, el) : new Player(model, el);
 }
 function render({ model, el }) {
   const player = show(model, el);
   const actions = player instanceof Pair ? heard(player) : followed(player, model);
+  if (player instanceof Player) player.beside = (pair) => compared(player, model, pair);
   for (const [event, action] of Object.entries(actions)) model.on(event, action);
   return () => {
     for (const [event, action] of Object.entries(actions)) model.off(event, action);
     player.forget();
+    if (player instanceof Player) player.pair?.forget();
   };
 }
 var heard = (pair) => ({ "msg:custom": (message) => pair.take(message) });
+function compared(player, model, data) {
+  const box2 = h("div");
+  const place = { get: (name) => (name === "data" ? data : void 0) };
+  const stand =
+    /** @type {Model} */
+    /** @type {unknown} */
+    { ...place, send: (m) => model.send?.(m) };
+  player.root.after(box2);
+  const pair = new Pair(stand, box2);
+  player.pair = pair;
+  const back = button("‹ back to the editor", "back to the editor and to the run before", () => {
+    pair.forget();
+    box2.remove();
+    player.pair = null;
+    player.root.hidden = false;
+    player.fit();
+    player.editor.text.focus({ preventScroll: true });
+    player.root.scrollIntoView({ block: "nearest" });
+  });
+  pair.root.querySelector(".bar")?.append(back);
+  player.root.hidden = true;
+  back.focus({ preventScroll: true });
+  setTimeout(() => pair.root.scrollIntoView({ block: "start" }), SETTLES);
+}
 var followed = (player, model) => ({
   "change:data": () => player.load(),
   "change:position": () => {
@@ -3282,7 +3487,10 @@ var followed = (player, model) => ({
     if (model.get("position") !== player.position) player.go(model.get("position"));
   },
   "change:guide": () => player.guide.load(),
-  "msg:custom": (message) => player.answers.take(message),
+  "msg:custom": (message) => {
+    if (message && "run" in message) player.pair?.take(message);
+    else if (!player.editor.take(message)) player.answers.take(message);
+  },
 });
 var main_default = { render };
 export { main_default as default };

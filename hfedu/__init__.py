@@ -68,6 +68,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from hfedu.widgets.orders import you_schedule as you_schedule
     from hfedu.widgets.player import Player as Player
     from hfedu.widgets.playground import playground as playground
+    from hfedu.widgets.wish import wish as wish
 
 __version__ = "0.1.0"
 
@@ -77,6 +78,7 @@ _PUBLIC = {
     "hfedu.notebook": ("Machine", "Run", "boot", "explore", "find", "replay"),
     "hfedu.widgets.player": ("Player",),
     "hfedu.widgets.playground": ("playground",),
+    "hfedu.widgets.wish": ("wish",),
     "hfedu.widgets.orders": ("you_schedule",),
     "hfedu.widgets.hypervisor": ("you_are_the_hypervisor",),
     "hfedu.course.demonstrations": ("demonstrate",),

@@ -189,3 +189,15 @@ def test_whatever_is_pressed_in_whatever_order_the_way_back_is_the_way(seed):
 
 def test_the_words_without_a_kernel_are_the_transcript():
     assert "VM 1 vCPU 0" in repr(did(READ))
+
+
+def test_what_is_pressed_when_it_is_gone_is_a_sentence():
+    ground = hfedu.playground(2)
+    press(ground, "call", "run VM 1")
+    press(ground, "call", "run VM 1")
+    assert said(ground).startswith("VM 1 has no button 'run VM 1': it has ")
+    assert ground.running == 1
+    assert offered(ground)
+    for name in ("fly", "", None):
+        press(ground, name)
+    assert len(ground.pressed) == 1

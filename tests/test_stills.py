@@ -14,6 +14,7 @@ MADE = {
     "Playground": (hfedu.playground, "image/svg+xml"),
     "YouAreTheHypervisor": (hfedu.you_are_the_hypervisor, "image/svg+xml"),
     "YouSchedule": (lambda: hfedu.you_schedule(RACE), "image/svg+xml"),
+    "Wish": (hfedu.wish, "image/svg+xml"),
     "Arrange": (lambda: hfedu.arrange("07-order"), "text/plain"),
     "Predict": (lambda: hfedu.predict("00-who-runs"), "text/plain"),
 }

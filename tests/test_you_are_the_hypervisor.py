@@ -46,7 +46,9 @@ def test_what_is_about_a_vm_stands_at_its_lifeline():
     assert [option["lane"] for option in asked["next"]] == ["vm0", "vm1", "vm2"]
     assert [option["lane"] for option in asked["wakes"]] == ["", "vm1", "vm2"]
     signs = [(option["lane"], option["sign"]) for option in asked["mailbox"]]
-    assert signs == [("", "")] + [(f"vm{vm}", state) for vm in range(3) for state in ("EMPTY", "RECEIVED", "READ")]
+    assert signs == [("", "")] + [
+        (f"vm{vm}", f"mail-{state}") for vm in range(3) for state in ("EMPTY", "RECEIVED", "READ")
+    ]
     assert not {option["lane"] for name in ("state", "result") for option in asked[name]} - {""}
     chosen = {name: [option["value"] for option in options if option["chosen"]] for name, options in asked.items()}
     assert all(len(values) == 1 for values in chosen.values())

@@ -26,7 +26,7 @@ export class Code {
   draw() {
     clearTimeout(this.timer);
     const { player } = this;
-    this.box.hidden = player.depth.level > 0;
+    this.box.hidden = player.depth.level > 0 || player.editor.open;
     if (!player.panel.showsCode || this.box.hidden) return;
     if (player.model.get("answers")) this.show();
     else this.timer = window.setTimeout(() => this.show(), REST);
@@ -54,7 +54,9 @@ export class Code {
    */
   piece({ who, file, lines }) {
     const part = who === "The hypervisor" ? "hypervisor" : "guest";
-    const head = h("p", { class: "cap" }, h("b", {}, who), " ", h("span", { class: "soft" }, file));
+    const vcpu = part === "guest" ? this.player.recording.guest(this.player.position) : "";
+    const edit = vcpu ? this.player.editor.opener(vcpu) : null;
+    const head = h("p", { class: "cap" }, h("b", {}, who), " ", h("span", { class: "soft" }, file), edit);
     const shown = trimmed(lines).map((line) => this.line(line));
     const about = { "data-part": part, class: "piece", role: "group", "aria-label": `${who}: ${file}` };
     return h("div", about, head, h("pre", { class: "source" }, ...shown));

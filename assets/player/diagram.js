@@ -18,6 +18,8 @@ const BAND = 9;
 /** Rows drawn above and below what is in view. */
 const AROUND = 6;
 const BELOW = 12;
+/** How long the present row slides and the arrow of a message grows, in milliseconds. */
+const [SLIDES, GROWS] = [120, 180];
 const FULL = ["RECEIVED", "READ", "PENDING", "INFLIGHT"];
 
 /** The sequence diagram: a tall box of which only the part in view is drawn. Labels stand in one column on the left. */
@@ -175,6 +177,29 @@ export class Diagram {
     this.body.replaceChildren(...nodes, this.lit);
     this.drawHeads();
     if (this.hovered >= 0 || this.held) this.light(this.hovered);
+  }
+
+  /**
+   * Move from the row before, so that the eye follows: the present row slides, and the arrow of a message grows.
+   * Nothing moves for who wants it so.
+   * @param {number} from
+   */
+  move(from) {
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    const { folding, position, recording } = this.player;
+    const far = (folding.top(from) - folding.top(position)) * this.places.k;
+    const slides = [{ transform: `translateY(${far}px)` }, { transform: "none" }];
+    for (const each of this.body.querySelectorAll(".wash, .bar-now"))
+      each.animate(slides, { duration: SLIDES, easing: "ease-out" });
+    if (position < from || recording.fact(position).way !== "deliver") return;
+    for (const each of this.body.querySelectorAll(".line.deliver.at")) {
+      each.setAttribute("pathLength", "1");
+      const grows = [
+        { strokeDasharray: "1", strokeDashoffset: "1" },
+        { strokeDasharray: "1", strokeDashoffset: "0" },
+      ];
+      each.animate(grows, { duration: GROWS, easing: "ease-out" });
+    }
   }
 
   /**

@@ -1,12 +1,15 @@
 import { glyph } from "./diagram.js";
 import { button, h } from "./dom.js";
+import { textWidth } from "./places.js";
 import { say } from "./words.js";
 
 /** @import { Player } from "./player.js" */
 /** @import { Choice, ChoiceRow, GuideData, Task } from "./types.js" */
 
-/** How close lifelines may stand, at a font of 12 pixels, so that choices have room at them: with a mouse, by touch. */
-const ROOM = [84, 148];
+/** The room that a choice takes which shows a sign, and the least that one takes by touch, in pixels. */
+const [SIGN, TOUCH] = [29, 47];
+/** What a choice takes besides its text. */
+const EDGE = 23;
 
 /** Below the picture, what somebody who leads through the player says and asks: the answers stand at the lifelines. */
 export class Guide {
@@ -59,7 +62,8 @@ export class Guide {
     this.box.hidden = !data;
     if (!data) return;
     const { places, box } = this.player.diagram;
-    const key = `${JSON.stringify(data)} ${this.read} ${places.width} ${places.k} ${box.scrollLeft} ${box.clientWidth}`;
+    const room = [places.width, places.k, box.scrollLeft, box.clientWidth];
+    const key = `${JSON.stringify(data)} ${this.read} ${room}`;
     if (key === this.drawn) return;
     this.drawn = key;
     const draw = () => {
@@ -80,16 +84,31 @@ export class Guide {
 
   /** @param {ChoiceRow[]} rows */
   drawChoices(rows) {
-    const { diagram } = this.player;
-    const { places, box } = diagram;
-    const room = ROOM[Number(matchMedia("(pointer: coarse)").matches)];
-    const aligned = places.pitch >= room * places.k && places.width <= box.clientWidth + 1;
-    this.choices.classList.toggle("aligned", aligned);
-    const lines = aligned && rows.length ? [...places.lanes.values()] : [];
+    const { places, box } = this.player.diagram;
+    const whole = places.width <= box.clientWidth + 1; // none of the lifelines is out of view
+    const aligned = rows.map((row) => whole && this.fits(row));
+    const lines = aligned.includes(true) ? [...places.lanes.values()] : [];
     this.choices.replaceChildren(
       ...lines.map((x) => h("i", { class: "on-lane", style: `left:${x}px`, "aria-hidden": "true" })),
-      ...rows.map((row) => this.row(row, aligned)),
+      ...rows.map((row, i) => this.row(row, aligned[i])),
     );
+  }
+
+  /**
+   * Whether the choices of a row have room at their lifelines.
+   * @param {ChoiceRow} row
+   */
+  fits({ options }) {
+    const { places } = this.player.diagram;
+    const least = matchMedia("(pointer: coarse)").matches ? TOUCH : 0;
+    /** @type {Map<string, number>} */
+    const wide = new Map();
+    for (const { lane, sign, text } of options) {
+      const width = sign ? SIGN : textWidth(text, true) * 1.1 * Math.min(places.k, 1.3) + EDGE;
+      wide.set(lane, (wide.get(lane) ?? 0) + Math.max(width, least));
+    }
+    wide.delete("");
+    return Math.max(...wide.values()) <= Math.max(places.pitch, wide.size > 1 ? 0 : Infinity);
   }
 
   /**
@@ -108,11 +127,36 @@ export class Guide {
     const left = aligned ? `padding-left:${places.label}px` : "";
     const made = [...at].map(([lane, chips]) => {
       if (!lane) return h("span", { class: "chips" }, ...chips);
-      return h("span", { class: "chips laned", style: `left:${(places.lane(lane) ?? 0) - 8 * places.k}px` }, ...chips);
+      const most = this.player.diagram.box.clientWidth - 4 - (chips.length > 1 ? SIGN : 0) * chips.length;
+      const x = Math.min((places.lane(lane) ?? 0) - 8 * places.k, most);
+      return h("span", { class: "chips laned", style: `left:${x}px` }, ...chips);
     });
     const sign = row.options.find(({ chosen, sign }) => chosen && sign);
-    const label = h("span", { class: "ask-label" }, row.label, sign ? h("b", {}, ` ${sign.text}`) : null);
-    return h("div", { class: "choice-row", role: "group", "aria-label": row.label, style: left }, label, ...made);
+    const label = h(
+      "span",
+      { class: "ask-label" },
+      row.label,
+      sign && sign.text !== row.label ? h("b", {}, ` ${sign.text}`) : null,
+    );
+    const arrow = aligned && row.arrow.length ? this.arrow(row.arrow) : null;
+    return h(
+      "div",
+      { class: "choice-row", role: "group", "aria-label": row.label, style: left },
+      label,
+      ...made,
+      arrow,
+    );
+  }
+
+  /**
+   * An arrow from the lifeline of a VM to the mailbox of another.
+   * @param {string[]} ends
+   */
+  arrow([from, to]) {
+    const { places } = this.player.diagram;
+    const [x1, x2] = [places.lane(from) ?? 0, places.bands.get(to) ?? 0];
+    const style = `left:${Math.min(x1, x2)}px;width:${Math.abs(x2 - x1)}px`;
+    return h("i", { class: `drawn ${x2 < x1 ? "to-left" : ""}`, style, "aria-hidden": "true" });
   }
 
   /**
@@ -128,7 +172,7 @@ export class Guide {
       "aria-pressed": chosen === null ? null : String(chosen),
       disabled: off,
     });
-    if (sign) made.replaceChildren(laned ? "" : h("span", {}, say(lane)), glyph(`mail-${sign}`));
+    if (sign) made.replaceChildren(laned ? "" : h("span", {}, say(lane)), glyph(sign));
     return made;
   }
 

@@ -98,7 +98,8 @@ const isForeign = ({ ctrlKey, metaKey, altKey, shiftKey, key }) =>
 export function guard(root, event) {
   const target = /** @type {HTMLElement} */ (event.target);
   // It must stand on what has the focus: a shortcut may be for that, and what is around it is looked at later.
-  if (root.contains(target)) target.toggleAttribute("data-lm-suppress-shortcuts", !isForeign(event));
+  const types = target.tagName === "TEXTAREA"; // there Shift and Enter is the player's, too
+  if (root.contains(target)) target.toggleAttribute("data-lm-suppress-shortcuts", types || !isForeign(event));
 }
 
 /**
@@ -127,7 +128,7 @@ export function press(player, event) {
 /** @param {HTMLElement} target */
 function takesText(target) {
   if (target instanceof HTMLInputElement) return ["number", "text", "search"].includes(target.type);
-  return target.tagName === "SELECT";
+  return ["SELECT", "TEXTAREA"].includes(target.tagName);
 }
 
 /**
@@ -150,6 +151,7 @@ function type(player, target, event) {
   if (target === player.finder.text && event.key === "Enter") player.finder.go(event.shiftKey ? -1 : 1);
   else if (event.key === "Escape") {
     event.preventDefault();
+    if (target.tagName === "TEXTAREA") player.escape();
     player.root.focus();
   }
 }

@@ -5,10 +5,14 @@
  * module, calls its `show`, and gives it a small model of its own (hfedu/view/page.py).
  */
 
+import { button, h } from "./dom.js";
 import { Pair } from "./pair.js";
 import { Player } from "./player.js";
 
-/** @import { Model } from "./types.js" */
+/** Until its players have come into view, in milliseconds (frame.js). */
+const SETTLES = 450;
+
+/** @import { Model, PairData } from "./types.js" */
 
 /**
  * A player, or two of them if there are two runs.
@@ -23,10 +27,12 @@ function show(model, el) {
 function render({ model, el }) {
   const player = show(model, el);
   const actions = player instanceof Pair ? heard(player) : followed(player, model);
+  if (player instanceof Player) player.beside = (pair) => compared(player, model, pair);
   for (const [event, action] of Object.entries(actions)) model.on(event, action);
   return () => {
     for (const [event, action] of Object.entries(actions)) model.off(event, action);
     player.forget();
+    if (player instanceof Player) player.pair?.forget();
   };
 }
 
@@ -36,6 +42,36 @@ function render({ model, el }) {
  * @returns {Record<string, (message: any) => void>}
  */
 const heard = (pair) => ({ "msg:custom": (message) => pair.take(message) });
+
+/**
+ * In the place of a player its run beside the one that an edited guest makes, until somebody goes back.
+ * @param {Player} player
+ * @param {Model} model
+ * @param {PairData} data
+ */
+function compared(player, model, data) {
+  const box = h("div");
+  const place = { get: (/** @type {string} */ name) => (name === "data" ? data : undefined) };
+  const stand = /** @type {Model} */ (
+    /** @type {unknown} */ ({ ...place, send: (/** @type {object} */ m) => model.send?.(m) })
+  );
+  player.root.after(box);
+  const pair = new Pair(stand, box);
+  player.pair = pair;
+  const back = button("‹ back to the editor", "back to the editor and to the run before", () => {
+    pair.forget();
+    box.remove();
+    player.pair = null;
+    player.root.hidden = false;
+    player.fit();
+    player.editor.text.focus({ preventScroll: true });
+    player.root.scrollIntoView({ block: "nearest" });
+  });
+  pair.root.querySelector(".bar")?.append(back);
+  player.root.hidden = true;
+  back.focus({ preventScroll: true });
+  setTimeout(() => pair.root.scrollIntoView({ block: "start" }), SETTLES);
+}
 
 /**
  * What a player takes from the kernel: a new recording, a new position, answers.
@@ -50,7 +86,10 @@ const followed = (player, model) => ({
     if (model.get("position") !== player.position) player.go(model.get("position"));
   },
   "change:guide": () => player.guide.load(),
-  "msg:custom": (message) => player.answers.take(message),
+  "msg:custom": (message) => {
+    if (message && "run" in message) player.pair?.take(message);
+    else if (!player.editor.take(message)) player.answers.take(message);
+  },
 });
 
 export default { render };

@@ -40,7 +40,7 @@ export class Panel {
     const about = { class: "side", id, tabindex: 0, role: "tabpanel", "aria-label": "state after this event" };
     this.box = h("div", about);
     this.code = h("div", { class: "code-box", tabindex: 0, role: "group", "aria-label": "code at this event" });
-    this.code.append(player.code.box, player.depth.box);
+    this.code.append(player.editor.box, player.code.box, player.depth.box);
   }
 
   /** The tab that shows. Where the code has a column of its own, that is no tab. */

@@ -4,6 +4,7 @@ import { Controls } from "./controls.js";
 import { Depth } from "./depth.js";
 import { Diagram } from "./diagram.js";
 import { h, keepFocus } from "./dom.js";
+import { Editor } from "./editor.js";
 import { Finder } from "./finder.js";
 import { Folding } from "./folding.js";
 import { Frame } from "./frame.js";
@@ -16,7 +17,7 @@ import { Recording } from "./recording.js";
 import { Scrubber } from "./scrubber.js";
 import { Theme } from "./theme.js";
 
-/** @import { Model, Thing } from "./types.js" */
+/** @import { Model, PairData, Thing } from "./types.js" */
 
 const INDENTED = ["deliver", "wake", "return", "switch", "load"];
 const PACE = 900;
@@ -35,6 +36,10 @@ export class Player {
     this.model = model;
     this.recording = new Recording(model.get("data"));
     this.folding = new Folding(this.recording);
+    /** Shows another run beside this one. @type {(pair: PairData) => void} */
+    this.beside = () => {};
+    /** The pair that stands in its place. @type {{take: (message: any) => void, forget: () => void} | null} */
+    this.pair = null;
     this.position = 0;
     this.timer = 0;
     this.speed = 1;
@@ -55,6 +60,7 @@ export class Player {
       go: (i) => this.go(i),
     });
     this.depth = new Depth(this);
+    this.editor = new Editor(this);
     this.code = new Code(this);
     this.panel = new Panel(this);
     this.guide = new Guide(this);
@@ -168,6 +174,7 @@ export class Player {
   /** Close what was opened last: the help, a depth, Why?, the full window. */
   escape() {
     if (!this.controls.help.hidden) this.controls.toggleHelp(false);
+    else if (this.editor.open) this.editor.close();
     else if (this.depth.level) this.depth.open(this.depth.level - 1);
     else if (this.reasons.asked) this.reasons.close();
     else if (this.diagram.held) this.diagram.hold();
@@ -343,7 +350,8 @@ export class Player {
   go(n) {
     const to = Math.max(0, Math.min(this.recording.last, Math.round(n) || 0));
     this.controls.number.value = String(to);
-    if (to === this.position) return;
+    const from = this.position;
+    if (to === from) return;
     this.position = to;
     this.model.set("position", to);
     this.model.save_changes();
@@ -351,6 +359,7 @@ export class Player {
     if (this.reasons.asked && !this.reasons.leadsTo(to)) this.reasons.forget();
     this.folding.update(to);
     this.refresh();
+    if (Math.abs(to - from) === 1) this.diagram.move(from);
   }
 
   /** Show the present position everywhere. */

@@ -88,6 +88,15 @@ export class Recording {
     return at;
   }
 
+  /**
+   * The vCPU whose guest led to an event; "" if none did.
+   * @param {number} i
+   */
+  guest(i) {
+    const { lane } = this.fact(this.call(i));
+    return this.data.lanes.some(({ name }) => name === lane) ? lane : "";
+  }
+
   /** @param {number} i */
   changes(i) {
     return this.data.changes[this.data.columns.change[i]];

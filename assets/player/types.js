@@ -71,7 +71,7 @@
  *
  * @typedef {{value: string, text: string, lane: string, sign: string, says: string, chosen: boolean | null,
  *   off: boolean}} Choice at a lifeline, or at a mailbox where it has the sign of its state (hfedu/widgets/guide.py)
- * @typedef {{name: string, label: string, options: Choice[]}} ChoiceRow
+ * @typedef {{name: string, label: string, options: Choice[], arrow: string[]}} ChoiceRow
  * @typedef {{title: string, text: string, done: boolean}} Task
  * @typedef {{said: string, place: number[] | null, rows: ChoiceRow[], tasks: Task[],
  *   buttons: {name: string, text: string, main: boolean, off: boolean}[],

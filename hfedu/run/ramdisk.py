@@ -128,6 +128,23 @@ class RamDisk:
         """Read an archive from a file. `RamDiskError` if that is impossible."""
         return cls.from_bytes(read(path, os.fspath(path)), os.fspath(path))
 
+    def with_guest(self, name: str, image: Image) -> "RamDisk":
+        """The same with another image for the kernel of this file name."""
+        disk = RamDisk.__new__(RamDisk)
+        disk.scripts, disk.compiled, disk.built = {**self.scripts}, {**self.compiled}, self.built
+        for known in (disk.scripts, disk.compiled):
+            known.pop(name, None)
+        content = disk._primary(image) if name == "vmlinuz" else disk._content(image, name, name)
+        files = cpio_files(lambda at, size: self.image[at : at + size], 0, len(self.image))
+        entries = b""
+        for file in files:
+            found = file.name.decode("latin-1")
+            kept = self.image[file.begin : file.begin + file.size]
+            entries += cpio_entry(found, content if found == name else kept)
+        entries += cpio_entry(TRAILER.decode(), b"")
+        disk.image = entries + bytes(-len(entries) % 512)
+        return disk
+
     def kernel(self, name: str) -> bytes:
         """The image of a kernel by its file name, as the hypervisor finds it; empty if there is none."""
         files = cpio_files(lambda at, size: self.image[at : at + size], 0, len(self.image))

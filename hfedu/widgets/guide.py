@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 class Choice(NamedTuple):
     """Something to choose. `value` is what is told when it is pressed.
 
-    It stands at the lifeline of the VM `lane` ("vm1"), or beside the name of its row if that is "". With `sign`, the
-    state of a mailbox, it shows that instead of its text. `says` is its full name, `chosen` None if it is done at once.
+    It stands at the lifeline of the VM `lane` ("vm1"), or beside the name of its row if that is "". With `sign`, such
+    as "mail-READ" or "running", it shows that instead of its text. `says` is its full name, `chosen` None if it is done
+    at once.
     """
 
     value: str
@@ -24,11 +25,12 @@ class Choice(NamedTuple):
 
 
 class ChoiceRow(NamedTuple):
-    """Choices of one kind: `name` is told with what is pressed."""
+    """Choices of one kind: `name` is told with what is pressed. `arrow` draws one from a VM's lifeline to another's."""
 
     name: str
     label: str
     options: tuple[Choice, ...]
+    arrow: tuple[str, ...] = ()
 
     def data(self) -> dict[str, Any]:
         """Ready for JSON."""

@@ -219,7 +219,9 @@ class YouAreTheHypervisor(Form):
             lane = vm.lower().replace(" ", "") if vm[:3] == "VM " and name in LANED else ""
             says = f"{FIELDS[name]}: {text}"
             chosen = self.chosen[name] == text
-            options.append(Choice(text, text, lane, state if name == "mailbox" and lane else "", says, chosen))
+            options.append(
+                Choice(text, text, lane, f"mail-{state}" if name == "mailbox" and lane else "", says, chosen)
+            )
         return ChoiceRow(name, FIELDS[name], tuple(options))
 
     def end(self) -> list[str]:

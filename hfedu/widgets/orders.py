@@ -2,7 +2,6 @@
 
 import html
 from collections.abc import Sequence
-from functools import partial
 from itertools import starmap
 from typing import Any
 
@@ -15,7 +14,8 @@ from hfedu.run.sight import as_invariants
 from hfedu.run.stepper import Stepper, announced
 from hfedu.view.sequence import sequence
 from hfedu.view.text import transcript
-from hfedu.widgets.form import Form, push_button, says
+from hfedu.widgets.form import Form, says
+from hfedu.widgets.guide import Choice, ChoiceRow, GuideButton, guide
 from hfedu.widgets.player import Player
 from hfedu.widgets.progress import ProgressLine
 
@@ -44,22 +44,28 @@ class YouSchedule(Form):
         self.schedule: tuple[int, ...] = ()
         self.world = outside(scenario, options.get("changes", ()))
         self.run = self._at(())
-        self.buttons = [push_button(f"CPU {cpu}", partial(self.choose, cpu), "84px") for cpu in range(cpus)]
-        self.next = [ipywidgets.HTML() for _ in range(cpus)]
-        self.undo = push_button("◀ take a step back", self.back)
-        self.again = push_button("start again", self.restart)
-        self.ask = push_button("show the shortest way", self.shortest)
-        self.said = ipywidgets.HTML(layout={"min_height": "3.2em"})
+        self.next = [""] * cpus
+        self.said = ""
         self.rules, self.state = ipywidgets.HTML(), ipywidgets.HTML()
         self.player = Player(self.run.recording())
+        self.player.heard = self.hear
         self.answer = ipywidgets.VBox()
-        row = {"flex_flow": "row wrap"}
-        choices = [ipywidgets.HBox(pair, layout=row) for pair in zip(self.buttons, self.next, strict=True)]
-        more = ipywidgets.HBox([self.undo, self.again, self.ask], layout=row)
         about = ipywidgets.HTML(f"<b>{html.escape(scenario.name)}</b>: {html.escape(scenario.meaning)}")
-        facts = ipywidgets.HBox([self.state, self.rules], layout=row)
-        super().__init__([about, *choices, more, self.said, facts, self.answer, self.player])
+        facts = ipywidgets.HBox([self.state, self.rules], layout={"flex_flow": "row wrap"})
+        super().__init__([about, self.answer, self.player, facts])
         self._show("Choose which CPU takes the next step, and try to break an invariant.")
+
+    def hear(self, message: dict[str, Any]) -> None:
+        """Something was pressed in the player."""
+        name, value = message.get("press"), str(message.get("value"))
+        if name == "cpu" and value in map(str, range(self.cpus)):
+            self.choose(int(value))
+        elif name == "back":
+            self.back()
+        elif name == "restart":
+            self.restart()
+        elif name == "shortest":
+            self.shortest()
 
     def _at(self, schedule: tuple[int, ...]) -> Stepper:
         """The run after a schedule, from a fresh machine, with all that lies outside the scripts as it was."""
@@ -115,14 +121,20 @@ class YouSchedule(Form):
         said = [sentence, *(f"Broken: {name}. {wrong}." for name, wrong in broken)]
         if self.run.machine.outcome is not None:
             said.append(f"The run is over: {words.names_in_words(self.run.machine.outcome.sentence)}")
-        self.said.value = says(" ".join(said), bold=bool(broken))
+        self.said = " ".join(said)
         able = self.run.able()
-        for cpu, (button, text) in enumerate(zip(self.buttons, self.next, strict=True)):
-            button.disabled = cpu not in able
-            what = self._will(cpu) if cpu in able else self.run.waits(cpu)
-            button.tooltip = f"CPU {cpu}: {what}"
-            text.value = html.escape(what)
-        self.undo.disabled = self.again.disabled = not self.schedule
+        self.next = [self._will(cpu) if cpu in able else self.run.waits(cpu) for cpu in range(self.cpus)]
+        rows = []
+        for cpu, what in enumerate(self.next):
+            choice = Choice(str(cpu), what, says=f"CPU {cpu}: {what}", off=cpu not in able)
+            rows.append(ChoiceRow("cpu", f"CPU {cpu}", (choice,)))
+        first = not self.schedule
+        buttons = [
+            GuideButton("back", "◀ take a step back", off=first),
+            GuideButton("restart", "start again", off=first),
+            GuideButton("shortest", "show the shortest way"),
+        ]
+        self.player.guide = guide(self.said, rows, buttons)
         self.state.value = schedule_facts(self.run)
         self.rules.value = rules(self.run)
 

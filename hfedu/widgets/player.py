@@ -5,7 +5,9 @@ from typing import Any
 
 from hfedu.errors import Mistake, needing, plainly
 from hfedu.files import asset
+from hfedu.run.edit import guest_source, run_edited
 from hfedu.run.recording import Recording
+from hfedu.view import runs
 from hfedu.view.answers import answer
 from hfedu.view.player import player_data
 from hfedu.view.sequence import sequence
@@ -49,6 +51,8 @@ class Player(anywidget.AnyWidget):
     """What leads through it, made by `hfedu.widgets.guide.guide`; empty if nothing does."""
     heard: Callable[[dict[str, Any]], None] | None = None
     """Who hears what is asked and pressed."""
+    rerun: Recording | None = None
+    """The last run with an edited guest."""
 
     def __init__(self, recording: Recording, position: int = 0) -> None:
         super().__init__(data=recording, position=position)
@@ -69,10 +73,33 @@ class Player(anywidget.AnyWidget):
     def _answer(self, _widget: object, asked: Any, _buffers: object) -> None:
         """Answer a message of the front end, and tell who hears."""
         asked = asked if isinstance(asked, dict) else {}
-        if "press" not in asked:
+        if asked.get("ask") in ("source", "rerun"):
+            self.send(self._edited(asked))
+        elif "run" in asked:
+            rerun = self.rerun if asked["run"] == 1 and self.rerun is not None else self.recording
+            self.send({"run": asked["run"], **answered(rerun, asked)})
+        elif "press" not in asked:
             self.send(answered(self.recording, asked))
         if self.heard is not None:
-            self.heard(asked)
+            try:
+                self.heard(asked)
+            except Mistake as mistake:  # what was pressed twice may be gone the second time
+                self.guide = {**self.guide, "said": f"{str(mistake)[:1].upper()}{str(mistake)[1:]}."}
+
+    def _edited(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """The source of a guest; or, with the text that it was made into, this run beside the one that comes out."""
+        try:
+            vcpu = str(asked.get("vcpu"))
+            if asked["ask"] == "source":
+                found: dict[str, Any] = guest_source(self.recording, vcpu)._asdict()
+                return {"id": asked.get("id"), "source": found["text"], "language": found["language"]}
+            self.rerun = run_edited(self.recording, vcpu, str(asked.get("text")))
+            compared = runs.compare_runs(runs.RunComparison, self.recording, self.rerun)
+            return {"id": asked.get("id"), "pair": compared.data()}
+        except Mistake as mistake:
+            return {"id": asked.get("id"), "error": f"{str(mistake)[:1].upper()}{str(mistake)[1:]}."}
+        except KeyboardInterrupt:
+            return {"id": asked.get("id"), "error": "You stopped it."}
 
     def show(self, recording: Recording) -> None:
         """Go on with another recording, at its last event: for runs that grow."""

@@ -5,6 +5,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import Notebook
 
+from hfedu.course.lessons.lesson00 import relay
+
 KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
 
 
@@ -147,3 +149,65 @@ def test_by_touch_all_that_is_pressed_is_large_enough_and_apart(cell):
             apart_x = box["x"] >= other["x"] + other["width"] - 1 or other["x"] >= box["x"] + box["width"] - 1
             apart_y = box["y"] >= other["y"] + other["height"] - 1 or other["y"] >= box["y"] + box["height"] - 1
             assert apart_x or apart_y
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_what_is_drawn_at_the_lifelines_is_found(cell, dark):
+    book = cell("wish_guided", "import hfedu\nhfedu.wish()", dark=dark)
+    page = book.page
+    player, guide = page.locator(".hfedu"), page.locator(".guide")
+
+    def press(name):
+        guide.get_by_role("button", name=name, exact=True).click()
+
+    press("a message from VM 1")
+    press("to VM 2")
+    press("VM 1 sleeps (WFI)")
+    guide.locator(".drawn").wait_for()
+    assert seen(book, ".picture", ".choices", ".card", ".tools")
+    edge = guide.bounding_box()
+    for chip in guide.locator(".chip").all():
+        box = chip.bounding_box()
+        assert box["x"] + box["width"] <= edge["x"] + edge["width"], "none is cut"
+    no_bar(page)
+    book.picture(f"wish{'-dark' * dark}")
+    press("Find a run")
+    guide.locator(".told", has_text="There it is").wait_for()
+    head = player.locator(".lane-head", has_text="VM 1").last
+    assert "WFI" in head.get_attribute("title")
+    no_bar(page)
+    book.picture(f"wish-found{'-dark' * dark}")
+    book.dark_and_small(player, f"wish{'-dark' * dark}")
+
+
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_a_step_moves_the_eye_and_nothing_moves_for_who_wants_it_so(open_page, motion):
+    run = relay()
+    page = open_page(run, at=21, reduced_motion=motion)
+    page.locator(".hfedu").focus()
+    moving = """() => {
+        const picture = document.querySelector(".picture");
+        document.querySelector('[aria-label^="one event on"]').click();
+        return picture.getAnimations({subtree: true}).map((each) => each.effect.target.getAttribute("class"));
+    }"""
+    found = page.evaluate(moving)
+    if motion == "reduce":
+        assert not found
+    else:
+        assert {"wash", "bar-now"} <= set(found)
+        assert any("deliver" in name for name in found)
+    assert page.locator(".now .n").inner_text() == "22"
+
+
+def test_in_forced_colours_what_is_chosen_can_be_read_and_on_paper_the_signs_stay_in_the_head(cell):
+    book = cell("forced_guided", "import hfedu\nhfedu.playground()", forced_colors="active")
+    page = book.page
+    step = page.locator(".guide .step").first
+    look = step.evaluate("e => [getComputedStyle(e).color, getComputedStyle(e).backgroundColor]")
+    assert look[0] != look[1]
+    assert step.evaluate("e => getComputedStyle(e).forcedColorAdjust") == "none", "no plate lies behind the text"
+    book.picture("playground-forced")
+    page.emulate_media(media="print", forced_colors="none")
+    head, envelope = (page.locator(f".hfedu {part}").first.bounding_box() for part in (".heads", ".envelope"))
+    assert abs(envelope["y"] - head["y"] - head["height"]) < 12
+    assert not page.locator(".choices").is_visible()

@@ -82,9 +82,9 @@ def test_you_schedule_by_keyboard_to_a_violation_and_ask_for_the_shortest_way(ce
     order = page.locator(".jp-OutputArea-output pre").first.inner_text().split()
     form = page.locator(".widget-vbox", has=page.locator('button:has-text("take a step back")')).first
     form.scroll_into_view_if_needed()
-    said = form.locator('[role="status"]').first
+    said = form.locator(".told").first
     for number, cpu in enumerate(order, 1):
-        form.locator(f'button:text-is("CPU {cpu}")').focus()
+        form.get_by_role("button", name=f"CPU {cpu}: ").focus()
         page.keyboard.press("Enter")
         said.locator(f"text=Step {number}: CPU {cpu}").wait_for()
     assert "Broken: live-once. VM 1 vCPU 0 is live on CPU 0 and on CPU 1." in said.inner_text()
