@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import pickle
 import threading
 from concurrent.futures import Future
 from types import FunctionType
@@ -146,3 +147,24 @@ def test_every_method_of_what_is_given_answers_any_call(tmp_path, monkeypatch):
     for thing in objects():
         for name, method in methods(thing):
             judged(name, method)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_public_name_is_one_thing_that_can_be_sent_to_another_process(name):
+    found = getattr(hfedu, name)
+    assert getattr(hfedu, name) is found
+    assert pickle.loads(pickle.dumps(found)) is found
+    assert found.__name__ == name
+
+
+def test_a_kind_of_event_that_is_none_is_told_with_the_nearest():
+    with pytest.raises(Mistake, match="no kind of event 'sted', did you mean 'step'"):
+        hfedu.Kind("sted")
+
+
+def test_what_a_function_of_ones_own_raises_stays_as_it_is():
+    def told(depth, states):
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        hfedu.explore(SCENARIO, progress=told)
