@@ -238,14 +238,14 @@ def logical(opc: int, invert: int, asm: Values, name: str, ops: list[str]) -> in
         if name in ("eon", "orn"):
             raise IndexError
         value = ~value if invert else value
-        fields = mask_fields().get((value & (1 << (32 << wide)) - 1, 32 << wide)) if fits(value, wide) else None
+        fields = mask_fields().get((value & (1 << (32 << wide)) - 1, 32 << wide)) if fits_width(value, wide) else None
         if fields is None or len(ops) > 3:
             raise NoAssembly(f"{ops[2]} is no mask that an instruction can hold")
         return wide << 31 | opc << 29 | 0x1200_0000 | fields << 10 | rn.n << 5 | rd.n
     return of_registers(opc << 29 | 0x0A00_0000 | invert << 21, ops[:3]) | limited(shift_fields(asm, ops[3:]), wide)
 
 
-def fits(value: int, wide: int) -> bool:
+def fits_width(value: int, wide: int) -> bool:
     """Whether a register holds a value, with a sign or without."""
     return -(1 << (31 << wide | wide)) <= value < 1 << (32 << wide)
 
@@ -266,7 +266,7 @@ def encode_move(asm: Values, name: str, ops: list[str]) -> int:
             return arithmetic(0, asm, name, [to, source, "#0"])
         return logical(1, 0, asm, name, [to, zero(to), source])
     value, bits = asm.value(source), 32 << rd.wide
-    if not fits(value, rd.wide):
+    if not fits_width(value, rd.wide):
         raise NoAssembly(f"{source} does not fit into {to}")
     value &= (1 << bits) - 1
     if not (rd.stack and rd.n == 31):
