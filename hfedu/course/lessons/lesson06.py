@@ -392,7 +392,9 @@ EXERCISES = (
         ),
         solution=solve_decode_run,
         variant=of_results(
-            lambda rng: (rng.randrange(5) | rng.randrange(1, 64) << 16 | rng.randrange(1, 1 << 18) << 32,)
+            lambda rng: (
+                sum(n << at for n, at in zip(map(rng.randrange, (5, 4, 64, 1 << 18)), (0, 9, 16, 32), strict=True)),
+            )
         ),
         wrong={
             "VM id in bits 8 up": (decode_run_vm_id_in_bits_8_up, "it is WAKE_UP (2), VM 2, data 0"),

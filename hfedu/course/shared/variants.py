@@ -12,18 +12,22 @@ from hfedu.course.exercises import Exercise, Wrong
 Arguments = tuple[int, ...]
 RESULTS_ASKED = 4
 """That are asked for where the exercise itself asks for a function."""
+DRAWN_AT_MOST = 200
+"""Draws until each wrong answer has results of its own. Those that need odder arguments than are drawn have none."""
 
 
 def of_results(draw: Callable[[Random], Arguments]) -> Callable[[Exercise, Random], Exercise]:
     """The variants of an exercise that asks for a function of numbers: its results for some, which `draw` makes."""
 
     def variant(exercise: Exercise, rng: Random) -> Exercise:
-        while True:
+        for _ in range(DRAWN_AT_MOST):
             given = [draw(rng) for _ in range(RESULTS_ASKED)]
             right = results_of(exercise.solution, given)
             wrong = {name: results_of(answer, given) for name, (answer, _) in exercise.wrong.items()}
-            if len({repr(each) for each in (right, *wrong.values())}) == 1 + len(wrong):
+            told = {repr(results): name for name, results in reversed(wrong.items()) if results != right}
+            if len(told) == len(wrong):
                 break
+        wrong = {name: results for name, results in wrong.items() if told.get(repr(results)) == name}
         asked = ", ".join(map(listed_arguments, given))
         return replace(
             exercise,
