@@ -68,7 +68,7 @@ RIGHT = {
     "goal": lambda machine: False, "row": CALLS[0], "prediction_id": "00-read-the-player", "text": "x", "log": "",
     "pages": 39, "vcpu": MACHINE.hypervisor.cpus[0], "role": "cpu", "what": "x", "result": None, "i": 0, "step": "x",
     "by": 1, "stop": 1, "option": "x", "ipa": 0x5000, "event": 3, "call": 3, "of": 3, "field": "state", "fmt": "txt",
-    "path": "x.txt", "other": RUN,
+    "path": "x.txt", "other": RUN, "message": {"press": "x"},
 }  # fmt: skip
 """What each argument without a default may be."""
 QUICK = {"boot": {"max_traps": 20}, "explore": {"max_states": 3}, "find": {"max_states": 3}}

@@ -270,7 +270,7 @@ def test_what_cannot_be_assumed(assume):
 def test_every_script_of_the_scenario_is_explored():
     three = Scenario("three", "", nothing, (add, add, add), (sleeper,))
     assert hfedu.explore(three, ()).options["cpus"] == 3
-    assert len(hfedu.you_schedule(three, ()).buttons) == 3
+    assert len(hfedu.you_schedule(three, ()).player.guide["rows"]) == 3
 
 
 @pytest.mark.parametrize(

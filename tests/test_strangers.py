@@ -384,7 +384,7 @@ MISSPELT = {
     "solution has no option 'shows', did you mean 'show'": lambda: hfedu.solution("05-decode", shows=True),
     "to_html has no option 'pos'": lambda: RUN.to_html(pos=3),
     "missing a required argument: 'ramdisk'": lambda: hfedu.boot(),
-    "too many positional arguments": lambda: hfedu.hint("05-decode", 1, 2),
+    "too many positional arguments": lambda: hfedu.hint("05-decode", 1, "Ada", 2),
 }
 
 

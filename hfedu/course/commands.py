@@ -10,13 +10,19 @@ from hfedu.course.plans import PLANS, plan_text
 from hfedu.errors import Mistake
 from hfedu.files import write_whole
 
-COLUMNS = 79
+COLUMNS, LONG_PATH = 79, 32
 
 
 def in_columns(text: str, indent: str = "  ") -> str:
-    """A text for 80 columns: what of a line does not fit goes on below, farther in by `indent`."""
+    """A text for 80 columns: what of a line does not fit goes on below, farther in by `indent`.
+
+    A line with a long path stays whole, so that it can be copied.
+    """
     lines = []
     for line in text.split("\n"):
+        if max(map(len, line.split()), default=0) > LONG_PATH:
+            lines.append(line)
+            continue
         inside = line[: len(line) - len(line.lstrip())] + indent
         wrapper = textwrap.TextWrapper(COLUMNS, "", inside, break_long_words=False, break_on_hyphens=False)
         lines += wrapper.wrap(line) or [""]

@@ -4,7 +4,7 @@ import html
 from collections.abc import Callable
 from typing import Any
 
-from hfedu.errors import needing
+from hfedu.errors import needing, plainly
 from hfedu.widgets.still import show_with_picture
 
 with needing("anywidget"):
@@ -12,6 +12,7 @@ with needing("anywidget"):
     import ipywidgets
 
 
+@plainly
 class Form(ipywidgets.VBox):
     """Controls, mostly around a player. A notebook that is opened without a kernel shows its `picture` instead."""
 

@@ -246,7 +246,7 @@ def run_cells(book: Book, say: Callable[[dict[str, Any]], None]) -> None:
     def commit(form: Any) -> None:
         say({"prediction": form.prediction.id, "chosen": [choice.value for choice in form.choices]})
 
-    course.check = capture
+    course.check = hfedu.check = capture
     if (forms := sys.modules.get("hfedu.course.predict_form")) is not None:
         forms.Predict.commit = commit
     forget_solutions()
