@@ -297,10 +297,12 @@ def test_of_many_states_a_result_keeps_no_graph(monkeypatch):
 
 
 def test_nothing_of_a_search_stays_in_memory():
+    kinds = ("Search", "Learner", "Replayer", "Machine")
+    gc.collect()
+    before = [each for each in gc.get_objects() if type(each).__name__ in kinds]
     for learned in (True, False):
         found = explore(SENDERS, prune=learned)
         gc.collect()
-        kept = [
-            each for each in gc.get_objects() if type(each).__name__ in ("Search", "Learner", "Replayer", "Machine")
-        ]
+        made = [each for each in gc.get_objects() if type(each).__name__ in kinds]
+        kept = [each for each in made if not any(each is other for other in before)]
         assert not kept, f"the result of {found.states} states holds {kept}"

@@ -76,5 +76,5 @@ def test_a_lesson_is_slides(path):
     book = nbformat.read(path, as_version=4)
     tag_slides(book)
     kinds = Counter(cell.metadata["slideshow"]["slide_type"] for cell in book.cells)
-    assert kinds["slide"] >= 5
+    assert kinds["slide"] >= 4
     assert kinds["subslide"] >= 3

@@ -108,7 +108,7 @@ LETTERS = """
 def test_slices_that_the_clock_ends_repeat_and_lose_nothing(how, monkeypatch):
     monkeypatch.setattr(unicorn_cpu, "TICK", 0.01)
     for body in (LETTERS, LETTERS.replace("#300", "#1")):
-        machine = Machine(RamDisk(hfedu.assemble(UART + body)), max_seconds=0.5, **how)
+        machine = Machine(RamDisk(hfedu.assemble(UART + body)), max_seconds=3, **how)
         machine.boot()
         booted = len(machine.uart)
         machine.run()

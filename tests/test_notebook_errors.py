@@ -9,9 +9,16 @@ from IPython.utils.capture import capture_output
 import hfedu.course.exercises
 
 
+def forget_names():
+    """hfedu has what was asked of it at hand: as in a fresh kernel it has nothing."""
+    for name in hfedu.__all__:
+        vars(hfedu).pop(name, None)
+
+
 @pytest.fixture(scope="module")
 def shell():
     shell = InteractiveShell.instance()
+    forget_names()
     before = sys.modules.pop("hfedu.course.exercises")  # as in a fresh kernel: importing it prepares the shell
     shell.run_cell("import hfedu\nfrom hfedu import check, predict, RamDisk")
 
@@ -22,6 +29,7 @@ def shell():
 
     yield run
     sys.modules["hfedu.course.exercises"] = hfedu.course.exercises = before
+    forget_names()
     InteractiveShell.clear_instance()
 
 

@@ -322,13 +322,13 @@ def decode_esr_iss_in_16_bits(esr):
 
 
 def switch_saves_what_the_counters_use(cpu, leaving, entering):
-    leaving.update({name: value for name, value in cpu.items() if name != "x7"})
+    leaving.update({name: held for name, held in cpu.items() if name != "x7"})
     cpu.update(entering)
 
 
 def switch_restores_what_the_counters_use(cpu, leaving, entering):
     leaving.update(cpu)
-    cpu.update({name: value for name, value in entering.items() if name != "VBAR_EL1"})
+    cpu.update({name: held for name, held in entering.items() if name != "VBAR_EL1"})
 
 
 def solve_switch(cpu, leaving, entering):

@@ -513,7 +513,10 @@ def predict_forgets_the_alignment(send, recv, mapped, configured):
 
 
 def predict_aligns_the_receive_page(send, recv, mapped, configured):
-    return solve_predict(send, recv & ~4095, mapped, configured)
+    def ok(page):
+        return page != 0 and any(begin <= page < end for begin, end in mapped)
+
+    return 0 if send % 4096 == 0 and ok(send) and ok(recv) and send != recv and not configured else -1
 
 
 def predict_takes_the_end_for_mapped(send, recv, mapped, configured):
