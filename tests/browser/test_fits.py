@@ -76,7 +76,7 @@ def test_picture_and_panel_are_in_view_after_shift_enter(lesson, width, height, 
     assert size >= 12
     player.get_by_role("tab", name="Code").and_(player.locator(":visible")).click() if width < 1900 else None
     player.locator(".piece [aria-hidden]", has_text="▸").first.wait_for()
-    assert "hvc(HF_MAILBOX_SEND, next, size, 0);" in player.locator("[data-part=guest]").inner_text()
+    assert 'yield send(1, "hello")' in player.locator("[data-part=guest]").inner_text()
     results = Axe().run(page, context=".hfedu")
     assert not results.response["violations"], results.generate_report()
     book.picture(f"fits-{width}{'-dark' * dark}")
