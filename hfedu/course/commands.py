@@ -173,7 +173,7 @@ def command_slides(options: Namespace) -> int:
     page = slides_page(options.lesson)
     write_page(path, page.encode())
     keys = "Page Down goes on, event by event where a run is played; Ctrl and an arrow turn a slide."
-    print(in_columns(f"Written to {path}. {keys}"))
+    print(f"Written to {path}.\n{in_columns(keys)}")
     return 0
 
 
