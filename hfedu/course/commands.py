@@ -10,19 +10,13 @@ from hfedu.course.plans import PLANS, plan_text
 from hfedu.errors import Mistake
 from hfedu.files import write_whole
 
-COLUMNS, LONG_PATH = 79, 32
+COLUMNS = 79
 
 
 def in_columns(text: str, indent: str = "  ") -> str:
-    """A text for 80 columns: what of a line does not fit goes on below, farther in by `indent`.
-
-    A line with a long path stays whole, so that it can be copied.
-    """
+    """A text for 80 columns: what of a line does not fit goes on below, farther in by `indent`."""
     lines = []
     for line in text.split("\n"):
-        if max(map(len, line.split()), default=0) > LONG_PATH:
-            lines.append(line)
-            continue
         inside = line[: len(line) - len(line.lstrip())] + indent
         wrapper = textwrap.TextWrapper(COLUMNS, "", inside, break_long_words=False, break_on_hyphens=False)
         lines += wrapper.wrap(line) or [""]
@@ -93,7 +87,7 @@ def add_course(course: ArgumentParser) -> None:
 
 def command_start(options: Namespace) -> int:
     """hfedu course start: copy or update the lessons."""
-    print(in_columns(f"{deliver(options.folder)}\nOpen them: hfedu lab {options.folder}"))
+    print(f"{in_columns(str(deliver(options.folder)))}\nOpen them: hfedu lab {options.folder}")
     return 0
 
 
@@ -183,5 +177,5 @@ def command_worksheet(options: Namespace) -> int:
 
     path = options.output or Path(f"worksheet-{options.lesson}{'-key' if options.key else ''}.html")
     write_page(path, worksheets(options.lesson, options.seed, options.count, options.key).encode())
-    print(in_columns(f"Written to {path}. Print it from a browser, on paper or to PDF."))
+    print(f"Written to {path}.\nPrint it from a browser, on paper or to PDF.")
     return 0

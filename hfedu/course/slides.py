@@ -21,7 +21,7 @@ from hfedu.errors import Mistake, nearest
 from hfedu.files import asset
 from hfedu.notebook import Run
 from hfedu.view.answers import all_answers
-from hfedu.view.page import POLICY, inside
+from hfedu.view.page import HEAD, POLICY, inside
 from hfedu.view.player import EVENTS_AT_MOST, player_data
 from hfedu.view.text import transcript
 from hfedu.view.theme import DARK, LIGHT
@@ -29,15 +29,9 @@ from hfedu.view.theme import DARK, LIGHT
 FOR_LEARNERS = re.compile(r"\bcheck\(|\barrange\(|hfedu\.(?:hint|solution)\(")
 """Cells that are a learner's to fill in: they are not run, and not shown."""
 LINES_ON_A_SLIDE = 40
-SLIDES = Template("""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="$policy">
-<meta name="viewport" content="width=device-width">
-<title>$title</title>
-<link rel="icon" href="data:,">
-<style>
+SLIDES = Template(
+    HEAD
+    + """\
 :root { color-scheme: light dark; --slide-ink: $ink; --slide-paper: $paper; --slide-soft: $soft; --slide-box: $box; }
 @media (prefers-color-scheme: dark) {
   :root { --slide-ink: $dark_ink; --slide-paper: $dark_paper; --slide-soft: $dark_soft; --slide-box: $dark_box; }
@@ -70,7 +64,8 @@ $style</style>
 <script type="module">$script</script>
 </body>
 </html>
-""")
+"""
+)
 SLIDES_SCRIPT = Template("""
 $module
 {

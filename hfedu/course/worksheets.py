@@ -23,6 +23,7 @@ from hfedu.run import words
 from hfedu.run.kinds import Kind
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.recording import Actor, Event
+from hfedu.view.page import HEAD, STILL
 from hfedu.view.pagetable import describe_descriptor
 from hfedu.view.text import transcript
 from hfedu.view.theme import LIGHT
@@ -31,16 +32,9 @@ SHEETS_AT_MOST = 1000
 CALLS_TO_PREDICT, ARROWS, NUMBERS = 6, 5, 4
 TRIES = 500
 WORDS_TO_SEND = ("hi", "no", "yes", "one", "two", "hello", "again", "ready")
-SHEET_OF_PAPER = Template("""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<meta name="viewport" content="width=device-width">
-<title>$title</title>
-<link rel="icon" href="data:,">
-<style>
-body { font: 14px/1.4 system-ui, sans-serif; color: $ink; background: $paper; margin: 0 auto; max-width: 190mm;
+SHEET_OF_PAPER = Template(
+    HEAD
+    + """body { font: 14px/1.4 system-ui, sans-serif; color: $ink; background: $paper; margin: 0 auto; max-width: 190mm;
   padding: 8mm; }
 section { break-after: page; } section:last-child { break-after: auto; } div { break-inside: avoid; }
 section + section { border-top: 1px dashed $soft; }
@@ -62,7 +56,8 @@ img { max-width: 100%; }
 $sheets
 </body>
 </html>
-""")
+"""
+)
 
 
 class Conversation(NamedTuple):
@@ -92,7 +87,9 @@ def worksheets(number: str, seed: str, count: int = 1, key: bool = False) -> str
     sheets = [sheet(lesson, seed, place, key) for place in range(1, count + 1)]
     what = "answers" if key else "worksheets"
     colours = {name: getattr(LIGHT, name) for name in ("ink", "paper", "soft", "box", "call")}
-    return SHEET_OF_PAPER.substitute(colours, title=html.escape(f"{lesson.title}: {what}"), sheets="\n".join(sheets))
+    return SHEET_OF_PAPER.substitute(
+        colours, policy=STILL, title=html.escape(f"{lesson.title}: {what}"), sheets="\n".join(sheets)
+    )
 
 
 def sheet(lesson: Lesson, seed: str, place: int, key: bool) -> str:

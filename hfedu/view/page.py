@@ -16,7 +16,7 @@ from hfedu.view.sequence import MAX_ROWS
 from hfedu.view.text import transcript
 from hfedu.view.theme import DARK, LIGHT
 
-PAGE = Template("""<!DOCTYPE html>
+HEAD = """<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -25,7 +25,11 @@ PAGE = Template("""<!DOCTYPE html>
 <title>$title</title>
 <link rel="icon" href="data:,">
 <style>
-:root { color-scheme: light dark; }
+"""
+"""How each page of ours begins, up to its styles."""
+PAGE = Template(
+    HEAD
+    + """:root { color-scheme: light dark; }
 body { margin: 0; padding: 8px; background: $light; }
 @media (prefers-color-scheme: dark) { body { background: $dark; } }
 h1 { position: absolute; width: 1px; height: 1px; margin: 0; overflow: hidden; clip-path: inset(50%); }
@@ -42,7 +46,8 @@ $style</style>
 <script type="module">$script</script>
 </body>
 </html>
-""")
+"""
+)
 SCRIPT = Template("""
 $module
 { // the names of the module stay its own
@@ -65,6 +70,8 @@ addEventListener("keydown", (event) => { if (event.target === document.body) pla
 """)
 HEADING = "<h1>A run in hfedu</h1>"
 """What readers of screens hear first."""
+STILL = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+"""What a page without a script may do: show what is in it, and load nothing."""
 POLICY = "default-src 'none'; script-src '{}'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
 """What the page may do: run its own script, which is known by its digest, and load nothing."""
 

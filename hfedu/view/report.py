@@ -11,22 +11,15 @@ from hfedu.run.recording import Recording
 from hfedu.view import paint
 from hfedu.view.answers import all_answers
 from hfedu.view.exploration import findings_table, graph_scene, too_many
-from hfedu.view.page import page
+from hfedu.view.page import HEAD, STILL, page
 from hfedu.view.player import player_data
 from hfedu.view.sequence import MAX_ROWS
 from hfedu.view.text import transcript
 from hfedu.view.theme import DARK, LIGHT
 
-PLAIN_PAGE = Template("""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<meta name="viewport" content="width=device-width">
-<title>$title</title>
-<link rel="icon" href="data:,">
-<style>
-:root { color-scheme: light dark; }
+PLAIN_PAGE = Template(
+    HEAD
+    + """:root { color-scheme: light dark; }
 body { margin: 0; padding: 8px; background: $light; }
 @media (prefers-color-scheme: dark) { body { background: $dark; } }
 </style>
@@ -35,7 +28,8 @@ body { margin: 0; padding: 8px; background: $light; }
 <main>$report</main>
 </body>
 </html>
-""")
+"""
+)
 LOOK = """<style>
 .report { font: 15px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 8px 8px 24px; }
 .report h1 { position: static; width: auto; height: auto; clip-path: none; font-size: 22px; margin: 0 0 8px; }
@@ -62,7 +56,9 @@ def report_page(result: Exploration, run: Recording | None) -> str:
         parts.append(f"<h2>The shortest way to break {html.escape(first.invariant)}</h2><p>{html.escape(said)}.</p>")
     report = f'{LOOK}<div class="report">{"".join(parts)}</div>'
     if run is None:
-        return PLAIN_PAGE.substitute(title=html.escape(name), light=LIGHT.paper, dark=DARK.paper, report=report)
+        return PLAIN_PAGE.substitute(
+            policy=STILL, title=html.escape(name), light=LIGHT.paper, dark=DARK.paper, report=report
+        )
     text, last = transcript(run, last=MAX_ROWS), max(0, len(run.events) - 2)
     return page(name, player_data(run), all_answers(run), text, last, report)
 

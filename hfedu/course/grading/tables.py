@@ -11,6 +11,7 @@ from typing import Any
 
 from hfedu.course.grading.judging import CRASHED, MISSING, RIGHT, SAID_WRONG, STATES, TIMED_OUT, TO_LOOK_AT
 from hfedu.course.grading.monday import ClassResult, Row
+from hfedu.view.page import HEAD, STILL
 from hfedu.view.theme import DARK, LIGHT
 
 SIGNS = {RIGHT: "✓", SAID_WRONG: "✗", CRASHED: "!", TIMED_OUT: "⏱", TO_LOOK_AT: "?", MISSING: "…"}
@@ -137,16 +138,9 @@ def gradescope_json(graded: ClassResult) -> str:
     return json.dumps({**scored, "output": said}, ensure_ascii=False, indent=1)
 
 
-PAGE_OF_CLASS = Template("""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<meta name="viewport" content="width=device-width">
-<title>$title</title>
-<link rel="icon" href="data:,">
-<style>
-:root { color-scheme: light dark; $light }
+PAGE_OF_CLASS = Template(
+    HEAD
+    + """:root { color-scheme: light dark; $light }
 @media (prefers-color-scheme: dark) { :root { $dark } }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 960px; margin: 24px auto; padding: 0 16px;
   color: var(--ink); background: var(--paper); }
@@ -174,7 +168,8 @@ $misconceptions
 $notes
 </body>
 </html>
-""")
+"""
+)
 CLASS_OF = {RIGHT: "right", SAID_WRONG: "wrong", CRASHED: "crashed", TIMED_OUT: "timed", TO_LOOK_AT: "judged",
             MISSING: "not"}  # fmt: skip
 
@@ -196,6 +191,7 @@ def class_page(graded: ClassResult) -> str:
     names = ("paper", "ink", "soft", "border", "deliver", "refused", "wake", "call")
     colours = ["".join(f"--{name}: {getattr(theme, name)};" for name in names) for theme in (LIGHT, DARK)]
     return PAGE_OF_CLASS.substitute(
+        policy=STILL,
         title=html.escape(title),
         light=colours[0],
         dark=colours[1],
