@@ -1,6 +1,7 @@
 """hfedu course grade: an instructor's Monday, with a class that is right, wrong, broken and hostile."""
 
 import csv
+import gc
 import io
 import json
 import mmap
@@ -158,7 +159,15 @@ def test_what_the_judging_process_holds_is_no_learners(monkeypatch):
     cells = [f"# {len(held)} mappings", checking("13-repair", shown_source(exercises()["13-repair"].solution))]
     judged = {each.exercise: each for each in judge_hand_in(book_with([*cells, checking(DECODE, RIGHT_DECODE)]))}
     assert (judged["13-repair"].state, judged[DECODE].state) == ("right", "right")
-    assert decoded("held = b'x' * (400 << 20)", checking(DECODE, RIGHT_DECODE)).sentence.startswith("It uses more than")
+    del held
+    for dropped in (False, True):
+        gc.disable()  # what a collection in the judge's own process gives back
+        cycle = [b"x" * (400 << 20 if dropped else 1)]
+        cycle.append(cycle)
+        del cycle
+        judged = decoded("held = b'x' * (400 << 20)", checking(DECODE, RIGHT_DECODE))
+        gc.enable()
+        assert judged.sentence.startswith("It uses more than"), dropped
 
 
 @pytest.mark.parametrize("room", [10, 20, 50, 100, 200, 400])

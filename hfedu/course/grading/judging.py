@@ -446,9 +446,13 @@ def readable_places() -> tuple[Path, ...]:
 
 
 def collected(worker: int, reading: int, seconds: int, folder: Path, begin: jail.Occupied) -> Ended:
-    """What a locked process says, until it ends, says too much, writes too much or takes too long."""
+    """What a locked process says, until it ends, says too much, writes too much or takes too long.
+
+    It begins with what its parent holds, and may give that back: what it uses is counted from the least that it had.
+    """
     os.set_blocking(reading, False)
     held, end, next_look = bytearray(), time.monotonic() + seconds, 0.0
+    first = least = jail.held_by(worker).memory
     state, sentence = "", ""
     while True:
         select.select([reading], [], [], POLL)
@@ -456,13 +460,14 @@ def collected(worker: int, reading: int, seconds: int, folder: Path, begin: jail
             if not (some := os.read(reading, 1 << 20)):
                 break
             held += some
-        now = time.monotonic()
+        now, memory = time.monotonic(), jail.held_by(worker).memory
+        least = min(least, memory or least)
         if len(held) > MESSAGES_AT_MOST:
             state, sentence = CRASHED, "It says more than a judge reads."
         elif now > end:
             state, sentence = TIMED_OUT, f"It did not end within {seconds} seconds."
-        elif jail.held_by(worker).memory > begin.memory + jail.MEMORY_AT_MOST:
-            state, sentence = CRASHED, f"It uses more than {jail.MEMORY_AT_MOST >> 20} MiB of memory."
+        elif memory > least + jail.MEMORY_AT_MOST:
+            state, sentence = CRASHED, too_much_memory()
         elif now > next_look:
             next_look = now + 5 * POLL
             if folder_size(folder) > FOLDER_AT_MOST:
@@ -471,7 +476,9 @@ def collected(worker: int, reading: int, seconds: int, folder: Path, begin: jail
             break
     short = False
     if not state:
-        state, sentence = how_it_ended(worker, seconds)
+        state, sentence, peak = how_it_ended(worker, seconds)
+        if not state and first and peak > first + jail.MEMORY_AT_MOST:  # between two looks
+            state, sentence = CRASHED, too_much_memory()
         short = state == TO_LOOK_AT or (state == CRASHED and jail.short_of_memory(begin))
     said = []
     for line in bytes(held).splitlines():
@@ -482,22 +489,28 @@ def collected(worker: int, reading: int, seconds: int, folder: Path, begin: jail
     return Ended(said, state, sentence, short)
 
 
-def how_it_ended(worker: int, seconds: int) -> tuple[str, str]:
-    """A state and a sentence for a process that has closed its pipe; two empty texts if it just ended."""
+def too_much_memory() -> str:
+    """The sentence for a process that used more than it may."""
+    return f"It uses more than {jail.MEMORY_AT_MOST >> 20} MiB of memory."
+
+
+def how_it_ended(worker: int, seconds: int) -> tuple[str, str, int]:
+    """State, sentence (both empty if it just ended) and most bytes of memory of a process that has closed its pipe."""
     for _ in range(int(5 / POLL)):
         done, status, used = os.wait4(worker, os.WNOHANG)
         if done:
             break
         time.sleep(POLL)
     else:
-        return CRASHED, "It went on without saying anything."
+        return CRASHED, "It went on without saying anything.", 0
+    peak = used.ru_maxrss << 10
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL):
         if used.ru_utime + used.ru_stime < seconds:  # nobody but the system ends it before
-            return TO_LOOK_AT, SHORT
-        return TIMED_OUT, "It used more time than it may."
+            return TO_LOOK_AT, SHORT, peak
+        return TIMED_OUT, "It used more time than it may.", peak
     if status:
-        return CRASHED, "It ended the process in which it ran."
-    return "", ""
+        return CRASHED, "It ended the process in which it ran.", peak
+    return "", "", peak
 
 
 def folder_size(folder: Path) -> int:
