@@ -22,6 +22,17 @@ def pytest_collection_finish(session):
         session.config.pluginmanager.unregister(name="hypothesispytest")
 
 
+def pytest_collection_modifyitems(items):
+    """`make quick` tries each test with its first value only."""
+    tried = set()
+    for item in items:
+        test = item.path, getattr(item, "originalname", item.name), item.cls
+        if test in tried:
+            item.add_marker(pytest.mark.slow)
+        elif not item.get_closest_marker("slow"):
+            tried.add(test)
+
+
 INDEX = {"runs": "index.json", "faults": "faults/faults.json", "board": "board/index.json"}
 
 
@@ -60,11 +71,6 @@ def recorded(kind: str) -> tuple[Recorded, ...]:
         )
         for about in index
     )
-
-
-def first_is_quick(values) -> list:
-    """Values for a test of which `make quick` tries the first only."""
-    return [pytest.param(value, marks=[pytest.mark.slow] if i else []) for i, value in enumerate(values)]
 
 
 def one(name: str) -> Recorded:

@@ -61,6 +61,7 @@ def test_a_recording_made_on_either_cpu_is_the_same(name, how):
     assert (ours.uart, ours.outcome) == (theirs.uart, theirs.outcome)
 
 
+@pytest.mark.slow
 def test_the_depth_shows_the_same_on_either_cpu():
     image = one("pingpong_20").initrd
     ours, theirs = (hfedu.boot(image, cpu=cpu) for cpu in ("python", "unicorn"))
@@ -232,6 +233,7 @@ ADDRESSES = st.one_of(
 WORDS = st.lists(st.one_of(*FORMS), min_size=1, max_size=24)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hot", [0, a64.HOT], ids=["functions", "one by one"])
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(

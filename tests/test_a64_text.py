@@ -62,6 +62,7 @@ GROUPS = [
 GROUPS += [0x54, 0xD4, 0xD5, 0xD6]
 
 
+@pytest.mark.slow
 @settings(max_examples=3000, deadline=None)
 @given(
     top=st.sampled_from(GROUPS), size=st.integers(0, 7), rest=st.integers(0, (1 << 24) - 1),
@@ -82,6 +83,7 @@ def test_the_depth_needs_no_capstone(monkeypatch):
     assert "hvc #0" in [row.code for row in with_it]
 
 
+@pytest.mark.slow
 def test_what_has_no_name_is_a_word_without_capstone_and_named_with_it(monkeypatch):
     vector = 0x4EA1_8400  # add v0.4s, v0.4s, v1.4s
     run = hfedu.boot(RamDisk(struct.pack("<5I", vector, *mov(0, 0x8400_0008), 0xD400_0002, 0x1400_0000)))

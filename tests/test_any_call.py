@@ -141,6 +141,7 @@ def methods(thing):
             yield name, getattr(thing, name)
 
 
+@pytest.mark.slow
 def test_every_method_of_what_is_given_answers_any_call(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HFEDU_PROGRESS", "")

@@ -4,7 +4,6 @@ import itertools
 import re
 
 import pytest
-from conftest import first_is_quick
 
 from hfedu import Kind
 from hfedu.course.exercises import check, exercises
@@ -46,7 +45,8 @@ def true_of(run, link, until):
     assert "interrupt woke it" not in link.sentence, "no interrupt comes in these runs"
 
 
-@pytest.mark.parametrize("first", first_is_quick(exercises()["05-arrange-send"].pieces))
+@pytest.mark.slow
+@pytest.mark.parametrize("first", exercises()["05-arrange-send"].pieces)
 def test_no_cause_of_a_refusal_lies_after_it_and_every_state_was_so(first):
     explained = 0
     for run in runs_of("05-arrange-send", [order for order in ORDERS if order[0] == first]):

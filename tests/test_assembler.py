@@ -147,6 +147,7 @@ def some_words(draw):
     ) & 0xFFFF_FFFF
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(words=st.lists(some_words(), min_size=60, max_size=60))
 def test_what_has_a_name_is_assembled_to_what_has_that_name_and_as_compilers_do(words):
@@ -188,6 +189,7 @@ def test_a_constant_lies_behind_the_program_or_where_it_is_told_to():
         assert int.from_bytes(image[place : place + size], "little") == value
 
 
+@pytest.mark.slow
 def test_all_assembly_of_the_lessons_is_what_compilers_make_of_it(monkeypatch):
     seen, image_of = {}, toolchain.image_of
 
@@ -230,6 +232,7 @@ PIECES = (
 PIECES += "#64|#-257|. + 8|. + 2|lr|#'a'||[|lsl|#x|,".split("|")
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_what_it_takes_compilers_take_and_what_they_refuse_it_refuses(data):
@@ -268,6 +271,7 @@ def test_without_a_compiler_assembly_is_assembled_and_c_says_what_it_needs(no_co
         hfedu.compile_c("void guest_main(void) {}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["01-sum", "02-fill", "04-again", "13-echo"])
 def test_without_a_compiler_exercises_in_assembly_are_judged(no_compiler, name):
     exercise = exercises()[name]

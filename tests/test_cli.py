@@ -100,6 +100,7 @@ def test_advice_goes_to_stderr(tmp_path):
     assert "hfedu: the RAM disk has no vmlinuz (the primary's kernel); it has kernel" in done.stderr
 
 
+@pytest.mark.slow
 def test_limits_end_a_guest_that_never_ends(tmp_path):
     path = tmp_path / "initrd.img"
     path.write_bytes(one("sec_infinite_loop").initrd)
@@ -227,6 +228,7 @@ def test_explore_says_what_a_bound_left_out():
     assert "no violation so far, and not everything was tried" in joined(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mistake", "status"), [("regs-race", 1), ("fp-regs", 1), ("page-left-writable", 1)])
 def test_explore_as_json(mistake, status):
     done = hfedu("explore", mistake, "--json")
@@ -255,6 +257,7 @@ class Terminal(io.StringIO):
         return True
 
 
+@pytest.mark.slow
 def test_explore_shows_progress_on_a_terminal_and_keeps_what_it_found_when_interrupted(monkeypatch, capsys):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
@@ -285,6 +288,7 @@ def test_the_exit_status_of_explore_is_in_its_help():
     )
 
 
+@pytest.mark.slow
 def test_boot_takes_a_repair(tmp_path):
     """mrs x1, cntpct_el0 hangs the primary of 2018; then PSCI SYSTEM_OFF."""
     path = tmp_path / "initrd.img"
@@ -297,6 +301,7 @@ def test_boot_takes_a_repair(tmp_path):
     assert "powered the machine off" in done.stderr
 
 
+@pytest.mark.slow
 def test_boot_takes_cpus_a_schedule_and_a_timer(initrd):
     one_cpu = hfedu("boot", initrd)
     more = hfedu("boot", initrd, "--cpus", 2, "--schedule", "every 3")
@@ -305,6 +310,7 @@ def test_boot_takes_cpus_a_schedule_and_a_timer(initrd):
     assert hfedu("boot", initrd, "--timer", 10_000_000).stdout == one_cpu.stdout
 
 
+@pytest.mark.slow
 def test_a_run_without_vms_can_be_drawn(tmp_path):
     path = tmp_path / "initrd.img"
     path.write_bytes(cpio_entry("initrd.img", b""))
@@ -333,6 +339,7 @@ def test_boot_arguments_may_begin_with_a_hyphen(tmp_path, capfd):
     assert capfd.readouterr().out.endswith("-x --y")
 
 
+@pytest.mark.slow
 def test_boot_says_from_time_to_time_that_the_guests_still_run(monkeypatch, capfd, tmp_path):
     path = tmp_path / "initrd.img"
     path.write_bytes(RamDisk(assemble("l: movz x0, #0xff01\n hvc #0\n b l")).image)

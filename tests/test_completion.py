@@ -30,6 +30,7 @@ def offered(*texts: str) -> list[list[str]]:
     return json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
 
 
+@pytest.mark.slow
 def test_tab_offers_names_and_options():
     names, of_boot, of_explore = offered("hfedu.bo", "hfedu.boot(d, cp", "hfedu.explore(s, ma")
     assert names == ["boot"]

@@ -3,10 +3,13 @@
 import re
 from pathlib import Path
 
+import pytest
+
 PAGE = Path(__file__).parent.parent / "notebooks" / "cookbook.md"
 TITLE = re.compile(r"^## (\d+)\. (.*)$", re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_each_recipe_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HFEDU_PROGRESS", "")

@@ -214,6 +214,7 @@ def test_the_table_of_defects_has_all_fourteen_and_says_who_shows_them():
     assert {row[0]: row[2] for row in rows} == {fix.id: fix.shown_by for fix in FIXES.values()}
 
 
+@pytest.mark.slow
 def test_one_suspect_is_right_and_every_other_shows_itself_somewhere():
     assert [letter for letter in SUSPECTS if not breaks(letter)] == ["F"]
 
@@ -233,6 +234,7 @@ def test_a_table_of_steps_has_a_column_for_each_cpu_and_says_who_waits():
     assert rows[3].endswith("(waits for VM 0's lock)")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("exercise_id", "name"),
     [("10-insist", "sends once"), ("10-insist", "sends something else"), ("11-try-again", "runs three times")],

@@ -328,6 +328,7 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_anybodys_folder_is_checked_without_what_only_the_project_has(folder, capsys):
     assert run_check(str(folder)) == 0
     kinds = [line.partition(" checked")[0] for line in capsys.readouterr().out.splitlines()[:-1]]
@@ -360,11 +361,13 @@ def test_one_lesson_of_a_folder_is_chosen_by_its_number(folder, monkeypatch, cap
     assert "there is no lesson '05': there are 20, 21" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_cell_that_raises_fails_also_where_no_outputs_are_stored(tmp_path):
     path = book(tmp_path, ("x = 1", None), ("1 / 0", None))
     assert "ZeroDivisionError" in CourseCheck(lessons()).run(path)[0]
 
 
+@pytest.mark.slow
 def test_a_notebook_without_code_or_of_an_older_format_is_checked(tmp_path):
     text = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Only text")])
     nbformat.write(text, tmp_path / "20_text.ipynb")

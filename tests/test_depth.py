@@ -73,6 +73,7 @@ def echo():
     yield send(message.sender, message.data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("disk", [RELAY, PINGPONG], ids=["relay", "pingpong"])
 def test_every_instruction_of_real_guests_is_found_and_leads_to_the_recorded_trap(disk):
     machine = hfedu.Machine(disk, max_instructions=100_000, max_traps=60)
@@ -351,6 +352,7 @@ def test_an_action_that_is_done_again_without_a_turn_of_the_script():
         assert texts_of_places(run.instructions(event.seq)) == ["yield hfedu.wait_for_interrupt()"]
 
 
+@pytest.mark.slow
 def test_a_repaired_hypervisor_shows_the_repair():
     run = hfedu.Machine(RELAY, profile="fixed").run()
     files = {step.place.file for trap in traps(run) for step in run.steps(trap.seq)}
@@ -445,6 +447,7 @@ def test_both_show_themselves():
     assert "<table>" not in run.steps(0)._repr_html_()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [relay, refusals, lambda: two_cpus("every 1")], ids=["relay", "scripts", "two CPUs"])
 def test_a_file_holds_what_the_kernel_would_answer(make):
     run = make()
@@ -467,6 +470,7 @@ def test_a_file_holds_what_the_kernel_would_answer(make):
             assert event.kind not in (Kind.WFI, Kind.FAULT, Kind.END)
 
 
+@pytest.mark.slow
 def test_a_file_of_a_guest_that_executes_much_holds_the_steps_alone():
     """mov x1, #60000; 1: subs x1, x1, #1; b.ne 1b; mov x0, #VM_GET_COUNT; hvc; then off"""
     run = ran(code(0xD29D_4C01, 0xF100_0421, 0x54FF_FFE1, VM_COUNT, HVC, *POWER_OFF), max_instructions=None)

@@ -177,6 +177,7 @@ def test_start_of_ram():
     assert primary("movz x1, #0x4000, lsl #16\n ldr x19, [x1]\n" + POWER_OFF).cpu.regs[19] == 0
 
 
+@pytest.mark.slow
 def test_memory_order():
     """Store buffering: each CPU writes its word and reads the other's. Never do both read 0."""
     seen = set()

@@ -19,7 +19,6 @@ import assembled
 import pytest
 import reference_model as model
 import scenarios as s
-from conftest import first_is_quick
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from scenarios import MASK64
 
@@ -292,7 +291,8 @@ def sample() -> tuple[s.Scenario, ...]:
     return tuple(found)
 
 
-@pytest.mark.parametrize("batch", first_is_quick(range(-(-SCENARIOS // EXAMPLES // BATCH))))
+@pytest.mark.slow
+@pytest.mark.parametrize("batch", range(-(-SCENARIOS // EXAMPLES // BATCH)))
 def test_machine_code_scripts_and_model_agree(batch):
     agreed: set[s.Scenario] = set()
 
@@ -421,6 +421,7 @@ def test_a_wrong_limit_is_caught_and_shrunk_to_a_few_actions(monkeypatch):
     assert sum(len(script) for script in told[-1].scripts) <= 8
 
 
+@pytest.mark.slow
 def test_the_scenarios_are_the_same_in_every_process():
     code = (
         "import sys, hfedu.cli, hfedu.course.shared.scenes; sys.path.insert(0, sys.argv[1])\n"

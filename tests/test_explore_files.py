@@ -69,6 +69,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_exit_status_and_what_is_said(ring):
     right = run(ring, "ring.py:right")
     assert right.returncode == 0
@@ -114,6 +115,7 @@ def test_a_function_explores_as_it_likes(ring):
     assert "judged explores as it likes" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_report_is_one_page_that_loads_nothing(ring):
     done = run(ring, "ring.py:wrong", "--html", "report.html")
     assert done.returncode == 1
@@ -136,6 +138,7 @@ def test_a_report_that_cannot_be_written(ring):
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_demonstration_is_what_explore_gives():
     found = demonstrate("regs-race", first=True)
     assert isinstance(found, type(hfedu.explore(found.scenario, max_states=2)))

@@ -86,6 +86,7 @@ def test_every_counterexample_is_a_recording_that_ends_at_its_step():
             assert again.step() or again.outcome is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", [SENDERS, SLEEP], ids=lambda s: s.name)
 def test_reduction_and_pruning_lose_nothing(scenario):
     pruned, plain = explore(scenario), explore(scenario, prune=False)
@@ -110,6 +111,7 @@ def test_livelock():
     assert "livelock" in names(found)
 
 
+@pytest.mark.slow
 def test_a_script_that_goes_round_by_itself_does_not_hide_the_others():
     def count():
         while True:
@@ -193,6 +195,7 @@ def test_interrupting_keeps_what_was_found():
     assert not some.complete
 
 
+@pytest.mark.slow
 def test_the_executor_makes_no_difference():
     alone = explore(RACE)
     with ProcessPoolExecutor(2) as executor:
@@ -200,6 +203,7 @@ def test_the_executor_makes_no_difference():
     assert (together.violations, together.finals, together.states) == (alone.violations, alone.finals, alone.states)
 
 
+@pytest.mark.slow
 def test_the_executor_of_dask_makes_no_difference():
     alone = explore(RACE)
     two = LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None)
@@ -296,6 +300,7 @@ def test_of_many_states_a_result_keeps_no_graph(monkeypatch):
     assert f"{large.states:,} states" in repr(large)
 
 
+@pytest.mark.slow
 def test_nothing_of_a_search_stays_in_memory():
     kinds = ("Search", "Learner", "Replayer", "Machine")
     gc.collect()

@@ -91,6 +91,7 @@ def test_petersons_lock_holds_in_sequentially_consistent_memory():
     assert not found.violations
 
 
+@pytest.mark.slow
 def test_petersons_lock_breaks_in_total_store_order():
     found = hfedu.explore(lock(), (), ends=both_counted, memory_model="tso")
     assert [v.invariant for v in found.violations] == ["both-counted"]
@@ -102,6 +103,7 @@ def test_petersons_lock_breaks_in_total_store_order():
     assert all(taken.cpu in (0, 1) for taken in (*orders.failing_steps, *orders.passing_steps))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "how",
     [{"between": (barrier,)}, {"write": store_release, "read": load_acquire}, {"between": (vm_id,)}],
@@ -113,6 +115,7 @@ def test_petersons_lock_holds_again(how):
     assert not found.violations
 
 
+@pytest.mark.slow
 def test_petersons_lock_with_release_and_plain_loads_breaks():
     found = explore(lock(write=store_release), (), ends=both_counted, memory_model="tso")
     assert found.violations
@@ -209,6 +212,7 @@ def test_a_load_acquire_waits_for_releases_and_for_no_plain_store():
     assert (0, 0) in tso(plain(X, Y), plain(Y, X))
 
 
+@pytest.mark.slow
 def test_more_stores_than_the_buffer_holds_leave_it_in_their_order():
     def cpu():
         for number in range(1, BUFFERED + 3):
@@ -259,6 +263,7 @@ def test_stores_reach_memory_before_the_end():
     assert not hfedu.find(of(cpu, nothing), lambda machine: machine.ended(0) and not machine.load(X))
 
 
+@pytest.mark.slow
 def test_the_result_says_what_arm_allows_beyond():
     said = explore(lock(), (), memory_model="tso").bounds
     assert "total store order (TSO)" in said

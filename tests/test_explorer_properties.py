@@ -231,6 +231,7 @@ def test_a_goal_that_says_something_else():
 # Daemons.
 
 
+@pytest.mark.slow
 def test_a_daemon_that_serves_for_ever_is_no_livelock():
     served = Scenario("served", "", ready, (serve, send_hello), (receiver,))
     assert "livelock" in broken(hfedu.explore(served, ()))
@@ -239,6 +240,7 @@ def test_a_daemon_that_serves_for_ever_is_no_livelock():
     assert not broken(hfedu.explore(alone, (), assume="daemon 0"))
 
 
+@pytest.mark.slow
 def test_who_waits_for_a_daemon_in_vain_is_a_livelock_still():
     def insists():
         while (yield send(1, "x")) == -1:

@@ -503,6 +503,7 @@ def early_reader():
     assert got == [1, 2, 3], got
 
 
+@pytest.mark.slow
 def test_a_ring_with_for_loops_comes_to_an_end_of_its_states():
     found = explore(ring(right_reader), INVARIANTS[:1])
     assert found.complete
@@ -511,6 +512,7 @@ def test_a_ring_with_for_loops_comes_to_an_end_of_its_states():
     assert found.states < 2000
 
 
+@pytest.mark.slow
 def test_an_assert_in_a_script_is_a_violation():
     found = hfedu.explore(ring(early_reader), INVARIANTS[:1])
     (wrong,) = found.violations
@@ -625,6 +627,7 @@ class InItsClass(Queued):
         return bool(InItsClass.waiting)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Queued, InADict, InAnObject, InADeque, InATuple, InANewAttribute, InItsClass])
 def test_what_a_hypervisor_of_ones_own_keeps_is_part_of_the_state(kind):
     found = explore(SENDERS, profile="fixed", changes=[kind], recheck=True)
@@ -658,6 +661,7 @@ def twice():
     return first, (yield send(1, "one"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [AfterARefusal, ByItsReason])
 def test_why_a_call_was_refused_counts_where_a_hypervisor_of_ones_own_asks(kind):
     plan = Scenario("refused", "", ready, (twice, two), (reader,))

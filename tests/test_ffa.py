@@ -215,6 +215,7 @@ def test_in_every_order_a_lent_page_has_one_writer_and_the_explorer_finds_where_
     assert [violation.invariant for violation in found.violations] == ["one-writer"]
 
 
+@pytest.mark.slow
 def test_two_who_ask_for_one_page_at_once_do_not_both_get_it():
     def lends():
         yield ffa_mem_lend(0, 1)

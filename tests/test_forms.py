@@ -21,14 +21,7 @@ def solved(exercise_id):
     return answer_of(shown_source(exercises()[exercise_id].solution))
 
 
-QUICK = [name for name in exercises() if not name.startswith(("03", "08", "10", "11", "12-suspects", "13", "14"))]
-
-
-def every(names):
-    return [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in names]
-
-
-@pytest.mark.parametrize("exercise_id", every(exercises()))
+@pytest.mark.parametrize("exercise_id", exercises())
 def test_a_right_answer_is_right_in_other_forms(exercise_id):
     exercise = exercises()[exercise_id]
     for name, answer in forms_of(exercise_id, solved(exercise_id)).items():

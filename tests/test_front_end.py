@@ -132,6 +132,7 @@ def answers(run):
         yield {"ask": "why", "seq": event.seq, "vcpu": "vm1.vcpu0", "answer": why}
 
 
+@pytest.mark.slow
 def test_the_pure_parts_do_what_python_does(tmp_path):
     node = shutil.which("node")
     if node is None:

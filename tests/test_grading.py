@@ -153,6 +153,7 @@ def test_honest_answers_are_right_however_they_are_built(way, monkeypatch):
     assert judged.state == ("not judged" if way == "a decorator" else "right"), judged
 
 
+@pytest.mark.slow
 def test_what_the_judging_process_holds_is_no_learners(monkeypatch):
     monkeypatch.setattr(jail, "MEMORY_AT_MOST", 200 << 20)
     held = [b"x" * (300 << 20), *(mmap.mmap(-1, 1 << 30) for _ in range(1 + (jail.ADDRESSES_AT_MOST >> 30)))]
@@ -170,6 +171,7 @@ def test_what_the_judging_process_holds_is_no_learners(monkeypatch):
         assert judged.sentence.startswith("It uses more than"), dropped
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", [10, 20, 50, 100, 200, 400])
 def test_where_memory_is_short_no_learner_is_at_fault(room):
     """`room` is the MiB of address space that a judge has for all that it does."""
@@ -183,6 +185,7 @@ def test_where_memory_is_short_no_learner_is_at_fault(room):
     assert set(json.loads(judged.stdout)) <= {"right", "not judged"}
 
 
+@pytest.mark.slow
 def test_a_process_that_the_system_ends_is_not_judged(monkeypatch):
     assert decoded(checking(DECODE, RIGHT_DECODE)).state == "right"
     monkeypatch.setattr(judging, "run_cells", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
@@ -191,6 +194,7 @@ def test_a_process_that_the_system_ends_is_not_judged(monkeypatch):
     assert (judged.state, "short of memory" in judged.sentence) == ("not judged", True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", [OSError(12, "Cannot allocate memory"), MemoryError()], ids=repr)
 def test_what_this_computer_could_not_judge_is_judged_the_next_time(tmp_path, capsys, monkeypatch, trouble):
     folder = tmp_path / "class"
@@ -210,6 +214,7 @@ def test_what_this_computer_could_not_judge_is_judged_the_next_time(tmp_path, ca
     assert learners(grade(capsys, folder, "--json")[1])["ada"]["right"] == 1
 
 
+@pytest.mark.slow
 def test_what_is_neither_right_nor_wrong_says_why(monkeypatch):
     monkeypatch.setattr(judging, "ANSWER_SECONDS", 2)
     assert decoded(checking(DECODE, "def answer(value):\n    while True:\n        pass")).state == "timed out"
@@ -262,6 +267,7 @@ def test_a_learner_is_known_however_a_platform_names_files(tmp_path, path, learn
     assert sorted(each.learner for each in hand_ins(archive))[0] == learner
 
 
+@pytest.mark.slow
 def test_archives_within_archives_and_bad_ones(tmp_path, capsys):
     inner = io.BytesIO()
     with zipfile.ZipFile(inner, "w") as file:
@@ -281,6 +287,7 @@ def test_archives_within_archives_and_bad_ones(tmp_path, capsys):
     assert "no notebook was handed in" in found["Di"]["notes"][0]
 
 
+@pytest.mark.slow
 def test_links_lead_nowhere_and_two_of_one_person_are_told(tmp_path, capsys):
     ada = tmp_path / "ada"
     ada.mkdir()
@@ -295,6 +302,7 @@ def test_links_lead_nowhere_and_two_of_one_person_are_told(tmp_path, capsys):
     assert "is a link" in found["bo"]["notes"][0]
 
 
+@pytest.mark.slow
 def test_an_interrupted_judgement_goes_on_where_it_was(tmp_path):
     folder = tmp_path / "class"
     folder.mkdir()
@@ -314,6 +322,7 @@ def test_an_interrupted_judgement_goes_on_where_it_was(tmp_path):
     assert again.stdout.count(" 1 ") >= 6
 
 
+@pytest.mark.slow
 def test_another_lesson_and_bad_input_are_one_line(tmp_path, capsys):
     assert grade(capsys, tmp_path / "none")[::2] == (
         2,
@@ -367,6 +376,7 @@ def many(count):
     return file.getvalue()
 
 
+@pytest.mark.slow
 def test_names_encodings_and_archives_of_any_kind_harm_nobody(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(handins, "FILES_AT_MOST", 40)
     monkeypatch.setattr(handins, "LARGEST_UNPACKED", 1 << 20)
@@ -412,6 +422,7 @@ def zipped(content):
     return file.getvalue()
 
 
+@pytest.mark.slow
 def test_gradescope_gets_the_results_of_one_person(tmp_path, capsys):
     (tmp_path / "05.ipynb").write_bytes(book_with([checking(DECODE, RIGHT_DECODE), checking("05-echo", "answer = 3")]))
     _, printed, _ = grade(capsys, tmp_path, "--gradescope")

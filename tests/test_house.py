@@ -94,6 +94,7 @@ def importers(module: str) -> set[str]:
     return {name_of(path) for path in MODULES if any(name.split(".")[0] == module for name in imports(path))}
 
 
+@pytest.mark.slow
 def test_one_module_knows_unicorn_and_one_knows_matplotlib():
     assert importers("unicorn") == {"hfedu.guest.unicorn_cpu"}
     assert importers("matplotlib") == {"hfedu.view.paint"}
@@ -178,6 +179,7 @@ def is_script(function: ast.FunctionDef) -> bool:
     return not function.args.args and any(isinstance(node, ast.Yield) for node in ast.walk(function))
 
 
+@pytest.mark.slow
 def test_no_two_rooms_have_a_name_for_two_things():
     """Lessons are left out: what a lesson calls its own is seen by nobody else."""
     homes: dict[str, list[str]] = {}

@@ -90,7 +90,7 @@ class Storm:
         return stops
 
 
-@pytest.mark.parametrize("times", [3, pytest.param(40, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [3, 40])
 @pytest.mark.parametrize(
     ("disk", "how"),
     [
@@ -186,6 +186,7 @@ def test_a_hypervisor_of_one_s_own_that_loops_is_stopped_and_the_machine_says_so
     assert "the hypervisor" in machine.run().outcome.sentence
 
 
+@pytest.mark.slow
 def test_a_second_thread_gets_a_sentence():
     machine, said = Machine(RamDisk(hfedu.assemble("b .")), max_seconds=1, record=False), []
 

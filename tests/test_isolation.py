@@ -7,7 +7,6 @@ import isolation
 import pytest
 import victim
 from a64 import BLR_X7, ERET, HVC, ISB, RET, SVC, WFI, Program
-from conftest import first_is_quick
 from unicorn.unicorn_py3.unicorn import Uc
 
 from a64 import ldr, mov, mrs, msr, str_  # isort: skip
@@ -27,7 +26,8 @@ NO_SUCH_CONTROL = ctypes.c_int(0x3FFF)
 """In place of a control code of the emulator: the call does nothing."""
 
 
-@pytest.mark.parametrize("first", first_is_quick(range(0, SEEDS, BATCH)))
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(0, SEEDS, BATCH))
 def test_hostile_guests_change_nothing_and_learn_nothing(first):
     assert not [(seed, finding) for seed, _, finding in isolation.batch(first, BATCH) if finding]
 

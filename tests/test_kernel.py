@@ -2,6 +2,7 @@
 
 import time
 
+import pytest
 from jupyter_client.manager import start_new_kernel
 
 LOOP = """
@@ -24,6 +25,7 @@ def outputs(client, request):
             return "".join(texts)
 
 
+@pytest.mark.slow
 def test_interrupting_the_kernel_stops_an_endless_guest_and_leaves_it_usable():
     manager, client = start_new_kernel()
     try:

@@ -50,6 +50,7 @@ def test_each_repair_leads_to_the_next_mistake():
     assert check("13-repair", source).state == "right"
 
 
+@pytest.mark.slow
 def test_an_index_beyond_its_array_is_named_though_it_does_no_harm():
     harmless = METER.replace("total[16]", "total[2]")
     run = conversation(compile_c(harmless), SUMS, "two elements for VM 0 and VM 2")

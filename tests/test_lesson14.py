@@ -53,6 +53,7 @@ def test_every_neighbour_reaches_the_router_and_ends_alone(beside):
         assert sum(len(list(arrivals(run))) for run in runs) >= len(runs)
 
 
+@pytest.mark.slow
 def test_every_rule_is_used_by_the_hostile_neighbours():
     words = set()
     for beside in HOSTILE:
@@ -87,6 +88,7 @@ def believer():
         yield send(message.sender, f"{message.sender}1{word}")
 
 
+@pytest.mark.slow
 def test_a_failing_run_ends_at_the_event_that_shows_it():
     verdict = check("14-survive", believer)
     assert "byte 1 says who really sent it" in verdict.sentence
@@ -105,6 +107,7 @@ def test_no_turn_of_a_failing_run_can_be_left_out():
         assert not audit(fewer.run())
 
 
+@pytest.mark.slow
 def test_the_trusting_router_of_the_notebook_fails_with_a_run_to_look_at():
     book = nbformat.read(notebooks.source()[0] / "14_capstone.ipynb", as_version=4)
     names = dict(vars(hfedu)) | {name: getattr(hfedu, name) for name in hfedu.__all__}

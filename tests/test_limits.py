@@ -4,7 +4,7 @@ import struct
 import time
 
 import pytest
-from conftest import first_is_quick, one
+from conftest import one
 
 import hfedu
 from hfedu import RamDisk
@@ -25,10 +25,9 @@ SLOW = {
 }
 
 
-@pytest.mark.parametrize(
-    "how", first_is_quick([{}, {"max_instructions": 10**9}, {"cpus": 2}, {"timer": 50_000}]), ids=str
-)
-@pytest.mark.parametrize("kind", first_is_quick(SLOW))
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [{}, {"max_instructions": 10**9}, {"cpus": 2}, {"timer": 50_000}], ids=str)
+@pytest.mark.parametrize("kind", SLOW)
 def test_the_clock_ends_a_guest_of_slow_instructions(kind, how):
     begin = time.monotonic()
     run = hfedu.boot(RamDisk(hfedu.assemble(SLOW[kind])), max_seconds=1, **how)
@@ -81,6 +80,7 @@ def test_the_clock_ends_the_reading_of_a_device_tree_that_lies(memory, totalsize
     assert time.monotonic() - begin < GENEROUS
 
 
+@pytest.mark.slow
 def test_slices_change_no_event(monkeypatch):
     image = one("chain_relay_3").initrd
     for how in ({}, {"timer": 700}, {"max_instructions": 100_000}):
@@ -104,6 +104,7 @@ LETTERS = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [{}, {"max_instructions": 10**12}], ids=["uncounted", "counted"])
 def test_slices_that_the_clock_ends_repeat_and_lose_nothing(how, monkeypatch):
     monkeypatch.setattr(unicorn_cpu, "TICK", 0.01)

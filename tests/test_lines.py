@@ -260,6 +260,7 @@ def test_an_elf_file_without_a_table_has_no_lines(tmp_path):
     assert len(run.instructions(traps(run)[0].seq)) > 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["-gdwarf-4", "-gdwarf-5"])
 def test_a_damaged_table_gives_no_lines_or_wrong_ones_and_nothing_worse(version, tmp_path):
     from elftools.elf.elffile import ELFFile

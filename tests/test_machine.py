@@ -185,6 +185,7 @@ def test_limits_must_be_positive():
         Machine(RamDisk(LOOP), max_seconds=0)
 
 
+@pytest.mark.slow
 def test_a_recording_is_small_and_a_machine_without_one_keeps_no_events():
     """100,000 events must fit into 100 MB: less than 1,000 bytes each."""
 

@@ -55,6 +55,7 @@ def displays(run: hfedu.notebook.Run) -> tuple:
     return lambda: show(run), lambda: Player(run, 7), lambda: show(compared)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", range(3))
 def test_showing_a_run_again_and_again_keeps_no_copy_of_what_the_page_gets(way):
     """Nobody frees a widget: the registry holds each for as long as the kernel lives."""
@@ -107,6 +108,7 @@ def varied(messages: int) -> RamDisk:
 KEPT = {"the same again": lambda: pingpong(6000), "something else each time": lambda: hfedu.boot(varied(1500))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KEPT)
 def test_an_event_is_kept_in_150_bytes(name):
     KEPT[name]()  # what is made once
@@ -242,6 +244,7 @@ def test_events_that_are_alike_differ_in_nothing_that_is_said_of_them(name, kind
     assert sorted(set(numbers)) == [*range(len(first))]
 
 
+@pytest.mark.slow
 def test_what_a_long_run_says_again_is_said_once(monkeypatch):
     asked, fact_of = [], player.fact_of
     monkeypatch.setattr(player, "fact_of", lambda *given: asked.append(given) or fact_of(*given))
@@ -266,6 +269,7 @@ def machines() -> int:
     return sum(isinstance(each, PhysicalMemory) for each in gc.get_objects())
 
 
+@pytest.mark.slow
 def test_explorations_that_are_over_leave_no_machines():
     """But for the last two, in case that one asks the same again."""
     gc.collect()
@@ -283,6 +287,7 @@ def test_explorations_that_are_over_leave_no_machines():
     assert machines() <= before + 2
 
 
+@pytest.mark.slow
 def test_machines_that_nobody_has_do_not_pile_up_until_python_looks():
     run = one("boot_64mb")
     gc.collect()

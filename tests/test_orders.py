@@ -82,6 +82,7 @@ def test_the_first_difference_of_the_register_race_is_that_nothing_was_saved(rac
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["switch-unlocked", "reason", "live-once", "registers-kept", "result-kept"])
 def test_the_passing_order_is_the_nearest(race, name):
     """It ends and keeps the invariant; whoever agrees one step longer with the failing order breaks it."""
@@ -304,6 +305,7 @@ def test_where_there_is_no_way_it_says_so():
     assert "No order breaks any of them. Every order was tried." in said.value
 
 
+@pytest.mark.slow
 def test_with_the_repair_the_race_is_gone():
     assert "live-once" in {v.invariant for v in hfedu.explore(RACE, [invariant("live-once")]).violations}
     assert not hfedu.explore(RACE, [invariant("live-once")], fixes=["regs-race"]).violations

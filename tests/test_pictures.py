@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import runs
 import shown
-from conftest import first_is_quick
 from PIL import Image
 
 from hfedu.run.kinds import KINDS, Kind
@@ -122,7 +121,7 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize("lesson", first_is_quick(shown.LESSONS), ids=lambda path: path.stem)
+@pytest.mark.parametrize("lesson", shown.LESSONS, ids=lambda path: path.stem)
 def test_nothing_lies_over_anything_else_in_a_picture_of_a_lesson(lesson):
     cells = json.loads(lesson.read_text())["cells"]
     outputs = [output for cell in cells for output in cell.get("outputs", ())]
@@ -175,6 +174,7 @@ def different(one: bytes, other: bytes) -> float:
     return 1.0 if a.shape != b.shape else float((abs(a - b).max(axis=2) > DIFFERENT).mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", shown.STORED)
 def test_a_picture_is_the_stored_one(name):
     actual, stored = shown.STORED[name](), shown.PICTURES / f"{name}.png"
@@ -186,6 +186,7 @@ def test_a_picture_is_the_stored_one(name):
         pytest.fail(f"{where}: if that is right, make refresh")
 
 
+@pytest.mark.slow
 def test_one_other_letter_makes_another_picture():
     """The tolerance is for another version of the painter, not for another picture."""
     run = runs.two_cpus()

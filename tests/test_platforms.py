@@ -81,6 +81,7 @@ def test_what_only_posix_has_is_asked_for_first(path):
     assert not [line for line, around in uses(path) if not ASKS.search(around)]
 
 
+@pytest.mark.slow
 def test_without_what_only_posix_has_all_of_it_loads_and_the_rest_works(tmp_path):
     """A sweep of names is not Windows, but what is used without asking fails here as it does there."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([*sys.path]), "HFEDU_PROGRESS": str(tmp_path / "p.json")}
@@ -91,6 +92,7 @@ def test_without_what_only_posix_has_all_of_it_loads_and_the_rest_works(tmp_path
     assert done.stderr.splitlines()[-1] == "hfedu: hfedu course grade needs Linux or macOS: on Windows run it in WSL"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Jane Doe", 'd\'Arc & "Co"', "Żółć 50%", "a$b;c(d)[e]", "-x"])
 def test_a_folder_may_have_any_name(name, tmp_path, monkeypatch, capsys):
     home = tmp_path / name

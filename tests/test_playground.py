@@ -3,7 +3,6 @@
 import random
 
 import pytest
-from conftest import first_is_quick
 
 import hfedu
 from hfedu.widgets.playground import goals
@@ -165,7 +164,8 @@ def test_what_is_nearly_a_goal_is_none(title, calls):
     assert not steps(did(calls))[title]
 
 
-@pytest.mark.parametrize("seed", first_is_quick(range(20)))
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
 def test_whatever_is_pressed_in_whatever_order_the_way_back_is_the_way(seed):
     chance = random.Random(seed)
     ground = hfedu.playground(chance.choice((2, 3, 4)))

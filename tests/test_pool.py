@@ -79,6 +79,7 @@ def test_a_token_keeps_the_pool():
     assert again.made["heap_pages"] == 70
 
 
+@pytest.mark.slow
 def test_the_command_line_has_it_too(tmp_path):
     path = tmp_path / "many.cpio"
     path.write_bytes(RamDisk(asset("relay_primary.bin"), [asset("relay.bin")] * 14).image)

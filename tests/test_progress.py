@@ -185,11 +185,13 @@ def execute(folder, name, **environment):
     return sorted(path.name for path in folder.iterdir())
 
 
+@pytest.mark.slow
 def test_a_lesson_run_in_jupyter_is_noted_beside_it(tmp_path):
     assert record.FILE in execute(tmp_path, "05_send_and_receive.ipynb")
     assert (tmp_path / record.FILE).read_text() == "05-decode right\n"
 
 
+@pytest.mark.slow
 def test_nothing_is_noted_elsewhere_or_when_it_is_switched_off(tmp_path):
     assert execute(tmp_path, "mine.ipynb") == ["mine.ipynb"]
     assert execute(tmp_path, "05_mine.ipynb", HFEDU_PROGRESS="") == ["05_mine.ipynb", "mine.ipynb"]

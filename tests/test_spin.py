@@ -100,6 +100,7 @@ def test_with_the_repair_a_second_try_always_runs_the_woken_vcpu():
     assert finals == {SENT_FIRST, WAITED_FIRST}
 
 
+@pytest.mark.slow
 def test_a_repair_that_tests_and_takes_in_two_steps_is_wrong_as_soon_as_two_cpus_try():
     assert spin_outcomes(("TWO_STEPS",)) == spin_outcomes(("REGS_RACE",))
     violations, _ = spin_outcomes(("TWO_STEPS", "RETRY"))

@@ -28,7 +28,7 @@ from hfedu.run.ramdisk import cpio_entry
 CODE = b"\0\0\0\x14"
 EVIL = "a\x1b]0;owned\x07\x1b[2Jb\x9b\u202ec\x7f"
 NUMBERS = (0, 1, 2**31, 2**32 - 1, 2**63, 2**64 - 1, 4096, 0x4000_0000)
-ROUNDS = [pytest.param(seed, marks=[pytest.mark.slow] if seed else []) for seed in range(5)]
+ROUNDS = range(5)
 
 
 def primary():
@@ -166,6 +166,7 @@ def test_any_progress_string(seed):
         said(lambda text=text: progress.decode(text))
 
 
+@pytest.mark.slow
 def test_a_long_progress_string_takes_no_long_numbers():
     for letter in "Ag_":
         with pytest.raises(Mistake, match="damaged"):
@@ -239,6 +240,7 @@ def shown(run):
         xml.etree.ElementTree.fromstring(run.render("svg", 0, 10))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", ROUNDS)
 def test_any_ram_disk(seed):
     rng = random.Random(seed)
@@ -426,6 +428,7 @@ def test_the_page_may_run_its_own_script_only_and_shows_the_text_where_it_may_no
     assert 'getElementById("text").remove()' in script
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 @pytest.mark.parametrize("after", [1, 20])
 def test_a_first_picture_that_is_interrupted_does_no_harm_to_later_ones(after):

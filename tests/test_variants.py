@@ -116,6 +116,7 @@ def answered(seed, name="05-decode", of=None):
     return f'check("{name}", {exercise_named(name, of or seed).solution!r}, seed={seed!r})'
 
 
+@pytest.mark.slow
 def test_hand_ins_are_judged_with_the_seed_of_each(tmp_path, capsys):
     folder = tmp_path / "class"
     folder.mkdir()

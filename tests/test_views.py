@@ -187,6 +187,7 @@ def test_transcript_of_several_cpus_has_a_column_for_each_and_plain_words():
     assert not re.search(r"switches to *:|\b(acquire|release) |vm\d", text)
 
 
+@pytest.mark.slow
 def test_a_switch_that_was_interrupted_says_how_far_it_came():
     found = hfedu.explore(RACE)
     texts = [found.counterexample(i).transcript() for i in range(5)]
@@ -424,6 +425,7 @@ def test_repeats_are_found_and_only_where_nothing_but_bytes_differs():
     assert repeats(run.events[:40]) == []
 
 
+@pytest.mark.slow
 def test_data_of_the_player_is_lean_and_a_run_too_long_for_a_page_is_a_sentence(monkeypatch):
     run = pingpong(6000)
     assert len(json.dumps(player_data(run), separators=(",", ":"))) < 50 * len(run.events)
@@ -434,6 +436,7 @@ def test_data_of_the_player_is_lean_and_a_run_too_long_for_a_page_is_a_sentence(
         run.to_html(position=99_999)
 
 
+@pytest.mark.slow
 def test_html_is_a_format_and_begins_at_the_first_event_asked_for(tmp_path):
     path = run_of("broadcast_3").draw(tmp_path / "player.html", first=7)
     text = path.read_text("utf-8")

@@ -53,6 +53,7 @@ def assert_true_of(run, why, first, last=None):
             assert (delivery.kind, words.vm_of(delivery.actor)) == (Kind.DELIVER, sender), sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECORDED)
 def test_in_recorded_runs_every_chain_agrees_with_the_recording(name):
     recorded_run = one(name)

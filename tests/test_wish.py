@@ -70,6 +70,7 @@ NONE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", NONE)
 def test_where_there_is_none_the_fewest_pieces_and_their_rule_are_named(case):
     pieces, says = NONE[case]
