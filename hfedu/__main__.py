@@ -1,8 +1,13 @@
 """The program `hfedu`: an interrupt ends it with status 130, also while it still loads what it needs."""
 
+import _thread
 import signal
 import sys
+import time
 from typing import Any
+
+AGAIN = 0.05
+"""Seconds after which an interrupt comes again that came where nothing can be raised."""
 
 
 def program() -> int:
@@ -13,7 +18,19 @@ def program() -> int:
         stops.append(number)
         signal.default_int_handler(number, frame)
 
+    def press_again() -> None:
+        time.sleep(AGAIN)
+        _thread.interrupt_main()
+
+    def unraisable(lost: "sys.UnraisableHookArgs") -> None:
+        """Python calls this for what is raised in a destructor or a callback, and goes on."""
+        if stops and issubclass(lost.exc_type, KeyboardInterrupt):
+            _thread.start_new_thread(press_again, ())
+        else:
+            sys.__unraisablehook__(lost)
+
     try:
+        sys.unraisablehook = unraisable
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else the shell wants it ignored
             signal.signal(signal.SIGINT, stop)
         from hfedu import cli

@@ -48,7 +48,7 @@ A ceiling rises only with a reason, which the message of the commit that raises 
 """
 SOURCES, BUILT = "assets/player", "assets/player.js"
 """The front end's modules, and the file that is built from them, which counts only where there are none."""
-NO_ROOMS = ("build", "dist", "node_modules", "test-output")
+NO_ROOMS = ("build", "dist", "hfedu-notebooks", "node_modules", "test-output")
 NO_CODE = {
     *(tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT),
     *(tokenize.ENCODING, tokenize.ENDMARKER),

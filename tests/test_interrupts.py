@@ -234,6 +234,29 @@ def test_an_interrupt_ends_each_command_with_130(command, wait, tmp_path):
     assert status == 130
 
 
+LOSES_IT = """
+import os, signal, sys, weakref
+from hfedu import __main__, cli
+
+class Dropped: pass
+
+def main():
+    dropped = Dropped()
+    kept = weakref.ref(dropped, lambda _: os.kill(os.getpid(), signal.SIGINT))
+    del dropped
+    while True:
+        pass
+
+cli.main = main
+sys.exit(__main__.program())
+"""
+
+
+def test_an_interrupt_that_comes_where_python_raises_nothing_ends_a_command_all_the_same():
+    ended = subprocess.run([sys.executable, "-c", LOSES_IT], capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (130, "hfedu: interrupted\n")
+
+
 def fails(error: type[BaseException] | None) -> int:
     """A command in which the interrupt becomes something else, or nothing."""
     try:
