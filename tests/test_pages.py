@@ -1,5 +1,6 @@
 """What the pages say: their code runs, their commands and options are there, and what they name exists."""
 
+import argparse
 import re
 import shlex
 from functools import cache
@@ -15,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 FOR_CONTRIBUTORS = [ROOT / name for name in ("ARCHITECTURE.md", "CONTRIBUTING.md")]
 PAGES = [ROOT / "README.md", ROOT / "paper.md", *FOR_CONTRIBUTORS, *sorted(NOTEBOOKS.rglob("*.md"))]
+PACKAGE_PAGE, SITE_PAGE = ROOT / "README.md", ROOT / "assets" / "site" / "index.md"
 FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")
 COMMAND = re.compile(r"(?:\.venv[/\\](?:bin|Scripts)[/\\])?(?:python3? -m )?hfedu ([a-z-].*)")
@@ -40,13 +42,12 @@ def test_each_command_line_is_one(path):
     for line in commands(text):
         words = shlex.split(re.sub(r"\[(\w+)\]", r"\1", line.partition(" -- ")[0]))
         alone = all(re.fullmatch("[a-z]+", word) for word in words)  # in a sentence that is about the command
-        try:
-            options = cli.parser().parse_args([*words, "--help"] if alone else words)
-        except SystemExit as end:
-            assert alone, line
-            assert end.code == 0, line
+        if alone:
+            with pytest.raises(SystemExit) as end:
+                cli.parser().parse_args([*words, "--help"])
+            assert end.value.code == 0, line
         else:
-            assert callable(options.command), line
+            assert callable(cli.parser().parse_args(words).command), line
 
 
 def test_there_are_command_lines_to_look_at():
@@ -117,3 +118,36 @@ def test_each_target_of_make_is_one(path):
     ]
     asked = {found[1] for line in code if (found := re.match(r"make(?: PYTHON=\S+)? (\w+)", line.strip()))}
     assert asked <= targets
+
+
+def options_of(parser):
+    """All options that a parser and its commands take."""
+    for action in parser._actions:
+        yield from action.option_strings
+        choices = action.choices if isinstance(action, argparse._SubParsersAction) else {}
+        for command in choices.values():
+            yield from options_of(command)
+
+
+@pytest.mark.parametrize("path", [*PAGES, *(lesson.path for lesson in notebooks.lessons())], ids=name)
+def test_each_option_that_a_text_names_is_there(path):
+    text = path.read_text("utf-8") if path.suffix == ".md" else notebooks.cell_text(path)
+    named = {span.split()[0] for span in INLINE.findall(FENCED.sub("", text)) if span.startswith("--")}
+    assert named <= {*options_of(cli.parser())}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name)
+def test_who_is_told_to_open_jupyterlab_is_told_to_install_it(path):
+    blocks = [block for language, block in FENCED.findall(path.read_text("utf-8")) if language != "python"]
+    installs = re.findall(
+        r"pip (?:install|wheel) [^#\n]*?(?:\.|hfedu)(\[[\w,]+\])?['\"]?(?: |$)", "\n".join(blocks), re.MULTILINE
+    )
+    if installs and any(re.search(r"hfedu lab\b", block) for block in blocks):
+        assert all("lab" in extras or "test" in extras for extras in installs), installs
+
+
+@pytest.mark.parametrize("path", [PACKAGE_PAGE, SITE_PAGE], ids=name)
+def test_all_pages_are_reached_from(path):
+    text = path.read_text("utf-8")
+    for page in NOTEBOOKS.glob("*.md"):
+        assert f"notebooks/{page.stem}" in text, page.name
