@@ -1,9 +1,9 @@
 """The command line: hfedu boot | draw | explore | lab | course | bench.
 
 Of `boot` stdout is the serial line and nothing else; what hfedu itself has to say goes to stderr. Exit status:
-0 powered off, 2 bad input, 3 a guest ran out of its budget or waits for ever, 4 the hypervisor hung or panicked. Of
-`explore`: 0 everything was tried and no violation was found, 1 one was, 2 bad input, 3 none was found and not
-everything was tried. An interrupt (Ctrl-C) ends every command with 130, but `lab`, where JupyterLab asks first.
+0 powered off or reset, 2 bad input, 3 a guest ran out of its budget or waits for ever, 4 the hypervisor hung or
+panicked. Of `explore`: 0 everything was tried and no violation was found, 1 one was, 2 bad input, 3 none was found and
+not everything was tried. An interrupt (Ctrl-C) ends every command with 130, but `lab`, where JupyterLab asks first.
 """
 
 import argparse
@@ -133,7 +133,13 @@ def parser() -> argparse.ArgumentParser:
         "--clock", default=CLOCKS[0], metavar="C", help="what time is: instructions, or the host's: host"
     )
 
-    boot = commands.add_parser("boot", parents=[machine], help="boot a RAM disk and print its serial line")
+    boot = commands.add_parser(
+        "boot",
+        parents=[machine],
+        help="boot a RAM disk and print its serial line",
+        epilog="What comes in on stdin is sent to the machine. Exit status: 0 powered off or reset, 2 bad input, 3 a "
+        "guest ran out of its budget or waits for ever, 4 the hypervisor hung or panicked, 130 interrupted.",
+    )
     boot.set_defaults(command=command_boot)
 
     draw = commands.add_parser("draw", parents=[machine], help="boot a RAM disk and draw its sequence diagram")
@@ -163,7 +169,7 @@ def parser() -> argparse.ArgumentParser:
     explore.set_defaults(command=command_explore)
 
     course.add_lab(commands.add_parser("lab", help="open the lessons in JupyterLab"))
-    course.add_course(commands.add_parser("course", help="copy the lessons, or check them"))
+    course.add_course(commands.add_parser("course", help="give the lessons to a class, and judge what comes back"))
 
     bench = commands.add_parser("bench", help="measure how fast hfedu is here")
     bench.add_argument(

@@ -2,11 +2,14 @@
 
 import os
 import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from nbformat import v4
 
 from hfedu import cli
@@ -52,6 +55,35 @@ def test_executed_it_shows_pictures_with_words_and_no_widget(notebook, form, cap
         assert not SRC.findall(text)
     else:
         assert text.count("<section>") >= 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("template", ["lab", "classic", "reveal"])
+def test_plain_nbconvert_shows_pictures_with_words(notebook, template):
+    """What an editor exports, and who has no hfedu: of nbconvert's own output, whatever the template."""
+    form = ("slides",) if template == "reveal" else ("html", "--template", template)
+    command = [sys.executable, "-m", "jupyter", "nbconvert", notebook, "--execute", "--to", *form]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "Alternative text is missing" not in done.stderr
+    text = next(notebook.parent.glob("*.html")).read_text("utf-8")
+    images = re.findall(r"<img [^>]*>", text)
+    assert len(images) == 2
+    assert all('alt="Sequence diagram of Two of a kind' in image and "data:image/svg+xml" in image for image in images)
+
+
+@pytest.mark.slow
+def test_the_words_of_a_picture_are_words_whatever_is_in_them(notebook):
+    title = """A "quoted" <b> & 'title' > \x07 </title>"""
+    book = nbformat.read(notebook, as_version=4)
+    book.cells[1].source = book.cells[1].source.replace('"Two of a kind"', repr(title))
+    nbformat.write(book, notebook)
+    subprocess.run(
+        [sys.executable, "-m", "jupyter", "nbconvert", notebook, "--execute", "--to", "html"], check=True,
+        capture_output=True,
+    )  # fmt: skip
+    images = BeautifulSoup(notebook.with_suffix(".html").read_text("utf-8"), "html.parser").find_all("img")
+    assert len(images) == 2
+    assert all(title.replace("\x07", "?") in image["alt"] for image in images)
 
 
 def test_what_cannot_be_exported_is_a_sentence(tmp_path, capsys):

@@ -31,7 +31,7 @@ def add_lab(lab: ArgumentParser) -> None:
 
 
 def add_course(course: ArgumentParser) -> None:
-    """hfedu course start | plan | export | check | grade, each with its own arguments."""
+    """hfedu course start | plan | export | check | slides | worksheet | grade, each with its own arguments."""
     commands = course.add_subparsers(required=True, metavar="COMMAND")
     start = commands.add_parser("start", help="copy the lessons into a folder, never over what was changed there")
     start.add_argument("folder", type=Path, metavar="DIR", help="new, or the folder of your copies: they are updated")

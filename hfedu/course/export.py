@@ -1,10 +1,10 @@
 """A notebook as a page or as slides, for pages without a kernel: pictures with words for those who do not see them.
 
-nbconvert shows a widget where there is one, and gives a picture no words. Here what it gets has no widget, and each
-picture is an `<img>` with its `alt`. Nothing is fetched from another host.
+nbconvert alone keeps the words of hfedu's pictures, but shows a widget where there is one, and gives other pictures no
+words. Here what it gets has no widget, and each picture is an `<img>` with its `alt`. Nothing is fetched from another
+host.
 """
 
-import base64
 import html
 import os
 from pathlib import Path
@@ -14,9 +14,10 @@ from hfedu.course.notebooks import read_notebook
 from hfedu.course.record import SWITCH
 from hfedu.errors import Mistake, installed, lacking
 from hfedu.files import write_whole
+from hfedu.view.svg import data_address
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
-PICTURES = {"image/svg+xml": "svg+xml", "image/png": "png"}
+PICTURES = ("image/svg+xml", "image/png")
 FORMS = ("html", "slides")
 SECONDS_A_CELL = 120
 
@@ -41,9 +42,9 @@ def with_words(data: dict[str, Any], metadata: dict[str, Any]) -> dict[str, Any]
     if kind is None:
         return data
     picture = "".join(data.pop(kind))
-    encoded = picture if kind == "image/png" else base64.b64encode(picture.encode()).decode()
+    address = f"data:image/png;base64,{picture}" if kind == "image/png" else data_address(picture)
     words = metadata.get(kind, {}).get("alt") or "".join(data.get("text/plain", ""))
-    shown = f'<img alt="{html.escape(words)}" src="data:image/{PICTURES[kind]};base64,{encoded}">'
+    shown = f'<img alt="{html.escape(words)}" src="{address}">'
     return {**data, "text/html": shown}
 
 

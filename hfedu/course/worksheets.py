@@ -4,7 +4,6 @@ A seed is any text, and it makes the same sheets everywhere. All sheets have as 
 is right comes from a run of the machine, never from here.
 """
 
-import base64
 import html
 import random
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from hfedu.run.ramdisk import RamDisk
 from hfedu.run.recording import Actor, Event
 from hfedu.view.page import HEAD, STILL
 from hfedu.view.pagetable import describe_descriptor
+from hfedu.view.svg import data_address
 from hfedu.view.text import transcript
 from hfedu.view.theme import LIGHT
 
@@ -216,7 +216,6 @@ def next_arrows(talk: Conversation, rng: random.Random, place: int, key: bool) -
     """What are the next five events?"""
     first = talk.asked[0].seq + rng.randrange(4)
     shown = talk.run.render("svg", max(0, first - 6), first)
-    picture = base64.b64encode(shown).decode()
     lines = transcript(talk.run, first + 1, first + ARROWS).splitlines()[1:]
     answers = [line for line in lines if line.strip()]
     rows = "".join(
@@ -224,7 +223,7 @@ def next_arrows(talk: Conversation, rng: random.Random, place: int, key: bool) -
         f"{html.escape(answers[at - 1].split('cpu0', 1)[-1].strip()) if key and at <= len(answers) else ''}</td></tr>"
         for at in range(1, ARROWS + 1)
     )
-    image = f'<img alt="The conversation up to event {first}" src="data:image/svg+xml;base64,{picture}">'
+    image = f'<img alt="The conversation up to event {first}" src="{data_address(shown.decode())}">'
     talk_so_far = f"The conversation of question 1 of sheet {place} has come to event {first}."
     asks = f"<p>{talk_so_far} What are the next {ARROWS} events?</p>"
     head = "<tr><th>event</th><th>who does what, and to whom</th></tr>"

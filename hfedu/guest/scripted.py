@@ -231,7 +231,7 @@ def clear() -> Action:
 
 
 def wait_for_interrupt() -> Action:
-    """WFI. At this commit nothing ever ends a secondary's wait."""
+    """WFI. In 2018 nothing ends a secondary's wait: that takes the repairs no-interrupt and wfi-repeats."""
     return Action("wfi")
 
 

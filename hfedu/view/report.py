@@ -1,6 +1,5 @@
 """What an exploration found, as one HTML page that needs neither a kernel nor a network."""
 
-import base64
 import html
 from string import Template
 
@@ -8,12 +7,12 @@ from hfedu.errors import printable
 from hfedu.run import words
 from hfedu.run.explorer import Exploration
 from hfedu.run.recording import Recording
-from hfedu.view import paint
 from hfedu.view.answers import all_answers
 from hfedu.view.exploration import findings_table, graph_scene, too_many
 from hfedu.view.page import HEAD, STILL, page
 from hfedu.view.player import player_data
 from hfedu.view.sequence import MAX_ROWS
+from hfedu.view.svg import data_address, svg
 from hfedu.view.text import transcript
 from hfedu.view.theme import DARK, LIGHT
 
@@ -76,10 +75,7 @@ def results_table(result: Exploration) -> str:
 def picture(result: Exploration) -> str:
     """The graph of the states, light or dark as the reader's system."""
     scene = graph_scene(result)
-    light, dark = (
-        "data:image/svg+xml;base64," + base64.b64encode(paint.render(scene, "svg", theme)).decode()
-        for theme in ("light", "dark")
-    )
+    light, dark = (data_address(svg(scene, theme)) for theme in ("light", "dark"))
     return (
         f'<picture><source media="(prefers-color-scheme: dark)" srcset="{dark}">'
         f'<img src="{light}" alt="{html.escape(scene.alt)}"></picture>'

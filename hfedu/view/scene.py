@@ -4,9 +4,12 @@ Coordinates are pixels, x to the right and y down. A `role` says what a shape me
 painters decide how that looks. `seq` is the event a shape belongs to, None for what is always there.
 """
 
+import html
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+from hfedu.errors import printable
 
 
 class Line(NamedTuple):
@@ -92,7 +95,10 @@ class Scene:
         return self.alt
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        from hfedu.view.svg import svg
+        """The picture, and as an `<img>` with its words: an exporter gives a picture alone no `alt`."""
+        from hfedu.view.svg import data_address, svg
 
         size = {"width": round(self.width), "height": round(self.height), "alt": self.alt}
-        return {"image/svg+xml": svg(self), "text/plain": self.alt}, {"image/svg+xml": size}
+        picture = svg(self)
+        shown = f'<img alt="{html.escape(printable(self.alt))}" src="{data_address(picture)}">'
+        return {"text/html": shown, "image/svg+xml": picture, "text/plain": self.alt}, {"image/svg+xml": size}

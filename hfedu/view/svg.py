@@ -5,6 +5,7 @@ that it looks alike everywhere, nothing is asked of the fonts but their kind: le
 as those of most fonts of that kind, and no layout is closer than its texts.
 """
 
+import base64
 import html
 import math
 from collections.abc import Iterator
@@ -50,6 +51,11 @@ def svg(scene: Scene, theme: str = "light") -> str:
     paper = element_of("rect", "/", x=0.5, y=0.5, width=scene.width - 1, height=scene.height - 1,
         fill=colours.paper, stroke=colours.border)  # fmt: skip
     return "\n".join([head, f"<title>{alt}</title>", paper, *painted, "</svg>", ""])
+
+
+def data_address(picture: str) -> str:
+    """An SVG document as an address that holds it, for the `src` of an `<img>`."""
+    return "data:image/svg+xml;base64," + base64.b64encode(picture.encode()).decode()
 
 
 def decimal(value: float) -> str:

@@ -135,7 +135,7 @@ def test_a_notebook_that_is_opened_without_a_kernel_shows_the_picture(lesson, de
     nbformat.write(book, folder / "reopened.ipynb")
     book = lesson("reopened.ipynb", 1366, 768)
     page = book.page
-    picture = ".jp-RenderedImage:visible, .jp-RenderedSVG:visible"
+    picture = ".jp-RenderedHTML img:visible"
     book.run_all()
     page.locator(".hfedu .now .n").wait_for()
     assert page.locator(picture).count() == 0, "the player stands for its picture"

@@ -48,7 +48,7 @@ def cells(notebook, lab):
 def test_a_counterexample_in_the_player_has_a_column_for_each_cpu(cells):
     book = cells("counterexample.ipynb", "found", "found.counterexample()", "found.compare()", width=1560)
     page = book.page
-    assert page.locator(".jp-RenderedSVG:visible").count() == 1
+    assert page.locator(".jp-RenderedHTML img:visible").count() == 1
     assert page.locator(".jp-RenderedHTMLCommon td", has_text="VM 1 vCPU 0 is live on CPU 0 and on CPU 1").count() == 1
     player = page.locator(".hfedu").first
     player.scroll_into_view_if_needed()
@@ -70,7 +70,7 @@ def test_a_counterexample_in_the_player_has_a_column_for_each_cpu(cells):
     book.dark()
     book.picture_of(player, "counterexample-dark")
     book.picture("comparison-dark")
-    page.locator(".jp-RenderedSVG:visible").first.scroll_into_view_if_needed()
+    page.locator(".jp-RenderedHTML img:visible").first.scroll_into_view_if_needed()
     book.picture("exploration-dark")
     book.no_errors()
 
