@@ -394,9 +394,17 @@ def busy_primary() -> Any:
     yield vcpu_run(1)
 
 
+def call_in_words(event: Event) -> str:
+    """What a guest did, as a sentence has it."""
+    if event.kind is not Kind.HYPERCALL:
+        return words.label(event)
+    return f"{words.name_of_call(event, short=True)}({words.arguments(event, short=True)})"
+
+
 def given(run: Run, event: Event) -> str:
-    """What a call gave, if its caller was not switched out, as an arrow of the diagram says it."""
-    return f" {words.label(run.events[run.returns[event.seq]])}" if event.seq in run.returns else ""
+    """What a call gave, if its caller was not switched out."""
+    back = run.returned(event)
+    return "" if back is None or back.kind is not Kind.RETURN else f" = {words.result(back.call, back.result or 0)}"
 
 
 def judge_regression(answer: tuple[str, Script]) -> Run:
@@ -413,7 +421,7 @@ def judge_regression(answer: tuple[str, Script]) -> Run:
     run, without = steps_of(script, busy_primary, fixes=others)
     _, repaired = steps_of(script, busy_primary, fixes=others | {defect})
     if without == repaired:
-        did = "; ".join(words.label(event) + given(run, event) for event in traps(run, 1)) or "nothing"
+        did = "; ".join(call_in_words(event) + given(run, event) for event in traps(run, 1)) or "nothing"
         raise Wrong(
             f"With the repair and without it the machine does the same {len(without)} steps. VM 1 did: {did}. Your "
             "script must get to what the hunk changed: a receive that really waits.",
@@ -665,7 +673,7 @@ EXERCISES = (
             "a defect that was there before": (("no-interrupt", waits_for_an_interrupt), "it was there before"),
             "waits in the other way": (("blocked-state", waits_for_an_interrupt), "WFI: waits"),
             "does not wait": (("blocked-state", looks_for_a_message), "receive() = -1"),
-            "a message is there already": (("nested-locks", finds_a_message), "receive(block) = VM 0, 5 B"),
+            "a message is there already": (("nested-locks", finds_a_message), "receive(block) = VM 0, 5 bytes"),
         },
     ),
 )

@@ -311,6 +311,6 @@ TERMS = {
     "sequentially consistent": "Of memory: all CPUs see all loads and stores in one order, and each CPU's own in "
     "the order of its program.",
     "weak memory": "Memory whose loads and stores other CPUs may see in another order, unless barriers forbid it. "
-    "Real Arm CPUs have it; hfedu does not model it.",
+    "Real Arm CPUs have it; hfedu models at most stores that wait in a buffer.",
     "preemption": "In a schedule: a CPU that could go on is left for another one.",
 }

@@ -158,7 +158,8 @@ def judge_sleeper(answer: Iterable[str]) -> Run:
     if idle:
         raise Wrong(f"The message arrives. It does without {', '.join(sorted(idle))} too: name the fewest.", run)
     if set(answer) != FEWEST:
-        raise Wrong("The message arrives. wfi-repeats brings no-interrupt along: name the fewest.")
+        along = ", ".join(sorted(set(answer) - FEWEST))
+        raise Wrong(f"The message arrives. wfi-repeats brings {along} along: name the fewest.")
     return run
 
 

@@ -163,7 +163,8 @@ PREDICTIONS = (
                 ("YIELD", "WAIT_FOR_INTERRUPT"),
                 returned_at(call_of(0, HF_VCPU_RUN, 1)),
                 run_result,
-                "It was not run at all: not READY. The name of the code tells, and nothing keeps the promise.",
+                "VM 1 is not READY, so it is not run at all. The code says that it waits for an interrupt; that one comes "
+                "changes nothing.",
             ),
         ),
     ),
