@@ -136,7 +136,7 @@ def test_what_one_vm_writes_into_its_virtual_timer_another_one_reads(profile):
 
 def test_a_fiq_takes_the_cpu_from_everybody():
     interface = "str  w1, [x21]\n"
-    as_fiq = lesson15.GIC.replace(interface, f"mov  w2, #9\n str  w2, [x21]\n")
+    as_fiq = lesson15.GIC.replace(interface, "mov  w2, #9\n str  w2, [x21]\n")
     assert as_fiq != lesson15.GIC
     primary = assemble(as_fiq + lesson15.ARM + lesson15.RUN + lesson15.SERVE + lesson15.OFF)
     run = hfedu.boot(RamDisk(primary, [assemble("loop: b loop")]), max_instructions=100_000)
