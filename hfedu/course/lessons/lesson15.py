@@ -163,8 +163,8 @@ PREDICTIONS = (
                 ("YIELD", "WAIT_FOR_INTERRUPT"),
                 returned_at(call_of(0, HF_VCPU_RUN, 1)),
                 run_result,
-                "VM 1 is not READY, so it is not run at all. The code says that it waits for an interrupt; that one came "
-                "has changed nothing.",
+                "VM 1 is not READY, so it is not run at all. The code says that it waits for an interrupt; that "
+                "one came has changed nothing.",
             ),
         ),
     ),
