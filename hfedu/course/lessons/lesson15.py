@@ -18,6 +18,7 @@ from hfedu.course.shared.scenes import (
     calls,
     compiled,
     judge_all,
+    refusals,
     returned_at,
     run_result,
     state_of,
@@ -26,8 +27,8 @@ from hfedu.course.shared.scenes import (
 from hfedu.course.shared.wants import C_SOURCE, GUEST
 from hfedu.guest.scripted import Script, clear, configure, hvc, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.guest.toolchain import assemble, compile_c
-from hfedu.hf.call import HF_VCPU_RUN
-from hfedu.history.abi import HF_INTERRUPT_INJECT
+from hfedu.hf.call import HF_MAILBOX_SEND, HF_VCPU_RUN
+from hfedu.history.abi import HF_INTERRUPT_GET, HF_INTERRUPT_INJECT
 from hfedu.notebook import Run
 from hfedu.run.kinds import Kind
 from hfedu.run.ramdisk import Image, RamDisk
@@ -278,10 +279,11 @@ SLEEPERS = ("VM 1 waits in WFI", "VM 1 waits in receive")
 
 
 def dozer() -> Any:
-    """Waits in WFI; when that ends it looks whether a message is there, and says so."""
+    """Waits in WFI; when that ends it takes the interrupt, looks whether a message is there, and says so."""
     yield configure()
     while True:
         yield wait_for_interrupt()
+        yield hvc(HF_INTERRUPT_GET)
         message = yield receive(block=False)
         if message is not None:
             yield clear()
@@ -324,6 +326,9 @@ def woken(asleep: int) -> Callable[[Run], None]:
             )
         for vm in (asleep, 3 - asleep):
             if (0, NEWS) not in answers_of(run, vm):
+                refused = refusals(run, vm, HF_MAILBOX_SEND)
+                if refused:
+                    raise Wrong(f"{case} VM {vm} has read, and its answer was refused: clear your mailbox first.", run)
                 raise Wrong(f"{case} VM {vm} never read “news”: {unread(run, vm, asleep)}.", run)
 
     return judge

@@ -284,7 +284,9 @@ def judge_ffa_echo(answer: Script) -> Run:
             raise Wrong(f"{had}, and that was refused: {why if end is None else ENDS}.", run)
         if (vm, data) in got[number:]:
             to, more = got[number]
-            raise Wrong(f"VM {to} got {quoted_message(more)}, and nobody had sent it that.", run)
+            again = got[number] in SAID[:number]
+            why = "once more: each message comes back once" if again else "and nobody had sent it that"
+            raise Wrong(f"VM {to} got {quoted_message(more)}, {why}.", run)
         why = "answer the sender, whoever it is, with what it sent" if ended_at(run, 1) is None else ENDS
         raise Wrong(f"{had} and it did not come back to VM {vm}: {why}.", run)
     if len(got) > len(SAID):
