@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise, product
+from random import Random
 from typing import Any
 
 from hfedu import notebook
@@ -24,6 +25,7 @@ from hfedu.course.shared.scenes import (
     state_of,
     switch_after,
 )
+from hfedu.course.shared.variants import of_results
 from hfedu.course.shared.wants import C_SOURCE, GUEST
 from hfedu.guest.scripted import Script, clear, configure, hvc, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.guest.toolchain import assemble, compile_c
@@ -241,6 +243,12 @@ def judge_beat(answer: Callable[[int, int, int], Any]) -> None:
                 f"A beat of {period} ticks was due at {cval}, and now it is {now}: the next beat is {want}, and your "
                 f"function gave {got!r}. {blame_beat(got, now, period)}".rstrip()
             )
+
+
+def drawn_beat(rng: Random) -> tuple[int, int, int]:
+    """When a timer was due, what the counter says now, and its period: often now is a beat itself."""
+    cval, period = rng.randrange(1, 4000), rng.randrange(100, 1000)
+    return cval, cval + rng.randrange(4) * period + rng.choice((0, rng.randrange(1, period))), period
 
 
 def blame_beat(got: object, now: int, period: int) -> str:
@@ -588,6 +596,7 @@ EXERCISES = (
         wants="a function of three numbers",
         takes=forms.function,
         judge=judge_beat,
+        variant=of_results(drawn_beat),
         learned="a beat is counted from the last compare value, not from now, and what is missed is left out.",
         hints=(
             "The beats are at `cval`, `cval + period`, `cval + 2 * period`, and so on. Which is the "
