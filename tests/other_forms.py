@@ -128,6 +128,10 @@ def forms_of(exercise_id, answer):
         "small letters": {letter.lower(): rule for letter, rule in answer.items()},
         "a view": types.MappingProxyType(answer),
         "pairs": list(answer.items()),
+        "lists of texts": {letter: [rule] for letter, rule in answer.items()},
+        "sets of texts": {letter: {rule} for letter, rule in answer.items()},
+        "what is left out, as None": {**answer, "F": None},
+        "what is left out, as an empty text": {**answer, "F": ""},
     }
 
 

@@ -7,13 +7,14 @@ from collections import defaultdict, namedtuple
 import pytest
 
 import hfedu
-from hfedu import Secondary, clear, configure, load, print_line, receive, send, vcpu_count, vcpu_run, vm_count
+from hfedu import Secondary, clear, configure, hvc, load, print_line, receive, send, vcpu_count, vcpu_run, vm_count
 from hfedu.course.answers import shown_source
 from hfedu.course.exercises import exercises, judge
 from hfedu.guest.ffa import ffa_msg_send2, ffa_msg_wait, ffa_rx_release, ffa_rxtx_map
 from hfedu.hf.cpu import VcpuState
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.vm import MailboxState
+from hfedu.history.abi import HF_INTERRUPT_INJECT
 from hfedu.history.ffa import FfaMemory
 
 pytestmark = pytest.mark.slow
@@ -484,6 +485,28 @@ def knows_two_vms():
             totals[sender] += int(data)
 
 
+def tally(text=str, answers=lambda message: message.data == b"total", rounds=None, of_last=False):
+    """A tally that sends totals as `text`, to those whose message it `answers`, for some `rounds`, or for ever."""
+
+    def guest():
+        yield configure()
+        totals = defaultdict(int)
+        for _ in itertools.count() if rounds is None else range(rounds):
+            message = yield receive(block=True)
+            yield clear()
+            if message.data != b"total":
+                totals[message.sender] = int(message.data) + (0 if of_last else totals[message.sender])
+            if answers(message):
+                yield send(message.sender, text(totals[message.sender]))
+
+    return guest
+
+
+right("09-translate")(tally(lambda total: b"%d" % total))
+wrong("09-translate", "send the total of all numbers")(tally(of_last=True))
+wrong("09-translate", "who sends a number gets no answer")(tally(answers=lambda message: True))
+wrong("09-translate", "a total is sent as text, str(total). VM 0 got 03 00")(tally(lambda n: n.to_bytes(8, "little")))
+wrong("09-translate", "your script has ended")(tally(rounds=5))
 right("09-regression")(("Nested-Locks", echo()))
 wrong("09-regression", "")((echo(), "nested-locks"))
 right("10-lost-update")("0101")
@@ -532,6 +555,28 @@ def takes_0_for_none(vcpu):
     return True
 
 
+def asks_again(says="hello", runs=True, clears=True):
+    """A primary that sends, and runs VM 1 until it has answered."""
+
+    def guest():
+        yield send(1, says)
+        while (yield clear()) == -1:
+            if runs:
+                yield vcpu_run(1)
+
+    return guest
+
+
+right("11-try-again")(asks_again())
+wrong("11-try-again", "nobody runs it: vcpu_run(1) does")(asks_again(runs=False))
+wrong("11-try-again", "VM 1 sent back “hullo”, not “hello”")(asks_again("hullo"))
+wrong("11-try-again", "VM 1 sent back “hello!”, not “hello”")(asks_again("hello!"))
+SUSPECTS = exercises()["12-suspects"].solution
+right("12-suspects")({**SUSPECTS, "A": "waiters reason"})
+right("12-suspects")({**SUSPECTS, "A": ["reason", "waiters"]})
+wrong("12-suspects", "A does not break 'messages'")({**SUSPECTS, "A": "waiters, messages"})
+wrong("12-suspects", "I is wrong, too")({**SUSPECTS, "I": None})
+wrong("12-suspects", "F breaks nothing")({**SUSPECTS, "F": "nothing"})
 right("12-sleeper")("WFI-repeats")
 wrong("12-sleeper", "brings no-interrupt along")({"wfi-repeats", "no-interrupt"})
 
@@ -560,10 +605,53 @@ class LooksFor1(Hypervisor):
 
 # 13 to 16
 
+
+def gives_for_empty(result):
+    """A repair that gives this for an empty mailbox."""
+
+    class Repair(Hypervisor):
+        def clear_locked(self, vm):
+            if vm.mailbox.state is MailboxState.EMPTY:
+                return result
+            return (yield from super().clear_locked(vm))
+
+    return Repair
+
+
+right("12-idempotent")(gives_for_empty(False))
+wrong("12-idempotent", "its clear gives 1: it must be 0")(gives_for_empty(1))
+wrong("12-idempotent", "Your clear_locked gives -1, and a register")(gives_for_empty(-1))
+wrong("12-idempotent", "Your clear_locked gives None, and a register")(gives_for_empty(None))
+wrong("12-idempotent", "Your clear_locked gives 'EMPTY', and a register")(gives_for_empty("EMPTY"))
+wrong("12-idempotent", "its clear still fails")(gives_for_empty((1 << 64) - 1))
+
+
+def repaired(other):
+    """A repair all of whose clears end in `other`."""
+
+    class Repair(Hypervisor):
+        def clear_locked(self, vm):
+            yield from super().clear_locked(vm)
+            return other
+
+    return Repair
+
+
+wrong("12-idempotent", "RECEIVED is not READ")(repaired(0))
+wrong("12-idempotent", "Your clear_locked gives None")(repaired(None))
+
+
 ECHO = exercises()["13-echo"].solution
 wrong("13-echo", "and byte 0 is")(ECHO.replace("lsr  x9, x19, #32", "ubfx x9, x19, #32, #8"))
 
 
+wrong("13-echo", "Send to the VM that receive named")(ECHO.replace("and  x1, x19, #0xffff", "mov  x1, #0"))
+PRIMARY = exercises()["13-primary"].solution
+wrong("13-primary", "5 bytes: send the four letters")(
+    PRIMARY.replace('"ping", 4', '"ping", 5').replace("1, 4,", "1, 5,")
+)
+wrong("13-primary", "It got “pong”, 4 bytes: send the four")(PRIMARY.replace('"ping"', '"pong"'))
+wrong("13-primary", "nothing: you do not send")(PRIMARY.replace("hvc(HF_MAILBOX_SEND, 1, 4, 0);", ""))
 METER = exercises()["13-meter"].solution
 wrong("13-meter", "and should get")(METER.replace("u64 total", "u16 total"))
 
@@ -616,6 +704,39 @@ def ffa_echo(rounds=None, late=False, to=lambda sender: sender, only=lambda data
                 yield ffa_rx_release()
 
     return guest
+
+
+def wakes(times=1, clears=True):
+    """A primary that interrupts whom the message has not woken, and runs each so many times."""
+
+    def guest():
+        yield configure()
+        for vm in (1, 2):
+            yield vcpu_run(vm)
+        for vm in (1, 2):
+            if (yield send(vm, "news")) == 0xFFFF:
+                yield hvc(HF_INTERRUPT_INJECT, vm, 0, 5)
+            for _ in range(times):
+                yield vcpu_run(vm)
+            if clears:
+                yield clear()
+
+    return guest
+
+
+right("15-wake")(wakes(times=2))
+right("15-wake")(wakes(times=5))
+wrong("15-wake", "VM 2 has read, and its answer was refused")(wakes(clears=False))
+
+
+@wrong("16-echo", "“one”, once more: each message comes back once")
+def answers_twice():
+    yield ffa_rxtx_map()
+    while True:
+        message = yield ffa_msg_wait()
+        yield ffa_rx_release()
+        for _ in range(2):
+            yield ffa_msg_send2(message.sender, message.data)
 
 
 right("16-echo")(ffa_echo())

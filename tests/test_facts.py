@@ -7,7 +7,10 @@ import pytest
 import hfedu
 from hfedu import Kind, RamDisk, assemble, vcpu_run
 from hfedu.course import notebooks
-from hfedu.history import FIXES
+from hfedu.course.demonstrations import DEMONSTRATIONS
+from hfedu.course.lessons import lesson09, lesson11, lesson15
+from hfedu.course.shared.wrong import TakenInTwoSteps
+from hfedu.history import FIXES, ffa
 
 
 def primary():
@@ -101,7 +104,7 @@ def test_a_commit_has_one_date_wherever_it_is_named():
         dates.setdefault(commit, set()).add(date)
     assert len(dates) >= 9
     assert {commit: found for commit, found in dates.items() if len(found) > 1} == {}
-    assert "All dates of this course are the first kind" in text_of_lessons()["09"]
+    assert "Where this course gives one date, it is the first kind" in text_of_lessons()["09"]
 
 
 def test_a_repair_whose_hash_is_known_has_it_in_the_lesson_and_on_the_page_of_further_reading():
@@ -113,3 +116,55 @@ def test_a_repair_whose_hash_is_known_has_it_in_the_lesson_and_on_the_page_of_fu
     assert known
     for name, commit in known.items():
         assert re.search(rf"^\| \[{commit}\].*`{name}`", page, re.MULTILINE)
+
+
+WRITES_ITS_TIMER = "mov x1, #0x1234\n msr cntv_cval_el0, x1\n mov x1, #2\n msr cntv_ctl_el0, x1\n wfi"
+READS_ITS_TIMER = "mrs x19, cntv_cval_el0\n mrs x20, cntv_ctl_el0\n wfi"
+
+
+@pytest.mark.parametrize("profile", ["2018-10-04", "fixed"])
+def test_what_one_vm_writes_into_its_virtual_timer_another_one_reads(profile):
+    def both():
+        yield vcpu_run(1)
+        yield vcpu_run(2)
+
+    run = hfedu.boot(RamDisk(both, [assemble(WRITES_ITS_TIMER), assemble(READS_ITS_TIMER)]), profile=profile)
+    state = run.at(len(run.events) - 1)
+    assert (state["vm2.vcpu0.x19"], state["vm2.vcpu0.x20"]) == (0x1234, 2)
+    assert "what VM 1 writes into CNTV_CVAL_EL0, VM 2 reads there" in text_of_lessons()["12"]
+
+
+def test_a_fiq_takes_the_cpu_from_everybody():
+    interface = "str  w1, [x21]\n"
+    as_fiq = lesson15.GIC.replace(interface, "mov  w2, #9\n str  w2, [x21]\n")
+    assert as_fiq != lesson15.GIC
+    primary = assemble(as_fiq + lesson15.ARM + lesson15.RUN + lesson15.SERVE + lesson15.OFF)
+    run = hfedu.boot(RamDisk(primary, [assemble("loop: b loop")]), max_instructions=100_000)
+    assert run.outcome.kind == "hang"
+    assert "FIQ" in run.outcome.sentence
+
+
+def test_as_many_demonstrations_try_every_order_as_lesson_12_says():
+    kinds = [type(DEMONSTRATIONS[defect]).__name__ for defect in FIXES]
+    assert (kinds.count("Explored"), kinds.count("Directed")) == (10, 4)
+    assert "Ten of the fourteen run scripts in every order" in text_of_lessons()["12"]
+    assert "four run one machine, once" in text_of_lessons()["12"]
+
+
+def test_the_commit_has_the_vcpu_s_lock_taken_once_more_under_that_of_its_vm():
+    for options, times in (({"profile": "rpc"}, 1), ({}, 2), ({"fixes": {"nested-locks"}}, 1)):
+        under, _, _ = lesson09.waiting_steps(**options).partition("drops VM 1's lock")
+        assert under.count("takes VM 1 vCPU 0's lock") == times
+
+
+def test_on_one_cpu_nothing_tells_a_repair_that_tests_first_from_the_right_one():
+    def run(changes):
+        return hfedu.boot(lesson11.RACE.disk(1), fixes={"regs-race"}, changes=changes).transcript()
+
+    assert run([TakenInTwoSteps]) == run([])
+
+
+def test_each_word_of_what_ffa_like_leaves_out_is_so():
+    known = {row.name for row in (*ffa.MESSAGE_CALLS, *ffa.MEMORY_CALLS)}
+    assert not [name for name in known if re.search("DIRECT|NOTIFICATION|VERSION|FEATURES|UNMAP", name)]
+    assert "FFA_MSG_WAIT brings the message, where FF-A's gives RX back" in text_of_lessons()["16"]

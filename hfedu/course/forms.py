@@ -177,15 +177,6 @@ def names(answer: Any) -> set[str]:
     return {name.strip().casefold() for name in found}
 
 
-def texts_by_text(answer: Any) -> dict[str, str]:
-    """A dict of texts, or a list of pairs of them."""
-    found = [plain(pair) for pair in answer.items()] if isinstance(answer, Mapping) else items(answer)
-    for pair in found:
-        if not isinstance(pair, tuple) or len(pair) != 2 or not all(isinstance(text, str) for text in pair):
-            raise Unfit
-    return {key.strip(): text.strip() for key, text in found}
-
-
 def described(answer: Any) -> str:
     """What an answer is, in a few words."""
     for kind, word in WORDS_OF_TYPES.items():

@@ -39,7 +39,7 @@ SHEET_OF_PAPER = Template(
 section { break-after: page; } section:last-child { break-after: auto; } div { break-inside: avoid; }
 section + section { border-top: 1px dashed $soft; }
 h1 { font-size: 20px; margin: 12px 0 4px; } h2 { font-size: 16px; margin: 16px 0 6px; }
-.who { display: flex; justify-content: space-between; color: $soft; }
+.who { display: flex; justify-content: space-between; color: $soft; } .second { display: none; }
 pre { background: $box; padding: 6px 10px; font-size: 12.5px; line-height: 1.35; margin: 6px 0; }
 .guests { display: grid; grid-template-columns: auto 1fr; gap: 12px; margin: 6px 0; }
 .guests pre { font-size: 11px; margin: 0; } .guests pre:first-child { grid-row: span 2; }
@@ -49,7 +49,8 @@ th { font-weight: 600; background: $box; } td.blank { height: 22px; min-width: 9
 td.key { color: $call; font-weight: 600; } code { font-family: ui-monospace, monospace; }
 img { max-width: 100%; }
 @media print { body { padding: 0; max-width: none; } section + section { border-top: 0; }
-  @page { size: A4; margin: 14mm; } }
+  .second { display: flex; break-before: page; margin-top: 0; }
+  @page { margin: 14mm; } }
 </style>
 </head>
 <body>
@@ -98,11 +99,11 @@ def sheet(lesson: Lesson, seed: str, place: int, key: bool) -> str:
     talk = conversation(rng)
     name = html.escape(printable(seed))
     whose = "answers" if key else "Name: ______________________________"
-    head = f'<p class="who"><span>Sheet {place}, {name}</span><span>{whose}</span></p>'
     parts = [
         f"<h1>{html.escape(lesson.title)}</h1>",
-        head,
+        f'<p class="who"><span>Sheet {place}, {name}</span><span>{whose}</span></p>',
         predict_table(talk, key),
+        f'<p class="who second"><span>{lesson.number}, sheet {place}, {name}: page 2</span><span>{whose}</span></p>',
         next_arrows(talk, rng, place, key),
     ]
     parts.append(numbers_to_read(lesson, rng, key))
@@ -213,8 +214,8 @@ def predict_table(talk: Conversation, key: bool) -> str:
 
 
 def next_arrows(talk: Conversation, rng: random.Random, place: int, key: bool) -> str:
-    """What are the next five events?"""
-    first = talk.asked[0].seq + rng.randrange(4)
+    """What are the next five events? The picture ends before anything that question 1 asks for."""
+    first = talk.asked[0].seq - rng.randrange(3)
     shown = talk.run.render("svg", max(0, first - 6), first)
     lines = transcript(talk.run, first + 1, first + ARROWS).splitlines()[1:]
     answers = [line for line in lines if line.strip()]

@@ -90,7 +90,7 @@ def argument(name: str, value: int, short: bool) -> str:
             return "" if short and not value else f"vCPU {value}"
         case "size":
             count = value if value < 1 << 16 else hex(value)
-            return f"{count} {'B' if short else 'bytes'}"
+            return f"{count} bytes"
         case "block" if value or not short:
             return "block" if value else "no block"
         case "ack":
@@ -158,7 +158,7 @@ def text_of(message: bytes, limit: int = 20) -> str:
 def label(event: "Event", short: bool = False) -> str:
     """What an arrow of the diagram says."""
     if event.kind in CALL_KINDS:
-        return f"{name_of_call(event, short=True)}({arguments(event, short=True)})"
+        return f"{name_of_call(event, short=True)}({arguments(event, short=True).replace(' bytes', ' B')})"
     if event.kind is Kind.DELIVER:
         message = event.message or b""
         return f"{len(message)} B {text_of(message, 8 if short else 14)}".strip()

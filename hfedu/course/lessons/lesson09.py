@@ -1,6 +1,6 @@
 """Lesson 09, what the commit changed: its predictions and exercises, and the steps of a wait before and after."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import dropwhile, permutations, product
 from typing import Any
@@ -17,9 +17,11 @@ from hfedu.course.shared.scenes import (
     calls,
     changed_at,
     delivered,
+    ended_at,
     follow,
     gave,
     judge_all,
+    quoted_message,
     raise_if_shut,
     refusals,
     result_of,
@@ -340,18 +342,12 @@ def translated(run: Run) -> None:
         )
     if len(delivered(run, 1)) < len(FROM_VM_0 + FROM_VM_2) + 3:
         raise Wrong(f"A message to your server was refused: {refused_because(run)}")
-    got = {vm: b", ".join(delivered(run, vm)).decode(errors="replace") or "nothing" for vm in (0, 2)}
-    if got != {0: "3, 7, 7", 2: "10"}:
-        reason = (
-            "every VM has a total of its own"
-            if "17" in str(got) or "13" in str(got)
-            else "a reply went to the primary, a send goes where you say"
-            if "10" in got[0]
-            else "send the total, and keep it"
-        )
+    got = {vm: [totals_in_words(message) for message in delivered(run, vm)] for vm in (0, 2)}
+    if got != WANTED_TOTALS:
+        said = {vm: ", ".join(totals) or "nothing" for vm, totals in got.items()}
         raise Wrong(
-            f"VM 0 should get 3, then 7, and 7 when it asks once more; VM 2 should get 10: {reason}. "
-            f"VM 0 got {got[0]}; VM 2 got {got[2]}."
+            f"VM 0 should get 3, then 7, and 7 when it asks once more; VM 2 should get 10: {why_other_totals(got)}. "
+            f"VM 0 got {said[0]}; VM 2 got {said[2]}."
         )
     if delivered(run, 3) != [b"0"]:
         came = b", ".join(delivered(run, 3)).decode(errors="replace") or "nothing"
@@ -359,8 +355,33 @@ def translated(run: Run) -> None:
     raise_if_shut(run, "server")
 
 
+WANTED_TOTALS = {0: ["3", "7", "7"], 2: ["10"]}
+"""What VM 0 and VM 2 must get, as texts."""
+
+
+def totals_in_words(message: bytes) -> str:
+    """A total as it was sent; what is no number, as a message in a sentence."""
+    return message.decode() if message.isdigit() else quoted_message(message)
+
+
+def why_other_totals(got: Mapping[int, Sequence[str]]) -> str:
+    """Which rule the totals break that VM 0 and VM 2 got."""
+    everything = [total for totals in got.values() for total in totals]
+    if not all(total.isdigit() for total in everything):
+        return "a total is sent as text, str(total)"
+    if {"13", "17"} & {*everything}:
+        return "every VM has a total of its own"
+    if "10" in got[0]:
+        return "a reply went to the primary, a send goes where you say"
+    if any(len(totals) > len(WANTED_TOTALS[vm]) for vm, totals in got.items()):
+        return "who sends a number gets no answer, only who asks does"
+    return "send the total of all numbers, and keep it"
+
+
 def refused_because(run: Run) -> str:
     """Why there was no room for a message: what VM 1 did after its last send."""
+    if ended_at(run, 1) is not None:
+        return "your script has ended. A service needs a loop."
     made = [event for event in run.events if event.kind is Kind.HYPERCALL and event.actor == Actor(1, 0)]
     after = list(dropwhile(lambda event: words.number(event) != HF_MAILBOX_SEND, made))[1:2]
     if not any(gave(run, event) == 0 for event in calls(run, 1, HF_MAILBOX_CLEAR)):
@@ -394,9 +415,17 @@ def busy_primary() -> Any:
     yield vcpu_run(1)
 
 
+def call_in_words(event: Event) -> str:
+    """What a guest did, as a sentence has it."""
+    if event.kind is not Kind.HYPERCALL:
+        return words.label(event)
+    return f"{words.name_of_call(event, short=True)}({words.arguments(event, short=True)})"
+
+
 def given(run: Run, event: Event) -> str:
-    """What a call gave, if its caller was not switched out, as an arrow of the diagram says it."""
-    return f" {words.label(run.events[run.returns[event.seq]])}" if event.seq in run.returns else ""
+    """What a call gave, if its caller was not switched out."""
+    back = run.returned(event)
+    return "" if back is None or back.kind is not Kind.RETURN else f" = {words.result(back.call, back.result or 0)}"
 
 
 def judge_regression(answer: tuple[str, Script]) -> Run:
@@ -413,7 +442,7 @@ def judge_regression(answer: tuple[str, Script]) -> Run:
     run, without = steps_of(script, busy_primary, fixes=others)
     _, repaired = steps_of(script, busy_primary, fixes=others | {defect})
     if without == repaired:
-        did = "; ".join(words.label(event) + given(run, event) for event in traps(run, 1)) or "nothing"
+        did = "; ".join(call_in_words(event) + given(run, event) for event in traps(run, 1)) or "nothing"
         raise Wrong(
             f"With the repair and without it the machine does the same {len(without)} steps. VM 1 did: {did}. Your "
             "script must get to what the hunk changed: a receive that really waits.",
@@ -641,7 +670,7 @@ EXERCISES = (
             "insists on its answer": (translate_insists_on_its_answer, "drop an answer that is refused"),
             "never acknowledges": (translate_never_acknowledges, "rpc_ack() is clear() today"),
             "calls what is gone": (translate_calls_what_is_gone, "still calls rpc_read_request"),
-            "starts again after each answer": (translate_starts_again_after_each_answer, "send the total, and keep it"),
+            "starts again after each answer": (translate_starts_again_after_each_answer, "and keep it"),
             "a reply that does not acknowledge": (translate_a_reply_that_does_not_acknowledge, "a call of its own"),
             "acknowledges after the reply": (translate_acknowledges_after_the_reply, "must wait until it runs again"),
         },
@@ -665,7 +694,7 @@ EXERCISES = (
             "a defect that was there before": (("no-interrupt", waits_for_an_interrupt), "it was there before"),
             "waits in the other way": (("blocked-state", waits_for_an_interrupt), "WFI: waits"),
             "does not wait": (("blocked-state", looks_for_a_message), "receive() = -1"),
-            "a message is there already": (("nested-locks", finds_a_message), "receive(block) = VM 0, 5 B"),
+            "a message is there already": (("nested-locks", finds_a_message), "receive(block) = VM 0, 5 bytes"),
         },
     ),
 )

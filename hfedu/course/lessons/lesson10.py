@@ -1,7 +1,9 @@
 """Lesson 10, locks and orders: its scenarios, predictions and exercises."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
+from random import Random
 from typing import Any
 
 from hfedu.course import forms
@@ -103,6 +105,66 @@ def judge_lost_update(answer: Sequence[int]) -> Run:
     if number != 1:
         raise Wrong(f"The counter ends at {number}: one CPU loads only after the other has stored.", so_far(stepper))
     return so_far(stepper)
+
+
+ADDS_OF_TWO_CPUS = ((2, 2), (3, 1), (1, 3))
+"""How many numbers CPU 0 and CPU 1 add in a variant."""
+
+
+def adds_each(numbers: Sequence[int]) -> Script:
+    """Adds one number after the other to the counter, each by a load and a store of its own."""
+
+    def script() -> Any:
+        for number in numbers:
+            old = yield load(COUNTER)
+            yield store(COUNTER, old + number)
+        yield meet()
+
+    return script
+
+
+def judge_one_lost(added: Sequence[Sequence[int]], want: int, answer: Sequence[int]) -> Run:
+    """The CPUs add their numbers, and the counter ends at what one lost update leaves."""
+    one, other = map(adds_each, added)
+    stepper = play(Scenario("counter", "Two CPUs add to a counter.", nothing, (one, other), (reader,)), answer)
+    number = int.from_bytes(stepper.machine.board.memory.read(Pa(COUNTER), 8), "little")
+    if number != want:
+        lost = sum(map(sum, added)) - number
+        why = f"updates are lost, together {lost}" if lost else "nothing is lost"
+        raise Wrong(f"The counter ends at {number}, not at {want}: {why}.", so_far(stepper))
+    return so_far(stepper)
+
+
+def another_counter(exercise: Exercise, rng: Random) -> Exercise:
+    """Other numbers, one of which is to be lost: another one on another CPU."""
+    counts = rng.choice(ADDS_OF_TWO_CPUS)
+    numbers = rng.sample(range(2, 60), sum(counts))
+    added = numbers[: counts[0]], numbers[counts[0] :]
+    loser = rng.randrange(2)
+    before = rng.randrange(counts[loser])
+    lost, winner = added[loser][before], 1 - loser
+    want = sum(numbers) - lost
+    once = [winner, loser, loser, winner]
+    after = [loser] * 2 * (counts[loser] - before - 1) + [winner] * 2 * (counts[winner] - 1)
+    programs = [f"CPU {cpu} adds {'+'.join(map(str, each))}" for cpu, each in enumerate(added)]
+    return replace(
+        exercise,
+        task=f"a schedule (a list of CPU numbers) after which the counter is {want} though {' and '.join(programs)}, "
+        "each number by a load and a store of its own, one after the other.",
+        judge=partial(judge_one_lost, added, want),
+        solution=[loser] * 2 * before + once + after,
+        hints=(
+            f"Which number is missing in {want}, and which CPU adds it?",
+            "The other CPU must load before that number is stored, and store after it: so it writes over it.",
+            f"CPU {loser} does what it adds before {lost}. Then CPU {winner} loads, CPU {loser} loads and stores, CPU "
+            f"{winner} stores; and then the rest, one after the other.",
+        ),
+        wrong={
+            "one after the other": ([0] * (2 * counts[0] + 1) + [1] * 12, f"ends at {sum(numbers)}, not at"),
+            "a CPU that is not there": ([0, 2], "Step 2 of your schedule names CPU 2"),
+            "one CPU to its end": ([0] * 15 + [1] * 15, "waits for the other CPUs to meet it"),
+        },
+    )
 
 
 def judge_meeting(answer: Any) -> None:
@@ -243,6 +305,7 @@ EXERCISES = (
         wants="a list of CPU numbers such as [0, 0, 1, 1]",
         takes=forms.schedule,
         judge=judge_lost_update,
+        variant=another_counter,
         learned="load, add and store are three steps: between them the other CPU's update can be lost.",
         hints=(
             "The second CPU must load before the first has stored.",
@@ -311,6 +374,6 @@ TERMS = {
     "sequentially consistent": "Of memory: all CPUs see all loads and stores in one order, and each CPU's own in "
     "the order of its program.",
     "weak memory": "Memory whose loads and stores other CPUs may see in another order, unless barriers forbid it. "
-    "Real Arm CPUs have it; hfedu does not model it.",
+    "Real Arm CPUs have it; hfedu models at most stores that wait in a buffer.",
     "preemption": "In a schedule: a CPU that could go on is left for another one.",
 }

@@ -9,8 +9,8 @@ from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.arranged import REPAIRED, ArrangedSwitch, judge_order, ordered
 from hfedu.course.shared.defects import ready, run_vm_1
-from hfedu.course.shared.orders import answerer, both, judge_patience, on_cpu, play, shortest, tried
-from hfedu.course.shared.scenes import result_of, returned_at, settles, so_far
+from hfedu.course.shared.orders import answerer, both, continued, judge_patience, on_cpu, play, shortest, tried
+from hfedu.course.shared.scenes import delivered, quoted_message, result_of, returned_at, settles, so_far
 from hfedu.course.shared.wants import GUEST
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
 from hfedu.hf.call import HF_MAILBOX_SEND, HF_VCPU_RUN
@@ -237,13 +237,16 @@ def judge_refused(answer: Callable[[Any], object], vm: Vm) -> None:
 
 
 def no_answer(ghost: Ghost) -> str | None:
-    """At the end of an order: whether the five bytes have come back to VM 0."""
+    """At the end of an order: whether “hello” has come back to VM 0, after the “here” that VM 1 begins with."""
     machine = ghost.machine
     if any(core.able for core in machine.cores):
         return None
     primary, vm_1 = machine.hypervisor.vms
-    if primary.mailbox.recv_bytes == len("hello"):
+    got = machine.hypervisor.mm_load(primary.mailbox.recv, primary.mailbox.recv_bytes)
+    if got == b"hello":
         return None
+    if got != b"here":
+        return f"VM 1 sent back {quoted_message(got)}, not “hello”"
     vcpu = vm_1.vcpus[0]
     why = "nobody runs it" if vcpu.state is VcpuState.READY else "nobody has sent to it"
     return f"VM 1 has not answered, and all is over: it is {vcpu.state.name} and {why}"
@@ -266,8 +269,11 @@ def judge_try_again(answer: Script) -> Run:
         if name == "livelock" and not number:
             raise Wrong("Your script has an end in no order.")
         if name == "livelock":
-            sentence = (
-                "CPU 1 goes round for ever. CPU 0 runs VM 1 too: its vcpu_run may be told MESSAGE, and yours never is."
+            answered = b"hello" in delivered(continued(found, scenario), 0)
+            sentence = "CPU 1 goes round for ever. " + (
+                "CPU 0 runs VM 1 too: its vcpu_run may be told MESSAGE, and yours never is."
+                if answered
+                else "VM 1 has not answered, and nobody runs it: vcpu_run(1) does."
             )
         right = scene(without_source(solve_try_again))
         raise Wrong(f"Not in every order. The shortest that fails has {number} steps: {sentence}", *both(found, right))

@@ -1,6 +1,6 @@
 """Lesson 12, fourteen defects: its predictions, exercises, and the suspects of its puzzle."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -26,9 +26,9 @@ from hfedu.course.shared.wrong import (
     send_with_x3_and_run,
 )
 from hfedu.guest.scripted import clear, configure, hvc, load, receive, send, vcpu_run, wait_for_interrupt
-from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE
+from hfedu.hf.call import ERROR, HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE, MASK64
 from hfedu.hf.hypervisor import Hypervisor
-from hfedu.hf.vm import MailboxState
+from hfedu.hf.vm import MailboxState, Vm
 from hfedu.history import FIXES, abi, with_needs
 from hfedu.notebook import Run
 from hfedu.run.explorer import explore
@@ -158,7 +158,8 @@ def judge_sleeper(answer: Iterable[str]) -> Run:
     if idle:
         raise Wrong(f"The message arrives. It does without {', '.join(sorted(idle))} too: name the fewest.", run)
     if set(answer) != FEWEST:
-        raise Wrong("The message arrives. wfi-repeats brings no-interrupt along: name the fewest.")
+        along = ", ".join(sorted(set(answer) - FEWEST))
+        raise Wrong(f"The message arrives. wfi-repeats brings {along} along: name the fewest.")
     return run
 
 
@@ -192,8 +193,20 @@ def four_clears(fix: type[Hypervisor]) -> tuple[Run, list[bytes]]:
         yield clear()
         yield clear()
 
+    class Looked(fix):  # type: ignore[misc, valid-type]
+        """The repair, and a look at what it gives."""
+
+        def clear_locked(self, vm: Vm) -> Any:
+            result = yield from super().clear_locked(vm)
+            if not isinstance(result, int) or not 0 <= result <= MASK64:
+                raise Wrong(
+                    f"Your clear_locked gives {result!r}, and a register holds whole numbers from 0 up. Return 0 for "
+                    "an EMPTY mailbox, and else what super().clear_locked(vm) gives."
+                )
+            return result
+
     disk = RamDisk(primary, [owner])
-    return notebook.boot(disk, changes=[fix], max_traps=ENOUGH_TRAPS, title="Four clears"), got
+    return notebook.boot(disk, changes=[Looked], max_traps=ENOUGH_TRAPS, title="Four clears"), got
 
 
 def judge_idempotent(answer: type[Hypervisor]) -> Run:
@@ -209,7 +222,9 @@ def judge_idempotent(answer: type[Hypervisor]) -> Run:
         ) from None
     results = [gave(run, event) for event in calls(run, 1, HF_MAILBOX_CLEAR)]
     sentence = ""
-    if results[:1] != [0]:
+    if results[:1] not in ([0], [ERROR]):
+        sentence = f"VM 1's mailbox is EMPTY, and its clear gives {results[0]}: it must be 0."
+    elif results[:1] != [0]:
         sentence = (
             "VM 1's mailbox is EMPTY, and its clear still fails. (Inside the hypervisor what is refused is no -1, as "
             "for a guest, but ERROR of hfedu.hf.call: so look at the state, not at a result.)"
@@ -265,14 +280,23 @@ def breaks(letter: str, rule: str | None = None) -> bool:
     return False
 
 
-def evidence(answer: Any) -> dict[str, str]:
-    """What each suspect breaks, by its letter."""
-    return {letter.upper(): rule.lower() for letter, rule in forms.texts_by_text(answer).items()}
+def evidence(answer: Any) -> dict[str, list[str]]:
+    """What each suspect breaks, by its letter: a name, or several, as the cell prints them. Nothing is left out."""
+    pairs = [forms.plain(pair) for pair in answer.items()] if isinstance(answer, Mapping) else forms.items(answer)
+    found = {}
+    for pair in pairs:
+        if not isinstance(pair, tuple) or len(pair) != 2 or not isinstance(pair[0], str):
+            raise Unfit
+        rules = [] if pair[1] is None else [pair[1]] if isinstance(pair[1], str) else forms.all_of(pair[1], str)
+        named = [rule for text in rules for rule in text.replace(",", " ").lower().split()]
+        if named:
+            found[pair[0].strip().upper()] = named
+    return found
 
 
-def judge_suspects(answer: Mapping[str, str]) -> None:
+def judge_suspects(answer: Mapping[str, Sequence[str]]) -> None:
     """Every wrong suspect is named with something that it breaks, and the right one is not."""
-    for letter, rule in answer.items():
+    for letter, rule in ((letter, rule) for letter, rules in answer.items() for rule in rules):
         if letter not in SUSPECTS:
             raise Wrong(f"There is no suspect {letter!r}: they are A to I.")
         if letter not in WRONG_ONES:

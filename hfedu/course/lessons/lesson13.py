@@ -272,7 +272,9 @@ def check_answers(run: Run, messages: Sequence[tuple[int, bytes]], wanted: Seque
         to, answer = got[number]
         if to != sender:
             raise Wrong(
-                f"{had}, and the answer went to VM {to}. What you keep across an HVC must be in x18 to x30.", run
+                f"{had}, and the answer went to VM {to}. Send to the VM that receive named, and what you keep across "
+                "an HVC must be in x18 to x30.",
+                run,
             )
         if answer != want:
             raise Wrong(f"{had} and should get {shown(want)}. It got {apart(answer, want)}.", run)
@@ -437,6 +439,16 @@ def slow(text: bytes, questions: int) -> tuple[Script, Script]:
     return server, adviser
 
 
+def instead_of_ping(run: Run) -> str:
+    """What VM 1 got first, and why it was not “ping”."""
+    if delivered(run, 1):
+        return f"{shown(delivered(run, 1)[0])}, {len(delivered(run, 1)[0])} bytes: send the four letters, and no more"
+    tries = [run.settled(event) for event in calls(run, 0, HF_MAILBOX_SEND)]
+    if not tries:
+        return "nothing: you do not send"
+    return f"nothing: your send was refused (event {tries[0].seq}). VM 1 must run first, to configure its pages"
+
+
 def judge_primary(answer: str) -> Run:
     """The answer is the primary: it sends, runs whoever was woken, prints the reply, and switches the machine off."""
     image = compiled(compile_c, answer)
@@ -448,9 +460,7 @@ def judge_primary(answer: str) -> Run:
             raise Wrong("Your primary never runs a VM, so neither of them could even configure its pages.", run)
         check_alive(run, 0)
         if delivered(run, 1)[:1] != [b"ping"]:
-            tries = [run.settled(event) for event in calls(run, 0, HF_MAILBOX_SEND)]
-            why = f"it was refused (event {tries[0].seq}): VM 1 must run first" if tries else "you do not send"
-            raise Wrong(f"VM 1 should get “ping” first. It got {delivered(run, 1) or 'nothing'}: {why}.", run)
+            raise Wrong(f"VM 1 should get “ping” first. It got {instead_of_ping(run)}.", run)
         if not delivered(run, 0):
             raise Wrong(
                 f"No answer came. {run.outcome} VM 1 asks VM 2, once or more often, before it answers: look at the "

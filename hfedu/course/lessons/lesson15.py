@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise, product
+from random import Random
 from typing import Any
 
 from hfedu import notebook
@@ -18,16 +19,18 @@ from hfedu.course.shared.scenes import (
     calls,
     compiled,
     judge_all,
+    refusals,
     returned_at,
     run_result,
     state_of,
     switch_after,
 )
+from hfedu.course.shared.variants import of_results
 from hfedu.course.shared.wants import C_SOURCE, GUEST
 from hfedu.guest.scripted import Script, clear, configure, hvc, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.guest.toolchain import assemble, compile_c
-from hfedu.hf.call import HF_VCPU_RUN
-from hfedu.history.abi import HF_INTERRUPT_INJECT
+from hfedu.hf.call import HF_MAILBOX_SEND, HF_VCPU_RUN
+from hfedu.history.abi import HF_INTERRUPT_GET, HF_INTERRUPT_INJECT
 from hfedu.notebook import Run
 from hfedu.run.kinds import Kind
 from hfedu.run.ramdisk import Image, RamDisk
@@ -163,7 +166,8 @@ PREDICTIONS = (
                 ("YIELD", "WAIT_FOR_INTERRUPT"),
                 returned_at(call_of(0, HF_VCPU_RUN, 1)),
                 run_result,
-                "It was not run at all: not READY. The name of the code tells, and nothing keeps the promise.",
+                "VM 1 is not READY, so it is not run at all. The code says that it waits for an interrupt; that "
+                "one came has changed nothing.",
             ),
         ),
     ),
@@ -241,6 +245,12 @@ def judge_beat(answer: Callable[[int, int, int], Any]) -> None:
             )
 
 
+def drawn_beat(rng: Random) -> tuple[int, int, int]:
+    """When a timer was due, what the counter says now, and its period: often now is a beat itself."""
+    cval, period = rng.randrange(1, 4000), rng.randrange(100, 1000)
+    return cval, cval + rng.randrange(4) * period + rng.choice((0, rng.randrange(1, period))), period
+
+
 def blame_beat(got: object, now: int, period: int) -> str:
     """What a wrong beat would do."""
     if got == now + period:
@@ -277,10 +287,11 @@ SLEEPERS = ("VM 1 waits in WFI", "VM 1 waits in receive")
 
 
 def dozer() -> Any:
-    """Waits in WFI; when that ends it looks whether a message is there, and says so."""
+    """Waits in WFI; when that ends it takes the interrupt, looks whether a message is there, and says so."""
     yield configure()
     while True:
         yield wait_for_interrupt()
+        yield hvc(HF_INTERRUPT_GET)
         message = yield receive(block=False)
         if message is not None:
             yield clear()
@@ -323,6 +334,9 @@ def woken(asleep: int) -> Callable[[Run], None]:
             )
         for vm in (asleep, 3 - asleep):
             if (0, NEWS) not in answers_of(run, vm):
+                refused = refusals(run, vm, HF_MAILBOX_SEND)
+                if refused:
+                    raise Wrong(f"{case} VM {vm} has read, and its answer was refused: clear your mailbox first.", run)
                 raise Wrong(f"{case} VM {vm} never read “news”: {unread(run, vm, asleep)}.", run)
 
     return judge
@@ -582,6 +596,7 @@ EXERCISES = (
         wants="a function of three numbers",
         takes=forms.function,
         judge=judge_beat,
+        variant=of_results(drawn_beat),
         learned="a beat is counted from the last compare value, not from now, and what is missed is left out.",
         hints=(
             "The beats are at `cval`, `cval + period`, `cval + 2 * period`, and so on. Which is the "

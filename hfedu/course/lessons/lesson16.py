@@ -60,8 +60,8 @@ from hfedu.run.sight import Sight
 
 LEARN = "what became of the mailbox: Arm's FF-A, who names the sender there, and who owns a page that two VMs use"
 TERMS = {
-    "notification": "A bit that one VM sets for another one, which is told of it and carries no message: what came of "
-    "writable-notify.",
+    "notification": "A bit that one VM sets for another one, which is told of it. It carries no message. This is what "
+    "came of writable-notify.",
     "lend": "To let another VM use a page for a while. The owner may not use it until it has it back.",
     "donate": "To give a page to another VM for good: that is its owner then.",
 }
@@ -284,7 +284,9 @@ def judge_ffa_echo(answer: Script) -> Run:
             raise Wrong(f"{had}, and that was refused: {why if end is None else ENDS}.", run)
         if (vm, data) in got[number:]:
             to, more = got[number]
-            raise Wrong(f"VM {to} got {quoted_message(more)}, and nobody had sent it that.", run)
+            again = got[number] in SAID[:number]
+            why = "once more: each message comes back once" if again else "and nobody had sent it that"
+            raise Wrong(f"VM {to} got {quoted_message(more)}, {why}.", run)
         why = "answer the sender, whoever it is, with what it sent" if ended_at(run, 1) is None else ENDS
         raise Wrong(f"{had} and it did not come back to VM {vm}: {why}.", run)
     if len(got) > len(SAID):
