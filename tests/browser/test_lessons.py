@@ -12,7 +12,7 @@ import pytest
         ("03_vcpus_and_the_primary_loop", 2),
         ("04_the_hypercall_abi", 1),
         ("05_send_and_receive", 2),
-        ("06_wake_up_and_wait_for_interrupt", 4),
+        ("06_wake_up_and_wait_for_interrupt", 5),
         ("07_clear_and_back_pressure", 2),
         ("08_any_vm_to_any_vm", 2),
         ("09_what_the_commit_changed", 2),
