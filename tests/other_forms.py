@@ -59,6 +59,10 @@ def as_array(given):
     return np.array(given, dtype=np.uint64) if numbers else given
 
 
+def one_by_one(given):
+    return (item for item in given) if isinstance(given, tuple) else given
+
+
 def forms_of(exercise_id, answer):
     """Name -> the answer in another form."""
     if inspect.isgeneratorfunction(answer):
@@ -80,6 +84,7 @@ def forms_of(exercise_id, answer):
             "lists for tuples": converted(answer, as_list),
             "numbers of numpy": converted(answer, of_numpy),
             "an array": converted(answer, as_array),
+            "one by one": converted(answer, one_by_one),
             "a number for a truth": converted(answer, lambda given: int(given) if isinstance(given, bool) else given),
         }
     if isinstance(answer, str):

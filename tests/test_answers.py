@@ -233,6 +233,11 @@ def knows_the_ram(address, memory):
     return 0x4000_0000 <= address < 0x4100_0000
 
 
+@right("04-predict")
+def says_it_as_the_register_does(send, recv, mapped, configured):
+    return exercises()["04-predict"].solution(send, recv, mapped, configured) & 2**64 - 1
+
+
 @wrong("04-predict", "multiple of 4096")
 def trusts_the_receive_page(send, recv, mapped, configured):
     return exercises()["04-predict"].solution(send, recv & ~4095, mapped, configured)
@@ -332,6 +337,29 @@ def follows_the_wake_ups():
     yield clear()
 
 
+@wrong("06-loop", "so run its vCPU 0")
+def takes_0xffff_for_a_vcpu():
+    yield configure()
+    for vm in (1, 2):
+        yield vcpu_run(vm)
+    yield send(1, "go")
+    result = yield vcpu_run(1)
+    while result.code == 2:
+        result = yield vcpu_run(result.vm_id, result.data)
+    yield clear()
+
+
+@wrong("06-loop", "the message is back since event")
+def runs_both_again_and_again():
+    yield configure()
+    for vm in (1, 2):
+        yield vcpu_run(vm)
+    yield send(1, "go")
+    for vm in (1, 2) * 6:
+        yield vcpu_run(vm)
+    yield clear()
+
+
 @wrong("06-loop", "run the VM that it names")
 def takes_the_vcpu_for_the_vm():
     yield configure()
@@ -384,6 +412,7 @@ def clears_too_early():
 
 right("08-route")(bytearray([2, 1, 2, 0]) + b"hi")
 wrong("08-route", "")(b"2120hi")
+wrong("08-route", "send to VM 3 was refused: there is no such VM. The")(bytes([2, 1, 2, 3, 0]) + b"hi")
 
 
 def service(asked, rounds=None):
@@ -431,6 +460,23 @@ def keeps_a_table():
             number = (number + 1) % 256
             askers[number] = message.sender
             yield send(2, bytes([number]) + message.data)
+
+
+@wrong("08-broker", "Your broker keeps a question back")
+def asks_one_at_a_time():
+    yield configure()
+    waiting, client = [], None
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        if message.sender == 2:
+            yield send(client, message.data[1:])
+            client = None
+        else:
+            waiting.append(message)
+        if client is None and waiting:
+            client, question = waiting.pop(0)
+            yield send(2, b"?" + question)
 
 
 @wrong("08-broker", "")

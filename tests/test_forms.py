@@ -40,6 +40,25 @@ def test_no_judge_raises_whatever_type_the_answer_has(exercise_id):
         assert verdict._repr_html_()
 
 
+@pytest.mark.parametrize("exercise_id", ["01-decode-esr", "02-split", "05-decode", "06-decode-run"])
+def test_a_function_that_yields_its_results_is_a_function(exercise_id):
+    def yields(number):
+        yield from solved(exercise_id)(number)
+
+    assert check(exercise_id, yields)
+    assert check(exercise_id, lambda number: map(int, yields(number)))
+
+
+def test_a_function_with_yield_that_gives_nothing_is_run_to_its_end():
+    def switch(cpu, leaving, entering):
+        leaving.update(cpu)
+        yield
+        cpu.update(entering)
+
+    assert check("01-switch", switch)
+    assert "It has more than 10,000 items" in check("05-decode", lambda number: itertools.count()).sentence
+
+
 def test_what_is_wrong_with_a_form_is_said():
     def silent():
         hfedu.configure()
@@ -162,6 +181,32 @@ def test_a_character_that_was_pasted_is_taken_or_named():
         hfedu.compile_c("void guest_main(void) { puts(\u201cone\u201d); }")
     with pytest.raises(ValueError, match=r"line 1: .*(did you mean: mov, movk, movn, movz\?|`move' -- `move x0,x1')$"):
         hfedu.assemble("  move x0, x1 // \u2013\n")
+
+
+@pytest.mark.parametrize("exercise_id", ["05-echo", "05-guard", "08-service"])
+def test_a_script_that_is_over_is_told_apart_from_one_that_executed_wfi(exercise_id):
+    def served(last):
+        def service():
+            yield hfedu.configure()
+            yield hfedu.receive(block=True)
+            yield hfedu.clear()
+            yield from last
+
+        return service
+
+    ended, slept = (check(exercise_id, served(last)).sentence for last in ([], [hfedu.wait_for_interrupt()]))
+    assert "has ended" in ended
+    assert "WFI" not in ended
+    assert "has executed WFI" in slept
+    assert "ended" not in slept
+
+
+def test_a_guest_that_answers_nothing_is_not_told_that_it_executed_wfi():
+    def silent():
+        yield hfedu.configure()
+        yield hfedu.receive(block=True)
+
+    assert "Your guest sent nothing" in check("06-patient", silent).sentence
 
 
 def test_plain_makes_one_value_of_many_forms():

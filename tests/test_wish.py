@@ -60,7 +60,7 @@ def test_the_run_that_is_found_ends_where_all_of_it_is_so(pieces):
 NONE = {
     "READ and waits": (
         [("mailbox", 1, "READ"), ("vcpu", 1, "message")],
-        "It is never so that VM 1's mailbox is READ and VM 1 waits for a message. A receive that finds a message",
+        "It is never so that VM 1's mailbox is READ and VM 1 waits for a message. A receive that finds a new message",
     ),
     "never sent": ([("message", 1, 2)], "Either VM 2 never sends to VM 1, or each time its send is refused."),
     "the one that is at fault": (

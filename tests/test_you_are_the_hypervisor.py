@@ -55,6 +55,16 @@ def test_what_is_about_a_vm_stands_at_its_lifeline():
 
 
 @pytest.mark.parametrize("name", CASES)
+def test_who_traps_is_said_to_run_although_the_primary_is_noted_as_ready(name):
+    form = hfedu.you_are_the_hypervisor(name)
+    while form.decider.asks:
+        unchanged = rows(form)["state"][0]["value"]
+        vm = form.decider.caller.vm.id
+        assert unchanged == ("unchanged (RUNNING)" if vm else "unchanged (READY, and it runs)")
+        form.choose(**form.decider.real()._asdict())
+
+
+@pytest.mark.parametrize("name", CASES)
 def test_right_choices_reproduce_the_real_run_event_for_event(name):
     form, said = serve(name)
     case = CASES[name]

@@ -6,7 +6,7 @@ nothing of the kind. None of them looks at what an answer does.
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar, cast
 
@@ -26,14 +26,26 @@ class Unfit(Exception):
 
 
 def plain(value: Any, depth: int = DEEPEST) -> Any:
-    """What a function gave, as judges compare it: lists as tuples, numbers of numpy as Python's, any bytes as bytes."""
+    """What a function gave, as judges compare it: lists as tuples, numbers of numpy as Python's, any bytes as bytes.
+
+    What gives its items one by one, as a generator, `map` or `range` does, is a tuple of them. `Unfit` if they are too
+    many.
+    """
     if isinstance(value, bytearray | memoryview):
         return bytes(value)
     if type(value).__module__ == "numpy":
         value = value.tolist()
-    if isinstance(value, list | tuple) and depth:
-        return tuple(plain(item, depth - 1) for item in value)
+    if isinstance(value, list | tuple | range | Iterator) and depth:
+        return tuple(plain(item, depth - 1) for item in at_most(value))
     return value
+
+
+def at_most(items: Iterable[Any]) -> Iterator[Any]:
+    """The items one by one. `Unfit` if they are more than anybody needs."""
+    for number, item in enumerate(items):
+        if number == ITEMS_AT_MOST:
+            raise Unfit(f"It has more than {ITEMS_AT_MOST:,} items.")
+        yield item
 
 
 def items(answer: Any) -> list[Any]:
@@ -44,12 +56,7 @@ def items(answer: Any) -> list[Any]:
         each = iter(answer)
     except TypeError:  # of numpy, an array of no dimension
         raise Unfit from None
-    found = []
-    for item in each:
-        found.append(plain(item))
-        if len(found) > ITEMS_AT_MOST:
-            raise Unfit(f"It has more than {ITEMS_AT_MOST:,} items.")
-    return found
+    return [plain(item) for item in at_most(each)]
 
 
 def all_of(answer: Any, kind: type | tuple[type, ...]) -> list[Any]:
@@ -61,8 +68,8 @@ def all_of(answer: Any, kind: type | tuple[type, ...]) -> list[Any]:
 
 
 def function(answer: Any) -> Callable[..., Any]:
-    """A function, which gives its results as `plain`."""
-    if not callable(answer) or is_script(answer):
+    """A function, which gives its results as `plain`; one with `yield` gives all that it yields."""
+    if not callable(answer):
         raise Unfit
     if inspect.iscoroutinefunction(answer):
         raise Unfit("Write def, without async.")

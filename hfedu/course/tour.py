@@ -34,8 +34,8 @@ class Stop(NamedTuple):
 STOPS = (
     Stop(4, "One computer, and three virtual machines that share it: VM 0, VM 1 and VM 2. Time runs down. The thick "
             "line on the left is the hypervisor, which keeps them apart."),
-    Stop(10, "Only one of them runs at a time: the one with the thick line. VM 0, the primary, decides who. It has "
-             "just run VM 1."),
+    Stop(10, "Only one of them runs at a time: the one with the thick line. VM 0, the primary, ran until now. It has "
+             "just given VM 1 its turn."),
     Stop(14, "VM 1 asks for a message. There is none, so it waits (its line is dotted), and VM 0 goes on."),
     Stop(22, "VM 0 sends “hello” to VM 1. None can reach the memory of another: the hypervisor copies it into VM 1's "
              "mailbox, the bar beside its line."),

@@ -215,7 +215,7 @@ class Decider:
     def options(self) -> dict[str, dict[str, Any]]:
         """For each field what there is to choose, by its text. The first is what changes least."""
         vms, caller, number = self.machine.hypervisor.vms, self.caller, self.number
-        states: dict[str, Any] = {f"unchanged ({caller.state.name})": None}
+        states: dict[str, Any] = {f"unchanged ({caller.state.name}{noted(caller)})": None}
         states |= {s.name: s for s in (VcpuState.READY, VcpuState.RUNNING) if s is not caller.state}
         states |= {FOR_MESSAGE: FOR_MESSAGE, FOR_INTERRUPT: FOR_INTERRUPT}
         mailboxes: dict[str, Any] = {"unchanged": None}
@@ -301,6 +301,11 @@ class Decider:
             vms[0].vcpus[0].regs[0] if now is not caller and now.vm.id == call.HF_PRIMARY_VM_ID else 0,
         )
         return Decision(*(option_text(options[name], value) for name, value in told._asdict().items()))
+
+
+def noted(vcpu: Vcpu) -> str:
+    """What the state of the primary's vCPU does not say: nobody notes that it runs, and at a trap it does."""
+    return ", and it runs" if vcpu.state is VcpuState.READY else ""
 
 
 def happened(recording: Recording) -> list[Event]:

@@ -248,10 +248,10 @@ def goals(vms: int) -> tuple[Goal, ...]:
     way = ", ".join(f"VM {vm}" for vm in (*range(1, vms), 0))
     return (
         Goal("through all", f"Let one message go from VM 0 to {way}.", went_through_all),
-        Goal(f"VM {last} misses a message", f"Let a message lie in VM {last}'s mailbox while VM {last} sleeps: no "
-             "message wakes it, and it never looks.", partial(misses, last)),
-        Goal("VM 1 locked out", "Let a send to VM 1 be refused, while VM 1 sleeps and so never clears its mailbox.",
-             locked_out),
+        Goal(f"VM {last} misses a message", f"Let a message lie in VM {last}'s mailbox that VM {last} will never ask "
+             "for, whomever the primary runs.", partial(misses, last)),
+        Goal("VM 1 locked out", "Let a send to VM 1 be refused that will be refused for ever: VM 1 can never clear its "
+             "mailbox again.", locked_out),
         Goal("five refusals", f"Have calls refused for {REFUSALS_WANTED} different reasons.", refused_often),
     )  # fmt: skip
 
@@ -283,10 +283,14 @@ def misses(vm: int, ground: Playground) -> bool:
 
 
 def locked_out(ground: Playground) -> bool:
-    """Whether a send to VM 1 was refused that will be refused for ever."""
+    """Whether a send to VM 1 was refused that will be refused for ever.
+
+    VM 1 is blocked, its mailbox full: from WFI nothing wakes it, and from a receive only a message that has room.
+    """
     last = ground.machine.recording().events[-1]
     full = last.refused is not None and last.refused.condition == "mailbox.state is EMPTY"
-    return full and last.refused is not None and last.refused.on == "vm1.mailbox" and sleeps(ground, 1)
+    blocked = ground.machine.hypervisor.vms[1].vcpus[0].state is VcpuState.BLOCKED_INTERRUPT
+    return full and last.refused is not None and last.refused.on == "vm1.mailbox" and blocked
 
 
 def refused_often(ground: Playground) -> bool:

@@ -89,7 +89,11 @@ def rule(apart: tuple[Wanted, ...]) -> str:
     """What forbids, in the hypervisor's words, that these are so at once."""
     kinds = {one.kind: one.value for one in apart}
     if len({one.vm for one in apart}) == 1 and kinds.get("vcpu") == "message" and len(apart) == 2:
-        return "A receive that finds a message returns with it, and a send that finds a VM waiting wakes it up."
+        again = " What it has read lies there until it clears, and here it never receives again beside this one."
+        return (
+            "A receive that finds a new message returns with it, and a send that finds a VM waiting wakes it up."
+            f"{again * (kinds.get('mailbox') != 'RECEIVED')}"
+        )
     if len(apart) == 1 and apart[0].kind == "message":
         return f"Either VM {apart[0].value} never sends to VM {apart[0].vm}, or each time its send is refused."
     return (

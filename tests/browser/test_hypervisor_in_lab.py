@@ -5,7 +5,7 @@ def test_decide_by_keyboard_what_the_hypervisor_does(notebook):
     book = notebook("06_wake_up_and_wait_for_interrupt.ipynb", height=768, width=1366)
     book.run_all()
     page = book.page
-    form = page.locator(".hfedu", has=page.get_by_role("button", name="Do it"))
+    form = page.locator(".hfedu", has=page.get_by_role("button", name="Do it")).first
     form.scroll_into_view_if_needed()
     told = form.locator(".told")
 

@@ -37,12 +37,16 @@ def after(number: int) -> Callable[[Run], Event]:
 MESSAGE, TURN, INTERRUPT = "for a message", "for nothing but its turn", "for a device to interrupt"
 
 
-def awaits(run: Run, event: Event) -> str:
-    """What VM 1, which does not run, waits for after an event."""
-    state = run.at(event.seq)
-    if Actor(1, 0) in state.waiters(1):
-        return MESSAGE
-    return TURN if state["vm1.vcpu0.state"] == "READY" else INTERRUPT
+def awaits(vm: int) -> Callable[[Run, Event], str]:
+    """Tells what a VM that does not run waits for after an event."""
+
+    def what(run: Run, event: Event) -> str:
+        state = run.at(event.seq)
+        if Actor(vm, 0) in state.waiters(vm):
+            return MESSAGE
+        return TURN if state[f"vm{vm}.vcpu0.state"] == "READY" else INTERRUPT
+
+    return what
 
 
 PREDICTIONS = (
@@ -67,7 +71,7 @@ PREDICTIONS = (
     ),
     Prediction(
         "00-read-the-player",
-        "The run above, after event 17 and after event 38. The player shows all three answers.",
+        "The run above, after event 17, event 31 and event 38. The player shows all three answers.",
         relay,
         (
             Question(
@@ -79,18 +83,18 @@ PREDICTIONS = (
                 "there.",
             ),
             Question(
-                "After event 17: what does VM 1 wait for?",
+                "After event 31: what does VM 2 wait for?",
                 (INTERRUPT, MESSAGE, TURN),
-                after(17),
-                awaits,
-                "Below its name stands “waits: message”, and the tab State adds that a send to VM 1 wakes it. It waits "
-                "since its receive at event 13. (The hypervisor's own name, BLOCKED_INTERRUPT, is wrong.)",
+                after(31),
+                awaits(2),
+                "Below its name stands “waits: message”, and the tab State adds that a send to VM 2 wakes it. It waits "
+                "since its receive at event 19. (The hypervisor's own name, BLOCKED_INTERRUPT, is wrong.)",
             ),
             Question(
                 "After event 38: what does VM 1 wait for now?",
                 (INTERRUPT, MESSAGE, TURN),
                 after(38),
-                awaits,
+                awaits(1),
                 "It has sent its message and could go on: it is ready since event 34, and runs when the primary runs "
                 "it.",
             ),

@@ -172,7 +172,7 @@ PREDICTIONS = (
             Question("What does the first call return?", ("0", "-1"), configure_of(0), result_of,
                      "The hypervisor looks whether VM 1's stage 2 maps both pages. Else VM 1 could let the hypervisor "
                      "write where it may not write itself."),
-            Question("The second call succeeds. What becomes of the two pages in VM 1's stage 2?",
+            Question("What does the second call do to its two pages in VM 1's stage 2?",
                      ("they become read-only", "they are taken away from VM 1", "it does not change"),
                      configure_of(1), changed_stage2,
                      "VM 1 keeps its pages as they are. It is the hypervisor that needs them: it maps them in its own "
@@ -215,7 +215,7 @@ def judge_decode(answer: Callable[[int, int], Any]) -> None:
         else:
             kind, address = "fault", None
         if (got := answer(descriptor, level)) != (kind, address):
-            where = "" if address is None else f" at {address:#x}"
+            where = ", and its address is None" if address is None else f" at {address:#x}"
             pair = isinstance(got, tuple) and len(got) == 2 and isinstance(got[1], int)
             shown = f"({got[0]!r}, {got[1]:#x})" if pair else repr(got)
             why = f" At level {level} there are no blocks: what ends in 1 is reserved there, and faults." * reserved

@@ -90,7 +90,8 @@ RESULTS = ("-1", "WAIT_FOR_INTERRUPT", "YIELD")
 PREDICTIONS = (
     Prediction(
         "03-no-timer",
-        "VM 0 runs VM 1, whose two instructions count and never stop. VM 2 is loaded. There is one CPU and no timer.",
+        "VM 0 runs VM 1, whose two instructions count and never stop. VM 2 is loaded. There is one CPU. It has a "
+        "timer, and nobody has set it.",
         lambda: counting(None),
         (
             Question(
@@ -98,7 +99,8 @@ PREDICTIONS = (
                 ("VM 0", "VM 1", "VM 2"),
                 last_event,
                 who_runs,
-                "The hypervisor runs only when something traps. Counting does not, so VM 1 keeps the CPU for ever.",
+                "The hypervisor runs only when something traps. Counting does not, and no device interrupts: VM 1 "
+                "keeps the CPU for ever.",
             ),
             Question(
                 "In which state is VM 2's vCPU then?",
@@ -112,7 +114,7 @@ PREDICTIONS = (
     ),
     Prediction(
         "03-timer",
-        "The same machine with a timer, which interrupts the CPU after every 1000 instructions.",
+        "The same machine, and now the timer is set: it interrupts the CPU after every 1000 instructions.",
         lambda: counting(1000),
         (
             Question(

@@ -18,7 +18,6 @@ from hfedu.course.shared.scenes import (
     changed_at,
     delivered,
     deliveries,
-    ended_at,
     gave,
     no_room,
     quoted_message,
@@ -26,10 +25,12 @@ from hfedu.course.shared.scenes import (
     result_of,
     returned_at,
     settles,
+    sleeps_at,
     state_of,
     talk,
     unreachable,
     who_runs,
+    why_asleep,
 )
 from hfedu.course.shared.variants import of_results
 from hfedu.course.shared.wants import GUEST
@@ -169,10 +170,9 @@ def judge_echo(answer: Script) -> Run:
         if (vm, data) in got[number:]:
             to, more = got[number]
             raise Wrong(f"VM {to} got {quoted_message(more)}, and nobody had sent it that.", run)
-        end = ended_at(run, 1)
         why = "answer the sender, whoever it is, with what it sent"
-        if end is not None and len(got) == number:
-            why = "your script has ended. A service needs a loop"
+        if sleeps_at(run, 1) is not None and len(got) == number:
+            why = why_asleep(run, 1)
         raise Wrong(f"{had} and it did not come back to VM {vm}: {why}.", run)
     if len(got) > len(TALK):
         raise Wrong(f"{len(TALK)} messages came, and your guest sent {len(got)} back.", run)
@@ -209,8 +209,8 @@ def judge_guard(answer: Script) -> Run:
     own = [(0, data) for vm, data in KNOCKS if vm == 0]
     missed = next((data for _, data in own if data in delivered(run, 1) and (0, data) not in came_back), None)
     if missed is not None:
-        why = " Your script has ended: a service needs a loop." * (ended_at(run, 1) is not None)
-        raise Wrong(f"VM 0 sent {quoted_message(missed)} and it did not come back.{why}", run)
+        why = f": {why_asleep(run, 1)}" if sleeps_at(run, 1) is not None else ""
+        raise Wrong(f"VM 0 sent {quoted_message(missed)} and it did not come back{why}.", run)
     raise_unless_it_goes_on(run)
     if came_back != own:
         raise Wrong(f"VM 0 sent {len(own)} messages and got {len(came_back)} back.", run)

@@ -13,10 +13,13 @@ from hfedu.course.shared.scenes import (
     calls,
     changed_at,
     delivered,
+    deliveries,
     gave,
+    is_over,
     result_of,
     returned_at,
     run_result,
+    sleeps_at,
     state_of,
     switch_after,
 )
@@ -27,30 +30,6 @@ from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND,
 from hfedu.notebook import Run
 from hfedu.run import words
 from hfedu.run.kinds import Kind
-from hfedu.run.recording import Actor
-
-
-def relay() -> Any:
-    """Passes each message on to the VM after its own; from VM 2 on, to the primary."""
-    yield configure()
-    while True:
-        message = yield receive(block=True)
-        yield clear()
-        yield send(2 if message.sender == 0 else 0, message.data)
-
-
-def chain() -> Run:
-    """VM 0 to VM 1 to VM 2; both wait."""
-
-    def primary() -> Any:
-        yield configure()
-        yield vcpu_run(1)
-        yield vcpu_run(2)
-        yield send(1, "hello")
-        yield vcpu_run(1)
-        yield vcpu_run(2)
-
-    return boot_scripts(primary, [relay, relay], "A message wakes one VM after the other")
 
 
 def asleep() -> Run:
@@ -69,37 +48,7 @@ def asleep() -> Run:
     return boot_scripts(primary, [sleeper], "VM 1 waits for an interrupt")
 
 
-VM1_SENDS = call_of(1, HF_MAILBOX_SEND, 0)
-CODES = ("YIELD", "WAIT_FOR_INTERRUPT", "WAKE_UP(VM 2, vCPU 0)", "MESSAGE(5 bytes)")
 PREDICTIONS = (
-    Prediction(
-        "06-who-runs",
-        "VM 1 and VM 2 wait. VM 0 sends to VM 1 and runs it; VM 1 sends on to VM 2.",
-        chain,
-        (
-            Question(
-                "Who runs right after VM 1's send?",
-                ("VM 0", "VM 1", "VM 2"),
-                switch_after(VM1_SENDS),
-                lambda run, event: words.vm_of(event.target),
-                "A secondary that sends is switched out and the CPU goes back to the primary: only it schedules.",
-            ),
-            Question(
-                "What does VM 0's vcpu_run(1) return then?",
-                CODES,
-                switch_after(VM1_SENDS),
-                run_result,
-                "The hypervisor tells the primary whom the message woke, so that it can run it: WAKE_UP(VM 2, vCPU 0).",
-            ),
-            Question(
-                "In which state is VM 2's vCPU at that moment?",
-                ("READY", "RUNNING", "BLOCKED_INTERRUPT"),
-                changed_at(VM1_SENDS, "vm2.vcpu0.state"),
-                state_of("vm2.vcpu0.state"),
-                "The message made it READY. RUNNING it becomes only when the primary runs it.",
-            ),
-        ),
-    ),
     Prediction(
         "06-wfi",
         "VM 1 executes WFI, wait for interrupt. VM 0 then sends it a message and runs it again.",
@@ -164,9 +113,10 @@ def judge_loop(answer: Script) -> Run:
 
 
 def looped(run: Run) -> Run:
-    """The message came back along its way, because the primary ran whom it was told to."""
+    """The message came back along its way, because the primary ran whom it was told to, and then nobody any more."""
     case = f"{run.title}. " if run.title != next(iter(WAYS)) else ""
-    runs = [event.arg.vm for event in calls(run, 0, HF_VCPU_RUN)]
+    made = calls(run, 0, HF_VCPU_RUN)
+    runs = [event.arg.vm for event in made]
     if not {1, 2} <= set(runs):
         raise Wrong(f"VM {2 if 1 in runs else 1} never ran, so it could not even configure its pages.", run)
     if not calls(run, 0, HF_MAILBOX_SEND):
@@ -185,14 +135,24 @@ def looped(run: Run) -> Run:
     if passed == [1]:
         raise Wrong("VM 1 has the message, and VM 2 never got it: run VM 1 after the send, and VM 2 before it.", run)
     if 0 not in passed:
+        any_vcpu = " 0xffff is no vCPU: nobody waited, so run its vCPU 0." * any(event.arg.vcpu for event in made)
         raise Wrong(
-            f"{case}VM {passed[-1]} was woken and never ran: when vcpu_run returns WAKE_UP, run the VM that it names.",
+            f"{case}VM {passed[-1]} has got the message and did not run again: when vcpu_run returns WAKE_UP, run the "
+            f"VM that it names.{any_vcpu}",
             run,
         )
     if delivered(run, 0) != [b"go"]:
         raise Wrong(f"“go” should have come back, {words.text_of(delivered(run, 0)[0])} came.", run)
     if not any(gave(run, event) == 0 for event in calls(run, 0, HF_MAILBOX_CLEAR)):
         raise Wrong(f"{case}The message is back. Now clear the mailbox, so that the next one has room.", run)
+    back = deliveries(run, 0)[0].seq
+    late = next((event for event in made if event.seq > back), None)
+    if late is not None:
+        raise Wrong(
+            f"{case}Event {late.seq} runs VM {late.arg.vm}, and the message is back since event {back}: at MESSAGE "
+            "there is nobody left to run. Clear your mailbox, and end.",
+            run,
+        )
     return run
 
 
@@ -222,8 +182,7 @@ def judge_patient(answer: Script) -> Run:
 
 def waited(run: Run, sender: int) -> Run:
     """The answer waited for a message, and answered who sent it."""
-    slept = any(event.kind is Kind.WFI and event.actor == Actor(1, 0) for event in run.events)
-    if slept and not answers_of(run, 1):
+    if sleeps_at(run, 1) is not None and not answers_of(run, 1) and not is_over(run, 1):
         raise Wrong("Your guest executed WFI, and from that nothing wakes it: no message does.", run)
     if not any(event.kind is Kind.WAKE for event in run.events):
         raise Wrong("No vCPU waited when the message came: block in receive().", run)
@@ -345,6 +304,20 @@ def loop_waits_in_receive():
     yield clear()
 
 
+def loop_goes_on_for_ever():
+    yield configure()
+    for vm in (1, 2):
+        yield vcpu_run(vm)
+    yield send(1, "go")
+    vm = 1
+    while True:
+        result = yield vcpu_run(vm)
+        if result.code == 2:  # WAKE_UP
+            vm = result.vm_id
+        elif result.code == 3:  # MESSAGE
+            yield clear()
+
+
 # 06-patient
 
 
@@ -416,11 +389,12 @@ EXERCISES = (
         ),
         solution=solve_loop,
         wrong={
-            "always runs VM 1": (loop_always_runs_vm_1, "VM 2 was woken and never ran"),
+            "always runs VM 1": (loop_always_runs_vm_1, "VM 2 has got the message and did not run again"),
             "does not start VM 2": (loop_does_not_start_vm_2, "VM 2 never ran"),
             "does not clear": (loop_does_not_clear, "Now clear the mailbox"),
-            "written down": (loop_written_down, "to and fro. VM 1 was woken and never ran"),
+            "written down": (loop_written_down, "to and fro. VM 1 has got the message and did not run"),
             "waits in receive": (loop_waits_in_receive, "for it that is refused"),
+            "goes on for ever": (loop_goes_on_for_ever, "at MESSAGE there is nobody left to run"),
         },
     ),
     Exercise(

@@ -239,7 +239,8 @@ def judge_route(wanted: Way, answer: bytes) -> Run:
     lost = [(vm, event.arg.vm) for vm in vms for event in refusals(run, vm, HF_MAILBOX_SEND)]
     if lost:
         me, to = lost[0]
-        why = "a VM cannot send to itself" if to == me else "there is no such VM, or its mailbox is full"
+        why = "its mailbox is full" if to <= secondaries else "there is no such VM"
+        why = "a VM cannot send to itself" if to == me else why
         raise Wrong(f"VM {me}'s send to VM {to} was refused: {why}. The message went {went}.", run)
     if way != list(wanted.vms):
         raise Wrong(f"The message went {went}. It should go {wanted}.", run)
@@ -446,7 +447,10 @@ def conversed(run: Run) -> None:
     for vm, answers in want.items():
         got = len(delivered(run, vm))
         if got != len(answers):
-            raise Wrong(f"VM {vm} asked {len(answers)} questions and got {got} answers. ({run.title}.)")
+            asked = sum((event.actor or Actor(0)).vm in want for event in deliveries(run, 1))
+            passed = len(delivered(run, 2)) + len(refusals(run, 1, HF_MAILBOX_SEND))
+            kept = " Your broker keeps a question back, and VM 2 may wait for it before it answers." * (passed < asked)
+            raise Wrong(f"VM {vm} asked {len(answers)} questions and got {got} answers. ({run.title}.){kept}")
     raise_if_shut(run, "broker")
 
 
@@ -547,7 +551,7 @@ def served_fairly(run: Run, senders: int) -> None:
         raise Wrong(ahead, at=at)
     if least < 3:
         raise Wrong(
-            f"{case}{poorest} got through {least} times, and it should be three times at least: does VM 1 run until it "
+            f"{case}VM 1 got {least} of {poorest}'s messages, and it should be three at least: does VM 1 run until it "
             "waits again?"
         )
 

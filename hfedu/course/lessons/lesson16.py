@@ -16,13 +16,14 @@ from hfedu.course.shared.scenes import (
     call_of,
     calls,
     delivered,
-    ended_at,
     gave,
     quoted_message,
     raise_if_shut,
     result_of,
     returned_at,
+    sleeps_at,
     state_of,
+    why_asleep,
 )
 from hfedu.course.shared.variants import of_results
 from hfedu.course.shared.wants import GUEST
@@ -280,14 +281,14 @@ def judge_ffa_echo(answer: Script) -> Run:
         if data not in came:
             late = "it gives its page RX back only after its answer, and that has switched it out"
             why = late if calls(run, 1, FFA_RX_RELEASE) else "it never gave its page RX back"
-            end = ended_at(run, 1)
-            raise Wrong(f"{had}, and that was refused: {why if end is None else ENDS}.", run)
+            end = sleeps_at(run, 1)
+            raise Wrong(f"{had}, and that was refused: {why if end is None else why_asleep(run, 1)}.", run)
         if (vm, data) in got[number:]:
             to, more = got[number]
             again = got[number] in SAID[:number]
             why = "once more: each message comes back once" if again else "and nobody had sent it that"
             raise Wrong(f"VM {to} got {quoted_message(more)}, {why}.", run)
-        why = "answer the sender, whoever it is, with what it sent" if ended_at(run, 1) is None else ENDS
+        why = "answer the sender, whoever it is, with what it sent" if sleeps_at(run, 1) is None else why_asleep(run, 1)
         raise Wrong(f"{had} and it did not come back to VM {vm}: {why}.", run)
     if len(got) > len(SAID):
         raise Wrong(f"{len(SAID)} messages came, and your guest sent {len(got)} back.", run)
@@ -297,7 +298,6 @@ def judge_ffa_echo(answer: Script) -> Run:
 
 SAID = ((0, b"one"), (0, b"two"), (2, b"three"), (3, b""), (2, b" \0\xff\n"), (0, b"six"))
 """What the echo gets: from whom, and the bytes."""
-ENDS = "your script has ended. A service needs a loop"
 
 
 def payload(message: bytes) -> bytes:

@@ -247,9 +247,24 @@ def follow(vm: int) -> Any:
     return result
 
 
-def ended_at(run: Run, vm: int) -> Event | None:
-    """The event in which a VM's script was over; None if it was not."""
+def sleeps_at(run: Run, vm: int) -> Event | None:
+    """The event in which a VM went to sleep for good, with WFI or because its script was over; None if it did not."""
     return next((event for event in run.events if event.kind is Kind.WFI and event.actor == Actor(vm, 0)), None)
+
+
+def is_over(run: Run, vm: int) -> bool:
+    """Whether a VM's script is over in the end. The run is made again: a recording shows a WFI there, as any other."""
+    machine = Machine(**run.made)
+    machine.run()
+    guest = next(guest for guest in machine.guests.values() if guest.vcpu.vm.id == vm)
+    return guest.generator.gi_frame is None
+
+
+def why_asleep(run: Run, vm: int, when: str = "") -> str:
+    """Why a VM that is a service sleeps in the end, and what it should do."""
+    if is_over(run, vm):
+        return f"your script has ended{when}. A service needs a loop"
+    return f"your guest has executed WFI{when}, and no message wakes it from that. Let it wait for one"
 
 
 def no_room(run: Run) -> str | None:
@@ -258,10 +273,9 @@ def no_room(run: Run) -> str | None:
     seqs = [event.seq for vm in senders for event in refusals(run, vm, HF_MAILBOX_SEND) if event.arg.vm == 1]
     if not seqs:
         return None
-    end = ended_at(run, 1)
+    end = sleeps_at(run, 1)
     if end is not None and end.seq < min(seqs):
-        count = sum(event.seq < end.seq for event in deliveries(run, 1))
-        return f"your script ended after message {count}. A service needs a loop"
+        return why_asleep(run, 1, after_message(run, end))
     made = [e.function for e in run.events[: min(seqs)] if e.actor == Actor(1, 0) and e.function]
     if made[-2:] == [HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND] and not calls(run, 1, HF_MAILBOX_CLEAR):
         return "it never clears its mailbox"
@@ -270,11 +284,18 @@ def no_room(run: Run) -> str | None:
     return "clear every one, also those that you ignore"
 
 
+def after_message(run: Run, event: Event) -> str:
+    """After how many messages to VM 1 an event came."""
+    count = sum(each.seq < event.seq for each in deliveries(run, 1))
+    return f" after message {count}" if count else " before the first message"
+
+
 def why_shut(run: Run) -> str | None:
     """Why VM 1, a service, would not take another message at the end of a run; None if it would."""
     state = run.at(len(run.events) - 1)
-    if ended_at(run, 1) is not None:
-        return f"your script has ended, after message {len(deliveries(run, 1))}. A service needs a loop"
+    end = sleeps_at(run, 1)
+    if end is not None:
+        return why_asleep(run, 1, after_message(run, end))
     if Actor(1, 0) not in state.waiters(1):
         return "it does not wait for the next message"
     return None if state["vm1.mailbox.state"] == "EMPTY" else "it has not cleared its mailbox"
