@@ -1,5 +1,5 @@
 // Built from assets/player/ by `make player`: change the sources, not this file.
-// sha256 of the sources and of what follows: 91db0b28237a39672c66750263f9508525083a57f81a823696b32728a48be407
+// sha256 of the sources and of what follows: 892c11b800b0d029bdf66f09013d2125079851cd608fa41877f8186e5ac41cf5
 // assets/player/dom.js
 var SVG = "http://www.w3.org/2000/svg";
 function h(tag, attributes = {}, ...children) {
@@ -382,7 +382,7 @@ var LEGEND = [
   sign("gets the CPU", "switch", () => arrow("switch", 0, 24, 6, 1)),
   sign("message", "deliver", () => arrow("deliver", 0, 24, 6, 1)),
   sign("wake-up", "wake", () => arrow("wake", 0, 23, 6, 1)),
-  sign("clear", "EMPTY", () => cleared(6, 6, 0.9, ""), 12),
+  sign("clear", "clears", () => cleared(6, 6, 0.9, ""), 12),
   sign("refused", "refused", () => arrow("refused", 0, 23, 6, 1)),
   sign("fault", "fault", () => arrow("fault", 0, 19, 6, 1)),
   sign("runs", "", () => [box(2, 0, 8, 12, "life running")], 12),
@@ -472,10 +472,11 @@ var Controls = class {
     this.unfold.setAttribute("aria-pressed", "true");
     this.title.textContent = data.title;
     this.outcome.textContent = data.fatal === null ? data.outcome : `✗ ${data.outcome}`;
+    this.outcome.title = data.outcome;
     this.outcome.classList.toggle("fatal", data.fatal !== null);
     this.number.max = String(last);
     this.total.textContent = `of ${count(last)}`;
-    const ways = new Set(data.facts.map(({ way }) => way));
+    const ways = new Set(data.facts.flatMap(({ way, clears }) => (clears ? [way, "clears"] : [way])));
     const values = new Set(data.changes.flatMap(({ set }) => set.map(({ value }) => value)));
     const shown = LEGEND.filter(({ when }) => !when || ways.has(when) || values.has(when));
     this.legend.replaceChildren(...shown.map(({ draw, text }) => h("span", { class: "signed" }, draw(), text)));
@@ -950,7 +951,7 @@ var end = ({ first, period, times }) => first + period * times;
 // assets/player/places.js
 var FONT = '"Segoe UI", Roboto, "Helvetica Neue", Cantarell, "DejaVu Sans Condensed", system-ui, sans-serif';
 var CPU_COLUMN = 16;
-var LABELS = [110, 196];
+var LABELS = [110, 210];
 var TAIL = 88;
 var WIDEST = 140;
 var CLOSEST = [66, 20, 14];
@@ -967,7 +968,7 @@ function labels(facts) {
   const found = known.get(facts);
   if (found !== void 0) return found;
   let most = LABELS[0];
-  for (const { way, label } of facts) if (way !== "end") most = Math.max(most, textWidth(label) + 16);
+  for (const { way, label } of facts) if (way !== "end") most = Math.max(most, textWidth(label, true) + 16);
   known.set(facts, Math.min(most, LABELS[1]));
   return Math.min(most, LABELS[1]);
 }
@@ -2401,7 +2402,9 @@ function states(panel) {
   const cpus = [...state.keys()].filter((path2) => path2.endsWith(".current")).sort();
   if (cpus.length)
     rows.push(h("p", { class: "vm" }, cpus.length > 1 ? "CPUs" : "CPU"), ...cpus.map((path2) => cpuRow(panel, path2)));
-  return [rows.length ? h("div", { class: "states" }, ...rows) : remark("No VM is loaded yet.")];
+  return [
+    rows.length ? h("div", { class: "states" }, ...rows) : remark("No VM is loaded yet. → goes on to the next event."),
+  ];
 }
 var loadedVms = (state) =>
   [...state.keys()].filter((path2) => path2.endsWith(".mailbox.state")).map((path2) => path2.split(".")[0]);
