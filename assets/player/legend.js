@@ -42,5 +42,6 @@ export const LEGEND = [
   sign("interrupt raised", "raised", () => [s("circle", { cx: 6, cy: 6, r: 3.5, class: "ring" })], 12),
   sign("taken", "raised", () => [s("circle", { cx: 6, cy: 6, r: 3.5, class: "made" })], 12),
   sign("interrupt active", "acknowledged", () => [box(2, 0, 8, 12, "serves")], 12),
+  sign("lock held", "lock", () => [path("M9 2H4V10H9", "line lock")], 12),
   sign("cause", "", () => [path("M6 0V12", "line threadline"), s("circle", { cx: 6, cy: 6, r: 3, class: "bead" })], 12),
 ];

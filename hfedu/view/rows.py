@@ -94,7 +94,7 @@ def call_label(event: Event, actor: str) -> str:
         return f"{actor}: {words.name_of_call(event, short=True)}"
     given = vars(event.arg)
     vcpu = f" vCPU {given['vcpu']}" if given.get("vcpu") else ""
-    said = {"vm": f"VM {given.get('vm')}{vcpu}", "size": words.argument("size", given.get("size", 0), short=False)}
+    said = {"vm": f"VM {given.get('vm')}{vcpu}", "size": words.size(given.get("size", 0))}
     return pattern.format(actor, block=", or wait" if given.get("block") else "", **said)
 
 
