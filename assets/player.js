@@ -1,5 +1,5 @@
 // Built from assets/player/ by `make player`: change the sources, not this file.
-// sha256 of the sources and of what follows: 79ca53c34cee3754c7ba8e452170ae01bb959f0fe0a45006ed40d200e0e38147
+// sha256 of the sources and of what follows: 2ac3081846ac249a5bb38c8b0774a70004ea8cd69cc9402a1da287798e40ce57
 // assets/player/dom.js
 var SVG = "http://www.w3.org/2000/svg";
 function h(tag, attributes = {}, ...children) {
@@ -2214,20 +2214,24 @@ var Guide = class {
     return Math.max(...wide.values()) <= Math.max(places.pitch, wide.size > 1 ? 0 : Infinity);
   }
   /**
-   * A row of choices: those of a VM at its lifeline or its mailbox, the others beside the name of the row.
+   * A row of choices: those of a VM at its lifeline or its mailbox, the others beside the name of the row. Signs that
+   * have no room at the lifelines stand together, VM by VM.
    * @param {ChoiceRow} row
    * @param {boolean} aligned
    */
   row(row, aligned) {
     const { places } = this.player.diagram;
     const at = /* @__PURE__ */ new Map();
+    const signed = row.options.filter(({ lane, sign: sign4 }) => lane && sign4).length > 1;
     for (const choice of row.options) {
-      const lane = aligned && places.lane(choice.lane) !== void 0 ? choice.lane : "";
+      const own = aligned ? places.lane(choice.lane) !== void 0 : signed && Boolean(choice.sign);
+      const lane = own ? choice.lane : "";
       at.set(lane, [...(at.get(lane) ?? []), this.choice(row, choice, Boolean(lane))]);
     }
     const left = aligned ? `padding-left:${places.label}px` : "";
     const made = [...at].map(([lane, chips]) => {
       if (!lane) return h("span", { class: "chips" }, ...chips);
+      if (!aligned) return h("span", { class: "chips of-vm" }, h("span", { class: "soft" }, say(lane)), ...chips);
       const most = this.player.diagram.box.clientWidth - 4 - (chips.length > 1 ? SIGN : 0) * chips.length;
       const x = Math.min((places.lane(lane) ?? 0) - 8 * places.k, most);
       return h("span", { class: "chips laned", style: `left:${x}px` }, ...chips);

@@ -31,7 +31,7 @@ def push_button(text: str, action: Callable[[], Any], width: str = "auto", style
     return button
 
 
-IN_A_ROW = 24
+IN_A_ROW = 28
 """Choices that are no longer than this, in characters, stand side by side."""
 
 
