@@ -1,5 +1,5 @@
 // Built from assets/player/ by `make player`: change the sources, not this file.
-// sha256 of the sources and of what follows: 91db0b28237a39672c66750263f9508525083a57f81a823696b32728a48be407
+// sha256 of the sources and of what follows: 2ac3081846ac249a5bb38c8b0774a70004ea8cd69cc9402a1da287798e40ce57
 // assets/player/dom.js
 var SVG = "http://www.w3.org/2000/svg";
 function h(tag, attributes = {}, ...children) {
@@ -382,7 +382,7 @@ var LEGEND = [
   sign("gets the CPU", "switch", () => arrow("switch", 0, 24, 6, 1)),
   sign("message", "deliver", () => arrow("deliver", 0, 24, 6, 1)),
   sign("wake-up", "wake", () => arrow("wake", 0, 23, 6, 1)),
-  sign("clear", "EMPTY", () => cleared(6, 6, 0.9, ""), 12),
+  sign("clear", "clears", () => cleared(6, 6, 0.9, ""), 12),
   sign("refused", "refused", () => arrow("refused", 0, 23, 6, 1)),
   sign("fault", "fault", () => arrow("fault", 0, 19, 6, 1)),
   sign("runs", "", () => [box(2, 0, 8, 12, "life running")], 12),
@@ -398,6 +398,7 @@ var LEGEND = [
   sign("interrupt raised", "raised", () => [s("circle", { cx: 6, cy: 6, r: 3.5, class: "ring" })], 12),
   sign("taken", "raised", () => [s("circle", { cx: 6, cy: 6, r: 3.5, class: "made" })], 12),
   sign("interrupt active", "acknowledged", () => [box(2, 0, 8, 12, "serves")], 12),
+  sign("lock held", "lock", () => [path("M9 2H4V10H9", "line lock")], 12),
   sign("cause", "", () => [path("M6 0V12", "line threadline"), s("circle", { cx: 6, cy: 6, r: 3, class: "bead" })], 12),
 ];
 
@@ -472,10 +473,11 @@ var Controls = class {
     this.unfold.setAttribute("aria-pressed", "true");
     this.title.textContent = data.title;
     this.outcome.textContent = data.fatal === null ? data.outcome : `✗ ${data.outcome}`;
+    this.outcome.title = data.outcome;
     this.outcome.classList.toggle("fatal", data.fatal !== null);
     this.number.max = String(last);
     this.total.textContent = `of ${count(last)}`;
-    const ways = new Set(data.facts.map(({ way }) => way));
+    const ways = new Set(data.facts.flatMap(({ way, clears }) => (clears ? [way, "clears"] : [way])));
     const values = new Set(data.changes.flatMap(({ set }) => set.map(({ value }) => value)));
     const shown = LEGEND.filter(({ when }) => !when || ways.has(when) || values.has(when));
     this.legend.replaceChildren(...shown.map(({ draw, text }) => h("span", { class: "signed" }, draw(), text)));
@@ -625,6 +627,7 @@ var Depth = class {
     this.level = 0;
     this.seq = 0;
     this.places = [0, 0, 0];
+    this.stood = 0;
     this.shown = {};
     this.levels = LEVELS.map(([label, title], level) =>
       button(label, title, () => this.open(level), { "aria-pressed": String(!level) }),
@@ -642,6 +645,14 @@ var Depth = class {
   }
   get place() {
     return this.places[this.level];
+  }
+  /** The hypervisor's steps, while they are open: the picture shows them, too. */
+  get steps() {
+    return (this.level === STEPS && this.shown.rows) || [];
+  }
+  /** At which of them one stands, from 1; 0 is at their event, and at the guest's way to it. */
+  get step() {
+    return this.steps.length ? this.place + 1 - this.before : 0;
   }
   /** @returns {Answer} */
   answer() {
@@ -687,6 +698,7 @@ var Depth = class {
     if (level === this.level) return;
     player.pause();
     if (level > this.level && player.position !== this.seq) this.places = [0, 0, 0];
+    if (!this.level) this.stood = player.diagram.box.scrollTop;
     this.seq = player.position;
     this.level = level;
     if (this.box.contains(focused(player.root))) player.root.focus({ preventScroll: true });
@@ -696,7 +708,9 @@ var Depth = class {
     if (level) player.panel.show("Code");
     else {
       this.where.replaceChildren();
+      this.inPicture();
       player.refresh();
+      player.diagram.box.scrollTop = this.stood;
     }
   }
   deeper() {
@@ -712,6 +726,14 @@ var Depth = class {
     this.places[this.level] = to;
     this.draw();
   }
+  /** Make room for the steps in the picture, below their event. */
+  inPicture() {
+    const { folding, position, diagram } = this.player;
+    folding.opened = { seq: this.steps.length ? this.seq : -1, rows: this.steps.length };
+    if (folding.update(position)) diagram.measure();
+    diagram.follow();
+    diagram.draw();
+  }
   draw() {
     if (!this.level || this.player.panel.code.hidden) return;
     if (this.seq !== this.player.position) this.places = [0, 0, 0];
@@ -722,6 +744,7 @@ var Depth = class {
     const row = rows[this.place];
     this.list.follow();
     this.list.draw();
+    this.inPicture();
     const detail = () => [...(row ? this.look(row) : []), this.remark()];
     this.player.keepFocus(() => this.detail.replaceChildren(...detail()), this.detail);
     this.where.replaceChildren(`event ${this.seq}`, row ? this.whereabouts() : "", this.spoken(row));
@@ -814,47 +837,6 @@ var Depth = class {
 };
 var inWords = ({ what, old, now }) => `${what} ${old} ${now}`;
 
-// assets/player/looks.js
-var INTERRUPT_WAYS = ["raised", "acknowledged", "ended"];
-var LOOKS2 = {
-  running: ["running", "runs"],
-  leaving: ["leaves the CPU", "leaves"],
-  ready: ["ready", "ready"],
-  message: ["waits: message", "waits"],
-  wfi: ["WFI: sleeps", "sleeps"],
-  off: ["off", "off"],
-  aborted: ["stopped", "stopped"],
-};
-var valueOf = (state, path2) => state.get(path2)?.value;
-var vmOf = (name) => name.split(".")[0];
-var busyCpus = (state) =>
-  [...state.keys()].filter((path2) => path2.endsWith(".current") && valueOf(state, path2)).sort();
-function runners(state) {
-  const on = /* @__PURE__ */ new Map();
-  for (const path2 of busyCpus(state)) {
-    const vcpu = valueOf(state, path2);
-    on.set(vcpu, [...(on.get(vcpu) ?? []), vmOf(path2)]);
-  }
-  return on;
-}
-function waitersOf(state, vm) {
-  const waiters = [];
-  let name = valueOf(state, `${vm}.mailbox.recv_waiter`);
-  while (name && !waiters.includes(name)) {
-    waiters.push(name);
-    name = valueOf(state, `${name}.mailbox_next`);
-  }
-  return waiters;
-}
-function lookOf(vcpu, state, cpus) {
-  const stored = valueOf(state, `${vcpu}.state`) ?? "OFF";
-  if (cpus) return stored === "RUNNING" || vmOf(vcpu) === "vm0" || cpus.length > 1 ? "running" : "leaving";
-  if (stored === "OFF") return "off";
-  if (stored === "ABORTED") return "aborted";
-  if (!stored.startsWith("BLOCKED")) return "ready";
-  return stored !== "BLOCKED_INTERRUPT" || waitersOf(state, vmOf(vcpu)).includes(vcpu) ? "message" : "wfi";
-}
-
 // assets/player/folding.js
 var ROW2 = 24;
 var FOLD_ROW = 32;
@@ -864,6 +846,7 @@ var Folding = class {
     this.recording = recording;
     this.on = true;
     this.key = "";
+    this.opened = { seq: -1, rows: 0 };
     this.segments = [];
     this.height = 0;
   }
@@ -875,7 +858,8 @@ var Folding = class {
     const { repeats } = this.recording.data;
     const within = repeats.findIndex((each) => each.first <= position && position < end(each));
     const block = within < 0 ? 0 : Math.floor((position - repeats[within].first) / repeats[within].period);
-    const key = this.on ? `${within}:${block}` : "all";
+    const { seq, rows } = this.opened;
+    const key = `${this.on ? `${within}:${block}` : "all"} ${seq}:${rows}`;
     if (key === this.key) return false;
     this.key = key;
     this.segments = [];
@@ -917,8 +901,17 @@ var Folding = class {
    */
   add(from, to, fold = "") {
     if (to < from) return;
-    this.segments.push({ from, to, top: this.height, fold });
-    this.height += fold ? FOLD_ROW : (to + 1 - from) * ROW2;
+    const { seq, rows } = this.opened;
+    if (!fold && from <= seq && seq <= to) {
+      const height2 = (seq + 1 - from + rows) * ROW2;
+      this.segments.push({ from, to: seq, top: this.height, fold, height: height2 });
+      this.height += height2;
+      from = seq + 1;
+      if (to < from) return;
+    }
+    const height = fold ? FOLD_ROW : (to + 1 - from) * ROW2;
+    this.segments.push({ from, to, top: this.height, fold, height });
+    this.height += height;
   }
   /**
    * The segment of an event.
@@ -947,10 +940,51 @@ var Folding = class {
 };
 var end = ({ first, period, times }) => first + period * times;
 
+// assets/player/looks.js
+var INTERRUPT_WAYS = ["raised", "acknowledged", "ended"];
+var LOOKS2 = {
+  running: ["running", "runs"],
+  leaving: ["leaves the CPU", "leaves"],
+  ready: ["ready", "ready"],
+  message: ["waits: message", "waits"],
+  wfi: ["WFI: sleeps", "sleeps"],
+  off: ["off", "off"],
+  aborted: ["stopped", "stopped"],
+};
+var valueOf = (state, path2) => state.get(path2)?.value;
+var vmOf = (name) => name.split(".")[0];
+var busyCpus = (state) =>
+  [...state.keys()].filter((path2) => path2.endsWith(".current") && valueOf(state, path2)).sort();
+function runners(state) {
+  const on = /* @__PURE__ */ new Map();
+  for (const path2 of busyCpus(state)) {
+    const vcpu = valueOf(state, path2);
+    on.set(vcpu, [...(on.get(vcpu) ?? []), vmOf(path2)]);
+  }
+  return on;
+}
+function waitersOf(state, vm) {
+  const waiters = [];
+  let name = valueOf(state, `${vm}.mailbox.recv_waiter`);
+  while (name && !waiters.includes(name)) {
+    waiters.push(name);
+    name = valueOf(state, `${name}.mailbox_next`);
+  }
+  return waiters;
+}
+function lookOf(vcpu, state, cpus) {
+  const stored = valueOf(state, `${vcpu}.state`) ?? "OFF";
+  if (cpus) return stored === "RUNNING" || vmOf(vcpu) === "vm0" || cpus.length > 1 ? "running" : "leaving";
+  if (stored === "OFF") return "off";
+  if (stored === "ABORTED") return "aborted";
+  if (!stored.startsWith("BLOCKED")) return "ready";
+  return stored !== "BLOCKED_INTERRUPT" || waitersOf(state, vmOf(vcpu)).includes(vcpu) ? "message" : "wfi";
+}
+
 // assets/player/places.js
 var FONT = '"Segoe UI", Roboto, "Helvetica Neue", Cantarell, "DejaVu Sans Condensed", system-ui, sans-serif';
 var CPU_COLUMN = 16;
-var LABELS = [110, 196];
+var LABELS = [110, 210];
 var TAIL = 88;
 var WIDEST = 140;
 var CLOSEST = [66, 20, 14];
@@ -967,7 +1001,7 @@ function labels(facts) {
   const found = known.get(facts);
   if (found !== void 0) return found;
   let most = LABELS[0];
-  for (const { way, label } of facts) if (way !== "end") most = Math.max(most, textWidth(label) + 16);
+  for (const { way, label } of facts) if (way !== "end") most = Math.max(most, textWidth(label, true) + 16);
   known.set(facts, Math.min(most, LABELS[1]));
   return Math.min(most, LABELS[1]);
 }
@@ -1086,6 +1120,7 @@ var BAND = 9;
 var AROUND = 6;
 var BELOW = 12;
 var [SLIDES, GROWS] = [120, 180];
+var PRINTED = 3e3;
 var FULL = ["RECEIVED", "READ", "PENDING", "INFLIGHT"];
 var Diagram = class {
   /** @param {Player} player */
@@ -1094,6 +1129,8 @@ var Diagram = class {
     this.frame = 0;
     this.hovered = -1;
     this.held = false;
+    this.whole = false;
+    this.idle = /* @__PURE__ */ new Set();
     this.tracks = new Tracks(player.recording);
     this.places = new Places(player.recording, 560, 12);
     this.drawn = "";
@@ -1106,10 +1143,11 @@ var Diagram = class {
     const about = { class: "picture", tabindex: 0, role: "group", "aria-label": "sequence diagram" };
     this.box = h("div", { ...about, onscroll: () => this.later() }, this.heads, this.tall);
     this.body.addEventListener("click", (event) => {
-      const { seq } =
+      const { seq, step } =
         /** @type {SVGElement} */
         event.target.dataset;
       if (seq !== void 0) player.go(+seq);
+      if (step !== void 0) player.depth.go(+step + player.depth.before);
     });
     this.body.addEventListener("dblclick", () => player.depth.deeper());
     this.body.addEventListener("pointermove", (event) => this.hover(event));
@@ -1161,11 +1199,16 @@ var Diagram = class {
   get view() {
     return Math.max(1, this.box.clientHeight - this.heads.offsetHeight);
   }
+  /** Where the present row begins, at a font of 12 pixels: that of a step, if one stands at one. */
+  get present() {
+    const { folding, position, depth } = this.player;
+    return folding.top(position) + depth.step * ROW2;
+  }
   /** Bring the present row into view: two thirds down, so that the past explains it. */
   follow() {
-    const { folding, position } = this.player;
+    const { position } = this.player;
     const { k, row } = this.places;
-    const top = folding.top(position) * k;
+    const top = this.present * k;
     const { view, box: box2 } = this;
     const from = top - box2.scrollTop;
     if (from < Math.min(view / 4, 3 * row) || from + row > view * 0.8 || from + 2 * row > view)
@@ -1189,13 +1232,30 @@ var Diagram = class {
   span() {
     const { k } = this.places;
     const { scrollTop } = this.box;
+    const { height } = this.player.folding;
+    if (this.whole && height <= PRINTED * ROW2) return [0, height];
     const from = Math.max(0, scrollTop / k - AROUND * 24);
-    const to = Math.min(this.player.folding.height, (scrollTop + this.view) / k + AROUND * 24);
+    const to = Math.min(height, (scrollTop + this.view) / k + AROUND * 24);
     return [from, to];
+  }
+  /** The VMs to which nothing happens in the rows that one sees. */
+  quiet() {
+    const { recording, folding } = this.player;
+    const { k } = this.places;
+    const { scrollTop } = this.box;
+    const quiet = new Set(recording.data.lanes.map(({ name }) => vmOf(name)));
+    const [first, last] = [scrollTop / k, (scrollTop + this.view) / k - 1].map((y) => folding.at(y));
+    for (let i = first; i <= last && quiet.size; i++) {
+      const segment = folding.of(i);
+      if (segment.fold) i = segment.to;
+      else quiet.delete(vmOf(recording.fact(i).lane));
+    }
+    return this.whole ? /* @__PURE__ */ new Set() : quiet;
   }
   /** Draw what is in view, and a little around it. */
   draw() {
-    const { recording, folding, position } = this.player;
+    this.idle = this.quiet();
+    const { recording, folding } = this.player;
     const { k, width, row } = this.places;
     const [from, to] = this.span();
     this.body.setAttribute("aria-label", recording.data.alt);
@@ -1205,7 +1265,7 @@ var Diagram = class {
     this.body.style.top = `${top}px`;
     for (const [name, value] of Object.entries({ width, height: tall })) this.body.setAttribute(name, String(value));
     this.body.setAttribute("viewBox", `0 ${top} ${width} ${tall}`);
-    const present = folding.top(position) * k;
+    const present = this.present * k;
     const future = present + row;
     const left = this.box.scrollLeft;
     const nodes = [
@@ -1225,6 +1285,7 @@ var Diagram = class {
         for (let seq = begin; seq <= stop; seq++) rows.push(...this.event(seq));
       }
     }
+    rows.push(...this.steps(from, to));
     nodes.push(...rows, ...this.thread(from, to), box(left, present, 4, row, "bar-now"), ...this.causes());
     this.body.replaceChildren(...nodes, this.lit);
     this.drawHeads();
@@ -1267,12 +1328,13 @@ var Diagram = class {
    */
   beside(segment, from, to) {
     const { places } = this;
-    const { recording, position, folding } = this.player;
+    const { recording, position } = this.player;
     const { k } = places;
     const last = segment.to === recording.last;
+    const gap = segment.height - (segment.to + 1 - segment.from) * ROW2;
     const begin = Math.max(segment.top, from) * k;
-    const end2 = Math.min(segment.top + (segment.to + 1 - segment.from) * 24 + (last ? BELOW / 2 : 0), to) * k;
-    const now = (folding.top(position) + 24) * k;
+    const end2 = Math.min(segment.top + segment.height + (last ? BELOW / 2 : 0), to) * k;
+    const now = (this.present + ROW2) * k;
     const nodes = [];
     const bars = [];
     const upright = (x, kind) => {
@@ -1282,9 +1344,10 @@ var Diagram = class {
     upright(places.hypervisor, "hypervisor");
     for (const x of places.cpus.values()) upright(x, "cpu");
     if (places.gic) upright(places.gic, "ready");
-    for (const x of places.bands.values())
-      nodes.push(path(`M${x - 4.5 * k} ${begin}V${end2}M${x + 4.5 * k} ${begin}V${end2}`, "line band"));
-    const at = (seq) => (segment.top + (seq - segment.from) * 24 + ARROW) * k;
+    for (const [vm, x] of places.bands)
+      if (!this.idle.has(vm))
+        nodes.push(path(`M${x - 4.5 * k} ${begin}V${end2}M${x + 4.5 * k} ${begin}V${end2}`, "line band"));
+    const at = (seq) => (segment.top + (seq - segment.from) * ROW2 + (seq > segment.to ? gap : 0) + ARROW) * k;
     for (const [name, all] of this.tracks.stretches) {
       const first = Math.max(0, search(all.length, (i) => at(all[i].seq) > begin) - 1);
       for (let i = first; i < all.length && at(all[i].seq) < end2; i++) {
@@ -1329,9 +1392,12 @@ var Diagram = class {
         if (cpu && y2 - y1 >= 14 * k)
           bars.push(this.text(middle, y1 + 11 * k, cpu, `cpu-in ${look}${future}`, "middle"));
       });
-    } else if (look === "wfi")
-      nodes.push(path(`M${x - 3 * k} ${y1}V${y2}M${x + 3 * k} ${y1}V${y2}`, `line wfi${future}`));
-    else if (look !== "off") nodes.push(path(`M${x} ${y1}V${y2}`, `line ${look}${future}`));
+      return;
+    }
+    const idle = this.idle.has(vmOf(name)) ? " idle" : "";
+    if (look === "wfi")
+      nodes.push(path(`M${x - 3 * k} ${y1}V${y2}M${x + 3 * k} ${y1}V${y2}`, `line wfi${future}${idle}`));
+    else if (look !== "off") nodes.push(path(`M${x} ${y1}V${y2}`, `line ${look}${future}${idle}`));
   }
   /**
    * A stretch of a mailbox.
@@ -1401,13 +1467,14 @@ var Diagram = class {
    * @param {number} i
    */
   event(i) {
-    const { recording, position, folding, finder } = this.player;
+    const { recording, position, folding, finder, depth } = this.player;
     const { places } = this;
     const { k } = places;
     const { way, lane, label, text, clears, cpu } = recording.fact(i);
     const top = folding.top(i) * k;
     const y = top + ARROW * k;
-    const when = i > position ? "future" : i === position ? "at" : "";
+    const at = i === position && !depth.step;
+    const when = i > position ? "future" : at ? "at" : "";
     const nodes = [];
     const left = this.box.scrollLeft;
     const found = finder.active && finder.has(i) ? "found " : "";
@@ -1436,6 +1503,45 @@ var Diagram = class {
     title.textContent = `event ${i}: ${text}`;
     hit.append(title);
     return [...nodes, hit];
+  }
+  /**
+   * The steps of the hypervisor that are open, below the row of their event, and which locks it holds meanwhile.
+   * @param {number} from
+   * @param {number} to
+   */
+  steps(from, to) {
+    const { depth, folding, position, recording } = this.player;
+    const { k, row, number, label, hypervisor, cpus } = this.places;
+    const { steps, step } = depth;
+    if (!steps.length) return [];
+    const left = this.box.scrollLeft;
+    const { cpu } = recording.fact(position);
+    const x = cpus.get(cpu) ?? hypervisor;
+    const first = folding.top(position) + ROW2;
+    const y = (i) => (first + i * ROW2 + ROW2 / 2) * k;
+    const nodes = locks(steps, cpu).map(({ since, until, slot }) => {
+      const [side, edge] = [hypervisor - 7 * k, hypervisor - (9 + 4 * slot) * k];
+      const end2 = until < steps.length ? `V${y(until)}H${side}` : `V${y(until - 0.5)}`;
+      return path(`M${side} ${y(since)}H${edge}${end2}`, `line lock${since >= step ? " future" : ""}`);
+    });
+    const begin = Math.max(0, Math.floor((from - first) / ROW2));
+    for (let i = begin; i < steps.length && first + i * ROW2 < to; i++) {
+      const when = i >= step ? "future" : i === step - 1 ? "at" : "";
+      const { what, seq } = steps[i];
+      const top = (first + i * ROW2) * k;
+      const hit = box(left, top, this.box.clientWidth, row, "hit");
+      hit.dataset.step = String(i);
+      const title = s("title");
+      title.textContent = `step ${i + 1}, of event ${seq ?? position}: ${what}`;
+      hit.append(title);
+      nodes.push(
+        s("circle", { cx: x, cy: y(i), r: 2.5 * k, class: `made ${when}` }),
+        this.text(left + number, y(i) + 4 * k, `.${i + 1}`, `num ${when}`, "end"),
+        this.text(left + label + 12 * k, y(i) + 4 * k, what, `lab ${when}`),
+        hit,
+      );
+    }
+    return nodes;
   }
   /**
    * @param {number} x
@@ -1575,7 +1681,7 @@ var Diagram = class {
     const { state } = recording;
     const on = runners(state);
     const left = this.box.scrollLeft;
-    const key = `${position} ${left} ${places.width} ${k} ${root.dataset.theme}`;
+    const key = `${position} ${left} ${places.width} ${k} ${root.dataset.theme} ${[...this.idle]}`;
     if (key === this.drawn) return;
     this.drawn = key;
     const nodes = [this.hypervisorHead()];
@@ -1600,7 +1706,8 @@ var Diagram = class {
         h("span", { class: "how" }, glyph(look), word),
       ];
       const style = `left:${x - 5 * k}px;width:${Math.max(room - 2, 12)}px`;
-      const head2 = { class: "lane-head", style, title: about };
+      const recedes = look !== "running" && this.idle.has(vmOf(name));
+      const head2 = { class: `lane-head${recedes ? " idle" : ""}`, style, title: about };
       if (look === "running" || room < 26 || !known2) nodes.push(h("div", head2, ...inside));
       else {
         const ask = button("", `${about}. Why?`, () => this.player.reasons.ask(position, name), {
@@ -1656,6 +1763,26 @@ var Diagram = class {
     return svg;
   }
 };
+function locks(steps, cpu) {
+  const found = [];
+  let open = [];
+  steps.forEach(({ locks: locks2 }, i) => {
+    const several = locks2.split("; ").find((part) => part.startsWith(`CPU ${cpu}: `));
+    const mine = /^CPU \d+: /.test(locks2) ? (several ?? "").replace(/^CPU \d+: /, "") : locks2;
+    const held = mine.split(", ").filter(Boolean);
+    for (const each of open) if (!held.includes(each.name)) each.until = i;
+    open = open.filter(({ name }) => held.includes(name));
+    for (const name of held) {
+      if (open.some((each2) => each2.name === name)) continue;
+      let slot = 0;
+      while (open.some((each2) => each2.slot === slot)) slot++;
+      const each = { name, since: i, until: steps.length, slot };
+      open.push(each);
+      found.push(each);
+    }
+  });
+  return found;
+}
 function raw(state, name) {
   const stored = valueOf(state, `${name}.state`);
   const since = state.get(`${name}.state`)?.since;
@@ -2087,20 +2214,24 @@ var Guide = class {
     return Math.max(...wide.values()) <= Math.max(places.pitch, wide.size > 1 ? 0 : Infinity);
   }
   /**
-   * A row of choices: those of a VM at its lifeline or its mailbox, the others beside the name of the row.
+   * A row of choices: those of a VM at its lifeline or its mailbox, the others beside the name of the row. Signs that
+   * have no room at the lifelines stand together, VM by VM.
    * @param {ChoiceRow} row
    * @param {boolean} aligned
    */
   row(row, aligned) {
     const { places } = this.player.diagram;
     const at = /* @__PURE__ */ new Map();
+    const signed = row.options.filter(({ lane, sign: sign4 }) => lane && sign4).length > 1;
     for (const choice of row.options) {
-      const lane = aligned && places.lane(choice.lane) !== void 0 ? choice.lane : "";
+      const own = aligned ? places.lane(choice.lane) !== void 0 : signed && Boolean(choice.sign);
+      const lane = own ? choice.lane : "";
       at.set(lane, [...(at.get(lane) ?? []), this.choice(row, choice, Boolean(lane))]);
     }
     const left = aligned ? `padding-left:${places.label}px` : "";
     const made = [...at].map(([lane, chips]) => {
       if (!lane) return h("span", { class: "chips" }, ...chips);
+      if (!aligned) return h("span", { class: "chips of-vm" }, h("span", { class: "soft" }, say(lane)), ...chips);
       const most = this.player.diagram.box.clientWidth - 4 - (chips.length > 1 ? SIGN : 0) * chips.length;
       const x = Math.min((places.lane(lane) ?? 0) - 8 * places.k, most);
       return h("span", { class: "chips laned", style: `left:${x}px` }, ...chips);
@@ -2401,7 +2532,9 @@ function states(panel) {
   const cpus = [...state.keys()].filter((path2) => path2.endsWith(".current")).sort();
   if (cpus.length)
     rows.push(h("p", { class: "vm" }, cpus.length > 1 ? "CPUs" : "CPU"), ...cpus.map((path2) => cpuRow(panel, path2)));
-  return [rows.length ? h("div", { class: "states" }, ...rows) : remark("No VM is loaded yet.")];
+  return [
+    rows.length ? h("div", { class: "states" }, ...rows) : remark("No VM is loaded yet. → goes on to the next event."),
+  ];
 }
 var loadedVms = (state) =>
   [...state.keys()].filter((path2) => path2.endsWith(".mailbox.state")).map((path2) => path2.split(".")[0]);
@@ -2994,6 +3127,7 @@ var Player = class {
     this.pair = null;
     this.position = 0;
     this.timer = 0;
+    this.scrolled = 0;
     this.speed = 1;
     this.shape = "beside";
     this.followed = null;
@@ -3023,6 +3157,8 @@ var Player = class {
     for (const box2 of [this.root, this.diagram.box, this.list.box]) this.sizes.observe(box2);
     this.guard = (event) => guard(this.root, event);
     addEventListener("keydown", this.guard, true);
+    this.print = ({ type: type2 }) => this.forPaper(type2 === "beforeprint");
+    for (const each of ["beforeprint", "afterprint"]) addEventListener(each, this.print);
     this.load();
   }
   /** The size of the picture's text, in pixels. */
@@ -3055,6 +3191,7 @@ var Player = class {
     this.theme.forget();
     this.frame.forget();
     removeEventListener("keydown", this.guard, true);
+    for (const each of ["beforeprint", "afterprint"]) removeEventListener(each, this.print);
     this.pause();
   }
   /** Take over new data. */
@@ -3084,6 +3221,20 @@ var Player = class {
     this.diagram.fit();
     this.scrubber.draw();
     this.refresh();
+  }
+  /**
+   * As wide as a sheet of paper, with all rows: what is printed is the whole run. And back.
+   * @param {boolean} on
+   */
+  forPaper(on) {
+    const { box: box2 } = this.diagram;
+    if (on) this.scrolled = box2.scrollTop;
+    this.root.classList.toggle("printing", on);
+    this.diagram.whole = on;
+    this.fit();
+    if (on) return;
+    box2.scrollTop = this.scrolled;
+    this.diagram.draw();
   }
   /** @param {KeyboardEvent} event */
   key(event) {

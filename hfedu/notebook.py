@@ -102,15 +102,15 @@ class Run(Recording):
             return TEXTS[fmt](self, first, last).encode()
         return paint.render(sequence(self, first, last), fmt, theme)
 
-    def player(self, position: int = 0) -> "Player":
-        """The player, at an event of your choice. `Mistake` if there is no such event."""
+    def player(self, position: int | None = None) -> "Player":
+        """The player, at an event of your choice, else where a guest runs first. `Mistake` if there is none."""
         from hfedu.widgets.player import Player
 
-        if not isinstance(position, int) or not 0 <= position < len(self.events):
+        if position is not None and (not isinstance(position, int) or not 0 <= position < len(self.events)):
             raise Mistake(f"there is no event {position!r}: this recording has events 0 to {len(self.events) - 1}")
         return Player(self, position)
 
-    def _ipython_display_(self, position: int = 0) -> None:
+    def _ipython_display_(self, position: int | None = None) -> None:
         """The player at an event, for pages without a kernel the picture instead, and below the transcript, folded."""
         from IPython.display import display
 

@@ -7,6 +7,7 @@ from test_explorer import RACE
 
 import hfedu
 from hfedu import RamDisk, assemble, asset, clear, compile_c, configure, receive, send, vcpu_run
+from hfedu.hf.call import CALLS
 from hfedu.run import edit
 from hfedu.run.edit import guest_source, run_edited
 
@@ -106,6 +107,28 @@ def test_c_is_compiled_again(primary_is_edited):
     if primary_is_edited:
         text = guest_source(run, "vm0.vcpu0").text
         assert calls(run_edited(run, "vm0.vcpu0", text.replace('    yield send(1, "two")\n', "")), 0)[-2] == "run"
+
+
+SAYS_TWICE = """void guest_main(unsigned long fdt)
+{
+    configure();
+    hvc(HF_MAILBOX_SEND, 0, WORDS, 0);
+}
+"""
+
+
+def test_c_is_compiled_again_as_it_was():
+    """With its flags, and for the calls that it was compiled for: an edit that changes nothing changes no byte."""
+    rows = [row._replace(number=0xFF7D) if row.name == "HF_MAILBOX_SEND" else row for row in CALLS]
+    flags = ("-DWORDS=3", "-O2")
+    image = compile_c(SAYS_TWICE, *flags, calls=rows)
+    run = hfedu.boot(RamDisk(primary, [image]), max_traps=20)
+    for _ in range(2):  # an edit of an edit, too
+        run = run_edited(run, "vm1.vcpu0", SAYS_TWICE)
+        assert run.made["ramdisk"].kernel("vm1") == image
+    same = run_edited(run, "vm1.vcpu0", SAYS_TWICE.replace("WORDS", "WORDS + 1"))
+    sent = [event.args for event in same.events if (event.kind, event.function) == (hfedu.Kind.HYPERCALL, 0xFF7D)]
+    assert [args[1] for args in sent] == [4]
 
 
 def test_assembly_and_what_comes_with_hfedu_can_be_edited():

@@ -118,7 +118,7 @@ def test_the_buttons_choose_undo_and_start_again():
     press(form, "next", "VM 1")
     press(form, "do")
     assert "Trap 1. As the real one." in told(form)
-    assert "HF_MAILBOX_RECEIVE(block)" in told(form)
+    assert "VM 1: receive, or wait" in told(form)
     press(form, "next", "VM 0")
     assert "returns" in rows(form)
     press(form, "do")

@@ -87,10 +87,11 @@ export class Controls {
     this.unfold.setAttribute("aria-pressed", "true");
     this.title.textContent = data.title;
     this.outcome.textContent = data.fatal === null ? data.outcome : `✗ ${data.outcome}`;
+    this.outcome.title = data.outcome;
     this.outcome.classList.toggle("fatal", data.fatal !== null);
     this.number.max = String(last);
     this.total.textContent = `of ${count(last)}`;
-    const ways = new Set(data.facts.map(({ way }) => way));
+    const ways = new Set(data.facts.flatMap(({ way, clears }) => (clears ? [way, "clears"] : [way])));
     const values = new Set(data.changes.flatMap(({ set }) => set.map(({ value }) => value)));
     const shown = LEGEND.filter(({ when }) => !when || ways.has(when) || values.has(when));
     this.legend.replaceChildren(...shown.map(({ draw, text }) => h("span", { class: "signed" }, draw(), text)));

@@ -24,6 +24,8 @@ export class Depth {
     this.seq = 0;
     /** Where one stands at each level. */
     this.places = [0, 0, 0];
+    /** How far the picture was scrolled when it opened. */
+    this.stood = 0;
     /** @type {Answer} */
     this.shown = {};
     this.levels = LEVELS.map(([label, title], level) =>
@@ -43,6 +45,16 @@ export class Depth {
 
   get place() {
     return this.places[this.level];
+  }
+
+  /** The hypervisor's steps, while they are open: the picture shows them, too. */
+  get steps() {
+    return (this.level === STEPS && this.shown.rows) || [];
+  }
+
+  /** At which of them one stands, from 1; 0 is at their event, and at the guest's way to it. */
+  get step() {
+    return this.steps.length ? this.place + 1 - this.before : 0;
   }
 
   /** @returns {Answer} */
@@ -94,6 +106,7 @@ export class Depth {
     if (level === this.level) return;
     player.pause();
     if (level > this.level && player.position !== this.seq) this.places = [0, 0, 0];
+    if (!this.level) this.stood = player.diagram.box.scrollTop;
     this.seq = player.position;
     this.level = level;
     if (this.box.contains(focused(player.root))) player.root.focus({ preventScroll: true }); // or the keys are lost
@@ -103,7 +116,9 @@ export class Depth {
     if (level) player.panel.show("Code");
     else {
       this.where.replaceChildren();
+      this.inPicture();
       player.refresh();
+      player.diagram.box.scrollTop = this.stood;
     }
   }
 
@@ -122,6 +137,15 @@ export class Depth {
     this.draw();
   }
 
+  /** Make room for the steps in the picture, below their event. */
+  inPicture() {
+    const { folding, position, diagram } = this.player;
+    folding.opened = { seq: this.steps.length ? this.seq : -1, rows: this.steps.length };
+    if (folding.update(position)) diagram.measure();
+    diagram.follow();
+    diagram.draw();
+  }
+
   draw() {
     if (!this.level || this.player.panel.code.hidden) return;
     if (this.seq !== this.player.position) this.places = [0, 0, 0];
@@ -133,6 +157,7 @@ export class Depth {
     const row = rows[this.place];
     this.list.follow();
     this.list.draw();
+    this.inPicture();
     const detail = () => [...(row ? this.look(row) : []), this.remark()];
     this.player.keepFocus(() => this.detail.replaceChildren(...detail()), this.detail);
     this.where.replaceChildren(`event ${this.seq}`, row ? this.whereabouts() : "", this.spoken(row));

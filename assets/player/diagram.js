@@ -1,4 +1,5 @@
 import { button, h, s } from "./dom.js";
+import { ROW } from "./folding.js";
 import { INTERRUPT_WAYS, LOOKS, lookOf, runners, valueOf, vmOf } from "./looks.js";
 import { Places, textWidth } from "./places.js";
 import { search } from "./search.js";
@@ -8,7 +9,7 @@ import { say } from "./words.js";
 
 /** @import { Player } from "./player.js" */
 /** @import { Served } from "./tracks.js" */
-/** @import { Segment, Stretch } from "./types.js" */
+/** @import { Look, Segment, Stretch } from "./types.js" */
 
 /** In a row, from its top: where the words stand, and where the arrow runs. */
 const WORDS = 11.5;
@@ -20,6 +21,8 @@ const AROUND = 6;
 const BELOW = 12;
 /** How long the present row slides and the arrow of a message grows, in milliseconds. */
 const [SLIDES, GROWS] = [120, 180];
+/** Rows that are printed at most: of a longer run what is in view. */
+const PRINTED = 3000;
 const FULL = ["RECEIVED", "READ", "PENDING", "INFLIGHT"];
 
 /** The sequence diagram: a tall box of which only the part in view is drawn. Labels stand in one column on the left. */
@@ -30,6 +33,10 @@ export class Diagram {
     this.frame = 0;
     this.hovered = -1;
     this.held = false;
+    /** Whether all of it is drawn, for paper. */
+    this.whole = false;
+    /** The VMs that do nothing in view: they recede. @type {Set<string>} */
+    this.idle = new Set();
     this.tracks = new Tracks(player.recording);
     this.places = new Places(player.recording, 560, 12);
     /** What the heads show now. */
@@ -44,8 +51,9 @@ export class Diagram {
     const about = { class: "picture", tabindex: 0, role: "group", "aria-label": "sequence diagram" };
     this.box = h("div", { ...about, onscroll: () => this.later() }, this.heads, this.tall);
     this.body.addEventListener("click", (event) => {
-      const { seq } = /** @type {SVGElement} */ (event.target).dataset;
+      const { seq, step } = /** @type {SVGElement} */ (event.target).dataset;
       if (seq !== undefined) player.go(+seq);
+      if (step !== undefined) player.depth.go(+step + player.depth.before);
     });
     this.body.addEventListener("dblclick", () => player.depth.deeper());
     this.body.addEventListener("pointermove", (event) => this.hover(event));
@@ -105,11 +113,17 @@ export class Diagram {
     return Math.max(1, this.box.clientHeight - this.heads.offsetHeight);
   }
 
+  /** Where the present row begins, at a font of 12 pixels: that of a step, if one stands at one. */
+  get present() {
+    const { folding, position, depth } = this.player;
+    return folding.top(position) + depth.step * ROW;
+  }
+
   /** Bring the present row into view: two thirds down, so that the past explains it. */
   follow() {
-    const { folding, position } = this.player;
+    const { position } = this.player;
     const { k, row } = this.places;
-    const top = folding.top(position) * k;
+    const top = this.present * k;
     const { view, box } = this;
     const from = top - box.scrollTop;
     if (from < Math.min(view / 4, 3 * row) || from + row > view * 0.8 || from + 2 * row > view)
@@ -135,14 +149,32 @@ export class Diagram {
   span() {
     const { k } = this.places;
     const { scrollTop } = this.box;
+    const { height } = this.player.folding;
+    if (this.whole && height <= PRINTED * ROW) return [0, height];
     const from = Math.max(0, scrollTop / k - AROUND * 24);
-    const to = Math.min(this.player.folding.height, (scrollTop + this.view) / k + AROUND * 24);
+    const to = Math.min(height, (scrollTop + this.view) / k + AROUND * 24);
     return [from, to];
+  }
+
+  /** The VMs to which nothing happens in the rows that one sees. */
+  quiet() {
+    const { recording, folding } = this.player;
+    const { k } = this.places;
+    const { scrollTop } = this.box;
+    const quiet = new Set(recording.data.lanes.map(({ name }) => vmOf(name)));
+    const [first, last] = [scrollTop / k, (scrollTop + this.view) / k - 1].map((y) => folding.at(y));
+    for (let i = first; i <= last && quiet.size; i++) {
+      const segment = folding.of(i);
+      if (segment.fold) i = segment.to;
+      else quiet.delete(vmOf(recording.fact(i).lane));
+    }
+    return this.whole ? new Set() : quiet;
   }
 
   /** Draw what is in view, and a little around it. */
   draw() {
-    const { recording, folding, position } = this.player;
+    this.idle = this.quiet();
+    const { recording, folding } = this.player;
     const { k, width, row } = this.places;
     const [from, to] = this.span();
     this.body.setAttribute("aria-label", recording.data.alt);
@@ -152,7 +184,7 @@ export class Diagram {
     this.body.style.top = `${top}px`;
     for (const [name, value] of Object.entries({ width, height: tall })) this.body.setAttribute(name, String(value));
     this.body.setAttribute("viewBox", `0 ${top} ${width} ${tall}`);
-    const present = folding.top(position) * k;
+    const present = this.present * k;
     const future = present + row;
     const left = this.box.scrollLeft;
     const nodes = [
@@ -173,6 +205,7 @@ export class Diagram {
         for (let seq = begin; seq <= stop; seq++) rows.push(...this.event(seq));
       }
     }
+    rows.push(...this.steps(from, to));
     nodes.push(...rows, ...this.thread(from, to), box(left, present, 4, row, "bar-now"), ...this.causes());
     this.body.replaceChildren(...nodes, this.lit);
     this.drawHeads();
@@ -218,12 +251,13 @@ export class Diagram {
    */
   beside(segment, from, to) {
     const { places } = this;
-    const { recording, position, folding } = this.player;
+    const { recording, position } = this.player;
     const { k } = places;
     const last = segment.to === recording.last;
+    const gap = segment.height - (segment.to + 1 - segment.from) * ROW; // rows that are open below its last event
     const begin = Math.max(segment.top, from) * k;
-    const end = Math.min(segment.top + (segment.to + 1 - segment.from) * 24 + (last ? BELOW / 2 : 0), to) * k;
-    const now = (folding.top(position) + 24) * k;
+    const end = Math.min(segment.top + segment.height + (last ? BELOW / 2 : 0), to) * k;
+    const now = (this.present + ROW) * k;
     /** @type {SVGElement[]} */
     const nodes = [];
     /** @type {SVGElement[]} */
@@ -235,10 +269,11 @@ export class Diagram {
     upright(places.hypervisor, "hypervisor");
     for (const x of places.cpus.values()) upright(x, "cpu");
     if (places.gic) upright(places.gic, "ready");
-    for (const x of places.bands.values())
-      nodes.push(path(`M${x - 4.5 * k} ${begin}V${end}M${x + 4.5 * k} ${begin}V${end}`, "line band"));
+    for (const [vm, x] of places.bands)
+      if (!this.idle.has(vm))
+        nodes.push(path(`M${x - 4.5 * k} ${begin}V${end}M${x + 4.5 * k} ${begin}V${end}`, "line band"));
     /** @type {(seq: number) => number} */
-    const at = (seq) => (segment.top + (seq - segment.from) * 24 + ARROW) * k;
+    const at = (seq) => (segment.top + (seq - segment.from) * ROW + (seq > segment.to ? gap : 0) + ARROW) * k;
     for (const [name, all] of this.tracks.stretches) {
       const first = Math.max(0, search(all.length, (i) => at(all[i].seq) > begin) - 1);
       for (let i = first; i < all.length && at(all[i].seq) < end; i++) {
@@ -284,9 +319,12 @@ export class Diagram {
         if (cpu && y2 - y1 >= 14 * k)
           bars.push(this.text(middle, y1 + 11 * k, cpu, `cpu-in ${look}${future}`, "middle"));
       });
-    } else if (look === "wfi")
-      nodes.push(path(`M${x - 3 * k} ${y1}V${y2}M${x + 3 * k} ${y1}V${y2}`, `line wfi${future}`));
-    else if (look !== "off") nodes.push(path(`M${x} ${y1}V${y2}`, `line ${look}${future}`));
+      return;
+    }
+    const idle = this.idle.has(vmOf(name)) ? " idle" : "";
+    if (look === "wfi")
+      nodes.push(path(`M${x - 3 * k} ${y1}V${y2}M${x + 3 * k} ${y1}V${y2}`, `line wfi${future}${idle}`));
+    else if (look !== "off") nodes.push(path(`M${x} ${y1}V${y2}`, `line ${look}${future}${idle}`));
   }
 
   /**
@@ -360,13 +398,14 @@ export class Diagram {
    * @param {number} i
    */
   event(i) {
-    const { recording, position, folding, finder } = this.player;
+    const { recording, position, folding, finder, depth } = this.player;
     const { places } = this;
     const { k } = places;
     const { way, lane, label, text, clears, cpu } = recording.fact(i);
     const top = folding.top(i) * k;
     const y = top + ARROW * k;
-    const when = i > position ? "future" : i === position ? "at" : "";
+    const at = i === position && !depth.step;
+    const when = i > position ? "future" : at ? "at" : "";
     const nodes = [];
     const left = this.box.scrollLeft;
     const found = finder.active && finder.has(i) ? "found " : "";
@@ -395,6 +434,47 @@ export class Diagram {
     title.textContent = `event ${i}: ${text}`;
     hit.append(title);
     return [...nodes, hit];
+  }
+
+  /**
+   * The steps of the hypervisor that are open, below the row of their event, and which locks it holds meanwhile.
+   * @param {number} from
+   * @param {number} to
+   */
+  steps(from, to) {
+    const { depth, folding, position, recording } = this.player;
+    const { k, row, number, label, hypervisor, cpus } = this.places;
+    const { steps, step } = depth;
+    if (!steps.length) return [];
+    const left = this.box.scrollLeft;
+    const { cpu } = recording.fact(position);
+    const x = cpus.get(cpu) ?? hypervisor;
+    const first = folding.top(position) + ROW;
+    const y = (/** @type {number} */ i) => (first + i * ROW + ROW / 2) * k;
+    /** @type {SVGElement[]} */
+    const nodes = locks(steps, cpu).map(({ since, until, slot }) => {
+      const [side, edge] = [hypervisor - 7 * k, hypervisor - (9 + 4 * slot) * k];
+      const end = until < steps.length ? `V${y(until)}H${side}` : `V${y(until - 0.5)}`;
+      return path(`M${side} ${y(since)}H${edge}${end}`, `line lock${since >= step ? " future" : ""}`);
+    });
+    const begin = Math.max(0, Math.floor((from - first) / ROW));
+    for (let i = begin; i < steps.length && first + i * ROW < to; i++) {
+      const when = i >= step ? "future" : i === step - 1 ? "at" : "";
+      const { what, seq } = steps[i];
+      const top = (first + i * ROW) * k;
+      const hit = box(left, top, this.box.clientWidth, row, "hit");
+      hit.dataset.step = String(i);
+      const title = s("title");
+      title.textContent = `step ${i + 1}, of event ${seq ?? position}: ${what}`;
+      hit.append(title);
+      nodes.push(
+        s("circle", { cx: x, cy: y(i), r: 2.5 * k, class: `made ${when}` }),
+        this.text(left + number, y(i) + 4 * k, `.${i + 1}`, `num ${when}`, "end"),
+        this.text(left + label + 12 * k, y(i) + 4 * k, what, `lab ${when}`),
+        hit,
+      );
+    }
+    return nodes;
   }
 
   /**
@@ -536,7 +616,7 @@ export class Diagram {
     const { state } = recording;
     const on = runners(state);
     const left = this.box.scrollLeft;
-    const key = `${position} ${left} ${places.width} ${k} ${root.dataset.theme}`;
+    const key = `${position} ${left} ${places.width} ${k} ${root.dataset.theme} ${[...this.idle]}`;
     if (key === this.drawn) return;
     this.drawn = key;
     /** @type {Element[]} */
@@ -563,7 +643,8 @@ export class Diagram {
         h("span", { class: "how" }, glyph(look), word),
       ];
       const style = `left:${x - 5 * k}px;width:${Math.max(room - 2, 12)}px`;
-      const head = { class: "lane-head", style, title: about };
+      const recedes = look !== "running" && this.idle.has(vmOf(name));
+      const head = { class: `lane-head${recedes ? " idle" : ""}`, style, title: about };
       if (look === "running" || room < 26 || !known) nodes.push(h("div", head, ...inside));
       else {
         const ask = button("", `${about}. Why?`, () => this.player.reasons.ask(position, name), {
@@ -621,6 +702,34 @@ export class Diagram {
     }
     return svg;
   }
+}
+
+/**
+ * From which step to which a CPU holds each lock, and how far to the left that is drawn.
+ * @param {Look[]} steps
+ * @param {number} cpu
+ */
+function locks(steps, cpu) {
+  /** @type {{name: string, since: number, until: number, slot: number}[]} */
+  const found = [];
+  /** @type {typeof found} */
+  let open = [];
+  steps.forEach(({ locks }, i) => {
+    const several = locks.split("; ").find((part) => part.startsWith(`CPU ${cpu}: `));
+    const mine = /^CPU \d+: /.test(locks) ? (several ?? "").replace(/^CPU \d+: /, "") : locks;
+    const held = mine.split(", ").filter(Boolean);
+    for (const each of open) if (!held.includes(each.name)) each.until = i;
+    open = open.filter(({ name }) => held.includes(name));
+    for (const name of held) {
+      if (open.some((each) => each.name === name)) continue;
+      let slot = 0;
+      while (open.some((each) => each.slot === slot)) slot++;
+      const each = { name, since: i, until: steps.length, slot };
+      open.push(each);
+      found.push(each);
+    }
+  });
+  return found;
 }
 
 /**

@@ -15,6 +15,8 @@ export class Folding {
     this.recording = recording;
     this.on = true;
     this.key = "";
+    /** Below which event other rows are open, and how many. */
+    this.opened = { seq: -1, rows: 0 };
     /** @type {Segment[]} */
     this.segments = [];
     this.height = 0;
@@ -28,7 +30,8 @@ export class Folding {
     const { repeats } = this.recording.data;
     const within = repeats.findIndex((each) => each.first <= position && position < end(each));
     const block = within < 0 ? 0 : Math.floor((position - repeats[within].first) / repeats[within].period);
-    const key = this.on ? `${within}:${block}` : "all";
+    const { seq, rows } = this.opened;
+    const key = `${this.on ? `${within}:${block}` : "all"} ${seq}:${rows}`;
     if (key === this.key) return false;
     this.key = key;
     this.segments = [];
@@ -72,8 +75,17 @@ export class Folding {
    */
   add(from, to, fold = "") {
     if (to < from) return;
-    this.segments.push({ from, to, top: this.height, fold });
-    this.height += fold ? FOLD_ROW : (to + 1 - from) * ROW;
+    const { seq, rows } = this.opened;
+    if (!fold && from <= seq && seq <= to) {
+      const height = (seq + 1 - from + rows) * ROW;
+      this.segments.push({ from, to: seq, top: this.height, fold, height });
+      this.height += height;
+      from = seq + 1;
+      if (to < from) return;
+    }
+    const height = fold ? FOLD_ROW : (to + 1 - from) * ROW;
+    this.segments.push({ from, to, top: this.height, fold, height });
+    this.height += height;
   }
 
   /**

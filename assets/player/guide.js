@@ -112,7 +112,8 @@ export class Guide {
   }
 
   /**
-   * A row of choices: those of a VM at its lifeline or its mailbox, the others beside the name of the row.
+   * A row of choices: those of a VM at its lifeline or its mailbox, the others beside the name of the row. Signs that
+   * have no room at the lifelines stand together, VM by VM.
    * @param {ChoiceRow} row
    * @param {boolean} aligned
    */
@@ -120,13 +121,16 @@ export class Guide {
     const { places } = this.player.diagram;
     /** @type {Map<string, HTMLElement[]>} */
     const at = new Map();
+    const signed = row.options.filter(({ lane, sign }) => lane && sign).length > 1;
     for (const choice of row.options) {
-      const lane = aligned && places.lane(choice.lane) !== undefined ? choice.lane : "";
+      const own = aligned ? places.lane(choice.lane) !== undefined : signed && Boolean(choice.sign);
+      const lane = own ? choice.lane : "";
       at.set(lane, [...(at.get(lane) ?? []), this.choice(row, choice, Boolean(lane))]);
     }
     const left = aligned ? `padding-left:${places.label}px` : "";
     const made = [...at].map(([lane, chips]) => {
       if (!lane) return h("span", { class: "chips" }, ...chips);
+      if (!aligned) return h("span", { class: "chips of-vm" }, h("span", { class: "soft" }, say(lane)), ...chips);
       const most = this.player.diagram.box.clientWidth - 4 - (chips.length > 1 ? SIGN : 0) * chips.length;
       const x = Math.min((places.lane(lane) ?? 0) - 8 * places.k, most);
       return h("span", { class: "chips laned", style: `left:${x}px` }, ...chips);

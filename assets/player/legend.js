@@ -26,7 +26,7 @@ export const LEGEND = [
   sign("gets the CPU", "switch", () => arrow("switch", 0, 24, 6, 1)),
   sign("message", "deliver", () => arrow("deliver", 0, 24, 6, 1)),
   sign("wake-up", "wake", () => arrow("wake", 0, 23, 6, 1)),
-  sign("clear", "EMPTY", () => cleared(6, 6, 0.9, ""), 12),
+  sign("clear", "clears", () => cleared(6, 6, 0.9, ""), 12),
   sign("refused", "refused", () => arrow("refused", 0, 23, 6, 1)),
   sign("fault", "fault", () => arrow("fault", 0, 19, 6, 1)),
   sign("runs", "", () => [box(2, 0, 8, 12, "life running")], 12),
@@ -42,5 +42,6 @@ export const LEGEND = [
   sign("interrupt raised", "raised", () => [s("circle", { cx: 6, cy: 6, r: 3.5, class: "ring" })], 12),
   sign("taken", "raised", () => [s("circle", { cx: 6, cy: 6, r: 3.5, class: "made" })], 12),
   sign("interrupt active", "acknowledged", () => [box(2, 0, 8, 12, "serves")], 12),
+  sign("lock held", "lock", () => [path("M9 2H4V10H9", "line lock")], 12),
   sign("cause", "", () => [path("M6 0V12", "line threadline"), s("circle", { cx: 6, cy: 6, r: 3, class: "bead" })], 12),
 ];

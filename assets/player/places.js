@@ -8,7 +8,7 @@ import { INTERRUPT_WAYS, vmOf } from "./looks.js";
 
 const FONT = '"Segoe UI", Roboto, "Helvetica Neue", Cantarell, "DejaVu Sans Condensed", system-ui, sans-serif';
 const CPU_COLUMN = 16;
-const LABELS = [110, 196];
+const LABELS = [110, 210];
 const TAIL = 88;
 const WIDEST = 140;
 /** How close lifelines may stand: with a word for each, with its number, and where there are many. */
@@ -34,14 +34,14 @@ export function textWidth(text, bold = false) {
 const known = new WeakMap();
 
 /**
- * The room that the labels of a run want, at a font of 12 pixels.
+ * The room that the labels of a run want, at a font of 12 pixels: each is bold when it is the present one.
  * @param {Fact[]} facts
  */
 function labels(facts) {
   const found = known.get(facts);
   if (found !== undefined) return found;
   let most = LABELS[0];
-  for (const { way, label } of facts) if (way !== "end") most = Math.max(most, textWidth(label) + 16);
+  for (const { way, label } of facts) if (way !== "end") most = Math.max(most, textWidth(label, true) + 16);
   known.set(facts, Math.min(most, LABELS[1]));
   return Math.min(most, LABELS[1]);
 }

@@ -42,6 +42,7 @@ export class Player {
     this.pair = null;
     this.position = 0;
     this.timer = 0;
+    this.scrolled = 0;
     this.speed = 1;
     this.shape = "beside";
     /** What somebody followed last. @type {Thing | null} */
@@ -72,6 +73,8 @@ export class Player {
     for (const box of [this.root, this.diagram.box, this.list.box]) this.sizes.observe(box);
     this.guard = (/** @type {KeyboardEvent} */ event) => guard(this.root, event);
     addEventListener("keydown", this.guard, true);
+    this.print = (/** @type {Event} */ { type }) => this.forPaper(type === "beforeprint");
+    for (const each of ["beforeprint", "afterprint"]) addEventListener(each, this.print);
     this.load();
   }
 
@@ -107,6 +110,7 @@ export class Player {
     this.theme.forget();
     this.frame.forget();
     removeEventListener("keydown", this.guard, true);
+    for (const each of ["beforeprint", "afterprint"]) removeEventListener(each, this.print);
     this.pause();
   }
 
@@ -138,6 +142,21 @@ export class Player {
     this.diagram.fit(); // what is below it has taken its room
     this.scrubber.draw();
     this.refresh();
+  }
+
+  /**
+   * As wide as a sheet of paper, with all rows: what is printed is the whole run. And back.
+   * @param {boolean} on
+   */
+  forPaper(on) {
+    const { box } = this.diagram;
+    if (on) this.scrolled = box.scrollTop;
+    this.root.classList.toggle("printing", on);
+    this.diagram.whole = on;
+    this.fit();
+    if (on) return;
+    box.scrollTop = this.scrolled; // paper knows no scrolling
+    this.diagram.draw();
   }
 
   /** @param {KeyboardEvent} event */

@@ -24,7 +24,9 @@ export function states(panel) {
   const cpus = [...state.keys()].filter((path) => path.endsWith(".current")).sort();
   if (cpus.length)
     rows.push(h("p", { class: "vm" }, cpus.length > 1 ? "CPUs" : "CPU"), ...cpus.map((path) => cpuRow(panel, path)));
-  return [rows.length ? h("div", { class: "states" }, ...rows) : remark("No VM is loaded yet.")];
+  return [
+    rows.length ? h("div", { class: "states" }, ...rows) : remark("No VM is loaded yet. → goes on to the next event."),
+  ];
 }
 
 /**

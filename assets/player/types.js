@@ -77,7 +77,7 @@
  *   buttons: {name: string, text: string, main: boolean, off: boolean}[],
  *   typed: {name: string, label: string, value: string}[]}} GuideData
  *
- * @typedef {{from: number, to: number, top: number, fold: string}} Segment
+ * @typedef {{from: number, to: number, top: number, fold: string, height: number}} Segment
  * @typedef {{name: string, changes: (seq: number) => boolean}} Thing
  * @typedef {Map<string, {value: any, since: number}>} State
  * @typedef {{seq: number, look: string, cpus: string[]}} Stretch how something looks from an event on

@@ -6,7 +6,7 @@ from typing import Any
 from hfedu.course.predictions import Grade, Prediction, grade
 from hfedu.course.record import RECORD, Standing
 from hfedu.errors import Mistake, needing
-from hfedu.widgets.form import Form, keys_row
+from hfedu.widgets.form import Form, keys_row, radio_buttons
 from hfedu.widgets.player import Player
 
 with needing("ipywidgets"):
@@ -25,7 +25,7 @@ class Predict(Form):
         self.said = ipywidgets.HTML()
         parts: list[Any] = [ipywidgets.HTML(f"<b>Predict: {html.escape(prediction.title)}</b>")]
         for number, question in enumerate(prediction.questions, 1):
-            self.choices.append(ipywidgets.RadioButtons(options=question.options, value=None, layout={"width": "auto"}))
+            self.choices.append(radio_buttons(question.options))
             parts += [ipywidgets.HTML(f"{number}. {html.escape(question.text)}"), keys_row(self.choices[-1])]
         self.parts = (*parts, self.button, self.said)
         super().__init__(self.parts)

@@ -79,11 +79,14 @@ SHORT_OF_MEMORY = re.compile(
 class Compiled(bytes):
     """An image that still has the ELF file it was made of, for its line table, and the texts of sources by file name.
 
+    One that `compile_c` made has the `flags` it was given, and its `calls.h` (`header`), so that it can be made again.
     Otherwise it is bytes: what is cut out of it, or added to it, is bytes alone.
     """
 
     elf: bytes = b""
     sources: Mapping[str, str] = MappingProxyType({})
+    flags: tuple[str, ...] = ()
+    header: str = ""
 
 
 def assemble(source: str) -> bytes:
@@ -117,7 +120,20 @@ def compile_c(source: str, *flags: str, calls: Iterable[Call] = CALLS) -> bytes:
     for row in rows:
         if not isinstance(row, Call):
             raise Mistake(f"the calls must be rows of a table such as Mine.calls.values(), not {row!r}")
-    return image_of("C", source, flags, calls_header(rows))
+    return _program(source, flags, calls_header(rows))
+
+
+def compile_again(before: Compiled, source: str) -> bytes:
+    """Another program in C, with the flags and for the calls of an image that `compile_c` made."""
+    return _program(source, before.flags, before.header)
+
+
+def _program(source: str, flags: tuple[str, ...], header: str) -> bytes:
+    """The image of a program in C, which remembers how it was made."""
+    image = image_of("C", source, flags, header)
+    if isinstance(image, Compiled):
+        image.flags, image.header = flags, header
+    return image
 
 
 def image_of(language: str, source: str, flags: Sequence[str] = (), header: str = "") -> bytes:

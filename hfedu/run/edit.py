@@ -19,9 +19,7 @@ from typing import Any, NamedTuple
 from hfedu.errors import Mistake
 from hfedu.files import asset
 from hfedu.guest.scripted import Script, check_script
-from hfedu.guest.toolchain import Compiled, assemble, compile_c
-from hfedu.hf.hypervisor import Hypervisor
-from hfedu.history import hypervisor_type
+from hfedu.guest.toolchain import Compiled, assemble, compile_again, compile_c
 from hfedu.run.machine import Machine
 from hfedu.run.recording import Actor, Recording
 from hfedu.run.schedule import DEFAULT
@@ -97,8 +95,9 @@ def run_edited(recording: Recording, vcpu_name: str, text: str) -> Recording:
         elif source.language == "assembly":
             disk = disk.with_guest(name, assemble(text))
         else:
-            kind = hypervisor_type(Hypervisor, made["profile"], made["fixes"], made["changes"])
-            disk = disk.with_guest(name, compile_c(text, calls=kind.calls.values()))
+            image = disk.kernel(name)
+            again = compile_again(image, text) if isinstance(image, Compiled) else compile_c(text)
+            disk = disk.with_guest(name, again)
         title = f"{recording.title}: edited".replace(": edited: edited", ": edited")
         planned = DEFAULT if isinstance(made["schedule"], list | tuple) else made["schedule"]
         few = max(TRAPS_AT_LEAST, 2 * len(recording.events))

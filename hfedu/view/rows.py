@@ -39,6 +39,8 @@ CAME_BACK: dict[int, str] = {
     abi.LaterVcpuRun.PREEMPTED: "{} was interrupted",
 }
 """Why the CPU came back to the primary, by the code of its run, where that is about the VM that ran."""
+SLEEPS = "{} sleeps"
+"""The same of a VM that executed WFI: its run says no more than of one that waits for a message."""
 
 
 def short_name(actor: Actor | None) -> str:
@@ -92,7 +94,7 @@ def call_label(event: Event, actor: str) -> str:
         return f"{actor}: {words.name_of_call(event, short=True)}"
     given = vars(event.arg)
     vcpu = f" vCPU {given['vcpu']}" if given.get("vcpu") else ""
-    said = {"vm": f"VM {given.get('vm')}{vcpu}", "size": words.argument("size", given.get("size", 0), short=False)}
+    said = {"vm": f"VM {given.get('vm')}{vcpu}", "size": words.size(given.get("size", 0))}
     return pattern.format(actor, block=", or wait" if given.get("block") else "", **said)
 
 
@@ -130,7 +132,11 @@ def came_back(event: Event, value: int) -> str:
     code, vm, data = hf_vcpu_run_return(value)
     if code in CAME_BACK:
         held = event.change(f"cpu{event.cpu}.current")
-        return CAME_BACK[code].format(short_name(held.old) if held is not None and held.old else "it")
+        who = held.old if held is not None else None
+        state = event.change(f"{who.name}.state") if who else None
+        # One that waits for a message was BLOCKED_MAILBOX before, or stays so.
+        asleep = state is not None and state.new == "BLOCKED_INTERRUPT" and state.old != "BLOCKED_MAILBOX"
+        return (SLEEPS if asleep else CAME_BACK[code]).format(short_name(who) if who else "it")
     if code == HfVcpuRun.WAKE_UP:
         return f"VM {vm} woke up"
     if code == HfVcpuRun.MESSAGE:

@@ -1,7 +1,7 @@
 """What has controls: how it shows itself, its buttons, and the keys of its controls."""
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from hfedu.errors import needing, plainly
@@ -31,9 +31,24 @@ def push_button(text: str, action: Callable[[], Any], width: str = "auto", style
     return button
 
 
-class Keys(anywidget.AnyWidget):
-    """Invisible. While a control beside it has the focus, no key is a shortcut of JupyterLab."""
+IN_A_ROW = 28
+"""Choices that are no longer than this, in characters, stand side by side."""
 
+
+class Keys(anywidget.AnyWidget):
+    """Invisible. While a control beside it has the focus, no key is a shortcut of JupyterLab.
+
+    It also brings how the controls look: choices side by side where they are `IN_A_ROW`, and large enough for a finger.
+    """
+
+    _css = """
+    .hfedu-in-a-row .widget-radio-box { flex-flow: row wrap; gap: 0 24px; margin-bottom: 0; }
+    .hfedu-lives .widget-radio-box label { height: auto; min-height: 24px; padding: 2px 0; }
+    @media (pointer: coarse) {
+      .hfedu-lives button.jupyter-button { min-height: 44px !important; min-width: 44px; }
+      .hfedu-lives .widget-radio-box label { min-height: 44px; padding: 12px 0; box-sizing: border-box; }
+    }
+    """
     _esm = """
     function render({ el }) {
       const keep = (event) => (event.target.dataset.lmSuppressShortcuts = "true");
@@ -51,6 +66,15 @@ class Keys(anywidget.AnyWidget):
 def keys_row(*controls: ipywidgets.Widget) -> ipywidgets.HBox:
     """Controls in a row that breaks where there is no room, and that keep their keys."""
     return ipywidgets.HBox([*controls, Keys()], layout={"flex_flow": "row wrap"})
+
+
+def radio_buttons(options: Iterable[str]) -> ipywidgets.RadioButtons:
+    """Choices of which none is chosen yet: side by side if all of them are short."""
+    texts = tuple(options)
+    buttons = ipywidgets.RadioButtons(options=texts, value=None, layout={"width": "auto"})
+    if max(map(len, texts)) <= IN_A_ROW:
+        buttons.add_class("hfedu-in-a-row")
+    return buttons
 
 
 def says(sentence: str, bold: bool = False) -> str:

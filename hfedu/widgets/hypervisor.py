@@ -7,8 +7,9 @@ from typing import Any
 from hfedu.errors import Mistake, needing, plainly
 from hfedu.guest.scripted import clear, configure, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.run import words
-from hfedu.run.decider import FIELDS, Case, Decider, Decision, happened
+from hfedu.run.decider import FIELDS, FOR_INTERRUPT, FOR_MESSAGE, Case, Decider, Decision, happened
 from hfedu.view.reasons import consequences, differences, parting_from_the_real_one, why_decided
+from hfedu.view.rows import row_label
 from hfedu.view.sequence import sequence
 from hfedu.view.text import transcript
 from hfedu.widgets.form import Form
@@ -20,6 +21,8 @@ with needing("ipywidgets"):
 
 LANED = ("mailbox", "wakes", "next")
 """The fields that are about a VM each."""
+SHOWN = {FOR_MESSAGE: "waits: message", FOR_INTERRUPT: "WFI: sleeps"}
+"""What a choice says where the picture has shorter words for it."""
 
 
 def first_primary() -> Any:
@@ -201,7 +204,7 @@ class YouAreTheHypervisor(Form):
             self.player.guide = guide(said, (), buttons)
             return
         number = f"Trap {len(decider.decided) + 1} (the real run has {self.traps})"
-        asked = f"{number}: {words.sentence(decider.trap)}. What do you do?"
+        asked = f"{number}: {row_label(decider.trap)}. What do you do?"
         rows = [self._row(name, texts) for name, texts in decider.options().items() if name != "returns" or self._back]
         buttons.insert(0, GuideButton("do", "Do it", main=True))
         self.player.guide = guide(f"{self.said}\n{asked}", rows, buttons)
@@ -219,8 +222,9 @@ class YouAreTheHypervisor(Form):
             lane = vm.lower().replace(" ", "") if vm[:3] == "VM " and name in LANED else ""
             says = f"{FIELDS[name]}: {text}"
             chosen = self.chosen[name] == text
+            shown = SHOWN.get(text, "unchanged" if text.startswith("unchanged") else text)
             options.append(
-                Choice(text, text, lane, f"mail-{state}" if name == "mailbox" and lane else "", says, chosen)
+                Choice(text, shown, lane, f"mail-{state}" if name == "mailbox" and lane else "", says, chosen)
             )
         return ChoiceRow(name, FIELDS[name], tuple(options))
 

@@ -47,7 +47,8 @@ class YouSchedule(Form):
         self.next = [""] * cpus
         self.said = ""
         self.rules, self.state = ipywidgets.HTML(), ipywidgets.HTML()
-        self.player = Player(self.run.recording())
+        recording = self.run.recording()
+        self.player = Player(recording, len(recording.events) - 1)
         self.player.heard = self.hear
         self.answer = ipywidgets.VBox()
         about = ipywidgets.HTML(f"<b>{html.escape(scenario.name)}</b>: {html.escape(scenario.meaning)}")

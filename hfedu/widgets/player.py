@@ -6,6 +6,7 @@ from typing import Any
 from hfedu.errors import Mistake, needing, plainly
 from hfedu.files import asset
 from hfedu.run.edit import guest_source, run_edited
+from hfedu.run.kinds import Kind
 from hfedu.run.recording import Recording
 from hfedu.view import runs
 from hfedu.view.answers import answer
@@ -30,9 +31,14 @@ def answered(recording: Recording, asked: dict[str, Any]) -> dict[str, Any]:
     return {"ask": kind, "seq": seq, "id": asked.get("id"), **found}
 
 
+def begins(recording: Recording) -> int:
+    """Where a run begins to be worth a look: a guest gets a CPU, so that there is a state, and code. Else event 0."""
+    return next((event.seq for event in recording.events if event.kind is Kind.SWITCH), 0)
+
+
 @plainly
 class Player(anywidget.AnyWidget):
-    """Shows a recording. `position` is the number of the present event, in both directions.
+    """Shows a recording. `position` is the number of the present event, in both directions; see `begins`.
 
     A closer look needs the kernel, and is asked for by a custom message: `{"ask": "steps", "instructions" or "why",
     "seq": n, "vcpu": name or null, "id": k}`, with an event's number and anything that tells requests apart. One
@@ -54,8 +60,8 @@ class Player(anywidget.AnyWidget):
     rerun: Recording | None = None
     """The last run with an edited guest."""
 
-    def __init__(self, recording: Recording, position: int = 0) -> None:
-        super().__init__(data=recording, position=position)
+    def __init__(self, recording: Recording, position: int | None = None) -> None:
+        super().__init__(data=recording, position=begins(recording) if position is None else position)
         self.on_msg(self._answer)
 
     @property

@@ -63,7 +63,8 @@ class Playground(Form):
         self.before: list[tuple[Pressed, ...]] = []
         self._start()
         self.actions = {(vm, name): action for vm in range(vms) for name, _, action in self._actions(vm)}
-        self.player = Player(self.machine.recording())
+        recording = self.machine.recording()
+        self.player = Player(recording, len(recording.events) - 1)
         self.player.heard = self.hear
         super().__init__([self.player])
         self._show("The primary, VM 0, runs. Let every VM configure its mailbox first.")

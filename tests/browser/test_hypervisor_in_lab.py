@@ -16,7 +16,7 @@ def test_decide_by_keyboard_what_the_hypervisor_does(notebook):
         form.locator('.chip[aria-pressed="true"]').and_(chip).wait_for()
         assert chip.evaluate("chip => chip === document.activeElement"), "the keyboard stays where it is"
 
-    told.locator("text=HF_MAILBOX_SEND(VM 1, 5 bytes)").wait_for()
+    told.locator("text=VM 0 sends 5 bytes to VM 1").wait_for()
     choose("mailbox: VM 1: READ")
     choose("wakes: VM 1")
     book.picture("you-are-the-hypervisor-light")
@@ -36,7 +36,7 @@ def test_decide_by_keyboard_what_the_hypervisor_does(notebook):
     book.picture("you-are-the-hypervisor-wrong")
     form.get_by_role("button", name="undo").click()
     told.locator("text=One choice undone.").wait_for()
-    assert told.locator("text=HF_MAILBOX_SEND(VM 2, 5 bytes)").count()
+    assert told.locator("text=VM 1 sends 5 bytes to VM 2").count()
     book.dark_and_small(form, "you-are-the-hypervisor")
     for name in ("Do it", "wakes: VM 1", "mailbox: VM 1: READ"):
         chip = form.get_by_role("button", name=name, exact=True)

@@ -20,7 +20,7 @@ from hfedu.files import asset
 from hfedu.run.words import change_rows
 from hfedu.view.answers import answer
 from hfedu.view.player import player_data
-from hfedu.view.rows import row_label
+from hfedu.view.rows import row_label, row_of
 
 
 def test_the_file_plays_without_a_network_and_nothing_in_it_breaks_out(open_page):
@@ -209,6 +209,82 @@ def test_an_event_opens_into_steps_and_instructions_and_out_to_where_one_was(ope
     assert now(page).startswith("21 ")
     assert page.locator(".picture").evaluate("e => e.scrollTop") == stood
     page.screenshot(path=PICTURES / "page-events.png")
+
+
+def test_the_steps_of_an_event_stand_in_the_picture_with_the_locks_that_are_held(open_page):
+    """Between the call and what it did; what stood above stays where it was, and all that comes after moves down."""
+    run = refusals()
+    seq = next(e.seq for e in run.events if e.kind is hfedu.Kind.DELIVER) - 1
+    page = open_page(run, at=seq)
+
+    def y(row):
+        return page.locator(f"svg .hit[{row}]").bounding_box()["y"]
+
+    before = {each: y(f"data-seq='{each}'") for each in (seq - 1, seq, seq + 1)}
+    page.keyboard.press("d")
+    steps = run.steps(seq)
+    page.locator("svg .hit[data-step='0']").wait_for()
+    assert page.locator("svg .hit[data-step]").count() == len(steps)
+    row = y("data-step='1'") - y("data-step='0'")
+    for each, stood in before.items():
+        assert y(f"data-seq='{each}'") == stood + (each > seq) * row * len(steps)
+    assert [y(f"data-step='{i}'") for i in range(len(steps))] == [
+        before[seq] + row * (i + 1) for i in range(len(steps))
+    ]
+    full = page.locator("svg .mail.READ.future, svg .mail.RECEIVED.future").first.bounding_box()
+    assert full["y"] > y(f"data-step='{len(steps) - 1}'"), "nothing is drawn before it is so"
+    taken = [step.target for step in steps if step.kind == "acquire"]
+    assert page.locator(".tall .line.lock").count() == len(taken) > 0
+    for number, step in enumerate(steps):
+        page.keyboard.press("ArrowRight")
+        assert page.locator("svg text.at.lab").text_content() == str(step)
+        assert page.locator("svg .wash").bounding_box()["y"] == y(f"data-step='{number}'")
+    page.locator("svg .hit[data-step='1']").click()
+    assert "step 2 of" in page.locator(".depth [role=status]").inner_text()
+    page.keyboard.press("Escape")
+    assert page.locator("svg .hit[data-step]").count() == 0
+    assert {each: y(f"data-seq='{each}'") for each in before} == before
+    two = two_cpus("every 1")
+    calls = [event.seq for event in two.events if event.kind is hfedu.Kind.HYPERCALL]
+    at = next(seq for seq in calls if any(step.others for step in two.steps(seq)))
+    page = open_page(two, at=at)
+    page.keyboard.press("d")
+    mine = [step.target for step in two.steps(at) if step.kind == "acquire"]
+    page.locator("svg .hit[data-step='0']").wait_for()
+    assert page.locator(".tall .line.lock").count() == len(mine)
+    page.screenshot(path=PICTURES / "page-steps.png")
+
+
+def test_what_is_printed_is_the_whole_run_and_fits_the_paper(open_page):
+    run = relay()
+    page = open_page(run, at=32)
+    drawn = page.locator("svg .hit[data-seq]")
+    on_screen = drawn.count()
+    assert on_screen < len(run.events)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    assert drawn.count() == len(run.events)
+    assert page.locator(".hfedu").bounding_box()["width"] <= 700
+    assert page.locator(".tall > svg").bounding_box()["width"] <= 700
+    below = page.locator(".side").bounding_box()["y"]
+    last = drawn.last.bounding_box()
+    assert below >= last["y"] + last["height"] - 1, "the state stands below the last event"
+    page.emulate_media(media="screen")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert drawn.count() == on_screen
+
+
+def test_a_vm_to_which_nothing_happens_in_view_recedes(open_page):
+    run = crowd(12, 60)
+    page = open_page(run, at=40)
+    idle = page.locator(".lane-head.idle b").all_inner_texts()
+    assert "0" in idle
+    assert "11" in idle
+    busy = {row_of(run.events[seq])["lane"].removeprefix("vm").split(".")[0] for seq in range(30, 41)}
+    assert len(busy - {""}) > 1
+    assert not busy & set(idle)
+    page.keyboard.press("End")
+    assert page.locator(".lane-head.idle b").all_inner_texts() != idle
 
 
 def test_going_to_another_event_keeps_the_depth_and_play_leaves_it(open_page):

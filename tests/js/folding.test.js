@@ -86,3 +86,19 @@ test("a search finds the first for which a test holds", () => {
         first,
       );
 });
+
+test("rows that are open below an event move what comes after it, and nothing before it", () => {
+  const recording = new Recording(load("crowd").data);
+  const folding = new Folding(recording);
+  folding.update(30);
+  const before = Array.from({ length: 60 }, (_, seq) => folding.top(seq));
+  const height = folding.height;
+  folding.opened = { seq: 30, rows: 7 };
+  assert.equal(folding.update(30), true);
+  before.forEach((top, seq) => assert.equal(folding.top(seq), top + (seq > 30 ? 7 * ROW : 0)));
+  for (let row = 0; row <= 7; row++) assert.equal(folding.at(folding.top(30) + row * ROW + 1), 30);
+  assert.equal(folding.height, height + 7 * ROW);
+  folding.opened = { seq: -1, rows: 0 };
+  folding.update(30);
+  assert.equal(folding.height, height);
+});
