@@ -155,7 +155,9 @@ def bench(initrd: str | os.PathLike[str] | None = None) -> dict[str, float]:
     """
     relay = RamDisk(asset("relay_primary.bin"), [asset("relay.bin"), asset("relay.bin")])
     disk = RamDisk.from_file(initrd) if initrd is not None else relay
-    run = boot(disk)
+    run = boot(disk, max_traps=None)
+    if run.outcome.kind == "budget":
+        raise Mistake(f"hfedu bench measures boots to their end, and this one did not end: {run.outcome.sentence}")
 
     def draw() -> None:
         from hfedu.view import paint

@@ -25,8 +25,7 @@ import hfedu
 from hfedu.board.clock import CLOCKS
 from hfedu.board.serial_input import Stream
 from hfedu.course import commands as course
-from hfedu.errors import Mistake, printable
-from hfedu.files import write_whole
+from hfedu.errors import Mistake, printable, printable_lines
 from hfedu.guest.emulator import CPU_KINDS
 from hfedu.hf.platform import HEAP_PAGES
 from hfedu.run.ramdisk import RamDisk, cpio_names
@@ -86,7 +85,7 @@ def with_values(argv: list[str]) -> list[str]:
 
 def complain(sentence: str) -> int:
     """One line to stderr. The exit status for bad input."""
-    print(f"hfedu: {printable(sentence)}", file=sys.stderr)
+    print(f"hfedu: {Mistake(sentence)}", file=sys.stderr)
     return BAD_INPUT
 
 
@@ -95,7 +94,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Exit with status 2."""
-        self.exit(BAD_INPUT, f"hfedu: {printable(message)} ({self.prog} --help lists what there is)\n")
+        self.exit(BAD_INPUT, f"hfedu: {Mistake(message)} ({self.prog} --help lists what there is)\n")
 
 
 def event_range(text: str) -> tuple[int, int | None]:
@@ -302,7 +301,8 @@ def command_explore(options: argparse.Namespace) -> int:
         facts = {"id": options.id, "violations": violations, **{n: getattr(found, n) for n in covered}}
         print(json.dumps(facts, default=repr))
     else:
-        print(course.in_columns(str(found) if own else f"{DEMONSTRATIONS[options.id].meaning}\n{found}"))
+        said = str(found) if own else f"{DEMONSTRATIONS[options.id].meaning}\n{found}"
+        print(printable_lines(course.in_columns(said)))
     if getattr(found, "interrupted", False):
         return INTERRUPTED
     if found.violations:
@@ -362,8 +362,8 @@ def write_report(found: Any, path: str) -> None:
     if not hasattr(found, "graph"):
         raise Mistake(f"{found.id} is one run on one CPU: there is no graph of states to report")
     run = found.counterexample() if found.violations else None
-    write_whole(Path(path), report_page(found, run).encode())
-    print(f"hfedu: the report is in {path}", file=sys.stderr)
+    course.write_page(Path(path), report_page(found, run).encode())
+    course.tell(f"the report is in {path}")
 
 
 def command_bench(options: argparse.Namespace) -> int:

@@ -21,6 +21,11 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(each if each.isprintable() else "?" for each in text)
 
 
+def printable_lines(text: str) -> str:
+    """A text of several lines, each `printable`."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 class Mistake(ValueError):
     """A mistake of the user's; the text says what is wrong and what to do. Base of all such errors."""
 

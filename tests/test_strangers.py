@@ -263,6 +263,15 @@ def test_any_boot_arguments(append):
     assert run is None or run.outcome.kind == "power off"
 
 
+OWN_EXPLORATIONS = """
+class Found:
+    violations, complete = [], True
+    def __str__(self): return "all\\x1b[2J is\\x07 well"
+def gives(): return Found()
+def raises(): raise ValueError("\\x1b]0;owned\\x07\\nhfedu: all is well")
+"""
+
+
 def boots(name, vms=b""):
     files = [("vmlinuz", CODE), ("initrd.img", b""), (name, CODE), ("vms.txt", vms)]
     disk = b"".join(cpio_entry(*each) for each in files) + cpio_entry("TRAILER!!!", b"")
@@ -292,6 +301,9 @@ def test_control_characters_of_messages_are_never_shown():
 def test_control_characters_never_reach_the_terminal(tmp_path, capsys):
     path = tmp_path / "evil.img"
     path.write_bytes(cpio_entry("\x1b]0;owned\x07\nhfedu: all is well", b"") + cpio_entry("vms.txt", b""))
+    own = tmp_path / "own.py"
+    own.write_text(OWN_EXPLORATIONS)
+    (tmp_path / EVIL).mkdir()
     for command in (
         ["boot", str(path)],
         ["boot", f"{tmp_path}/\x1b[2J"],
@@ -299,12 +311,60 @@ def test_control_characters_never_reach_the_terminal(tmp_path, capsys):
         ["boot", str(path), "--profile", "\x1b"],
         ["draw", str(path), "-o", f"{tmp_path}/\x1b[2J.svg"],
         ["explore", "\x1b[2J"],
+        ["explore", f"{own}:raises"],
+        ["explore", f"{own}:gives"],
+        ["explore", f"{own}:\x1b[2J"],
+        ["explore", "regs-race", "--max-states", "9", "--html", f"{tmp_path}/{EVIL}.html"],
+        ["course", "start", f"{tmp_path}/{EVIL}/copies"],
+        ["course", "slides", "05", "-o", f"{tmp_path}/{EVIL}.html"],
+        ["course", "worksheet", "05", "-o", f"{tmp_path}/{EVIL}.html"],
+        ["course", "worksheet", "05", "-o", f"{tmp_path}/{EVIL}"],
+        ["course", "grade", f"{tmp_path}/{EVIL}"],
+        ["course", "check", f"{tmp_path}/{EVIL}"],
     ):
         with suppress(SystemExit):
             cli.main(command)
-        said = capsys.readouterr().err
-        assert all(line.isprintable() for line in said.splitlines())
+        said = "".join(capsys.readouterr())
+        assert said
+        assert all(line.isprintable() for line in re.split("[\r\n]", said))
         assert "\nhfedu: all is well" not in said
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["boot", "{disk}", "--max-instructions", "{long}"],
+        ["boot", "{disk}", "--schedule", "{long}"],
+        ["boot", "{disk}", "--profile", "{long}"],
+        ["draw", "{disk}", "-o", "run.svg", "--events", "0:{long}"],
+        ["draw", "{disk}", "-o", "{long}.svg"],
+        ["explore", "{long}"],
+        ["explore", "regs-race", "--max-states", "9", "--html", "{long}"],
+        ["course", "plan", "{long}"],
+        ["course", "worksheet", "05", "--for", "{long}"],
+        ["course", "grade", "{long}"],
+        ["{long}"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_wrong_is_one_line_however_long_it_is(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "disk.img").write_bytes(DISK.image)
+    with suppress(SystemExit):
+        assert cli.main([each.format(disk="disk.img", long="9" * 5000) for each in command]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("hfedu: ")
+    assert said.count("\n") == 1
+    assert len(said) < 2200
+
+
+def test_a_measurement_of_a_disk_that_never_ends_says_so(tmp_path, monkeypatch, capsys):
+    from hfedu import bench
+
+    (tmp_path / "spins.img").write_bytes(RamDisk(CODE).image)
+    monkeypatch.setattr(bench, "boot", lambda disk, **how: hfedu.boot(disk, max_instructions=100, **how))
+    assert cli.main(["bench", str(tmp_path / "spins.img")]) == 2
+    assert "this one did not end: The guests used up their 100 instructions." in capsys.readouterr().err
 
 
 def test_printable_leaves_what_can_be_shown():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hfedu.course.notebooks import deliver, open_lab
 from hfedu.course.plans import PLANS, plan_text
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, printable, printable_lines
 from hfedu.files import write_whole
 
 COLUMNS = 79
@@ -87,7 +87,7 @@ def add_course(course: ArgumentParser) -> None:
 
 def command_start(options: Namespace) -> int:
     """hfedu course start: copy or update the lessons."""
-    print(f"{in_columns(str(deliver(options.folder)))}\nOpen them: hfedu lab {options.folder}")
+    say(f"{in_columns(str(deliver(options.folder)))}\nOpen them: hfedu lab {options.folder}")
     return 0
 
 
@@ -101,7 +101,7 @@ def command_export(options: Namespace) -> int:
     """hfedu course export: one notebook for people without a kernel."""
     from hfedu.course.export import export
 
-    print(f"Written to {export(options.notebook, options.to, options.execute)}")
+    say(f"Written to {export(options.notebook, options.to, options.execute)}")
     return 0
 
 
@@ -142,13 +142,18 @@ def command_grade(options: Namespace) -> int:
     if options.gradescope:
         print(tables.gradescope_json(graded))
     else:
-        print(tables.class_json(graded) if options.json else tables.class_text(graded))
+        print(tables.class_json(graded) if options.json else printable_lines(tables.class_text(graded)))
     return 0
 
 
 def tell(sentence: str) -> None:
     """One line to stderr."""
-    print(f"hfedu: {sentence}", file=sys.stderr)
+    print(f"hfedu: {printable(sentence)}", file=sys.stderr)
+
+
+def say(text: str) -> None:
+    """Lines to stdout, whatever names stand in them."""
+    print(printable_lines(text))
 
 
 def write_page(path: Path, content: bytes) -> None:
@@ -167,7 +172,7 @@ def command_slides(options: Namespace) -> int:
     page = slides_page(options.lesson)
     write_page(path, page.encode())
     keys = "Page Down goes on, event by event where a run is played; Ctrl and an arrow turn a slide."
-    print(f"Written to {path}.\n{in_columns(keys)}")
+    say(f"Written to {path}.\n{in_columns(keys)}")
     return 0
 
 
@@ -177,5 +182,5 @@ def command_worksheet(options: Namespace) -> int:
 
     path = options.output or Path(f"worksheet-{options.lesson}{'-key' if options.key else ''}.html")
     write_page(path, worksheets(options.lesson, options.seed, options.count, options.key).encode())
-    print(f"Written to {path}.\nPrint it from a browser, on paper or to PDF.")
+    say(f"Written to {path}.\nPrint it from a browser, on paper or to PDF.")
     return 0

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hfedu.errors import Mistake, installed, lacking
+from hfedu.errors import Mistake, installed, lacking, printable_lines
 from hfedu.files import json_of, read_whole, regular, write_whole
 
 FIRST = "00_tour.ipynb"
@@ -246,7 +246,7 @@ def open_lab(folder: Path | None, options: Sequence[str] = ()) -> int:
     if not installed("jupyterlab"):
         raise lacking("jupyterlab")
     folder = folder or COPIES
-    print(deliver(folder), file=sys.stderr)
+    print(printable_lines(str(deliver(folder))), file=sys.stderr)
     lab = [sys.executable, "-m", "jupyter", "lab", str(folder / FIRST), *quiet_lab(folder)]
     if getattr(os, "geteuid", lambda: None)() == 0:
         lab.append("--allow-root")  # in a container root is the only user, and Jupyter would refuse

@@ -30,7 +30,7 @@ from hfedu.course.exercises import exercise_named, exercises, hint, judge
 from hfedu.course.markdown import broken_links, wordless_pictures
 from hfedu.course.notebooks import Lesson, code_cells, lessons, lessons_in, read_notebook, source
 from hfedu.course.record import SWITCH
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, printable_lines
 
 TOOLS = {"nbval": "nbval", "psutil": "psutil", "tqdm": "tqdm"}
 """What a check needs: module -> package."""
@@ -334,7 +334,8 @@ def check_course(folder: Path | None = None, number: str | None = None) -> int:
             bar.set_description(kind.name)
             failures = run_kind(kind, bar.update)
             if failures:
-                tqdm.write("\n".join([f"{kind.name}: {len(failures)} failed", *failures]), file=sys.stdout)
+                said = "\n".join([f"{kind.name}: {len(failures)} failed", *failures])
+                tqdm.write(printable_lines(said), file=sys.stdout)
                 return 1
             tqdm.write(f"{kind.name}: {len(kind.tasks)} checked", file=sys.stdout)
     largest = max(check.peaks, key=lambda name: check.peaks[name])
