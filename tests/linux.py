@@ -1,4 +1,7 @@
-"""A RAM disk with Debian's arm64 kernel as the primary, from the packages of Debian: nothing of it is stored here."""
+"""A RAM disk with Debian's arm64 kernel as the primary, and a kernel module that drives the VMs.
+
+Kernel, busybox and headers come from the packages of Debian: nothing of them is stored here.
+"""
 
 import os
 import shutil
@@ -10,6 +13,8 @@ from pathlib import Path
 import hfedu
 from hfedu.run.ramdisk import cpio_entry
 
+SOURCE, CROSS = Path(__file__).parent / "linux_module" / "hf.c", "aarch64-linux-gnu-"
+ECHO = Path(hfedu.asset("echo.bin")).read_bytes()
 ARM64 = ("-o", "APT::Architecture=arm64", "-o", "APT::Architectures=arm64", "-o", "Dir::State::status=/dev/null")
 SCRIPT = """#!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -36,23 +41,61 @@ def packages() -> Path:
     root = Path(kept or tempfile.mkdtemp(prefix="hfedu-linux-"))
     if kernels(root):
         return root
-    if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
-        raise NotToBeHad("this system has no apt-get and dpkg")
-    state, cache_dir = root / "apt" / "state", root / "apt" / "cache"
-    for folder in (state / "lists" / "partial", cache_dir / "archives" / "partial", root / "debs"):
-        folder.mkdir(parents=True, exist_ok=True)
-    how = (*ARM64, "-o", f"Dir::State={state}", "-o", f"Dir::Cache={cache_dir}")
-    run(["apt-get", *how, "update"], root)
+    how = apt(root)
     found = run(["apt-cache", *how, "depends", "linux-image-arm64"], root)
     kernel = next((line.split()[-1] for line in found.splitlines() if "Depends:" in line), "")
     if not kernel:
         raise NotToBeHad("apt knows no linux-image-arm64")
-    run(["apt-get", *how, "download", kernel, "busybox-static"], root / "debs")
-    for package in (root / "debs").glob("*.deb"):
-        run(["dpkg", "-x", str(package), str(root)], root)
+    unpack(root, [kernel, "busybox-static"], how)
     if not kernels(root):
         raise NotToBeHad(f"the package {kernel} holds no kernel")
     return root
+
+
+@cache
+def apt(root: Path) -> tuple[str, ...]:
+    """What makes apt look at Debian's packages for arm64, and keep all it has in `root`."""
+    if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
+        raise NotToBeHad("this system has no apt-get and dpkg")
+    state, cache_dir = root / "apt" / "state", root / "apt" / "cache"
+    for folder in (state / "lists" / "partial", cache_dir / "archives" / "partial"):
+        folder.mkdir(parents=True, exist_ok=True)
+    how = (*ARM64, "-o", f"Dir::State={state}", "-o", f"Dir::Cache={cache_dir}")
+    run(["apt-get", *how, "update"], root)
+    return how
+
+
+def unpack(root: Path, names: list[str], how: tuple[str, ...] = ()) -> None:
+    """Unpack packages into `root`: those of this system unless `how` tells apt of others."""
+    with tempfile.TemporaryDirectory(dir=root) as folder:
+        run(["apt-get", *how, "download", *names], Path(folder))
+        for package in Path(folder).glob("*.deb"):
+            run(["dpkg", "-x", str(package), str(root)], root)
+
+
+@cache
+def module() -> bytes:
+    """The kernel module in `linux_module`, built with the headers of the kernel. `NotToBeHad` if it cannot be."""
+    root = packages()
+    for tool in ("make", f"{CROSS}gcc"):
+        if shutil.which(tool) is None:
+            raise NotToBeHad(f"this system has no {tool}")
+    version = kernels(root)[-1].name.removeprefix("vmlinuz-")
+    headers = root / "usr" / "src" / f"linux-headers-{version}"
+    makefile = headers / "Makefile"
+    if not makefile.exists():
+        how = apt(root)
+        needs = run(["apt-cache", *how, "depends", headers.name], root)
+        names = [line.split()[-1] for line in needs.splitlines() if "Depends:" in line]
+        unpack(root, [headers.name, *(name for name in names if name.endswith("-common"))], how)
+        unpack(root, [name for name in names if name.startswith("linux-kbuild")])  # its programs run here
+    makefile.write_text(makefile.read_text().replace("include /usr/src", f"include {headers.parent}"))
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(SOURCE, folder)
+        (Path(folder) / "Makefile").write_text(f"obj-m := {SOURCE.stem}.o\n")
+        make = ["make", "-C", str(headers), f"M={folder}", "ARCH=arm64", f"CROSS_COMPILE={CROSS}", f"CC={CROSS}gcc"]
+        run([*make, "modules"], root)
+        return (Path(folder) / f"{SOURCE.stem}.ko").read_bytes()
 
 
 def run(command: list[str], folder: Path) -> str:
@@ -93,13 +136,14 @@ def initramfs(script: str, files: dict[str, bytes] | None = None) -> bytes:
     return b"".join(parts)
 
 
-def ramdisk(lines: str = "", vms: tuple[tuple[str, str], ...] = (("echo", "echo.bin"),), files=None) -> bytes:
-    """Linux, an initramfs that runs `lines` of shell and powers off, and secondary VMs of 512 KiB."""
+def ramdisk(lines: str = "", vms: dict[str, bytes] | None = None, files: dict[str, bytes] | None = None) -> bytes:
+    """Linux, an initramfs that runs `lines` of shell and powers off, and secondary VMs of 512 KiB: echo by default."""
+    vms = vms or {"echo": ECHO}
     archive = {
         "vmlinuz": kernels(packages())[-1].read_bytes(),
         "initrd.img": initramfs(SCRIPT.format(lines=lines), files),
-        "vms.txt": "".join(f"524288 1 {name}\n" for name, _ in vms).encode(),
-        **{name: Path(hfedu.asset(image)).read_bytes() for name, image in vms},
+        "vms.txt": "".join(f"524288 1 {name}\n" for name in vms).encode(),
+        **vms,
     }
     entries = [cpio_entry(name, content) for name, content in archive.items()]
     return b"".join([*entries, cpio_entry("TRAILER!!!", b"")])

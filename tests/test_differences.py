@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from test_stale_code import PATCHED
 
 import hfedu
 from hfedu import Kind, RamDisk, Secondary, vcpu_run
@@ -157,6 +158,14 @@ def test_id_registers():
 def test_implementation_defined():
     run = hfedu.Machine(RamDisk(hfedu.assemble("mrs x1, s3_1_c15_c2_0")), max_instructions=100_000).run()
     assert run.outcome.kind == "hang"
+
+
+def test_code_of_another_cpu():
+    """CPU 0 changes a function that CPU 1 calls again and again, with no IC. For one with, see test_stale_code.py."""
+    disk = RamDisk(hfedu.assemble(PATCHED.format(how="dsb ish\n isb")))
+    run = hfedu.Machine(disk, memory="128M", cpus=2, max_instructions=200_000).run()
+    assert run.outcome.kind == "budget"
+    assert hfedu.Machine(disk, memory="127M", cpus=2, max_instructions=200_000).run().outcome.kind == "power off"
 
 
 def test_code_in_the_uart():

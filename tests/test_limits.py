@@ -117,3 +117,22 @@ def test_slices_that_the_clock_ends_repeat_and_lose_nothing(how, monkeypatch):
         assert len(printed) > 100
         assert printed == [(i + 1) % 64 for i in range(len(printed))]
         assert machine.cores[0].emulator().turn > 5
+
+
+def test_a_slice_that_ends_before_it_began_loses_nothing():
+    """Another thread may end one while the emulated CPU still stands at EL2."""
+    calls = "".join(f"mov x0, #0xff05\n mov x1, #0\n hvc #0\n add x19, x19, #{i}\n" for i in range(1, 5))
+    machine = Machine(RamDisk(hfedu.assemble(calls + "movz x0, #0x8400, lsl #16\n movk x0, #8\n hvc #0\n")))
+    machine.boot()
+    cpu, entered = machine.cores[0].emulator(), []
+
+    def end_at_once(*_):
+        entered.append(cpu.turn)
+        if entered.count(cpu.turn) == 1:
+            cpu.end_slice()
+
+    begin, end = unicorn_cpu.ERET_PAGE, unicorn_cpu.ERET_PAGE + 4
+    cpu.uc.hook_add(unicorn_cpu.const.UC_HOOK_BLOCK, end_at_once, begin=begin, end=end)
+    assert machine.run().outcome.kind == "power off"
+    assert machine.cpu.regs[19] == 1 + 2 + 3 + 4
+    assert len(entered) > len(set(entered)) > 4

@@ -1,8 +1,11 @@
-"""Code that the hypervisor replaced runs anew, also where the guest's own MMU shows it at another address."""
+"""Code that the hypervisor replaced runs anew, also where the guest's own MMU shows it at another address; and so does
+what another CPU has changed."""
 
 import struct
 
-from hfedu import RamDisk, Secondary, boot, configure, send, vcpu_run
+import pytest
+
+from hfedu import Machine, RamDisk, Secondary, assemble, boot, configure, send, vcpu_run
 
 RETURN_7 = struct.pack("<2I", 0xD280_00E0, 0xD65F_03C0)  # mov x0, #7; ret
 RETURN_9 = struct.pack("<2I", 0xD280_0120, 0xD65F_03C0)
@@ -38,3 +41,51 @@ def test_a_page_that_a_message_replaces_runs_anew_through_the_guest_s_mmu():
 
     boot(RamDisk(primary, [Secondary(image)]))
     assert sizes == [7 + 9]
+
+
+PATCHED = """
+ start: adr x21, told
+ mrs x20, mpidr_el1
+ ands x20, x20, #255
+ b.ne second
+ movz x0, #0x8400, lsl #16
+ movk x0, #3
+ mov x1, #1
+ adr x2, start
+ hvc #0
+ 1: ldr x6, [x21]
+ cbz x6, 1b
+ adr x1, f
+ ldr w2, changed
+ str w2, [x1]
+ {how}
+ 2: ldr x6, [x21, #8]
+ cbz x6, 2b
+ movz x0, #0x8400, lsl #16
+ movk x0, #8
+ hvc #0
+ second: bl f
+ str x0, [x21]
+ 3: bl f
+ cmp x0, #9
+ b.ne 3b
+ str x0, [x21, #8]
+ b .
+ changed: mov x0, #9
+ .balign 4096
+ told: .quad 0
+ .quad 0
+ .balign 4096
+ f: mov x0, #7
+ ret
+"""
+"""CPU 0 changes a function that CPU 1 calls again and again, and waits until it has another result."""
+TELL = {"one line": "ic ivau, x1", "all": "ic ialluis"}
+
+
+@pytest.mark.parametrize("memory", ["16M", "128M"])
+@pytest.mark.parametrize("how", TELL)
+def test_code_that_another_cpu_changed_runs_anew(how, memory):
+    disk = RamDisk(assemble(PATCHED.format(how=f"dsb ish\n {TELL[how]}\n dsb ish\n isb")))
+    machine = Machine(disk, memory=memory, cpus=2, max_instructions=1_000_000)
+    assert machine.run().outcome.kind == "power off"

@@ -11,6 +11,10 @@ TICK = 0.05
 """Seconds: a slice is ended when it has lasted one to two of these."""
 GLANCE = 16
 """Instructions between two looks whether the primary has unmasked a pending interrupt."""
+GUEST_STEP, LARGE_STEP = 1_000, 20_000
+"""Instructions that a guest runs without a trap before another physical CPU may go on: the second on a board of
+`LARGE_RAM` bytes, where a kernel runs that would take a minute to boot in steps of the first."""
+LARGE_RAM = 128 << 20
 HOST_SLICE = 50_000
 """Instructions between two looks at the host's clock while a timer waits for it."""
 FIQ = "A fast interrupt (FIQ) takes the CPU out of a secondary. This hypervisor has no use for one: it spins for ever."

@@ -40,6 +40,7 @@ from hfedu.guest.budget import (
     FIRST_SLICE,
     GLANCE,
     HOST_SLICE,
+    LARGE_RAM,
     NO_INTERRUPT,
     SLICE,
     TICK,
@@ -51,7 +52,7 @@ from hfedu.hf import arch
 from hfedu.hf.addr import PAGE_SIZE, Pa
 from hfedu.hf.api import running
 from hfedu.hf.arch import PC, PSTATE_I, SPSR, SYSTEM
-from hfedu.hf.call import MASK64
+from hfedu.hf.call import HF_PRIMARY_VM_ID, MASK64
 from hfedu.hf.cpu import Cpu, Vcpu
 from hfedu.hf.handler import Trap
 from hfedu.hf.mm import ADDRESS_MASK, PA_BITS, Mm
@@ -86,14 +87,18 @@ IDLE = 20
 TESTED = "2.1.4"
 PROBE = b"\x20\x94\x00\x91\x02\x00\x00\xd4"
 """add x0, x1, #37; hvc #0"""
-TCG_BUFFER, LARGE_BUFFER, LARGE_RAM = 8 << 20, 64 << 20, 128 << 20
-"""Bytes of translated code that the emulator keeps: the second on a board with so much RAM, as Linux needs it. In 8 MiB
-most blocks of its kernel are translated again; but a lesson may hold many machines, and each has a buffer."""
+TCG_BUFFER, LARGE_BUFFER = 8 << 20, 64 << 20
+"""Bytes of translated code that the emulator keeps: the second on a board of `LARGE_RAM` bytes, as Linux needs it. In
+8 MiB most blocks of its kernel are translated again; but a lesson may hold many machines, and each has a buffer."""
 EMULATED, EMULATED_AT_ONCE = count(1), 16
 """After so many emulated CPUs those that nobody has are freed: each holds some ten megabytes."""
 PSTATE_SP, PSTATE_EL, PSTATE_D, PSTATE_SS, PSTATE_EL1H, PSTATE_EL2H = 1, 0xC, 1 << 9, 1 << 21, 0x3C5, 0x3C9
 MDSCR_EL1, MDSCR_SS, MDSCR_KDE = (2, 0, 0, 2, 2), 1, 1 << 13
 
+IC_SHARED, IC = struct.pack("<2I", 7, 1), struct.pack("<2I", 7, 5)
+"""How the encoding of an instruction begins that invalidates code: CRn and CRm."""
+ALL_CODE = -1
+"""In a set of pages that somebody has written: any."""
 ENCODING = 20
 """Bytes of the numbers by which the emulator names a system register in its hooks: CRn, CRm, op0, op1, op2."""
 CNTPCT, CNTVCT, CNTP, CNTV = (0, 1), (0, 2), 2, 3
@@ -195,7 +200,8 @@ class UnicornCpu:
         self.walker = syndrome.Walker(mm)
         self.uc: Any = Uc(const.UC_ARCH_ARM64, const.UC_MODE_ARM)
         uc = self.uc
-        uc.ctl_set_tcg_buffer_size(LARGE_BUFFER if board.memory.ram_size >= LARGE_RAM else TCG_BUFFER)
+        self.large = memory.ram_size >= LARGE_RAM
+        uc.ctl_set_tcg_buffer_size(LARGE_BUFFER if self.large else TCG_BUFFER)
         uc.ctl_set_cpu_model(reg.UC_CPU_ARM64_A57)
         self.handle = uc._uch
         at = int(self.handle.value or 0) + COUNTER
@@ -225,6 +231,8 @@ class UnicornCpu:
         self._hook(const.UC_HOOK_INTR, _HOOK_INTR(self._on_exception))
         self._hook(const.UC_HOOK_INSN, _HOOK_SYSTEM(self._on_mrs), reg.UC_ARM64_INS_MRS)
         self._hook(const.UC_HOOK_INSN, _HOOK_SYSTEM(self._on_msr), reg.UC_ARM64_INS_MSR)
+        if self.large and len(board.powered) > 1:
+            self._hook(const.UC_HOOK_INSN, _HOOK_SYSTEM(self._on_sys), reg.UC_ARM64_INS_SYS)
         self._prepare_calls()
         cpu.read_system_registers = self.read_system_registers
         self.primary_hcr = arch.HCR_TWI
@@ -335,6 +343,14 @@ class UnicornCpu:
         self._timer(place[0]).write(place[1], ctypes.c_uint64.from_address(asked + 24).value)
         return 1
 
+    def _on_sys(self, _uc: int, _register: int, asked: int, _data: int) -> int:
+        """A SYS on a large board: an IC tells the other CPUs that code has changed."""
+        if ctypes.string_at(asked, len(IC)) in (IC, IC_SHARED):
+            for pages in self.memory.dirty:
+                if pages is not self.dirty:
+                    pages.add(ALL_CODE)
+        return 0
+
     def _timer(self, crm: int) -> ArchTimer:
         timers = self.board.timers
         return (timers.virtual if crm == CNTV else timers.physical)[self.cpu.id]
@@ -424,6 +440,9 @@ class UnicornCpu:
             self.flush_tlb()
             self.loaded = cpu.current
         if dirty:  # the emulator holds translations of what was there before
+            if ALL_CODE in dirty:
+                self.uc.ctl_flush_tb()
+                dirty.clear()
             for page in dirty:
                 self.remove_blocks(ctypes.c_uint64(page), ctypes.c_uint64(page + PAGE_SIZE))
             dirty.clear()
@@ -477,9 +496,15 @@ class UnicornCpu:
                     return None
 
     def see_other_cpus(self) -> None:
-        """Forget what other physical CPUs may have made stale: translations of addresses, and of a VM's code."""
+        """Forget what other physical CPUs may have made stale: translations of addresses, and of a VM's code.
+
+        The primary's code on a large board only when they say so, as an Arm CPU wants to be told: else most of a
+        kernel's time would go into translating it again.
+        """
         self.flush_tlb()
         vm, ran_on = running(self.cpu).vm.id, self.memory.ran_on
+        if self.large and vm == HF_PRIMARY_VM_ID:
+            return
         if ran_on.get(vm) != self.cpu.id:
             self.uc.ctl_flush_tb()
             ran_on[vm] = self.cpu.id
@@ -520,6 +545,8 @@ class UnicornCpu:
             self.be_watched()
         clock.in_slice, self.emulating = self.in_slice, True
         error = start()
+        while eret and self.counted.value == 1 and self.exception is None and not error:
+            error = start()  # somebody ended the slice before the ERET
         clock.in_slice, self.emulating = None, False
         self.read_general()
         done = self.counted.value - eret

@@ -4,7 +4,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from hfedu.board.timer import Metronome
-from hfedu.guest.budget import StuckForever
+from hfedu.guest.budget import GUEST_STEP, LARGE_RAM, LARGE_STEP, StuckForever
 from hfedu.guest.emulator import emulated_cpu
 from hfedu.guest.scripted import ScriptDone, ScriptedCpu
 from hfedu.hf import arch
@@ -19,9 +19,6 @@ from hfedu.hf.spinlock import SpinLock, Step, Steps
 if TYPE_CHECKING:
     from hfedu.guest.emulator import EmulatedCpu
     from hfedu.run.machine import Machine
-
-GUEST_STEP = 1000
-"""Instructions that a guest runs without a trap before another physical CPU may go on."""
 
 
 class Core:
@@ -40,6 +37,7 @@ class Core:
             cpu, machine.board, machine.hypervisor, machine.budget, knob, machine.guests, machine.delays
         )
         self.kind: str = machine.made["cpu"]
+        self.guest_step = LARGE_STEP if machine.board.memory.ram_size >= LARGE_RAM else GUEST_STEP
         self.emulated: EmulatedCpu | None = None
         self.steps: Steps[None] | None = None
         self.step: Step | None = None
@@ -79,7 +77,7 @@ class Core:
                 self.start()
                 return
             if self.steps is None:
-                trap = self.run_guest(GUEST_STEP)
+                trap = self.run_guest(self.guest_step)
                 if trap is None:
                     return
                 self.steps = self.serve(trap)
