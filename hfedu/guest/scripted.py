@@ -346,7 +346,7 @@ class ScriptedVcpu:
     def advance(self, value: Any) -> Action | None:
         """The script's next action. At its end a secondary waits for ever, and the primary has none."""
         try:
-            action = self.generator.send(value)
+            action = resume(self.generator, value)
         except StopIteration as end:
             self.returned = end.value
             return None if self.vcpu.vm.id == call.HF_PRIMARY_VM_ID else wait_for_interrupt()
@@ -425,6 +425,14 @@ class ScriptedVcpu:
     def received(self, size: int) -> bytes:
         """The first `size` bytes of the receive page."""
         return self.load(self.pages[1], size) if self.pages is not None else b""
+
+
+def resume(generator: Generator[Action, Any, Any], value: Any) -> Action:
+    """A generator's next action. A `yield from` a row of actions takes no results: there they go nowhere."""
+    inner: Any = generator
+    while inspect.isgenerator(inner):
+        inner = inner.gi_yieldfrom
+    return generator.send(value if inner is None or hasattr(inner, "send") else None)
 
 
 class ScriptDone(Exception):

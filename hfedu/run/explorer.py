@@ -393,7 +393,7 @@ class Search:
         except KeyboardInterrupt:
             return BY_STOP_BUTTON
         finally:
-            self.replay.before.restore()
+            self.replay.leave()
 
     def expanded(self, mapper: Callable[..., Any], states: list[ExploredState]) -> Iterator[Expanded]:
         """The moves from states, in chunks."""
@@ -594,7 +594,7 @@ class Search:
             _, accesses = (None, ()) if self.learner is None else self.learner.second.get(sentence, (None, ()))
             violations.append(Violation(name, sentence, (*setup, *schedule), len(schedule), accesses))
         violations.sort(key=lambda violation: (violation.steps, order.index(violation.invariant)))
-        self.replay.before.restore()
+        self.replay.leave()
         results = [self.results[name] for name in sorted(self.results)]
         return Exploration(
             task.scenario, tuple(violations), len(graph.cost), self.steps,

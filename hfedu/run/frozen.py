@@ -6,6 +6,8 @@ evaluation stack, where the iterators of `for` loops lie too. CPython shows that
 """
 
 import array
+import builtins
+import ctypes
 import functools
 import gc
 import hashlib
@@ -14,8 +16,10 @@ import sys
 import warnings
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from enum import Enum
 from functools import cache, partial, wraps
+from inspect import CO_OPTIMIZED
 from types import (
     BuiltinFunctionType,
     CellType,
@@ -30,10 +34,11 @@ from types import (
     MethodWrapperType,
     ModuleType,
     SimpleNamespace,
+    TracebackType,
     WrapperDescriptorType,
 )
 from typing import Any, TypeVar
-from weakref import ReferenceType, WeakKeyDictionary
+from weakref import ReferenceType, WeakKeyDictionary, getweakrefs
 
 from hfedu.hf.check import Refused
 
@@ -45,7 +50,18 @@ LARGEST = 20_000
 HEAP_TYPE = 1 << 9
 """The flag of a class that was made by a class statement."""
 WORD = struct.calcsize("P")
+OF_A_FRAME = 3
+"""References to the dict of a frame's variables while it is looked at, if nobody else has it."""
+BUILTINS = vars(builtins)
 HIDDEN = ("__dict__", "__weakref__")
+OF_THE_LANGUAGE = frozenset((
+    *HIDDEN, "__module__", "__qualname__", "__slots__", "__static_attributes__", "__firstlineno__", "__match_args__",
+    "__annotations__", "__annotations_cache__", "__annotate_func__", "__annotate__", "__abstractmethods__", "_abc_impl",
+    "__dataclass_fields__", "__dataclass_params__", "__orig_bases__", "__parameters__", "__type_params__", "__hash__",
+    "__slotnames__", "__protocol_attrs__", "__non_callable_proto_members__", "__new_member__", "__set_name__",
+))  # fmt: skip
+"""Attributes of a class that Python itself makes of its class statement."""
+MAKES_ANOTHER = ("__reduce_ex__", "__reduce__", "__getstate__")
 
 
 T = TypeVar("T")
@@ -74,29 +90,44 @@ def once_a_class(function: Callable[[Any], T]) -> Callable[[Any], T]:
 
 
 @once_a_class
-def slots_of(kind: Any) -> tuple[str, ...]:
-    """The names of the slots of a class, and of those that it builds on."""
-    found: list[str] = []
+def slots_of(kind: Any) -> dict[str, Any]:
+    """The slots of a class and of those that it builds on, by name; one that another hides has its class before it."""
+    found: dict[str, Any] = {}
     for cls in kind.__mro__:
         slots = vars(cls).get("__slots__", ())
-        own = (slots,) if isinstance(slots, str) else tuple(slots)
-        found += [
-            f"_{cls.__name__.lstrip('_')}{name}" if name.startswith("__") and not name.endswith("__") else name
-            for name in own
-            if name not in HIDDEN
-        ]
-    return tuple(found)
+        for name in (slots,) if isinstance(slots, str) else tuple(slots):
+            if name in HIDDEN:
+                continue
+            private = name.startswith("__") and not name.endswith("__")
+            inside = f"_{cls.__name__.lstrip('_')}{name}" if private else name
+            slot = vars(cls).get(inside)
+            if isinstance(slot, MemberDescriptorType):
+                found[f"{cls.__qualname__}.{inside}" if inside in found else inside] = slot
+    return found
 
 
 def attributes_of(found: Any) -> dict[str, Any]:
     """The attributes that an object holds itself, in slots or not."""
-    kind: Any = type(found)
-    slots = {name: getattr(found, name) for name in slots_of(kind) if hasattr(found, name)}
+    held: dict[str, Any] = {}
+    for name, slot in slots_of(type(found)).items():
+        with suppress(AttributeError):
+            held[name] = slot.__get__(found)
     try:
-        held = object.__getattribute__(found, "__dict__")
+        more = object.__getattribute__(found, "__dict__")
     except AttributeError:
-        held = getattr(found, "__dict__", None)
-    return {**slots, **held} if isinstance(held, dict) else slots
+        more = getattr(found, "__dict__", None)
+    return {**held, **more} if isinstance(more, dict) else held
+
+
+def locals_of(frame: FrameType) -> dict[str, Any]:
+    """The variables of a frame, in a dict of its own: the frame keeps none that would keep alive what they hold."""
+    found = frame.f_locals
+    copy = dict(found)
+    if type(found) is dict and frame.f_code.co_flags & CO_OPTIMIZED:
+        if sys.getrefcount(found) > OF_A_FRAME:
+            raise NotFrozen("dict of locals()")
+        found.clear()
+    return copy
 
 
 @cache
@@ -130,6 +161,8 @@ class Freezer:
         name = self.known.get(id(value))
         if name is not None:
             return "@", name
+        if value is BUILTINS:
+            return "@", "builtins"
         if kind is tuple:
             return ("tuple", *map(self, value))
         if kind in NUMBERS:
@@ -152,18 +185,23 @@ class Freezer:
             self.alive.append(value)
         if isinstance(value, type):
             return self.type_made(value)
+        if kind.__weakrefoffset__ and any(map(gc.get_referents, getweakrefs(value))):
+            raise NotFrozen(f"{kind.__name__} that somebody waits for the end of")
         built_on = layout_of(kind)
         if kind is built_on:
-            return self.content(value)
+            content = self.content(value)
+            return (content, self.named(attributes_of(value))) if kind in WITH_ATTRIBUTES else content
         if built_on is object or built_on in CONTENTS:
             content = CONTENTS[built_on](self, value) if built_on in CONTENTS else ()
             made = () if is_at_its_name(kind) else self(kind)
             return kind.__module__, kind.__qualname__, made, content, self.named(attributes_of(value))
-        return self.reduced(value)
+        return self.content(value) if issubclass(kind, BaseException) else self.reduced(value)
 
     def content(self, value: Any) -> Any:
         """An object of a type that is not made by a class statement."""
         kind = type(value)
+        if isinstance(value, BaseException):
+            return self.exception(value)
         return HANDLERS[kind](self, value) if kind in HANDLERS else self.reduced(value)
 
     def named(self, values: dict[str, Any]) -> Any:
@@ -174,6 +212,8 @@ class Freezer:
         """An object of which Python knows how to make another one alike: an iterator, a number, a pattern."""
         if isinstance(value, functools._lru_cache_wrapper):  # what it keeps is no part of how to make it
             raise NotFrozen("function with a cache")
+        if not all(is_pythons(type(value), name) for name in MAKES_ANOTHER):
+            raise NotFrozen(type(value).__name__)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -185,14 +225,35 @@ class Freezer:
             return "global", found
         parts = [list(part) if isinstance(part, Iterator) else part for part in found]
         self.alive.append(parts)
-        dicts = [each for each in gc.get_referents(value) if type(each) is dict] if hasattr(value, "__next__") else ()
-        return "reduced", type(value).__qualname__, *map(self, parts), *map(self, dicts)
+        over: tuple[Any, ...] = ()
+        if hasattr(value, "__next__"):
+            over = tuple(each for each in gc.get_referents(value) if isinstance(each, dict | set))
+        held = attributes_of(value)
+        return "reduced", type(value).__qualname__, *map(self, parts), *map(self, over), self.named(held)
+
+    def exception(self, value: BaseException) -> Any:
+        """An exception: what its class, and those that it builds on, keep in it, and where it has been."""
+        kind = type(value)
+        members: dict[str, Any] = {}
+        for cls in kind.__mro__:
+            for name, member in vars(cls).items() if not cls.__flags__ & HEAP_TYPE else ():
+                if isinstance(member, MemberDescriptorType | GetSetDescriptorType) and name not in HIDDEN:
+                    with suppress(AttributeError):
+                        members[name] = member.__get__(value)
+        made = () if is_at_its_name(kind) else self(kind)
+        return "exception", kind.__qualname__, made, self.named(members), self.named(attributes_of(value))
+
+    def frame(self, value: FrameType) -> Any:
+        """A call, which an exception or a variable keeps: its variables."""
+        return "frame", code_name(value.f_code), value.f_lasti, self.named(locals_of(value))
 
     def type_made(self, value: type) -> Any:
         """A class: one that stands at its name is that; of one that was made on the way its attributes count."""
         if is_at_its_name(value):
             return "class", value.__module__, value.__qualname__
-        return "class", value.__qualname__, self.named(class_data(value, functions=True))
+        made = () if type(value) is type else self(type(value))
+        bases, data = tuple(map(self, value.__bases__)), self.named(class_data(value, functions=True))
+        return "class", value.__qualname__, value.__name__, made, bases, data
 
     def module(self, value: ModuleType) -> Any:
         """A module: one that was made on the way counts by what it holds."""
@@ -201,7 +262,13 @@ class Freezer:
     def function(self, value: FunctionType) -> Any:
         """A function: its code and what it closes over."""
         held = (value.__closure__ or (), value.__defaults__ or (), value.__kwdefaults__ or {}, vars(value))
-        return "function", code_name(value.__code__), *map(self, held)
+        told = (value.__name__, value.__qualname__, value.__doc__, annotations_of(value))
+        return "function", code_name(value.__code__), *map(self, (*held, *told)), self.scope(value.__globals__)
+
+    def scope(self, value: dict[str, Any]) -> Any:
+        """The globals of a function: those of a module are that, of others what they hold counts."""
+        module = sys.modules.get(str(value.get("__name__")))
+        return () if module is not None and vars(module) is value else self(value)
 
     def cell(self, value: CellType) -> Any:
         """A variable that functions share."""
@@ -215,15 +282,16 @@ class Freezer:
         frame = value.gi_frame
         if frame is None:
             return ("ended",)
-        bound = frame.f_locals
+        names = tuple(sorted(locals_of(frame)))
         found = gc.get_referents(value)
         begin = next((at for at, each in enumerate(found) if is_function_of(each, value.gi_code)), None)
         if begin is None:
             raise NotFrozen("generator")
-        names = tuple(sorted(bound))
-        key: list[Any] = ["generator", code_name(value.gi_code), frame.f_lasti, names]
+        named = value.__name__, value.__qualname__, self.scope(frame.f_globals)
+        key: list[Any] = ["generator", code_name(value.gi_code), frame.f_lasti, names, named]
         known = self.known
-        for each in found[begin + 1 :]:
+        del found[: begin + 1 + (found[begin + 1 : begin + 2] == [value.gi_code])]
+        for each in found:
             kind = type(each)
             if kind in PLAIN:
                 key.append(each)
@@ -231,7 +299,7 @@ class Freezer:
                 key.append(("@", known[id(each)]))
             elif kind is MethodType:  # a call that is being prepared has it as one or as two, as CPython likes
                 key += (self(each.__func__), self(each.__self__))
-            elif each is not bound and kind is not FrameType and kind is not CodeType:
+            else:
                 key.append(self(each))
         return tuple(key)
 
@@ -253,7 +321,7 @@ def layout_of(kind: Any) -> Any:
         own = vars(kind).get("__slots__", ())
         words = len((own,) if isinstance(own, str) else tuple(own))
         words += (kind.__weakrefoffset__ > 0) - (base.__weakrefoffset__ > 0)
-        words += (kind.__dictoffset__ > 0) - (base.__dictoffset__ > 0)
+        words += bool(kind.__dictoffset__) - bool(base.__dictoffset__)
         if kind.__basicsize__ > base.__basicsize__ + WORD * max(words, 0):
             return kind
         kind = base
@@ -272,15 +340,51 @@ def class_data(kind: type, functions: bool = False) -> dict[str, Any]:
     return {
         name: value
         for name, value in vars(kind).items()
-        if not isinstance(value, left_out)
-        and (isinstance(value, FunctionType) or not (name.startswith("__") or name == "_abc_impl"))
+        if not isinstance(value, left_out) and (isinstance(value, FunctionType) or name not in OF_THE_LANGUAGE)
     }
 
 
+def annotations_of(function: FunctionType) -> Any:
+    """The annotations of a function, as they are written, if they can be told."""
+    with suppress(Exception):
+        return tuple(map(repr, function.__annotations__.items()))
+    return ()
+
+
+def is_pythons(kind: Any, name: str) -> bool:
+    """Whether a method of a class is Python's own."""
+    made = next((cls for cls in kind.__mro__ if name in vars(cls)), object)
+    return made.__module__.partition(".")[0] in (*sys.stdlib_module_names, "builtins")
+
+
 def set_content(freezer: Freezer, value: Any) -> Any:
-    """A set: whole numbers as they come, which decides how a loop meets them, and else in an order of their own."""
+    """A set in an order of its own, and, where that tells, in the order in which a loop meets its items.
+
+    Of other objects than numbers and texts that order is of no use: it comes from where they lie in memory.
+    """
     items = [freezer(each) for each in value]
-    return tuple(items) if all(type(each) is int for each in items) else tuple(sorted(items, key=repr))
+    if all(type(each) is int for each in items):
+        return value.__sizeof__(), *items
+    if all(type(each) in PLAIN for each in items):
+        tidy = sorted(items, key=repr)
+        return tuple(tidy), () if list(set(tidy)) == items else tuple(items)
+    return tuple(sorted(items, key=repr))
+
+
+def memoryview_content(freezer: Freezer, value: memoryview) -> Any:
+    """A view: of what, from where on, and how it is laid out."""
+    whole = memoryview(value.obj)
+    begin: Any = None
+    if not value.readonly and value.nbytes != whole.nbytes:
+        if not value.c_contiguous:
+            raise NotFrozen("memoryview of a part")
+        begin = address_of(value) - address_of(whole)
+    return freezer(value.obj), begin, value.format, value.shape, value.strides, bytes(value)
+
+
+def address_of(value: memoryview) -> int:
+    """Where a view begins in memory, nowhere if it is empty."""
+    return ctypes.addressof(ctypes.c_char.from_buffer(value.cast("B"))) if value.nbytes else 0
 
 
 def items_content(freezer: Freezer, value: Any) -> Any:
@@ -332,13 +436,19 @@ HANDLERS: dict[type, Callable[[Freezer, Any], Any]] = {
     super: lambda freezer, value: ("super", freezer(value.__thisclass__), freezer(value.__self__)),
     ModuleType: Freezer.module,
     CodeType: lambda _, value: ("code", code_name(value)),
-    memoryview: lambda freezer, value: ("memoryview", freezer(value.obj), bytes(value)),
-    ReferenceType: lambda freezer, value: ("reference", freezer(value())),
-    property: lambda freezer, value: ("property", *map(freezer, (value.fget, value.fset))),
+    memoryview: lambda freezer, value: ("memoryview", memoryview_content(freezer, value)),
+    ReferenceType: lambda freezer, value: ("reference", *map(freezer, (value(), value.__callback__))),
+    FrameType: Freezer.frame,
+    TracebackType: lambda freezer, value: (
+        "traceback", value.tb_lasti, freezer(value.tb_frame), freezer(value.tb_next),
+    ),
+    property: lambda freezer, value: ("property", *map(freezer, (value.fget, value.fset, value.fdel, value.__doc__))),
     staticmethod: lambda freezer, value: ("staticmethod", freezer(value.__func__)),
     classmethod: lambda freezer, value: ("classmethod", freezer(value.__func__)),
 }  # fmt: skip
 """How an object of a built-in type is frozen."""
+WITH_ATTRIBUTES = frozenset((partial, OrderedDict, staticmethod, classmethod))
+"""Those of them whose objects can have attributes of one's own, which their content does not show."""
 
 
 def is_free(function: Any) -> bool:

@@ -16,11 +16,23 @@ from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodT
 from typing import Any, NamedTuple
 
 from hfedu.errors import Mistake
-from hfedu.run.frozen import CONTENTS, PLAIN, Freezer, NotFrozen, attributes_of, class_data, is_free, layout_of
+from hfedu.run.frozen import (
+    CONTENTS,
+    PLAIN,
+    Freezer,
+    NotFrozen,
+    attributes_of,
+    class_data,
+    is_free,
+    layout_of,
+    slots_of,
+)
 
 NOWHERE = object()
 """The value of a name that is not bound."""
-REFLECTION = frozenset(("setattr", "delattr", "globals", "vars", "exec", "eval", "__dict__", "__setattr__"))
+REFLECTION = frozenset(
+    ("setattr", "delattr", "globals", "vars", "exec", "eval", "__dict__", "__setattr__", "__kwdefaults__")
+)
 """Names with which a function can change what is not seen to be changed."""
 OF_CALLS = frozenset(("rows", "calls"))
 """The table of calls of a hypervisor's class, which is made with it."""
@@ -58,6 +70,7 @@ class World:
         self._waiting: deque[tuple[Any, str]] = deque()
         self._names: set[str] = set()
         self._stores = False
+        self.scopes: set[int] = set()
         self.mentioned: set[str] = set()
         """All names of globals and attributes in the code of the user's functions."""
         self.unseen: set[str] = set()
@@ -76,6 +89,10 @@ class World:
     def hold_attributes(self, found: Any, name: str, without: Iterable[str] = (), plain: bool = False) -> None:
         """An object that has a name already: its attributes, and all that they hold."""
         self._attributes(found, name, frozenset(without), plain)
+
+    def hold_class(self, found: type) -> None:
+        """A class that was made on the way: its attributes, which nothing changes but what is seen to."""
+        self._hold(found.__qualname__, partial(read_class, found), partial(put_class, found), plain=True)
 
     def hold_content(self, found: dict[Any, Any], name: str) -> None:
         """A dict of ours, which holds plain values and which no script sees."""
@@ -133,8 +150,9 @@ class World:
 
     def _visit(self, found: Any, name: str) -> None:
         kind = type(found)
-        if kind in PLAIN or id(found) in self.known:
+        if kind in PLAIN or (id(found) in self.known and id(found) not in self.scopes):
             return
+        self.scopes.discard(id(found))
         if kind in FOLLOWED:
             self._waiting += ((each, f"{name}{suffix}") for suffix, each in FOLLOWED[kind](found))
         elif kind is FunctionType:
@@ -218,8 +236,10 @@ class World:
             self.follow(default, f"a default of {found.__name__}")
         if not is_users(found.__module__, found.__code__.co_filename):
             return
-        read, put = partial(read_attributes, found, frozenset()), partial(put_attributes, found, frozenset())
-        self._hold(found.__name__, read, put, not vars(found))
+        self._hold(found.__name__, partial(read_function, found), partial(put_function, found), not vars(found))
+        if id(found.__globals__) not in self.known:  # a module's: what is named of it is held
+            self.known[id(found.__globals__)] = f"the globals of {found.__module__}"
+            self.scopes.add(id(found.__globals__))
         names, stored = names_of(found.__code__)
         self.mentioned |= set(names)
         self._stores = self._stores or not stored <= self.fields or not REFLECTION.isdisjoint(names)
@@ -249,17 +269,17 @@ class World:
         if not is_users(found.__module__, getattr(sys.modules.get(found.__module__), "__file__", None)):
             return
         self.name(found, found.__qualname__)
-        still = class_data(found).keys() <= OF_CALLS
+        still = class_data(found).keys() <= OF_CALLS | {"__doc__"}
         self._hold(found.__qualname__, partial(read_class, found), partial(put_class, found), still)
         for key, value in class_data(found, functions=True).items():
             if key in OF_CALLS and id(value) not in self.known:
                 self.name(value, f"{found.__qualname__}.{key}")
             if isinstance(value, property | staticmethod | classmethod):
-                inside = [value.fget, value.fset] if isinstance(value, property) else [value.__func__]
+                inside = [value.fget, value.fset, value.fdel] if isinstance(value, property) else [value.__func__]
                 self._waiting += ((each, f"{found.__qualname__}.{key}") for each in inside)
             else:
                 self.follow(value, f"{found.__qualname__}.{key}")
-        self._waiting += ((base, base.__qualname__) for base in found.__bases__)
+        self._waiting += ((base, base.__qualname__) for base in (type(found), *found.__bases__))
 
     def _hold(
         self,
@@ -276,7 +296,11 @@ FOLLOWED: dict[type, Callable[[Any], Iterable[tuple[str, Any]]]] = {
     MethodWrapperType: lambda found: (("", found.__self__),),
     BuiltinFunctionType: lambda found: () if is_free(found) else (("", found.__self__),),
     memoryview: lambda found: (("", found.obj),),
-    partial: lambda found: (("", found.func), ("", found.args), ("", tuple(found.keywords.values()))),
+    partial: lambda found: (
+        ("", found.func),
+        ("", found.args),
+        *[("", each) for each in (found.keywords, vars(found)) if each],
+    ),
 }
 """What leads on and does not change itself, and to what."""
 
@@ -345,8 +369,8 @@ def put_binding(scope: dict[str, Any], name: str, content: tuple[Any, ...]) -> N
 
 
 def read_attributes(found: Any, without: frozenset[str]) -> tuple[Any, ...]:
-    """The names and values of an object's attributes."""
-    held = attributes_of(found)
+    """The names and values of an object's attributes, its class among them where it is no machine's."""
+    held = attributes_of(found) if without else {**attributes_of(found), "__class__": type(found)}
     names = sorted(held.keys() - without) if without else sorted(held)
     return *names, *(held[name] for name in names)
 
@@ -365,18 +389,41 @@ def put_attributes(found: Any, without: frozenset[str], content: tuple[Any, ...]
     """Give an object these attributes and no other."""
     middle = len(content) // 2
     wanted = dict(zip(content[:middle], content[middle:], strict=True))
-    kind: Any = type(found)
+    kind: Any = wanted.pop("__class__", type(found))
+    if kind is not type(found):
+        object.__setattr__(found, "__class__", kind)
     plain = layout_of(kind) is object or isinstance(found, tuple(CONTENTS))
     delete, assign = (object.__delattr__, object.__setattr__) if plain else (delattr, setattr)
+    slots = slots_of(kind)
     for name in attributes_of(found).keys() - wanted.keys() - without:
-        delete(found, name)
+        slots[name].__delete__(found) if name in slots else delete(found, name)
     for name, value in wanted.items():
-        assign(found, name, value)
+        slots[name].__set__(found, value) if name in slots else assign(found, name, value)
+
+
+def read_function(found: FunctionType) -> tuple[Any, ...]:
+    """All that can be assigned to a function."""
+    named = {**(found.__kwdefaults__ or {}), **vars(found)}
+    told = found.__code__, found.__defaults__, found.__name__, found.__qualname__, found.__doc__
+    return *told, found.__kwdefaults__, len(found.__kwdefaults__ or {}), *named, *named.values()
+
+
+def put_function(found: FunctionType, content: tuple[Any, ...]) -> None:
+    """Give a function back what it had."""
+    *told, given, number = content[:7]
+    found.__code__, found.__defaults__, found.__name__, found.__qualname__, found.__doc__ = told
+    named, middle = content[7:], (len(content) - 7) // 2
+    pairs = list(zip(named[:middle], named[middle:], strict=True))
+    if given is not None:
+        put_dict(given, (*named[:number], *named[middle : middle + number]))
+    found.__kwdefaults__ = given
+    vars(found).clear()
+    vars(found).update(pairs[number:])
 
 
 def read_class(found: type) -> tuple[Any, ...]:
-    """The names and values of a class's attributes."""
-    held = class_data(found)
+    """The names and values of a class's attributes, methods and all."""
+    held = class_data(found, functions=True)
     names = sorted(held)
     return *names, *(held[name] for name in names)
 
@@ -385,10 +432,12 @@ def put_class(found: type, content: tuple[Any, ...]) -> None:
     """Give a class these attributes and no other."""
     middle = len(content) // 2
     wanted = dict(zip(content[:middle], content[middle:], strict=True))
-    for name in class_data(found).keys() - wanted.keys():
+    now = class_data(found, functions=True)
+    for name in now.keys() - wanted.keys():
         delattr(found, name)
     for name, value in wanted.items():
-        setattr(found, name, value)
+        if now.get(name, NOWHERE) is not value:
+            setattr(found, name, value)
 
 
 def read_dict(found: dict[Any, Any]) -> tuple[Any, ...]:

@@ -17,12 +17,12 @@ from typing import Any, ClassVar
 from hfedu.board.memory import RAM_BASE
 from hfedu.errors import Mistake, plainly
 from hfedu.guest.budget import OutOfBudget
-from hfedu.guest.scripted import Action, Script, ScriptedVcpu, check_script, cpu_on, meet
+from hfedu.guest.scripted import Action, Script, ScriptedVcpu, check_script, cpu_on, meet, resume
 from hfedu.hf.addr import PAGE_SIZE, Pa
 from hfedu.hf.call import HF_PRIMARY_VM_ID
 from hfedu.hf.platform import LAYOUT_PRIMARY_BEGIN, PowerDown
 from hfedu.run.core import Core
-from hfedu.run.frozen import Freezer, NotFrozen, attributes_of
+from hfedu.run.frozen import Freezer, NotFrozen, attributes_of, locals_of
 from hfedu.run.held import World
 from hfedu.run.invariants import Ghost, GhostState
 from hfedu.run.machine import Machine
@@ -43,6 +43,8 @@ OF_HYPERVISOR = frozenset(
 )
 """Attributes of the hypervisor as it is without changes; the TLB holds nothing but what could be looked up again."""
 SETUP_STEPS = 10_000
+CLOSINGS = 100
+"""How often a script may yield once more while it is ended."""
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -267,6 +269,11 @@ class Replayer:
         for found in objects:
             if found not in ours:
                 world.hold_attributes(found, found.name, fixed)
+            elif changes and hasattr(found, "__dict__"):  # what a class of one's own adds
+                world.hold_attributes(found, found.name, fixed | set(attributes_of(found)), plain=True)
+        kind = type(hypervisor)
+        if not is_ours(kind):
+            world.hold_class(kind)
         world.hold_attributes(hypervisor, "hypervisor", OF_HYPERVISOR, not vars(hypervisor).keys() - OF_HYPERVISOR)
         world.hold_content(uart.registers, "uart.registers")
         for value in self.fields.kept:
@@ -284,6 +291,7 @@ class Replayer:
 
     def restart(self) -> None:
         """Go back to the root."""
+        self.drop()
         self.fields.restore()
         self.world.restore()
         for live, kept in self.arrays:
@@ -304,12 +312,25 @@ class Replayer:
             guest.of_vm.update(of_vm)
             with suppress(StopIteration):  # that script has ended already
                 for value in log:
-                    guest.generator.send(value)
+                    resume(guest.generator, value)
             self.machine.guests[guest.vcpu.name] = guest
         for core in self.machine.cores:
             core.steps = core.step = core.ended = None
             core.scripted.meeting = core.board.powered[core.cpu.id] = True
         self.schedule, self.off, self.ghost.off = [], False, False
+
+    def drop(self) -> None:
+        """Let go of all generators: what they still do at their end, as in a `finally`, is put back with the rest."""
+        for guest in self.machine.guests.values():
+            close(guest.generator)
+        for core in self.machine.cores:
+            close(core.steps)
+            core.steps = None
+
+    def leave(self) -> None:
+        """Put back all that lies outside, as it was before the machine was made."""
+        self.drop()
+        self.before.restore()
 
     def follow(self, schedule: Sequence[int], past: GhostState) -> list[int]:
         """Restart and take the steps of a schedule, which has this past. Which CPUs can go on from there."""
@@ -408,13 +429,26 @@ class Replayer:
         return tuple(found)
 
 
+def close(generator: Any) -> None:
+    """End a generator, whatever it does in the end."""
+    for _ in range(CLOSINGS):
+        with suppress(Exception):
+            if generator is not None:
+                generator.close()
+            return
+
+
 def culprit(generator: Any, known: dict[int, str]) -> str:
     """The variable of a generator, or of one that it goes on to, which cannot be compared."""
-    while generator is not None and generator.gi_frame is not None:
-        for name, value in generator.gi_frame.f_locals.items():
+    while getattr(generator, "gi_frame", None) is not None:
+        try:
+            held = locals_of(generator.gi_frame)
+        except NotFrozen as error:
+            return f"the {error}"
+        for name, value in held.items():
             try:
                 Freezer(known)(value)
             except (NotFrozen, RecursionError):
                 return str(name)
-        generator = getattr(generator, "gi_yieldfrom", None)
+        generator = generator.gi_yieldfrom
     return "a value on the way"
