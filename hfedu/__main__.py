@@ -6,7 +6,7 @@ import sys
 import time
 from typing import Any
 
-AGAIN = 0.05
+PRESSED_AGAIN = 0.05
 """Seconds after which an interrupt comes again that came where nothing can be raised."""
 
 
@@ -19,7 +19,7 @@ def program() -> int:
         signal.default_int_handler(number, frame)
 
     def press_again() -> None:
-        time.sleep(AGAIN)
+        time.sleep(PRESSED_AGAIN)
         _thread.interrupt_main()
 
     def unraisable(lost: "sys.UnraisableHookArgs") -> None:

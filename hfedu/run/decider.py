@@ -215,7 +215,7 @@ class Decider:
     def options(self) -> dict[str, dict[str, Any]]:
         """For each field what there is to choose, by its text. The first is what changes least."""
         vms, caller, number = self.machine.hypervisor.vms, self.caller, self.number
-        states: dict[str, Any] = {f"unchanged ({caller.state.name}{noted(caller)})": None}
+        states: dict[str, Any] = {f"unchanged ({caller.state.name}{also_runs(caller)})": None}
         states |= {s.name: s for s in (VcpuState.READY, VcpuState.RUNNING) if s is not caller.state}
         states |= {FOR_MESSAGE: FOR_MESSAGE, FOR_INTERRUPT: FOR_INTERRUPT}
         mailboxes: dict[str, Any] = {"unchanged": None}
@@ -303,7 +303,7 @@ class Decider:
         return Decision(*(option_text(options[name], value) for name, value in told._asdict().items()))
 
 
-def noted(vcpu: Vcpu) -> str:
+def also_runs(vcpu: Vcpu) -> str:
     """What the state of the primary's vCPU does not say: nobody notes that it runs, and at a trap it does."""
     return ", and it runs" if vcpu.state is VcpuState.READY else ""
 

@@ -17,7 +17,6 @@ from hfedu.course.shared.scenes import (
     calls,
     changed_at,
     delivered,
-    ended_at,
     follow,
     gave,
     judge_all,
@@ -27,11 +26,13 @@ from hfedu.course.shared.scenes import (
     result_of,
     returned_at,
     run_result,
+    sleeps_at,
     so_far,
     state_of,
     switch_after,
     traps,
     unreachable,
+    why_asleep,
 )
 from hfedu.course.shared.wants import GUEST
 from hfedu.guest.rpc import rpc_read_request, rpc_reply, rpc_request, rpc_vcpu_run
@@ -380,8 +381,8 @@ def why_other_totals(got: Mapping[int, Sequence[str]]) -> str:
 
 def refused_because(run: Run) -> str:
     """Why there was no room for a message: what VM 1 did after its last send."""
-    if ended_at(run, 1) is not None:
-        return "your script has ended. A service needs a loop."
+    if sleeps_at(run, 1) is not None:
+        return f"{why_asleep(run, 1)}."
     made = [event for event in run.events if event.kind is Kind.HYPERCALL and event.actor == Actor(1, 0)]
     after = list(dropwhile(lambda event: words.number(event) != HF_MAILBOX_SEND, made))[1:2]
     if not any(gave(run, event) == 0 for event in calls(run, 1, HF_MAILBOX_CLEAR)):

@@ -1,6 +1,7 @@
 """What the lessons' predictions and exercises share: machines of scripted guests, and questions about their runs."""
 
 from collections.abc import Callable, Iterable, Sequence
+from inspect import GEN_CLOSED, getgeneratorstate
 from typing import Any
 
 from hfedu import notebook
@@ -257,7 +258,7 @@ def is_over(run: Run, vm: int) -> bool:
     machine = Machine(**run.made)
     machine.run()
     guest = next(guest for guest in machine.guests.values() if guest.vcpu.vm.id == vm)
-    return guest.generator.gi_frame is None
+    return getgeneratorstate(guest.generator) == GEN_CLOSED
 
 
 def why_asleep(run: Run, vm: int, when: str = "") -> str:
