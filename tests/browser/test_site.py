@@ -113,7 +113,7 @@ def test_axe_finds_nothing_on_a_page(visit, path, look):
 
 def test_no_output_is_empty_and_what_is_public_is_said(visit):
     for name in (path.stem for path in LESSONS):
-        boxes = visit(f"notebooks/{name}.html").locator(".cell_output pre").all_inner_texts()
+        boxes = visit(f"notebooks/{name}.html").locator(".cell_output pre").all_text_contents()
         assert all(text.strip() for text in boxes), name
     page = visit("reference.html")
     assert "Built-in" not in page.locator("article").inner_text()
