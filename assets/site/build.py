@@ -23,6 +23,7 @@ from nbclient import NotebookClient
 from terms import Linker, with_places
 
 import hfedu
+from hfedu.course.notebooks import lessons
 
 ROOT = Path(__file__).parent.parent.parent
 HERE = Path(__file__).parent
@@ -155,9 +156,8 @@ def run_lessons() -> Path:
 
 def build_pages(source: Path) -> None:
     """The pages to read: lessons whose runs play, the other pages, and the reference from the docstrings."""
-    paths = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
     (source / "reference.md").write_text(reference(), "utf-8")
-    listed = "\n".join(f"notebooks/{path.stem}" for path in paths)
+    listed = "\n".join(f"{lesson.title} <notebooks/{lesson.path.stem}>" for lesson in lessons())
     index = source / "index.md"
     index.write_text(index.read_text("utf-8").replace("LESSONS", listed), "utf-8")
     call(sys.executable, "-m", "sphinx", "-q", "-j", "2", "-b", "html", source, OUT, stderr=subprocess.DEVNULL)
@@ -187,10 +187,13 @@ def played(path: Path, source: Path) -> None:
     for cell in book.cells:
         if cell.cell_type == "markdown":
             cell.source = linker.linked(cell.source)
-        for output in cell.get("outputs", ()):
+        outputs = cell.get("outputs", ())
+        for output in outputs:
             data = output.get("data", {})
             if data.pop("application/vnd.jupyter.widget-view+json", None) is not None:
                 data.pop("text/html", None)
+        if outputs:  # a form leaves its words, and an empty output where it would live
+            cell.outputs = [output for output in outputs if output.get("data") != {"text/plain": ""}]
     buttons = (
         f'<p class="live"><a href="../lite/lab/index.html?path={path.name}">Open this lesson live</a>'
         f' <a href="{BINDER}{path.name}">On Binder</a></p>'
@@ -202,11 +205,14 @@ def played(path: Path, source: Path) -> None:
 def reference() -> str:
     """The page of all public names, which Sphinx fills from the docstrings."""
     kinds = {name: "autoclass" if isinstance(getattr(hfedu, name), type) else "autofunction" for name in hfedu.__all__}
-    kinds |= dict.fromkeys(("INVARIANTS",), "autodata")
+    kinds |= {"INVARIANTS": "py:data"}
     members = {"Run", "Machine", "RamDisk"}
     lines = ["# Reference", "", "All that `import hfedu` gives, from the docstrings.", ""]
     for name, kind in kinds.items():
         options = "\n   :members:\n   :inherited-members:" if name in members else ""
+        if kind == "py:data":
+            options = "\n\n   What ``explore`` holds a hypervisor to, in the order in which it is reported.\n\n"
+            options += "\n".join(f"   - ``{rule.name}``: {rule.meaning}" for rule in getattr(hfedu, name))
         lines += [f"## {name}", "", f"```{{eval-rst}}\n.. {kind}:: hfedu.{name}{options}\n```", ""]
     return "\n".join(lines)
 

@@ -86,10 +86,16 @@ def test_a_page_fits_every_screen_and_its_runs_play(visit, path, look):
 
 def test_everything_is_found_from_the_first_page(visit):
     page = visit("index.html", viewport={"width": 1400, "height": 900})
+    player = page.frame_locator("iframe.run").locator(".hfedu")
+    expect(player.locator(".now .n")).to_have_text("22")
+    player.press("ArrowRight")
+    expect(player.locator(".now .n")).to_have_text("23")
     links = {page.locator("a").nth(n).get_attribute("href") for n in range(page.locator("a").count())}
     for name in (*(path.stem for path in LESSONS), "glossary", "cookbook", "where_hfedu_differs"):
         assert f"notebooks/{name}.html" in links
     assert "reference.html" in links
+    listed = page.locator(".toctree-wrapper").first.locator("a").all_inner_texts()
+    assert [text[:2] for text in listed] == [path.stem[:2] for path in LESSONS]
     page.goto(page.url.replace("index.html", "search.html?q=mailbox"))
     expect(page.locator("#search-results li").first).to_be_visible()
 
@@ -103,6 +109,15 @@ def test_axe_finds_nothing_on_a_page(visit, path, look):
     page = visit(f"{path}.html", viewport={"width": 1280, "height": 900}, color_scheme=look)
     found = Axe().run(page).response["violations"]
     assert not [(rule["id"], [node["html"][:200] for node in rule["nodes"]][:5]) for rule in found]
+
+
+def test_no_output_is_empty_and_what_is_public_is_said(visit):
+    for name in (path.stem for path in LESSONS):
+        boxes = visit(f"notebooks/{name}.html").locator(".cell_output pre").all_text_contents()
+        assert all(text.strip() for text in boxes), name
+    page = visit("reference.html")
+    assert "Built-in" not in page.locator("article").inner_text()
+    assert "live-once" in page.locator("dl", has=page.locator("[id='hfedu.INVARIANTS']")).inner_text()
 
 
 def test_a_term_leads_to_the_glossary_once_on_a_page(visit):
