@@ -712,6 +712,20 @@ def wants_two_digits(data):
     return (data[0] - 48, data[2:]) if data[:2].isdigit() and len(data) >= 2 else None
 
 
+@wrong("14-route", "so your router must send “41denied” to VM 4")
+def takes_a_vm_that_is_not_there_for_a_mistype():
+    yield configure()
+    while True:
+        sender, data = yield receive(block=True)
+        yield clear()
+        if len(data) < 2 or data[0] not in b"012345":
+            yield send(sender, f"{sender}1malformed")
+        elif data[0] - 48 not in {0: (2, 3), 2: (0, 3, 5), 3: (2,)}.get(sender, ()):
+            yield send(sender, f"{sender}1denied")
+        elif (yield send(data[0] - 48, data[:1] + b"%d" % sender + data[2:])) == -1:
+            yield send(sender, f"{sender}1undelivered")
+
+
 @wrong("14-policy", "")
 def may_write_to_itself(sender, to):
     return sender == to or exercises()["14-policy"].solution(sender, to)

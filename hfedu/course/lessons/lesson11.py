@@ -1,6 +1,9 @@
 """Lesson 11, the race that shipped: its scenarios, predictions and exercises."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from random import Random
 from typing import Any
 
 from hfedu.course import forms
@@ -12,7 +15,7 @@ from hfedu.course.shared.defects import ready, run_vm_1
 from hfedu.course.shared.orders import answerer, both, continued, judge_patience, on_cpu, play, shortest, tried
 from hfedu.course.shared.scenes import delivered, quoted_message, result_of, returned_at, settles, so_far
 from hfedu.course.shared.wants import GUEST
-from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
+from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run, vm_count
 from hfedu.hf.call import HF_MAILBOX_SEND, HF_VCPU_RUN
 from hfedu.hf.cpu import Vcpu, VcpuState
 from hfedu.hf.vm import Vm
@@ -127,9 +130,9 @@ def on_arm(answer: Sequence[str]) -> str:
     )
 
 
-def judge_lost_result(answer: Sequence[int]) -> Run:
+def judge_lost_result(answer: Sequence[int], scenario: Scenario = RACE) -> Run:
     """The schedule loses the result of VM 1's receive, and VM 1 is never live twice."""
-    stepper = play(RACE, answer, RULES)
+    stepper = play(scenario, answer, RULES)
     if "live-once" in stepper.broken:
         raise Wrong(
             "VM 1 is live twice: CPU 1 restored its registers before CPU 0 had saved them. In the order that you look "
@@ -139,6 +142,52 @@ def judge_lost_result(answer: Sequence[int]) -> Run:
     if not stepper.broken:
         raise Wrong(f"In this order nothing breaks: {why_safe(so_far(stepper))}", so_far(stepper))
     return so_far(stepper)
+
+
+CALLS_BEFORE = range(1, 7)
+CALLS_BETWEEN = (3, 12, 21)
+"""How often CPU 0 and CPU 1 call vm_count() first in a variant; so far apart that no answer fits two of them."""
+
+
+def race_after(calls: Sequence[int]) -> Scenario:
+    """The race, where each CPU first makes so many calls, a step each."""
+
+    def runs_late() -> Any:
+        for _ in range(calls[0]):
+            yield vm_count()
+        return (yield vcpu_run(1)).code
+
+    def sends_late() -> Any:
+        for _ in range(calls[1]):
+            yield vm_count()
+        return (yield from send_then_run())
+
+    return replace(RACE, cpus=(runs_late, sends_late))
+
+
+def another_race(exercise: Exercise, rng: Random) -> Exercise:
+    """The race, begun later: each CPU makes some calls first."""
+    calls = rng.choice(CALLS_BEFORE), rng.choice(CALLS_BETWEEN)
+    first, second = calls
+    wrong = {
+        "the shortest way of above": [0] * (15 + first) + [1] * (15 + second),
+        "CPU 0 first": [0] * 60 + [1] * 60,
+        "CPU 1 as soon as VM 1 waits": [0] * (11 + first) + [1] * (9 + second),
+        "CPU 1 first": [1] * (4 + second) + [0] * 7,
+    }
+    return replace(
+        exercise,
+        task=f"{exercise.task} Here CPU 0 calls vm_count() first, {first} times, and then vcpu_run(1); CPU 1 calls "
+        f"vm_count() {second} times before it sends. Each of these calls is one step.",
+        judge=partial(judge_lost_result, scenario=race_after(calls)),
+        solution=[0] * (16 + first) + [1] * (10 + second) + [0] + [1] * 5,
+        hints=(
+            *exercise.hints[:2],
+            f"CPU 0 up to its save ({first} steps more than in the lesson's race), CPU 1 up to the wake-up or a little "
+            f"further ({second} steps more), then CPU 0's save.",
+        ),
+        wrong={name: (answer, exercise.wrong[name][1]) for name, answer in wrong.items()},
+    )
 
 
 def why_safe(run: Run) -> str:
@@ -479,6 +528,7 @@ EXERCISES = (
         wants="a list of CPU numbers such as [0] * 12 + [1] * 9",
         takes=forms.schedule,
         judge=judge_lost_result,
+        variant=another_race,
         learned="the late save overwrites the result that the send had written.",
         hints=(
             "The send writes the result into the x0 in memory. Which later step of CPU 0 writes over it?",

@@ -124,7 +124,7 @@ FRIENDS = Neighbours(
     (writer(b"32hello", b"02hello", b"52hello", b"9"), writer(b"23hi", b"03hi"), writer(b"24hi")),
     (b"20news",),
 )
-CARELESS = Neighbours("a neighbour that mistypes", (writer(b"x2hello", b"3"), QUIET, writer(b":4hi")))
+CARELESS = Neighbours("a neighbour that mistypes", (writer(b"x2hello", b"3"), QUIET, writer(b":4hi", b"94hi")))
 HOSTILE = (
     Neighbours("VM 3, which forges the header", (QUIET, writer(b"20open", b"21denied", b"2?open"), QUIET)),
     Neighbours("VM 3, which floods the router", (writer(b"32hello", b"52hello"), flooder(1, b"23a", b"23b"), QUIET)),
