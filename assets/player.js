@@ -1,5 +1,5 @@
 // Built from assets/player/ by `make player`: change the sources, not this file.
-// sha256 of the sources and of what follows: 2ac3081846ac249a5bb38c8b0774a70004ea8cd69cc9402a1da287798e40ce57
+// sha256 of the sources and of what follows: 13db22b44e559905ad92e4e335a20b8cb7a05abfdee2352877e52ad29f606899
 // assets/player/dom.js
 var SVG = "http://www.w3.org/2000/svg";
 function h(tag, attributes = {}, ...children) {
@@ -735,16 +735,17 @@ var Depth = class {
     diagram.draw();
   }
   draw() {
-    if (!this.level || this.player.panel.code.hidden) return;
+    if (!this.level) return;
     if (this.seq !== this.player.position) this.places = [0, 0, 0];
     this.seq = this.player.position;
     this.shown = this.answer();
     const rows = this.rows();
     if (rows.length) this.places[this.level] = Math.min(this.place, rows.length - 1);
     const row = rows[this.place];
+    this.inPicture();
+    if (this.player.panel.code.hidden) return;
     this.list.follow();
     this.list.draw();
-    this.inPicture();
     const detail = () => [...(row ? this.look(row) : []), this.remark()];
     this.player.keepFocus(() => this.detail.replaceChildren(...detail()), this.detail);
     this.where.replaceChildren(`event ${this.seq}`, row ? this.whereabouts() : "", this.spoken(row));

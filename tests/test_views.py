@@ -22,6 +22,7 @@ from hfedu.run.kinds import KINDS, TRAPS
 from hfedu.run.recording import Actor
 from hfedu.view.player import player_data
 from hfedu.view.repeats import repeats
+from hfedu.view.rows import row_label
 from hfedu.view.scene import FONT_SIZES, Line, Mark, Rect, Scene, Text, text_width
 from hfedu.view.sequence import MAX_ROWS, sequence
 from hfedu.view.svg import svg
@@ -469,3 +470,39 @@ def test_the_two_waits_of_a_vcpu_are_two_boxes_and_a_message_ends_one_of_them():
     repaired = hfedu.boot(run.made["ramdisk"], fixes=["no-interrupt"])
     shapes = repaired.vcpu(vm=2, seq=5).shapes
     assert "an interrupt wakes it" in [shape.text for shape in shapes if isinstance(shape, Text)]
+
+
+@pytest.mark.parametrize("fixes", [(), ("blocked-state",)])
+def test_the_picture_says_sleeps_of_wfi_and_waits_of_a_message(fixes):
+    """By the words that the heads of the lifelines have; what is sent has one size in all rows."""
+
+    def primary():
+        yield hfedu.configure()
+        yield hfedu.vcpu_run(1)
+        yield hfedu.vcpu_run(2)
+        yield hfedu.send(2, bytes(2048))
+
+    def sleeper():
+        yield hfedu.configure()
+        yield hfedu.wait_for_interrupt()
+
+    def reader():
+        yield hfedu.configure()
+        yield hfedu.receive(block=True)
+
+    run = hfedu.boot(hfedu.RamDisk(primary, [sleeper, reader]), fixes=set(fixes))
+    labels = [row_label(event) for event in run.events]
+    assert labels.index("back to VM 0: VM 1 sleeps") < labels.index("back to VM 0: VM 2 waits")
+    assert "back to VM 0: VM 1 waits" not in labels
+    assert "VM 0 sends 2 KiB to VM 2" in labels
+
+
+@pytest.mark.slow
+def test_a_player_begins_where_there_is_a_state_to_see():
+    run = relay()
+    begun = run.player().position
+    assert run.events[begun].kind is Kind.SWITCH
+    assert all(event.kind in (Kind.BOOT, Kind.LOAD) for event in run.events[:begun])
+    assert run.player(0).position == 0
+    for form in (hfedu.playground(), hfedu.you_schedule(RACE), hfedu.wish()):
+        assert form.player.position == len(form.player.recording.events) - 1, "live ones stand where they go on"

@@ -147,7 +147,7 @@ export class Depth {
   }
 
   draw() {
-    if (!this.level || this.player.panel.code.hidden) return;
+    if (!this.level) return;
     if (this.seq !== this.player.position) this.places = [0, 0, 0];
     this.seq = this.player.position;
     this.shown = this.answer();
@@ -155,9 +155,10 @@ export class Depth {
     if (rows.length) this.places[this.level] = Math.min(this.place, rows.length - 1);
     /** @type {Look | undefined} */
     const row = rows[this.place];
+    this.inPicture();
+    if (this.player.panel.code.hidden) return;
     this.list.follow();
     this.list.draw();
-    this.inPicture();
     const detail = () => [...(row ? this.look(row) : []), this.remark()];
     this.player.keepFocus(() => this.detail.replaceChildren(...detail()), this.detail);
     this.where.replaceChildren(`event ${this.seq}`, row ? this.whereabouts() : "", this.spoken(row));
