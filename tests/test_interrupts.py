@@ -68,6 +68,7 @@ class Storm:
     def run(self, machine: Machine) -> int:
         def stop(number, frame):
             if self.armed:
+                self.armed = False  # not again before this one was caught
                 raise KeyboardInterrupt
 
         before, stops = signal.signal(signal.SIGINT, stop), 0
@@ -127,6 +128,30 @@ def test_an_interrupt_in_the_hypervisor_waits_for_the_end_of_the_step(where):
         return inner(*args)
 
     setattr(machine.hypervisor, where, once)
+    with pytest.raises(KeyboardInterrupt):
+        machine.run()
+    assert machine.run().events == reference.events
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["mm_memcpy", "save_registers"])
+def test_a_step_is_not_torn_where_the_computer_is_so_busy_that_it_takes_long(where):
+    disk = RamDisk(primary, [secondary])
+    reference = Machine(disk).run()
+    machine = Machine(disk)
+    machine.boot()
+    inner, calls = getattr(machine.hypervisor, where), []
+
+    def starved(*args):
+        calls.append(None)
+        if len(calls) == 2:
+            signal.raise_signal(signal.SIGINT)
+            begin = time.monotonic()
+            while time.monotonic() < begin + 2:
+                time.sleep(0.1)
+        return inner(*args)
+
+    setattr(machine.hypervisor, where, starved)
     with pytest.raises(KeyboardInterrupt):
         machine.run()
     assert machine.run().events == reference.events

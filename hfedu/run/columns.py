@@ -21,6 +21,8 @@ IMAGES = 240
 """How many of these are packed together: whoever wants one unpacks so many."""
 SIMPLE = frozenset((int, str, bytes, type(None), Actor))
 """The types of values of which those that are equal are the same."""
+fields_of = operator.attrgetter(*Event._fields)
+"""The fields of an event, or of anything that has them, in their order."""
 
 
 class Table:
@@ -100,29 +102,45 @@ class Columns:
 
     def add(self, event: Any) -> None:
         """Put in an `Event`, or anything with its fields. Its `seq` must be how many there are before it."""
-        e, seq = event, len(self.fact)
-        checks, call, kind = e.checks, e.call, e.kind
+        (
+            _, causes, cpu, actor, kind, target, call, function, args, result, refused, checks, step, changes,
+            registers, message, uart, text,
+        ) = fields_of(event)  # fmt: skip
         key = (
-            e.cpu, e.actor, kind._value_, e.target, id(call), e.function, e.args, e.result, e.refused,
-            *map(id, checks), e.step, e.text,
+            cpu, actor, kind._value_, target, id(call), function, args, result, refused,
+            tuple([id(check) for check in checks]) if checks else (), step, text,
         )  # fmt: skip
         fact = self.facts.numbers.get(key)
         if fact is None:
-            who = e.cpu, e.actor, kind, e.target
-            fact = self.facts.add((*who, call, e.function, e.args, e.result, e.refused, checks, e.step, e.text), key)
+            who = cpu, actor, kind, target
+            fact = self.facts.add((*who, call, function, args, result, refused, checks, step, text), key)
+        seq = len(self.fact)
         self.fact.append(fact)
-        causes = tuple([(seq - cause, role) for cause, role in e.causes])
-        self.cause.append(self.causes.number(causes, causes))
-        self.change.append(self._changes(e.changes) if e.changes else 0)
-        self.message.append(0 if e.message is None else self.messages.number(e.message, e.message))
-        self.uart.append(e.uart)
-        base = self.images.count
-        self.image.append(base)
-        if e.registers:
-            registers = tuple([self._moved(base, vcpu, before, after) for vcpu, before, after in e.registers])
-            self.register.append(self.registers.number(registers, registers))
+        if len(causes) == 1:  # as most have
+            ((cause, role),) = causes
+            ago: tuple[Any, ...] = ((seq - cause, role),)
         else:
+            ago = tuple([(seq - cause, role) for cause, role in causes])
+        number = self.causes.numbers.get(ago)
+        self.cause.append(self.causes.add(ago, ago) if number is None else number)
+        self.change.append(self._changes(changes) if changes else 0)
+        self.message.append(0 if message is None else self.messages.number(message, message))
+        self.uart.append(uart)
+        images = self.images
+        base = images.count
+        self.image.append(base)
+        if not registers:
             self.register.append(0)
+            return
+        if len(registers) == 1 and len(registers[0][2]) == IMAGE:  # as most are
+            ((vcpu, before, after),) = registers
+            last = images.latest.get(vcpu)
+            old = last[1] if last is not None and last[0] is before else images.number(vcpu, before)
+            moved: tuple[Any, ...] = ((vcpu, old - base, images.number(vcpu, after) - base, -1, -1),)
+        else:
+            moved = tuple([self._moved(base, vcpu, before, after) for vcpu, before, after in registers])
+        number = self.registers.numbers.get(moved)
+        self.register.append(self.registers.add(moved, moved) if number is None else number)
 
     def _changes(self, changes: tuple[Any, ...]) -> int:
         """The number of what an event changed."""

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
-from operator import attrgetter
 from sys import intern
 from typing import Any
 
@@ -24,7 +23,7 @@ from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.psci import PSCI_CALLS
 from hfedu.hf.spinlock import Step
 from hfedu.hf.vm import Mailbox, Vm
-from hfedu.run.columns import Columns, Events
+from hfedu.run.columns import Columns, Events, fields_of
 from hfedu.run.kinds import CALL_KINDS, Kind
 from hfedu.run.recording import Actor, Cause, Change, Event
 
@@ -94,9 +93,6 @@ class _Open:
     message: bytes | None = None
     uart: int = 0
     text: str = ""
-
-
-fields_of = attrgetter(*Event._fields)
 
 
 def watched(cls: Any, fields: frozenset[str], sink: Sink) -> Any:

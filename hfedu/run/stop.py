@@ -20,10 +20,13 @@ from hfedu.run.recorder import actor_of
 
 if TYPE_CHECKING:
     from hfedu.guest.emulator import EmulatedCpu
+    from hfedu.guest.scripted import ScriptedVcpu
     from hfedu.run.machine import Machine
 
 CPU_GRACE, GRACE = 0.3, 0.9
-"""After so many seconds of its thread's CPU, or of the clock, an atomic step is interrupted in the middle."""
+"""After so many seconds of its thread's CPU, or of the clock, a learner's own code is interrupted in the middle."""
+PATCHED = 3.0
+"""Seconds of CPU after which any other step is: ours all end, however little of the computer they get."""
 AGAIN = 0.35
 """Seconds until an interrupt that nobody has taken is sent again."""
 OTHER_THREAD = (
@@ -103,10 +106,20 @@ class StopButton:
             if emulating is not None:
                 emulating.end_slice()
             _thread.start_new_thread(self._remind, (pressed,))
-        elif emulating is None and (cpu - pressed.cpu >= CPU_GRACE or now - pressed.at >= GRACE):
+        elif emulating is None and self._too_long(cpu - pressed.cpu, now - pressed.at):
             self.torn = self._sentence()
             self.take()
             self.torn = None
+
+    def _too_long(self, cpu: float, clock: float) -> bool:
+        """Whether a step that has taken so many seconds may never end."""
+        if self.machine.made["changes"] or self._running():
+            return cpu >= CPU_GRACE or clock >= GRACE
+        return cpu >= PATCHED
+
+    def _running(self) -> "list[ScriptedVcpu]":
+        """The guest whose script is between two yields."""
+        return [guest for guest in self.machine.guests.values() if getattr(guest.generator, "gi_running", False)]
 
     def _emulating(self) -> "EmulatedCpu | None":
         """The CPU that executes machine code now: what is raised in there would be lost."""
@@ -125,7 +138,7 @@ class StopButton:
                 _thread.interrupt_main()
 
     def _sentence(self) -> str:
-        guests = [guest for guest in self.machine.guests.values() if getattr(guest.generator, "gi_running", False)]
+        guests = self._running()
         if not guests:
             return HYPERVISOR_TORN
         return (
