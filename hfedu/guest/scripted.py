@@ -18,7 +18,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from hfedu.board.board import Board
+from hfedu.board.board import NEVER, Board
 from hfedu.board.memory import RAM_BASE
 from hfedu.board.timer import Metronome
 from hfedu.errors import Mistake, plainly
@@ -488,7 +488,7 @@ class ScriptedCpu:
         secondary = cpu.hcr_el2 & arch.HCR_TWI
         while True:
             self.budget.check()
-            if clock.now() >= board.alarm:
+            if board.alarm != NEVER and clock.now() >= board.alarm:
                 board.time_passed()
             if secondary and self.interrupted():
                 guest.drain()
@@ -518,7 +518,7 @@ class ScriptedCpu:
             elif action.instruction == "stlxr":
                 guest.drain()
                 guest.loaded = self.store_exclusive(guest, action.address, action.data)
-            if action.instruction not in ("load", "store"):
+            if guest.buffer and action.instruction not in ("load", "store"):
                 guest.drain()
             if guest.refused is not None:
                 return self.abort(guest, action.instruction not in ("load", "ldaxr"))

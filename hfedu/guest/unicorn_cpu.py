@@ -429,7 +429,8 @@ class UnicornCpu:
         cpu, regs, values, dirty = self.cpu, self.cpu.regs, self.values, self.dirty
         values[AT_ELR], values[AT_SPSR] = regs[PC], regs[SPSR]
         if self.loaded is cpu.current:
-            self.show_signals()
+            if values[AT_HCR] != self.hcr():
+                self.show_signals()
             values[AT_SP - 2] = 3 | (regs[SPSR] & PSTATE_SP) << 34  # op0 and op1: SP_EL1, or SP_EL0 if that is in use
             self.write_general()
         else:

@@ -4,13 +4,14 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from hfedu.board.timer import Metronome
+from hfedu.errors import Mistake
 from hfedu.guest.budget import GUEST_STEP, LARGE_RAM, LARGE_STEP, StuckForever
 from hfedu.guest.emulator import emulated_cpu
-from hfedu.guest.scripted import ScriptDone, ScriptedCpu
+from hfedu.guest.scripted import Script, ScriptDone, ScriptedCpu
 from hfedu.hf import arch
 from hfedu.hf.api import running
 from hfedu.hf.arch import PC
-from hfedu.hf.cpu import Cpu
+from hfedu.hf.cpu import Cpu, Vcpu
 from hfedu.hf.handler import Trap
 from hfedu.hf.platform import CpuDown, HypervisorHang
 from hfedu.hf.psci import PsciCall
@@ -32,7 +33,7 @@ class Core:
     def __init__(self, machine: "Machine", cpu: Cpu, knob: Metronome | None) -> None:
         self.turn = cpu.id
         self.cpu, self.knob, self.board, self.hypervisor = cpu, knob, machine.board, machine.hypervisor
-        self.budget, self.recorder, self.script_of = machine.budget, machine.recorder, machine.script_of
+        self.budget, self.recorder, self.ramdisk = machine.budget, machine.recorder, machine.ramdisk
         self.scripted = ScriptedCpu(
             cpu, machine.board, machine.hypervisor, machine.budget, knob, machine.guests, machine.delays
         )
@@ -118,6 +119,15 @@ class Core:
         """Let the guest on this CPU go on to its next trap, or None if it is not that far yet."""
         script = self.script_of(running(self.cpu))
         return self.emulator().run(limit) if script is None else self.scripted.run(script, limit)
+
+    def script_of(self, vcpu: Vcpu) -> Script | None:
+        """The script that a vCPU runs, None if it runs machine code."""
+        scripts = self.ramdisk.scripts.get(self.hypervisor.kernels[vcpu.vm.id]) if self.ramdisk.scripts else None
+        if scripts is not None and vcpu.index >= len(scripts):
+            raise Mistake(
+                f"VM {vcpu.vm.id} has no script for vCPU {vcpu.index}: give a list of {vcpu.index + 1} scripts"
+            )
+        return scripts[vcpu.index] if scripts is not None else None
 
     def emulator(self) -> "EmulatedCpu":
         """What executes machine code, made when it is first needed."""

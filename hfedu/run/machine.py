@@ -13,11 +13,11 @@ from hfedu.board.timer import Metronome
 from hfedu.errors import Mistake, plainly, printable
 from hfedu.guest.budget import NO_INTERRUPT, Budget, OutOfBudget, OutOfTime, StuckForever
 from hfedu.guest.emulator import check_cpu_kind
-from hfedu.guest.scripted import Script, ScriptDone, ScriptedVcpu
+from hfedu.guest.scripted import ScriptDone, ScriptedVcpu
 from hfedu.hf.addr import Pa
 from hfedu.hf.arch import HCR_IMO, PSTATE_I, SPSR
 from hfedu.hf.check import Check
-from hfedu.hf.cpu import Cpu, Vcpu
+from hfedu.hf.cpu import Cpu
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.load import BootParams
 from hfedu.hf.mm import Ptable
@@ -396,15 +396,6 @@ class Machine:
             return StuckForever(NO_INTERRUPT)
         worst = next((end for end in ends if isinstance(end, HypervisorHang)), None)
         return worst or next(iter(ends), StuckForever(ALL_OFF))
-
-    def script_of(self, vcpu: Vcpu) -> Script | None:
-        """The script that a vCPU runs, None if it runs machine code."""
-        scripts = self.ramdisk.scripts.get(self.hypervisor.kernels[vcpu.vm.id]) if self.ramdisk.scripts else None
-        if scripts is not None and vcpu.index >= len(scripts):
-            raise Mistake(
-                f"VM {vcpu.vm.id} has no script for vCPU {vcpu.index}: give a list of {vcpu.index + 1} scripts"
-            )
-        return scripts[vcpu.index] if scripts is not None else None
 
     @contextmanager
     def _outcome(self) -> Iterator[None]:
