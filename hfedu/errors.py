@@ -155,9 +155,11 @@ def misfit(
 
 def misnamed(function: Callable[..., Any], name: str, options: dict[str, Any], said: str) -> str | None:
     """Which option of a function that hands on what it does not know is misspelt, if what was `said` is about one."""
-    known = list(inspect.signature(function).parameters)
+    parameters = inspect.signature(function).parameters.values()
+    known = [each.name for each in parameters if each.kind is not each.VAR_KEYWORD]
     for option in options:
-        if option not in known and option in said and "did you mean" not in said and nearest(option, known):
+        unknown = option in said and ("no option" in said or "is nothing" in said) and "did you mean" not in said
+        if option not in known and unknown and nearest(option, known):
             return no_option(name, option, known)
     return None
 

@@ -615,3 +615,57 @@ def test_wherever_a_hypervisor_of_ones_own_keeps_a_message_it_counts(kind):
     found = explore(Scenario("senders", "", ready, (one, one), (reader,)), profile="fixed", changes=[kind])
     assert found.complete
     assert found.results == ((0, 0),)
+
+
+# What invariants look at, and what they should not do.
+
+
+def add():
+    number = yield load(A)
+    yield store(A, number + 1)
+
+
+COUNTER = of_memory(add, add)
+
+
+def store_is_next(machine):
+    guest = machine.whole.guests.get("vm0.vcpu0")
+    return guest is None or guest.action is None or guest.action.instruction != "store"
+
+
+def has_more_to_do(machine):
+    guest = machine.whole.guests.get("vm0.vcpu0")
+    return guest is None or guest.generator.gi_frame is not None
+
+
+@pytest.mark.parametrize("invariant", [store_is_next, has_more_to_do])
+def test_an_invariant_that_looks_past_the_view_is_judged_as_without_reduction(invariant):
+    pruned, plain = (explore(COUNTER, [invariant], prune=prune) for prune in (True, False))
+    assert {v.invariant: v.steps for v in pruned.violations} == {v.invariant: v.steps for v in plain.violations}
+    assert pruned.violations
+
+
+def writes_memory(machine):
+    machine.machine.board.memory.write64(A + 64, 7)
+    return True
+
+
+def writes_past_the_view(machine):
+    machine.whole.board.memory.write64(A + 64, 7)
+    return True
+
+
+def empties_a_mailbox(machine):
+    mailbox = machine.whole.hypervisor.vms[1].mailbox
+    mailbox.state = type(mailbox.state).EMPTY
+    return True
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("invariant", [writes_memory, writes_past_the_view, empties_a_mailbox])
+@pytest.mark.parametrize("prune", [True, False])
+def test_an_invariant_that_changes_the_machine_is_told_so(invariant, prune):
+    scenario = COUNTER if invariant is not empties_a_mailbox else Scenario("one", "", ready, (one, one), (reader,))
+    name = invariant.__name__.replace("_", "-")
+    with pytest.raises(Mistake, match=f"the invariant {name} changes the machine: it may only look at it"):
+        explore(scenario, [invariant], prune=prune)

@@ -131,6 +131,27 @@ def test_an_invariant_that_looks_at_what_is_not_there(look, says):
         hfedu.explore(MEETING, [look])
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"first": 3}, "first is True or False, not 3"),
+        ({"prune": None}, "prune is True or False, not None"),
+        ({"races": "yes"}, "races is True or False, not 'yes'"),
+        ({"recheck": []}, r"recheck is True or False, not \[\]"),
+        ({"cpus": True}, "cpus must be a whole number above 0, not True"),
+        ({"preemptions": True}, "preemptions must be a whole number from 0 up, not True"),
+        ({"max_states": True}, "max_states must be a whole number above 0, not True"),
+        ({"max_states": "x"}, "max_states must be a whole number above 0, not 'x'"),
+        ({"progress": 3}, "progress is a function of a depth and a number of states, not 3"),
+    ],
+)
+def test_what_is_no_bound_and_no_choice(options, says):
+    with pytest.raises(hfedu.Mistake, match=says):
+        hfedu.explore(COUNTER, **options)
+    with pytest.raises(hfedu.Mistake, match=says):
+        hfedu.demonstrate("regs-race", **options)
+
+
 # Ends.
 
 
@@ -226,6 +247,19 @@ def test_what_is_no_goal(goal):
 def test_a_goal_that_says_something_else():
     with pytest.raises(hfedu.Mistake, match="a goal returns True or False"):
         hfedu.find(COUNTER, lambda machine: 3)
+
+
+def test_a_goal_that_raises_is_called_a_goal():
+    with pytest.raises(hfedu.Mistake, match=r"the goal raised ZeroDivisionError\('division by zero'\) under the"):
+        hfedu.find(COUNTER, lambda machine: 1 / 0)
+    with pytest.raises(hfedu.Mistake, match="the goal asks for what is not there: there is no VM 7 here"):
+        hfedu.find(COUNTER, lambda machine: machine.mailbox(7))
+
+
+@pytest.mark.parametrize("name", ["invariants", "ends", "preemptions"])
+def test_what_find_does_not_take_is_not_said_to_be_meant(name):
+    with pytest.raises(hfedu.Mistake, match=f"{name} is nothing that is explored: there are profile, fixes"):
+        hfedu.find(COUNTER, lambda machine: True, **{name: []})
 
 
 # Daemons.

@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, count
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from hfedu.errors import Mistake, nearest
 from hfedu.guest.scripted import BUFFERED
@@ -29,12 +29,24 @@ from hfedu.run.invariants import INVARIANTS, GhostState, Invariant
 from hfedu.run.learned import Learner, Unlearned
 from hfedu.run.machine import Machine, is_delayed
 from hfedu.run.moves import BUILT_IN as BUILT_IN
-from hfedu.run.moves import End, Expanded, ExploredState, Move, Task, expand, judged, make_move, replayer, take_step
+from hfedu.run.moves import (
+    End,
+    Expanded,
+    ExploredState,
+    Move,
+    Task,
+    changes_the_machine,
+    expand,
+    judged,
+    make_move,
+    replayer,
+    take_step,
+)
 from hfedu.run.outlook import outlook
 from hfedu.run.races import MEANING, RACE
 from hfedu.run.recording import Outcome, Recording
 from hfedu.run.replay import Scenario, is_ours, outside, step_or_end
-from hfedu.run.sight import Lost, Sight, as_invariants
+from hfedu.run.sight import GOAL, Lost, Sight, as_invariants
 
 CHUNK = 200
 """Schedules that one worker extends at a time."""
@@ -136,7 +148,8 @@ def task_of(
         raise Mistake('the explorer knows mailboxes, and the profile "rpc" has none: choose another profile')
     for name in options:
         if name not in EXPLORED:
-            near = nearest(name, (*EXPLORED, "invariants", "cpus", "preemptions", "ends", "assume", "max_states"))
+            known = {*EXPLORED, "invariants", "cpus", "preemptions", "ends", "assume", "max_states"}
+            near = "" if name in known else nearest(name, sorted(known))
             hint = near or f": there are {', '.join(EXPLORED)}"
             raise Mistake(f"{name} is nothing that is explored{hint}")
     number = len(scenario.cpus) if cpus is None else cpus
@@ -149,6 +162,21 @@ def task_of(
         and all(invariant.steady for invariant in invariants)
     )
     return Task(scenario, number, fixed, invariants, group, daemons_of(assume, number), (os.getpid(), next(SEARCHES)))
+
+
+def check_number(name: str, given: Any, least: int) -> None:
+    """`Mistake` unless it is a whole number from there up, or none."""
+    if given is not None and (not isinstance(given, int) or isinstance(given, bool) or given < least):
+        raise Mistake(f"{name} must be a whole number {'from 0 up' if least == 0 else 'above 0'}, not {given!r}")
+
+
+def check_search(cpus: Any, max_states: Any, progress: Any) -> None:
+    """`Mistake` for bounds that are none."""
+    if isinstance(cpus, bool):
+        raise Mistake(f"cpus must be a whole number above 0, not {cpus!r}")
+    check_number("max_states", max_states, 1)
+    if progress is not None and not callable(progress):
+        raise Mistake(f"progress is a function of a depth and a number of states, not {progress!r}")
 
 
 def daemons_of(assume: Any, cpus: Any) -> frozenset[int]:
@@ -197,8 +225,11 @@ def explore(
     in its CPU's buffer, and when it leaves is a step of its own, which counts as a preemption. Ctrl-C ends it with what
     was found. `Mistake` with the schedule if an invariant raises, or if the scenario is not deterministic.
     """
-    if preemptions is not None and not (isinstance(preemptions, int) and preemptions >= 0):
-        raise Mistake(f"preemptions must be a whole number from 0 up, not {preemptions!r}")
+    check_number("preemptions", preemptions, 0)
+    for name, flag in {"first": first, "prune": prune, "recheck": recheck, "races": races}.items():
+        if not isinstance(flag, bool):
+            raise Mistake(f"{name} is True or False, not {flag!r}")
+    check_search(cpus, max_states, progress)
     looked = (*as_invariants(invariants, "invariants"), *as_invariants(ends, "ends", at_end=True))
     task = task_of(scenario, looked, cpus, prune, assume, options)
     delayed = options.get("memory_model") == "tso"
@@ -278,10 +309,11 @@ def find(
 
     It is the dual of `explore`: what every order avoids is no goal of any. The options are those of `explore`.
     """
+    check_search(cpus, max_states, progress)
     if not callable(goal) or isinstance(goal, type):
         raise Mistake(f"a goal is a function of the machine that says whether it is reached, not {goal!r}")
     name = str(getattr(goal, "__name__", "goal")).replace("<lambda>", "the goal")
-    invariant = Invariant("goal", f"{name} is never reached.", partial(met, goal))
+    invariant = Invariant(GOAL, f"{name} is never reached.", partial(met, goal))
     task = task_of(scenario, (invariant,), cpus, True, (), options)
 
     def searched(learn: bool) -> Exploration:
@@ -289,12 +321,12 @@ def find(
             search = Search(task, None, True, False, learn)
             if search.at_root():
                 return search.result("Stopped at the first state.")
-            return search.result(search.run(lambda: "goal" in search.found, max_states, executor, progress))
+            return search.result(search.run(lambda: GOAL in search.found, max_states, executor, progress))
         finally:
             replayer.cache_clear()
 
     found = learned_or_not(searched, executor is None and options.get("memory_model") != "tso")
-    return Reached(name, found, next((v for v in found.violations if v.invariant == "goal"), None))
+    return Reached(name, found, next((v for v in found.violations if v.invariant == GOAL), None))
 
 
 def learned_or_not(searched: Callable[[bool], Exploration], learn: bool) -> Exploration:
@@ -409,7 +441,7 @@ class Search:
         found = zip(nodes, states, learned or self.expanded(mapper, states), strict=True)
         for number, (node, state, (moves, key, by_history)) in enumerate(found, 1):
             if key is not None and self.packed(key) != self.keys[node]:
-                raise Mistake(not_deterministic(f"the same schedule {self.whole(state)} led to two different states"))
+                self.differs(f"the same schedule {self.whole(state)} led to two different states", state.schedule)
             self.by_history |= by_history
             _, preempted = self.kept.pop(node)
             last = state.schedule[-1:]
@@ -479,7 +511,7 @@ class Search:
             children = [self.graph.number.get(self.packed(move.key)) for move in moves]
             if children != self.graph.edges[node]:
                 ways = f"the schedules {self.whole(self.graph.schedule(node))} and {self.whole(state.schedule)}"
-                raise Mistake(not_deterministic(f"{ways} led to states that look alike, and they went on differently"))
+                self.differs(f"{ways} led to states that look alike, and they went on differently", state.schedule)
             said: dict[Any, set[str]] = {}
             for child, move in zip(children, moves, strict=True):
                 said.setdefault(child, set()).update(name for name, _, _ in move.broken)
@@ -513,7 +545,7 @@ class Search:
                 at = child
             if self.key_now() != self.keys[at] or end != self.final.get(at):
                 ways = f"the schedules {self.whole(graph.schedule(at))} and {self.whole(replay.schedule)}"
-                raise Mistake(not_deterministic(f"{ways} should lead to the same, and do not"))
+                self.differs(f"{ways} should lead to the same, and do not", schedule)
 
     def compare_ends(self) -> None:
         """Run some of the orders to their ends again."""
@@ -526,7 +558,22 @@ class Search:
             if not self.replay.off:
                 self.replay.machine.able()
             if self.replay.final() != final or self.key_now() != packed:
-                raise Mistake(not_deterministic(f"the same schedule {self.whole(schedule)} led to two different ends"))
+                self.differs(f"the same schedule {self.whole(schedule)} led to two different ends", schedule)
+
+    def differs(self, what: str, schedule: Sequence[int]) -> NoReturn:
+        """What should be the same is not: it is an invariant that changes the machine, or the scenario."""
+        replay = self.replay
+        replay.follow((), replay.past)
+        for cpu in schedule:
+            if replay.off or cpu not in replay.machine.able():
+                break
+            replay.step(cpu)
+            for invariant in self.task.invariants:
+                before = replay.key()
+                judged(invariant, replay)
+                if replay.key() != before:
+                    raise Mistake(changes_the_machine(invariant))
+        raise Mistake(not_deterministic(what))
 
     def whole(self, state: Any) -> list[int]:
         """A schedule from switch-on."""

@@ -14,11 +14,25 @@ from functools import partial
 from typing import Any
 
 from hfedu.board.memory import RAM_BASE
+from hfedu.errors import Mistake
 from hfedu.hf.addr import PAGE_SIZE, Pa
 from hfedu.run.frozen import PLAIN
 from hfedu.run.held import World
 from hfedu.run.invariants import INVARIANTS
-from hfedu.run.moves import WALK, End, Expanded, ExploredState, Move, Task, commutes, judged, lost, moves_from, touched
+from hfedu.run.moves import (
+    WALK,
+    End,
+    Expanded,
+    ExploredState,
+    Move,
+    Task,
+    changes_the_machine,
+    commutes,
+    judged,
+    lost,
+    moves_from,
+    touched,
+)
 from hfedu.run.races import Races
 from hfedu.run.replay import Replayer
 from hfedu.run.traced import MONITORS, TRANSIENT, Name, TraceAccess, TracedDict, make_telling, source_line
@@ -31,6 +45,10 @@ ALL_COMPARED = 24
 """Steps after which all variables are compared."""
 GHOSTS = ("left", "owed", "mail")
 ROOT = "\0"
+NOTED_AS_WRITTEN = ("uart", "monitors")
+"""What counts as written also where it is read."""
+PAST_A_VIEW = frozenset(("whole", "getattr", "attrgetter", "__getattribute__"))
+"""Names with which an invariant can look at more than a `Sight` shows."""
 
 
 class Unlearned(Exception):
@@ -82,7 +100,8 @@ class Learner:
         for invariant in task.invariants:
             rules.follow(invariant.broken, invariant.name)
         rules.settle()
-        if not (replay.pure and replay.world.constant and rules.constant):
+        past_a_view = not PAST_A_VIEW.isdisjoint(rules.mentioned)
+        if past_a_view or not (replay.pure and replay.world.constant and rules.constant):
             raise Unlearned
         self.trusted = [invariant in INVARIANTS for invariant in task.invariants]
         self.task, self.replay, self.machine, self.ghost = task, replay, replay.machine, replay.ghost
@@ -358,6 +377,9 @@ class Learner:
         for number, invariant in enumerate(self.task.invariants):
             with self.trace.noting() as seen:
                 sentence = judged(invariant, replay)
+            writes = (access.name[0] for access in seen if access.write)
+            if not self.trusted[number] and any(what not in NOTED_AS_WRITTEN for what in writes):
+                raise Mistake(changes_the_machine(invariant))
             looked_at = self.looked_at(seen, self.trusted[number])
             if all(self.variable_of(access.name) == self.last for access in looked_at):
                 broken += [(invariant.name, sentence)] if sentence is not None else []

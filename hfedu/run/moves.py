@@ -175,6 +175,11 @@ def judged(invariant: Invariant, replay: Replayer) -> str | None:
         raise Mistake(f"{mistake} under the schedule {schedule}") from mistake.__cause__
 
 
+def changes_the_machine(invariant: Invariant) -> str:
+    """What to say of an invariant that does more than look."""
+    return f"the invariant {invariant.name} changes the machine: it may only look at it"
+
+
 def lost(core: Core) -> str | None:
     """What a CPU broke by never going on, if it did."""
     if isinstance(core.ended, ScriptRaised):

@@ -244,7 +244,7 @@ class Replayer:
         self.guests = [(g, dict(vars(g), log=[*g.log], places={**g.places}), dict(g.of_vm)) for g in guests]
         self.memory = machine.board.memory
         self.ram, self.printed = self.memory.ram[:], len(self.memory.uart.output)
-        self.monitors = dict(self.memory.monitors)
+        self.monitors, self.ticks = dict(self.memory.monitors), machine.board.clock.ticks
         self.written: set[int] = set()
         self.memory.dirty.append(self.written)
 
@@ -303,6 +303,7 @@ class Replayer:
             self.machine.hypervisor.tlb.clear()
         self.written.clear()
         self.memory.monitors = dict(self.monitors)
+        self.machine.board.clock.ticks = self.ticks
         del self.memory.uart.output[self.printed :]
         self.machine.guests.clear()
         for guest, noted, of_vm in self.guests:

@@ -156,6 +156,8 @@ class ScriptRaised(Exception):
         self.error = error
 
 
+GOAL = "goal"
+"""The name of a goal, which is an invariant that breaks where it is reached."""
 Lost = HypervisorHang | ScriptRaised
 """Ends of a CPU after which nothing that it did is worth judging."""
 
@@ -184,8 +186,10 @@ def what_is_wrong(invariant: Invariant, sight: Sight) -> str | None:
         found = invariant.broken(sight)
     except OutOfBudget:
         raise
+    except Mistake as error:
+        raise Mistake(f"{who_judges(invariant)} asks for what is not there: {error}") from error
     except Exception as error:
-        raise Mistake(f"the invariant {invariant.name} raised {error!r}") from error
+        raise Mistake(f"{who_judges(invariant)} raised {error!r}") from error
     if found is None or found is True:
         return None
     if found is False:
@@ -193,9 +197,13 @@ def what_is_wrong(invariant: Invariant, sight: Sight) -> str | None:
     if isinstance(found, str) and found:
         return found
     raise Mistake(
-        f"the invariant {invariant.name} must return a sentence that says what is wrong, None, True or False, "
-        f"not {found!r}"
+        f"{who_judges(invariant)} must return a sentence that says what is wrong, None, True or False, not {found!r}"
     )
+
+
+def who_judges(invariant: Invariant) -> str:
+    """What to call an invariant."""
+    return "the goal" if invariant.name == GOAL else f"the invariant {invariant.name}"
 
 
 def as_invariants(given: Any, what: str, at_end: bool = False) -> tuple[Invariant, ...]:

@@ -162,7 +162,7 @@ class Wish(Form):
 
     def rub_out(self, number: int) -> None:
         """Take a piece out of the drawing: that of a number, from 0."""
-        if not 0 <= number < len(self.drawn):
+        if not isinstance(number, int) or not 0 <= number < len(self.drawn):
             raise Mistake(f"there is no piece {number!r}: {len(self.drawn)} are drawn, counted from 0")
         self.drawn = self.drawn[:number] + self.drawn[number + 1 :]
         self._blank("")
