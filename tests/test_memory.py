@@ -105,7 +105,10 @@ def varied(messages: int) -> RamDisk:
     return RamDisk(talk, [echo])
 
 
-KEPT = {"the same again": lambda: pingpong(6000), "something else each time": lambda: hfedu.boot(varied(1500), max_seconds=None)}
+KEPT = {
+    "the same again": lambda: pingpong(6000),
+    "something else each time": lambda: hfedu.boot(varied(1500), max_seconds=None),
+}
 
 
 @pytest.mark.slow
