@@ -5,6 +5,7 @@ What other tests ask of Unicorn is asked of it too: their functions run here onc
 
 import struct
 import sys
+from itertools import product
 
 import isolation
 import pytest
@@ -74,6 +75,37 @@ def test_hostile_guests_break_nothing(python_cpu, seed):
     kind, finding = isolation.run(seed)
     assert finding is None
     assert kind in isolation.OUTCOMES
+
+
+EDGES = [base + at for base in (0x0800_0000, 0x0801_0000, 0x0900_0000, 0x0A00_0000, 0x40_1000_0000)
+         for at in (1, 2, 6, 0xFD1, 0xFF6, 0xFF9, 0xFFC, 0xFFD, 0xFFF)]  # fmt: skip
+ACCESSES = [
+    *("ldrb w2, [x1]", "ldrh w2, [x1]", "ldr w2, [x1]", "ldr x2, [x1]", "ldrsw x2, [x1]"),
+    *("ldp w2, w3, [x1]", "ldp x2, x3, [x1]", "strh w4, [x1]", "str w4, [x1]", "stp x4, x5, [x1]"),
+]
+
+
+def test_odd_accesses_to_devices_are_the_same_on_either_cpu():
+    """Of any size, at any address: across two registers, into the next page, and where nothing answers."""
+    lines = ["adr x0, vector", "msr vbar_el1, x0", "movz x20, #0x4020, lsl #16", "movz x4, #0xffff", "mov x5, #0x5a"]
+    for at, access in product(EDGES, ACCESSES):
+        parts = [at >> shift & 0xFFFF for shift in (0, 16, 32)]
+        lines += [f"movz x1, #{parts[0]}", f"movk x1, #{parts[1]}, lsl #16", f"movk x1, #{parts[2]}, lsl #32"]
+        lines += ["mov x2, #0", "mov x3, #0", access, "stp x2, x3, [x20], #16"]
+    vector = ["mrs x2, esr_el1", "mrs x9, elr_el1", "add x9, x9, #4", "msr elr_el1, x9", "eret"]
+    lines += ["movz x0, #0x8400, lsl #16", "movk x0, #8", "hvc #0", ".balign 2048", "vector: .space 0x200", *vector]
+    seen = []
+    for cpu in ("python", "unicorn"):
+        machine = Machine(RamDisk(hfedu.assemble("\n".join(lines) + "\n")), cpu=cpu, max_instructions=100_000)
+        assert machine.run().outcome.kind == "power off"
+        size = 16 * len(EDGES) * len(ACCESSES)
+        told = machine.board.memory.read(0x4020_0000, size)
+        seen.append([told[i : i + 16].hex() for i in range(0, size, 16)])
+    ours, theirs = seen
+    assert dict(zip(product(EDGES, ACCESSES), ours, strict=True)) == dict(
+        zip(product(EDGES, ACCESSES), theirs, strict=True)
+    )
+    assert len(set(ours)) > 20
 
 
 def test_without_unicorn_it_takes_its_place(monkeypatch):

@@ -62,6 +62,8 @@ KNOWN: dict[int, list[tuple[tuple[int, ...], tuple[int, ...], Maker]]] = {}
 """By the address of their first instruction: addresses, words, and what was made of them, for all machines."""
 SINGLE: dict[int, "Maker | str"] = {}
 """What was made of single words, or why nothing was."""
+WIDEST = 8
+"""Bytes that one access to a device takes at most."""
 KNOWN_AT_MOST = 20_000
 HOT = 6
 """How often an instruction is executed by itself before a function is made of it and those behind it."""
@@ -305,8 +307,10 @@ class PythonCpu:
         if inside >= size:
             return self.read_physical(first + (va & PAGE_SIZE - 1), size)
         second = self.page(va + inside & MASK64, False)
-        low = self.read_physical(first + (va & PAGE_SIZE - 1), inside)
-        return low | self.read_physical(second, size - inside) << 8 * inside
+        if size > WIDEST:
+            return self.load(va, WIDEST) | self.load(va + WIDEST & MASK64, WIDEST) << 8 * WIDEST
+        low = self.read_physical(first + PAGE_SIZE - size, size) >> 8 * (size - inside)  # of devices two whole accesses
+        return (low | self.read_physical(second, size) << 8 * inside) & (1 << 8 * size) - 1
 
     def store(self, va: int, size: int, value: int, user: bool = False) -> None:
         """A store that takes its time."""
@@ -319,8 +323,8 @@ class PythonCpu:
             self.write_physical(first + (va & PAGE_SIZE - 1), size, value)
             return
         second = self.page(va + inside & MASK64, True)
-        self.write_physical(first + (va & PAGE_SIZE - 1), inside, value & (1 << 8 * inside) - 1)
-        self.write_physical(second, size - inside, value >> 8 * inside)
+        for i, byte in enumerate(value.to_bytes(size, "little")):  # of devices so many accesses
+            self.write_physical(first + PAGE_SIZE - inside + i if i < inside else second + i - inside, 1, byte)
 
     def read_physical(self, pa: int, size: int) -> int:
         """Read what does not cross a page."""
