@@ -247,3 +247,86 @@ def test_a_race_has_no_order_beside_it_that_keeps_it():
     assert beside.sentence == "Nothing orders the last two steps: either can come first."
     with pytest.raises(hfedu.Mistake, match="a token cannot hold"):
         hfedu.explore(DEFECTS["regs-race"].scenario, (), races=True).counterexample().token()
+
+
+# What orders, and what does not.
+
+
+class LooksFirst(Hypervisor):
+    """A send that looks at the mailbox before it takes the lock."""
+
+    def api_mailbox_send(self, cpu, vm_id, size):
+        if self.vms[1].mailbox.state is None:
+            raise AssertionError("never so")
+        return (yield from super().api_mailbox_send(cpu, vm_id, size))
+
+
+@pytest.mark.slow
+def test_a_look_before_the_lock_is_taken_is_a_race():
+    found = hfedu.explore(CLEARS, (), profile="fixed", changes=[LooksFirst], races=True)
+    assert set(races(found)) == {"vm1.mailbox.state"}
+    assert "if self.vms[1].mailbox.state is None" in found.violations[0].sentence
+    assert "mailbox.state = EMPTY" in found.violations[0].sentence
+
+
+def loads(address):
+    def script():
+        return (yield load(address))
+
+    return script
+
+
+def stores(*addresses, flag=None):
+    def script():
+        for address in addresses:
+            yield store(address, 1)
+        if flag is not None:
+            yield store_release(flag, 1)
+
+    return script
+
+
+def late_store():
+    yield store_release(A + 8, 1)
+    yield store(A, 1)
+
+
+def store_then_meet():
+    yield store(A, 1)
+    yield hfedu.meet()
+
+
+def meet_then_load():
+    yield hfedu.meet()
+    return (yield load(A))
+
+
+def locked(early=False):
+    def script():
+        number = (yield load(A)) if early else 0
+        while (yield compare_and_swap(A + 16, 0, 1)):
+            pass
+        if not early:
+            number = yield load(A)
+        yield store(A, number + 1)
+        yield store_release(A + 16, 0)
+
+    return script
+
+
+@pytest.mark.parametrize(
+    ("scripts", "found"),
+    [
+        ((loads(A), loads(A)), set()),
+        ((stores(A), loads(A + 8)), set()),
+        ((stores(A), loads(A + 4)), {f"memory at {A + 4:#x}"}),
+        ((store_then_meet, meet_then_load), set()),
+        ((stores(A, flag=A + 8), consume(load_acquire)), set()),
+        ((late_store, consume(load_acquire)), {f"memory at {A:#x}"}),
+        ((locked(), locked()), set()),
+        ((locked(), locked(early=True)), {f"memory at {A:#x}"}),
+    ],
+    ids=["reads", "two words", "a part", "a meeting", "a flag", "after the flag", "a lock", "before the lock"],
+)
+def test_what_orders_two_accesses_and_what_does_not(scripts, found):
+    assert set(races(hfedu.explore(Scenario("pair", "", nothing, scripts, (idle,)), (), races=True))) == found
