@@ -25,7 +25,7 @@ import hfedu
 from hfedu.board.clock import CLOCKS
 from hfedu.board.serial_input import Stream
 from hfedu.course import commands as course
-from hfedu.errors import Mistake, printable, printable_lines
+from hfedu.errors import Mistake, counted, printable, printable_lines
 from hfedu.guest.emulator import CPU_KINDS
 from hfedu.hf.platform import HEAP_PAGES
 from hfedu.run.ramdisk import RamDisk, cpio_names
@@ -241,8 +241,8 @@ def each_key_at_once() -> Iterator[None]:
 def still_running(seconds: float, traps: int) -> str:
     """What to say of a run that does not end."""
     return (
-        f"the guests still run after {seconds:.0f} seconds, with {traps:,} traps so far: they may never end. "
-        "Ctrl-C stops them, --max-seconds N does it next time"
+        f"the guests still run after {counted(round(seconds), 'second')}, with {counted(traps, 'trap')} so far: "
+        "they may never end. Ctrl-C stops them, --max-seconds N does it next time"
     )
 
 
@@ -268,7 +268,7 @@ def command_draw(options: argparse.Namespace) -> int:
         return complain(f"there is no event {first}: the run has events 0 to {len(run.events) - 1}")
     run.draw(options.output, first, last, options.theme)
     written = printable(f"{run.outcome.sentence} Written to {options.output}.")
-    print(f"hfedu: {len(run.events)} events, {written}", file=sys.stderr)
+    print(f"hfedu: {counted(len(run.events), 'event')}, {written}", file=sys.stderr)
     return 0
 
 

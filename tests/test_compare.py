@@ -43,7 +43,7 @@ def boot(*calls, secondary=echo, **options):
 def test_a_run_is_the_same_as_itself_made_again(name):
     run = run_of(name)
     comparison = run.compare(run_of(name, title="again"))
-    assert comparison.sentence == f"The same happens in both runs: {len(run.events)} events correspond."
+    assert comparison.sentence == f"The same happens in both runs: {len(run.events)} events each."
     assert (comparison.here, comparison.there, comparison.made) == (None, None, "")
     assert [(row.here, row.there) for row in comparison.rows] == [(event.seq, event.seq) for event in run.events]
 

@@ -127,8 +127,8 @@ def test_a_device_where_a_file_was_expected_is_a_sentence():
                 RamDisk.from_file(device)
 
 
-def test_a_name_that_cannot_be_is_a_sentence(run):
-    for name in ("a\0b.svg", "x" * 300 + ".svg", "/nonexistent/x.svg"):
+def test_a_name_that_cannot_be_is_a_sentence(run, tmp_path):
+    for name in ("a\0b.svg", "x" * 300 + ".svg", tmp_path / "no folder" / "x.svg"):
         with pytest.raises(Mistake, match="cannot write"):
             run.draw(name)
 

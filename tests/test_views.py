@@ -26,6 +26,7 @@ from hfedu.view.rows import row_label
 from hfedu.view.scene import FONT_SIZES, Line, Mark, Rect, Scene, Text, text_width
 from hfedu.view.sequence import MAX_ROWS, sequence
 from hfedu.view.svg import svg
+from hfedu.view.text import transcript
 from hfedu.view.theme import DARK, LIGHT, styles
 
 NAMES = ["broadcast_3", "chain_relay_4", "wfi_never_resumes", "rand_0001", "sec_read_unmapped", "boot_zero_vcpus"]
@@ -506,3 +507,26 @@ def test_a_player_begins_where_there_is_a_state_to_see():
     assert run.player(0).position == 0
     for form in (hfedu.playground(), hfedu.you_schedule(RACE), hfedu.wish()):
         assert form.player.position == len(form.player.recording.events) - 1, "live ones stand where they go on"
+
+
+ONE_OF_MANY = re.compile(r"(?<![\d.,])(?<!VM )(?<!CPU )(?<!vCPU )1 [a-z-]+s\b", re.IGNORECASE)
+
+
+def test_one_of_a_kind_is_no_plural():
+    def sends_once():
+        yield hfedu.configure()
+        yield hfedu.vcpu_run(1)
+
+    def answers():
+        yield hfedu.configure()
+        yield hfedu.send(0, "one")
+
+    alone = hfedu.boot(hfedu.RamDisk(hfedu.assemble("b .")), max_instructions=1)
+    two = hfedu.boot(hfedu.RamDisk(sends_once, [answers]), max_traps=1)
+    found = hfedu.explore(RACE, max_states=1)
+    said = [sequence(alone).alt, sequence(two).alt, repr(alone), str(alone.outcome), str(two.outcome), repr(found)]
+    said += [transcript(alone), transcript(two), repr(hfedu.explore(RACE, preemptions=1))]
+    assert "1 VM and" in said[0]
+    assert "1 preemption" in said[-1]
+    for text in said:
+        assert not ONE_OF_MANY.search(text), text

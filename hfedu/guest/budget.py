@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from hfedu.errors import counted
+
 FIRST_SLICE, SLICE = 5_000, 10_000_000
 """Instructions that a CPU executes before Python looks at budgets and at the notebook's stop button: the first time
 after a trap, and later. What instructions take differs by a factor of thousands, so the clock ends most slices."""
@@ -63,9 +65,9 @@ class Budget:
         if self.on_stop is not None:
             self.on_stop()
         if self.instructions is not None and self.executed >= self.instructions:
-            raise OutOfBudget(f"The guests used up their {self.instructions:,} instructions.")
+            raise OutOfBudget(f"The guests used up their {counted(self.instructions, 'instruction')}.")
         if self.traps is not None and self.trapped >= self.traps:
-            raise OutOfBudget(f"The guests used up their {self.traps:,} traps to the hypervisor.")
+            raise OutOfBudget(f"The guests used up their {counted(self.traps, 'trap')} to the hypervisor.")
         self.check_clock()
 
     def check_clock(self) -> None:

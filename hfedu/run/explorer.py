@@ -20,7 +20,7 @@ from functools import partial
 from itertools import chain, count
 from typing import Any, NamedTuple, NoReturn
 
-from hfedu.errors import Mistake, nearest
+from hfedu.errors import Mistake, counted, nearest
 from hfedu.guest.scripted import BUFFERED
 from hfedu.history import known_changes
 from hfedu.run.graph import Graph
@@ -122,9 +122,10 @@ class Exploration:
         ]
         ways = "schedules without end" if self.complete else "schedules not counted"
         if self.schedules is not None:
-            ways = f"{self.schedules:,} schedules"
-        covered = f"{self.states:,} states, {self.steps:,} steps, {ways}, up to {self.depth} steps deep"
-        return "\n".join([f"{self.scenario.name}: {covered}. {self.bounds}", *found])
+            ways = counted(self.schedules, "schedule")
+        covered = [counted(self.states, "state"), counted(self.steps, "step"), ways]
+        deep = f"up to {counted(self.depth, 'step')} deep"
+        return "\n".join([f"{self.scenario.name}: {', '.join([*covered, deep])}. {self.bounds}", *found])
 
 
 def hashable(name: str, value: Any) -> Any:
@@ -282,9 +283,9 @@ class Reached:
     def __repr__(self) -> str:
         name, goal = self.exploration.scenario.name, self.goal
         if self.violation is not None:
-            return f"{name}: {goal} is reached after {self.steps} steps, and no order is shorter."
+            return f"{name}: {goal} is reached after {counted(self.violation.steps, 'step')}, and no order is shorter."
         said = f"No order reaches {goal}." if self.exploration.complete else f"No order has reached {goal} so far."
-        return f"{name}: {said} {self.exploration.states:,} states. {self.exploration.bounds}"
+        return f"{name}: {said} {counted(self.exploration.states, 'state')}. {self.exploration.bounds}"
 
 
 def met(goal: Callable[[Sight], Any], sight: Sight) -> str | None:
@@ -418,7 +419,7 @@ class Search:
                     progress(self.depth, states)
                 self.levels.append((self.depth, states))
                 if max_states is not None and states >= max_states and self.waiting:
-                    return self.left(f"Stopped at {states:,} states.")
+                    return self.left(f"Stopped at {counted(states, 'state')}.")
             self.compare_ends()
             self.walk_on()
             return "Stopped at the first violation." if self.waiting else ""
@@ -605,8 +606,8 @@ class Search:
     def said(self, stopped: str) -> str:
         """What was covered, in sentences, and what that takes for granted."""
         if self.cut:
-            left_out = f"At most {self.preemptions} preemptions: {self.cut:,} moves beyond were left out."
-            stopped = f"{left_out} {stopped}".strip()
+            bound = f"At most {counted(self.preemptions or 0, 'preemption')}"
+            stopped = f"{bound}, and {counted(self.cut, 'move')} beyond left out. {stopped}".strip()
         said = [stopped or "Every order was tried."]
         lost = [name for name in ("hang", "raised") if name in self.found]
         if lost:
@@ -619,7 +620,7 @@ class Search:
         if self.again:
             said.append(
                 "States that are alike in all that scripts, hypervisor and invariants can reach count as one: "
-                f"{self.again:,} were met again, and {self.checked:,} of these were run on for real to compare."
+                f"{self.again:,} met again, and {self.checked:,} of these run on for real to compare."
             )
         return " ".join([*said, ORDERS[dict(self.task.options).get("memory_model", "sc")]])
 

@@ -10,7 +10,7 @@ from hfedu.board.board import Board
 from hfedu.board.clock import CLOCKS
 from hfedu.board.serial_input import Prepared, Stream
 from hfedu.board.timer import Metronome
-from hfedu.errors import Mistake, plainly, printable
+from hfedu.errors import Mistake, counted, plainly, printable
 from hfedu.guest.budget import NO_INTERRUPT, Budget, OutOfBudget, OutOfTime, StuckForever
 from hfedu.guest.emulator import check_cpu_kind
 from hfedu.guest.scripted import ScriptDone, ScriptedVcpu
@@ -261,11 +261,11 @@ class Machine:
         count = len(self.cores)
         so_far = "not booted"
         if self.booted and self.recorder is None:
-            so_far = f"after {self.budget.trapped:,} traps"
+            so_far = f"after {counted(self.budget.trapped, 'trap')}"
         elif self.booted and self.recorder is not None:
-            so_far = f"after {self.recorder.count:,} events"
+            so_far = f"after {counted(self.recorder.count, 'event')}"
         ended = f", {self.outcome.kind}" if self.outcome is not None else ""
-        return f'<Machine "{self.title}": {count} CPU{"s" if count > 1 else ""}, {so_far}{ended}>'
+        return f'<Machine "{self.title}": {counted(count, "CPU")}, {so_far}{ended}>'
 
     @property
     def uart(self) -> bytes:

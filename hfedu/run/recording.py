@@ -11,7 +11,7 @@ from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from hfedu.errors import Mistake, plainly
+from hfedu.errors import Mistake, counted, plainly
 from hfedu.hf import arch, mm
 from hfedu.hf.call import Call
 from hfedu.hf.check import Check
@@ -347,4 +347,4 @@ class Recording:
         return found
 
     def __repr__(self) -> str:
-        return f"<Recording of {self.title}: {len(self.events)} events, {self.outcome.kind}>"
+        return f"<Recording of {self.title}: {counted(len(self.events), 'event')}, {self.outcome.kind}>"

@@ -4,6 +4,7 @@ import html
 from itertools import pairwise
 from typing import Any
 
+from hfedu.errors import counted
 from hfedu.run import words
 from hfedu.run.explorer import BUILT_IN, Exploration
 from hfedu.run.graph import Graph
@@ -25,13 +26,11 @@ def meanings(result: Exploration) -> dict[str, str]:
 
 def coverage(result: Exploration) -> list[str]:
     """What was covered and what was not, in sentences."""
-    ways = "no end of schedules" if result.schedules is None else f"{result.schedules:,} schedules"
+    ways = "no end of schedules" if result.schedules is None else counted(result.schedules, "schedule")
     if not result.complete:
         ways = "not all schedules"
-    return [
-        f"{result.states:,} states, {result.steps:,} steps, {ways}, up to {result.depth} steps deep.",
-        result.bounds,
-    ]
+    covered = f"{counted(result.states, 'state')}, {counted(result.steps, 'step')}, {ways}"
+    return [f"{covered}, up to {counted(result.depth, 'step')} deep.", result.bounds]
 
 
 def verdict(result: Exploration) -> str:
@@ -171,4 +170,4 @@ def finish(scene: Scene, result: Exploration, places: list[tuple[float, float]],
         scene.add(Text(16, y + 3.5, said, "label-fault"))
     scene.height = y + 20
     names = ", ".join(f"{v.invariant} at step {v.steps}" for v in result.violations) or "none"
-    scene.alt = f"Graph of the {len(places)} states of {result.scenario.name}. Fatal states: {names}."
+    scene.alt = f"Graph of {counted(len(places), 'state')} of {result.scenario.name}. Fatal states: {names}."

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise, takewhile
 from typing import Any, NamedTuple, TypeVar
 
-from hfedu.errors import Mistake, plainly
+from hfedu.errors import Mistake, counted, plainly
 from hfedu.run import words
 from hfedu.run.kinds import CALL_KINDS, Kind
 from hfedu.run.recording import Event, Recording
@@ -112,7 +112,7 @@ def compare_runs(kind: type[C], first: Recording, second: Recording) -> C:
     pairs = pairwise(row.there or 0 for row in rows)
     apart = next((at for at, (one, other) in enumerate(pairs, 1) if other < one), None)
     if apart is None:
-        sentence = f"The same happens in both runs: {len(rows)} events correspond."
+        sentence = f"The same happens in both runs: {counted(len(rows), 'event')} each."
         return kind(first, second, sentence, made, rows)
     here, there, _ = rows[apart]
     sentence = f"The same happens in another order: event {here} here is event {there} there."

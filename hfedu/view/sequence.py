@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from hfedu.errors import counted
 from hfedu.hf.platform import MAX_CPUS
 from hfedu.run import words
 from hfedu.run.columns import alike
@@ -88,7 +89,7 @@ def sequence(recording: Recording, first: int = 0, last: int | None = None, limi
     layout = place_lifelines(actors(recording), rows, cpus_used(recording))
     scene.width = max(layout.right + MARGIN, text_width(recording.title, "title") + 2 * MARGIN, 560)
     outcome = words.names_in_words(recording.outcome.sentence)
-    subtitle = f"{len(recording.events)} events" + (f" · {outcome}" if len(outcome) < 80 else "")
+    subtitle = counted(len(recording.events), "event") + (f" · {outcome}" if len(outcome) < 80 else "")
     scene.add(Text(MARGIN, 26, recording.title, "title"), Text(MARGIN, 44, subtitle, "subtitle"))
     heads(scene, layout)
     scene.body_end = body(scene, recording, rows, layout)
@@ -105,9 +106,10 @@ def alt_text(recording: Recording) -> str:
         count[events[number].kind] += times
     vms, cpus = len({line.vm for line in recording.lifelines}), len(cpus_used(recording))
     where = f" on {cpus} CPUs" if cpus else ""
+    there = [counted(len(recording.events), "event"), counted(count[Kind.HYPERCALL], "hypercall")]
+    there += [f"{counted(count[Kind.DELIVER], 'message')} delivered", counted(count[Kind.WAKE], "wake-up")]
     return (
-        f"Sequence diagram of {recording.title}: {vms} VMs and the hypervisor{where}, {len(recording.events)} events, "
-        f"{count[Kind.HYPERCALL]} hypercalls, {count[Kind.DELIVER]} messages delivered, {count[Kind.WAKE]} wake-ups. "
+        f"Sequence diagram of {recording.title}: {counted(vms, 'VM')} and the hypervisor{where}, {', '.join(there)}. "
         f"{words.names_in_words(recording.outcome.sentence)} The transcript has the same facts."
     )
 
@@ -200,7 +202,7 @@ def body(scene: Scene, recording: Recording, rows: Rows, layout: Layout) -> floa
     for item in rows:
         if isinstance(item, range):
             tracks.close(y + 8)
-            text = f"events {item[0]} to {item[-1]} are not shown ({len(item):,} events)"
+            text = f"events {item[0]} to {item[-1]} are not shown ({counted(len(item), 'event')})"
             scene.add(Text(layout.hypervisor + 12, y + 19, text, "fold", item[0]))
             y += ROW_FOLD
             tracks.jump(recording, item[-1], y - 4)

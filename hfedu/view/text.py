@@ -1,6 +1,6 @@
 """The transcript and the Mermaid export: a recording as text."""
 
-from hfedu.errors import printable
+from hfedu.errors import counted, printable
 from hfedu.run import words
 from hfedu.run.kinds import KINDS, Kind
 from hfedu.run.recording import Actor, Event, Recording
@@ -16,7 +16,8 @@ def transcript(recording: Recording, first: int = 0, last: int | None = None) ->
     """
     columns = [f"cpu{cpu}" for cpu in cpus_used(recording)] or ["cpu0"]
     events = recording.events[first : None if last is None else last + 1]
-    lines = [f"{recording.title}: {len(recording.events)} events. {words.names_in_words(recording.outcome.sentence)}"]
+    outcome = words.names_in_words(recording.outcome.sentence)
+    lines = [f"{recording.title}: {counted(len(recording.events), 'event')}. {outcome}"]
     for event in events:
         by = f"cpu{event.cpu}" if event.kind is not Kind.END or len(columns) == 1 else ""
         marks = "  ".join(by if by == column else "    " for column in columns)

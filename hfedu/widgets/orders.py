@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import starmap
 from typing import Any
 
-from hfedu.errors import Mistake, needing, plainly
+from hfedu.errors import Mistake, counted, needing, plainly
 from hfedu.run import words
 from hfedu.run.explorer import BUILT_IN, Exploration, counterexample, explore
 from hfedu.run.invariants import INVARIANTS
@@ -158,7 +158,7 @@ class YouSchedule(Form):
     def __repr__(self) -> str:
         steps = [f"{number:>4}  {taken}" for number, taken in enumerate(self.run.taken, 1)]
         broken = [f"broken at step {at}: {name}. {said}." for name, (said, at) in self.run.broken.items()]
-        head = f"You schedule {self.scenario.name}: {len(steps)} steps on {self.cpus} CPUs"
+        head = f"You schedule {self.scenario.name}: {counted(len(steps), 'step')} on {self.cpus} CPUs"
         return "\n".join([head, *steps, *broken, transcript(self.run.recording())])
 
 

@@ -5,7 +5,7 @@ import time
 from types import TracebackType
 from typing import Any
 
-from hfedu.errors import installed
+from hfedu.errors import counted, installed
 from hfedu.run.outlook import outlook
 
 PATIENCE, PAUSE = 0.7, 0.2
@@ -32,7 +32,7 @@ class ProgressLine:
         if time.monotonic() >= self.next:
             self.next = time.monotonic() + PAUSE
             left = outlook(self.levels[:-1]) if time.monotonic() >= self.long else ""
-            said = f"{states:,} states so far, {depth} steps deep. {left}".strip()
+            said = f"{counted(states, 'state')} so far, {counted(depth, 'step')} deep. {left}".strip()
             self.show(f"{said} Interrupt to stop with what was found.")
 
     def show(self, text: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import combinations
 from typing import Any, NamedTuple
 
-from hfedu.errors import Mistake, plainly
+from hfedu.errors import Mistake, counted, plainly
 from hfedu.guest.scripted import clear, configure, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.hf.vm import MailboxState
 from hfedu.run.explorer import Reached, run_of
@@ -213,7 +213,7 @@ class Wish(Form):
 
     def _none(self, found: Reached, progress: Callable[[int, int], object]) -> str:
         """Why no order has it: the fewest pieces that exclude each other, and the rule that does."""
-        states = f"{found.exploration.states:,} states"
+        states = counted(found.exploration.states, "state")
         if not found.exploration.complete:
             return f"It was not found so far: {states} were looked at, and there are more."
         for size in range(1, len(self.drawn) + 1):

@@ -11,6 +11,7 @@ from typing import Any
 
 from hfedu.course.grading.judging import CRASHED, MISSING, RIGHT, SAID_WRONG, STATES, TIMED_OUT, TO_LOOK_AT
 from hfedu.course.grading.monday import ClassResult, Row
+from hfedu.errors import counted
 from hfedu.view.page import HEAD, STILL
 from hfedu.view.theme import DARK, LIGHT
 
@@ -177,7 +178,7 @@ CLASS_OF = {RIGHT: "right", SAID_WRONG: "wrong", CRASHED: "crashed", TIMED_OUT: 
 def class_page(graded: ClassResult) -> str:
     """One page that needs no network: the picture of the class, its misconceptions and its learners."""
     lessons = sorted({name[:2] for name in graded.exercises})
-    title = f"Lesson {', '.join(lessons)}: {len(graded.rows)} learners" if lessons else "No answers"
+    title = f"Lesson {', '.join(lessons)}: {counted(len(graded.rows), 'learner')}" if lessons else "No answers"
     answers = [each for row in graded.rows for each in row.answers.values()]
     right = sum(each.state == RIGHT for each in answers)
     summary = f"{right} of {len(answers)} answers are right. Each was judged anew by what it does."

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, counted
 from hfedu.guest.scripted import (
     clear,
     configure,
@@ -126,7 +126,7 @@ class Observation:
 
     def __repr__(self) -> str:
         found = [f"  {violation}" for violation in self.violations] or ["  no violation"]
-        return "\n".join([f"{self.id}: {self.steps:,} events. {self.bounds}", *found])
+        return "\n".join([f"{self.id}: {counted(self.steps, 'event')}. {self.bounds}", *found])
 
 
 @dataclass(frozen=True, kw_only=True)
