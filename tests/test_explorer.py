@@ -2,6 +2,7 @@
 
 import gc
 import random
+import weakref
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
@@ -221,6 +222,14 @@ def coin():
 def test_a_scenario_that_is_not_deterministic():
     with pytest.raises(Mistake, match=r"is not deterministic: the (same )?schedule"):
         explore(Scenario("coin", "", ready, (coin, send_and_run), (receiver,)))
+
+
+def test_that_somebody_waits_for_the_end_of_a_library_hides_nothing():
+    """As Hypothesis does with `random`, and others with what they look after."""
+    waits = weakref.ref(random, lambda _: None)
+    with pytest.raises(Mistake, match=r"is not deterministic: the (same )?schedule"):
+        explore(Scenario("coin", "", ready, (coin, send_and_run), (receiver,)))
+    assert waits() is random
 
 
 def bad(ghost):

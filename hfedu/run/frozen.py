@@ -185,7 +185,7 @@ class Freezer:
             self.alive.append(value)
         if isinstance(value, type):
             return self.type_made(value)
-        if kind.__weakrefoffset__ and any(map(gc.get_referents, getweakrefs(value))):
+        if kind is not ModuleType and kind.__weakrefoffset__ and any(map(gc.get_referents, getweakrefs(value))):
             raise NotFrozen(f"{kind.__name__} that somebody waits for the end of")
         built_on = layout_of(kind)
         if kind is built_on:
