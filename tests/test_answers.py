@@ -845,3 +845,17 @@ def test_a_wrong_answer_that_looks_right_is_wrong_and_told_why(exercise_id, answ
     assert verdict.state in ("wrong", "crashed")
     assert verdict.judged
     assert sentence in verdict.sentence
+
+
+def test_what_the_repair_of_lesson_11_raises_is_told_as_that():
+    def in_one_state(vcpu):
+        return 1 // (vcpu.state is not VcpuState.BLOCKED_INTERRUPT)
+
+    for answer in (lambda vcpu: 1 // 0, in_one_state):
+        said = hfedu.check("11-repair", answer).sentence
+        assert said == "Your answer raised ZeroDivisionError: integer division or modulo by zero"
+
+    def yields(vcpu):
+        yield vcpu.regs_available
+
+    assert hfedu.check("11-repair", yields).sentence.startswith("Your function gives a list of answers")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from random import Random
 from typing import Any
 
@@ -210,9 +211,12 @@ def judge_repair(answer: Callable[[Any], object]) -> Run:
         def take_locked(self, vcpu: Vcpu) -> bool:
             return bool(answer(vcpu))
 
-    found = tried(RETRY, RULES, fixes=REPAIRED, changes=[Answered])
     right = play(RETRY, (), fixes=REPAIRED)
     vm = right.machine.hypervisor.vms[1]
+    for state, saved, waits in product(VcpuState, (True, False), (5, None)):  # what it raises it raises here
+        if isinstance(answer(vcpu_of(vm, state, saved, waits)), list | tuple):
+            raise Wrong("Your function gives a list of answers: let it return True or False.")
+    found = tried(RETRY, RULES, fixes=REPAIRED, changes=[Answered])
     if found.violations:
         name, sentence, _, number, _ = found.violations[0]
         still = f"An order of {number} steps still breaks {name}: {sentence}.{unmarked(answer, vm)}"
