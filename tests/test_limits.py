@@ -13,7 +13,7 @@ from hfedu.notebook import Machine
 from hfedu.run.ramdisk import cpio_entry
 
 GENEROUS = 10
-"""Seconds of wall clock, for a limit of one second on a busy computer."""
+"""Seconds of CPU, for a limit of one second."""
 UART = "movz x1, #0x0900, lsl #16\n mov w2, #0\n"
 SLOW = {
     "tlbi": "l: tlbi vmalle1\n b l",
@@ -29,10 +29,10 @@ SLOW = {
 @pytest.mark.parametrize("how", [{}, {"max_instructions": 10**9}, {"cpus": 2}, {"timer": 50_000}], ids=str)
 @pytest.mark.parametrize("kind", SLOW)
 def test_the_clock_ends_a_guest_of_slow_instructions(kind, how):
-    begin = time.monotonic()
+    begin = time.process_time()
     run = hfedu.boot(RamDisk(hfedu.assemble(SLOW[kind])), max_seconds=1, **how)
     assert (run.outcome.kind, run.outcome.by_clock) == ("budget", True)
-    assert time.monotonic() - begin < GENEROUS
+    assert time.process_time() - begin < GENEROUS
 
 
 def archive(lines: int, files: int) -> bytes:
@@ -75,9 +75,9 @@ def laid_over_the_tree(totalsize: int, content: bytes, memory: str) -> hfedu.Run
 @pytest.mark.parametrize("totalsize", [0xFFFFFFFF, 0x37DFF000, 0x1000])
 @pytest.mark.parametrize("content", [b"\0\0\0\1" * 2000, b"\0\0\0\4" * 20_000, b"\0\0\0\1A" + b"A" * 9000], ids=len)
 def test_the_clock_ends_the_reading_of_a_device_tree_that_lies(memory, totalsize, content):
-    begin = time.monotonic()
+    begin = time.process_time()
     assert laid_over_the_tree(totalsize, content, memory).outcome.kind in ("budget", "panic", "hang")
-    assert time.monotonic() - begin < GENEROUS
+    assert time.process_time() - begin < GENEROUS
 
 
 @pytest.mark.slow
