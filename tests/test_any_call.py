@@ -124,6 +124,7 @@ def judged(name, call):
 NAMES = [name for name in hfedu.__all__ if callable(getattr(hfedu, name)) and name not in ("Mistake", "Kind")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_public_name_answers_any_call(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

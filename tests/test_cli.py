@@ -83,6 +83,7 @@ def test_bad_input(arguments, says, tmp_path, initrd):
     assert re.match(f"hfedu: .*{says}", done.stderr)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["svg", "png", "pdf", "mmd", "txt"])
 def test_draw(ending, tmp_path, initrd):
     output = tmp_path / f"run.{ending}"
@@ -179,6 +180,7 @@ def test_any_terminal_can_show_what_a_command_prints_in_80_columns(command, enco
         assert max(map(len, printed.splitlines()), default=0) <= 80 + ("/" in printed) * len(str(tmp_path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", exercises())
 def test_a_windows_terminal_can_show_each_task_hint_and_verdict(name, monkeypatch):
     monkeypatch.setenv("HFEDU_PROGRESS", "")

@@ -50,6 +50,7 @@ def test_what_only_hardware_shows_is_said():
     assert "hardware" in DEFECTS["fp-regs"].meaning
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_the_hypervisor_of_2018_has_the_defect(defect):
     assert broken(demonstrate(defect)) == breaks(DEFECTS[defect])

@@ -21,6 +21,7 @@ def solved(exercise_id):
     return answer_of(shown_source(exercises()[exercise_id].solution))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exercise_id", exercises())
 def test_a_right_answer_is_right_in_other_forms(exercise_id):
     exercise = exercises()[exercise_id]
@@ -29,6 +30,7 @@ def test_a_right_answer_is_right_in_other_forms(exercise_id):
         assert verdict, f"{name}: {verdict}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exercise_id", exercises())
 def test_no_judge_raises_whatever_type_the_answer_has(exercise_id):
     for name, answer in ODD.items():
@@ -183,6 +185,7 @@ def test_a_character_that_was_pasted_is_taken_or_named():
         hfedu.assemble("  move x0, x1 // \u2013\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exercise_id", ["05-echo", "05-guard", "08-service"])
 def test_a_script_that_is_over_is_told_apart_from_one_that_executed_wfi(exercise_id):
     def served(last):

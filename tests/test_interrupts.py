@@ -91,6 +91,7 @@ class Storm:
         return stops
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("times", [3, 40])
 @pytest.mark.parametrize(
     ("disk", "how"),

@@ -32,6 +32,7 @@ def test_hostile_guests_change_nothing_and_learn_nothing(first):
     assert not [(seed, finding) for seed, _, finding in isolation.batch(first, BATCH) if finding]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "mode"),
     [

@@ -60,6 +60,7 @@ def test_an_index_beyond_its_array_is_named_though_it_does_no_harm():
     assert check("13-meter", METER.replace("total[16]", "total[3]")).state == "right"
 
 
+@pytest.mark.slow
 def test_counting_in_memory_that_is_never_set_is_named_though_it_happens_to_be_zero():
     luck = METER.replace("static u64 total[16];\n", "").replace(
         "    configure();", "    u64 total[3];\n\n    configure();"

@@ -98,6 +98,7 @@ def test_a_failing_run_ends_at_the_event_that_shows_it():
     assert f"In event {last.seq} " in verdict.sentence
 
 
+@pytest.mark.slow
 def test_no_turn_of_a_failing_run_can_be_left_out():
     failing = next(trial for trial in trials(believer, HOSTILE[0], TIMERS) if audit(trial.run()))
     short = failing.shortened()

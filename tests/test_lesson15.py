@@ -20,6 +20,7 @@ OTHERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", OTHERS)
 def test_a_scheduler_may_do_it_in_another_way(way):
     old, new = OTHERS[way]
@@ -27,6 +28,7 @@ def test_a_scheduler_may_do_it_in_another_way(way):
     judge_slices(SCHEDULER.replace(old, new))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "said"),
     [

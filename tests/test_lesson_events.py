@@ -73,6 +73,7 @@ SAID = [
 NAMES = {("01", "left"): "left", ("03", "run-timer"): "timed", ("04", "run"): "three"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "cell_id", "said", "events"), SAID)
 def test_an_event_that_a_lesson_names_is_what_it_says(number, cell_id, said, events):
     assert said in text(number)

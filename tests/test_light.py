@@ -82,6 +82,7 @@ def test_machine_code_runs_on_hfedus_own_cpu(bare):
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_every_order_is_tried(bare):
     assert "Every order was tried" in bare(
         "-c", "import hfedu; print(hfedu.demonstrate('regs-race', fixes=['regs-race']))"
@@ -89,6 +90,7 @@ def test_every_order_is_tried(bare):
     assert "1 state" not in bare("-m", "hfedu", "explore", "regs-race")
 
 
+@pytest.mark.slow
 def test_exercises_are_judged_and_progress_is_shown(bare):
     code = """if True:
         import hfedu

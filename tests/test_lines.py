@@ -244,6 +244,7 @@ def linked(folder, *flags, source=C):
     return folder / "elf"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["-gdwarf-2", "-gdwarf-3", "-gdwarf-4", "-gdwarf-5"])
 def test_an_elf_file_gives_names_and_numbers_and_no_text(version, tmp_path):
     path = linked(tmp_path, version)

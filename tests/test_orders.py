@@ -285,6 +285,7 @@ def test_start_again(race):
     assert repr(form) == repr(hfedu.you_schedule(RACE))
 
 
+@pytest.mark.slow
 def test_the_shortest_way_is_shown(race):
     form = hfedu.you_schedule(RACE, [invariant("live-once")])
     press(form, "shortest")
