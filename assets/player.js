@@ -1,5 +1,5 @@
 // Built from assets/player/ by `make player`: change the sources, not this file.
-// sha256 of the sources and of what follows: 13db22b44e559905ad92e4e335a20b8cb7a05abfdee2352877e52ad29f606899
+// sha256 of the sources and of what follows: 7f5dc24554695192f00e2ddbaf9f79cafc26221f7e952d52132f81785e9e82b9
 // assets/player/dom.js
 var SVG = "http://www.w3.org/2000/svg";
 function h(tag, attributes = {}, ...children) {
@@ -21,7 +21,7 @@ var button = (label, title, action, more = {}) =>
   h("button", { type: "button", title, "aria-label": title, onclick: action, ...more }, label);
 var remark = (text) => h("p", { class: "soft" }, text);
 function table(names, rows) {
-  const head2 = names.map((name) => h("th", { scope: "col" }, name || h("span", { class: "hidden" }, "changes")));
+  const head2 = names.map((name) => h("th", { scope: "col" }, name || h("span", { class: "spoken" }, "changes")));
   return h("table", {}, h("thead", {}, h("tr", {}, ...head2)), h("tbody", {}, ...rows));
 }
 var focused = (element) =>
@@ -194,7 +194,7 @@ var Code = class {
     const about = { class: `src ${kind || "dim"}` };
     const words = h("span", { class: "text" }, text || " ");
     if (value) words.append(h("span", { class: "value" }, value));
-    const hidden = says ? h("span", { class: "hidden" }, ` (${says})`) : null;
+    const hidden = says ? h("span", { class: "spoken" }, ` (${says})`) : null;
     return h("span", about, h("i", {}, n ? String(n) : ""), h("s", { "aria-hidden": "true" }, sign3), words, hidden);
   }
 };
@@ -771,7 +771,7 @@ var Depth = class {
   spoken(row) {
     const { error, note = "" } = this.shown;
     const text = row ? `: ${row.what || `${row.code} ${row.changed.map(inWords).join(", ")}`}` : (error ?? note);
-    return h("span", { class: "hidden" }, text);
+    return h("span", { class: "spoken" }, text);
   }
   /**
    * One row in full.
@@ -2139,7 +2139,7 @@ var Guide = class {
     this.task = h("p", { class: "task", role: "status" });
     this.where = h("span", { class: "soft" });
     this.buttons = h("div", { class: "do" });
-    const card = h("div", { class: "card" }, this.said, this.steps, this.task, this.buttons);
+    const card = h("div", { class: "guide-card" }, this.said, this.steps, this.task, this.buttons);
     const about = { class: "guide", role: "group", "aria-label": "guide", hidden: true };
     this.box = h("div", about, this.choices, card);
   }
@@ -2586,7 +2586,7 @@ function stateRow(panel, path2, what, why, since = path2, vcpu = "") {
   const ask = () => player.reasons.ask(player.position, vcpu);
   const asks = vcpu ? button("Why?", `Why? ${say(vcpu)} does not run`, ask, more) : null;
   const details = why ? h("span", { class: "soft" }, why) : null;
-  const about = { class: `row${before.has(path2) ? " changed" : ""}`, "data-path": path2 };
+  const about = { class: `state-row${before.has(path2) ? " changed" : ""}`, "data-path": path2 };
   const when = h("span", { class: "since" }, player.link(seq, `since ${seq}`, `since ${path2}`));
   return h("div", about, h("span", { class: "is" }, what, details, asks), when, panel.links(path2));
 }
@@ -2746,7 +2746,7 @@ var Reasons = class {
     this.asked = null;
     this.question = h("b");
     this.links = h("ol", { "aria-live": "polite" });
-    const close = button("✕", "close (Escape)", () => this.close(), { class: "close" });
+    const close = button("✕", "close (Escape)", () => this.close(), { class: "shut" });
     const line2 = h("div", { class: "line" }, this.question, close);
     this.box = h("div", { class: "why", role: "group", "aria-label": "why", hidden: true }, line2, this.links);
   }
@@ -2805,7 +2805,7 @@ var Reasons = class {
    */
   item({ sentence, seq }, i) {
     const helps = sentence.startsWith(HELPS);
-    const badge = { class: `badge ${helps ? "do" : seq === null ? "none" : ""}`, "aria-hidden": "true" };
+    const badge = { class: `cause-badge ${helps ? "do" : seq === null ? "none" : ""}`, "aria-hidden": "true" };
     const mark = h("span", badge, helps ? "→" : String(i + 1));
     const text = helps ? [h("b", {}, HELPS), sentence.slice(HELPS.length)] : [sentence];
     if (seq === null) return h("li", {}, mark, h("span", {}, ...text));

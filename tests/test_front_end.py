@@ -6,6 +6,7 @@ The tests of the pure parts are tests/js/*.test.js. They need Node.js, and look 
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -153,3 +154,44 @@ def test_the_pure_parts_do_what_python_does(tmp_path):
     command = [node, "--test", "--test-reporter=spec", *map(str, TESTS)]
     done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+OF_BOOTSTRAP = {
+    *(
+        "alert",
+        "badge",
+        "btn",
+        "card",
+        "clearfix",
+        "close",
+        "col",
+        "collapse",
+        "container",
+        "dropdown",
+        "fade",
+        "form-group",
+    ),
+    *(
+        "hidden",
+        "hide",
+        "invisible",
+        "jumbotron",
+        "label",
+        "modal",
+        "nav",
+        "navbar",
+        "pagination",
+        "panel",
+        "popover",
+        "pre",
+    ),
+    *("progress", "pull-left", "pull-right", "row", "show", "small", "table", "thumbnail", "tooltip", "well"),
+}
+"""Classes that Bootstrap lays out. Extensions of JupyterLab bring it along, nbgrader's for one."""
+
+
+def test_what_extensions_of_jupyterlab_bring_lays_out_nothing_of_the_players():
+    written = "".join(path.read_text() for path in SOURCES.glob("*.js"))
+    names = {name for found in re.findall(r"""class: ["`]([^"`]*)""", written) for name in re.findall(r"[\w-]+", found)}
+    assert {"hfedu", "state-row"} & names
+    assert not names & OF_BOOTSTRAP

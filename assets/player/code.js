@@ -69,7 +69,7 @@ export class Code {
     const about = { class: `src ${kind || "dim"}` };
     const words = h("span", { class: "text" }, text || " ");
     if (value) words.append(h("span", { class: "value" }, value));
-    const hidden = says ? h("span", { class: "hidden" }, ` (${says})`) : null;
+    const hidden = says ? h("span", { class: "spoken" }, ` (${says})`) : null;
     return h("span", about, h("i", {}, n ? String(n) : ""), h("s", { "aria-hidden": "true" }, sign), words, hidden);
   }
 }

@@ -187,7 +187,7 @@ export class Depth {
   spoken(row) {
     const { error, note = "" } = this.shown;
     const text = row ? `: ${row.what || `${row.code} ${row.changed.map(inWords).join(", ")}`}` : (error ?? note);
-    return h("span", { class: "hidden" }, text);
+    return h("span", { class: "spoken" }, text);
   }
 
   /**

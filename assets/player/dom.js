@@ -56,7 +56,7 @@ export const remark = (text) => h("p", { class: "soft" }, text);
  * @param {HTMLTableRowElement[]} rows
  */
 export function table(names, rows) {
-  const head = names.map((name) => h("th", { scope: "col" }, name || h("span", { class: "hidden" }, "changes")));
+  const head = names.map((name) => h("th", { scope: "col" }, name || h("span", { class: "spoken" }, "changes")));
   return h("table", {}, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...rows));
 }
 

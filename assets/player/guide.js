@@ -26,7 +26,7 @@ export class Guide {
     this.task = h("p", { class: "task", role: "status" });
     this.where = h("span", { class: "soft" });
     this.buttons = h("div", { class: "do" });
-    const card = h("div", { class: "card" }, this.said, this.steps, this.task, this.buttons);
+    const card = h("div", { class: "guide-card" }, this.said, this.steps, this.task, this.buttons);
     const about = { class: "guide", role: "group", "aria-label": "guide", hidden: true };
     this.box = h("div", about, this.choices, card);
   }

@@ -15,7 +15,7 @@ export class Reasons {
     this.asked = null;
     this.question = h("b");
     this.links = h("ol", { "aria-live": "polite" });
-    const close = button("✕", "close (Escape)", () => this.close(), { class: "close" });
+    const close = button("✕", "close (Escape)", () => this.close(), { class: "shut" });
     const line = h("div", { class: "line" }, this.question, close);
     this.box = h("div", { class: "why", role: "group", "aria-label": "why", hidden: true }, line, this.links);
   }
@@ -82,7 +82,7 @@ export class Reasons {
    */
   item({ sentence, seq }, i) {
     const helps = sentence.startsWith(HELPS);
-    const badge = { class: `badge ${helps ? "do" : seq === null ? "none" : ""}`, "aria-hidden": "true" };
+    const badge = { class: `cause-badge ${helps ? "do" : seq === null ? "none" : ""}`, "aria-hidden": "true" };
     const mark = h("span", badge, helps ? "→" : String(i + 1));
     const text = helps ? [h("b", {}, HELPS), sentence.slice(HELPS.length)] : [sentence];
     if (seq === null) return h("li", {}, mark, h("span", {}, ...text));

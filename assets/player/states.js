@@ -117,7 +117,7 @@ function stateRow(panel, path, what, why, since = path, vcpu = "") {
   const ask = () => player.reasons.ask(player.position, vcpu);
   const asks = vcpu ? button("Why?", `Why? ${say(vcpu)} does not run`, ask, more) : null;
   const details = why ? h("span", { class: "soft" }, why) : null;
-  const about = { class: `row${before.has(path) ? " changed" : ""}`, "data-path": path };
+  const about = { class: `state-row${before.has(path) ? " changed" : ""}`, "data-path": path };
   const when = h("span", { class: "since" }, player.link(seq, `since ${seq}`, `since ${path}`));
   return h("div", about, h("span", { class: "is" }, what, details, asks), when, panel.links(path));
 }

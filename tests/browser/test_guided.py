@@ -58,7 +58,7 @@ def test_the_tour_asks_at_the_lifelines_and_ticks_off_its_steps(cell, dark):
         following.click()
         page.wait_for_timeout(150)
     guide.get_by_text("9 of 13").wait_for()
-    assert seen(book, ".picture", ".choices", ".card", ".tools")
+    assert seen(book, ".picture", ".choices", ".guide-card", ".tools")
     assert page.locator(".hit[data-seq='35']").count() == 0, "the answer is not in the picture yet"
     for vm in range(3):
         head = player.locator(".lane-head", has_text=f"VM {vm}").first.bounding_box()
@@ -78,7 +78,7 @@ def test_the_tour_asks_at_the_lifelines_and_ticks_off_its_steps(cell, dark):
     steps = guide.locator(".step")
     assert steps.count() == 7
     assert "Click on row 13" in guide.locator(".task").inner_text()
-    assert seen(book, ".picture", ".card")
+    assert seen(book, ".picture", ".guide-card")
     player.locator("input[type=number]").fill("13")
     page.keyboard.press("Enter")
     guide.locator(".step.done").wait_for()
@@ -104,7 +104,7 @@ def test_the_playground_calls_undoes_goes_on_from_an_event_and_knows_its_goals(c
         guide.get_by_role("button", name=name, exact=True).click()
         told.get_by_text(says).wait_for()
 
-    assert seen(book, ".picture", ".choices", ".card", ".tools")
+    assert seen(book, ".picture", ".choices", ".guide-card", ".tools")
     press("VM 0: configure", "HF_VM_CONFIGURE")
     press("VM 0: run VM 1", "HF_VCPU_RUN")
     assert guide.get_by_role("button", name="VM 0: clear").count() == 0, "VM 1 has the CPU"
@@ -117,7 +117,7 @@ def test_the_playground_calls_undoes_goes_on_from_an_event_and_knows_its_goals(c
     assert player.locator("svg text", has_text="8 bytes “good day”").count()
     press("VM 0: send to VM 1", "has not cleared it")
     player.locator(".now", has_text="returns -1").wait_for()
-    assert seen(book, ".picture", ".choices", ".card", ".tools")
+    assert seen(book, ".picture", ".choices", ".guide-card", ".tools")
     no_bar(page)
     book.picture(f"playground{'-dark' * dark}")
     press("◀ undo", "Undone.")
@@ -164,7 +164,7 @@ def test_what_is_drawn_at_the_lifelines_is_found(cell, dark):
     press("to VM 2")
     press("VM 1 sleeps (WFI)")
     guide.locator(".drawn").wait_for()
-    assert seen(book, ".picture", ".choices", ".card", ".tools")
+    assert seen(book, ".picture", ".choices", ".guide-card", ".tools")
     edge = guide.bounding_box()
     for chip in guide.locator(".chip").all():
         box = chip.bounding_box()

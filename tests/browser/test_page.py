@@ -334,7 +334,7 @@ def test_a_script_opens_into_its_own_lines_and_two_cpus_show_the_locks_of_each(o
 
 def answers(page):
     """The sentences of an answered Why?, without the numbers beside them."""
-    return [each.inner_text() for each in page.locator(".why li > span:not(.badge)").all()]
+    return [each.inner_text() for each in page.locator(".why li > span:not(.cause-badge)").all()]
 
 
 def test_why_says_the_causes_and_each_leads_to_its_event(open_page):
