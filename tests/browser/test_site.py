@@ -18,7 +18,8 @@ SITE = ROOT / "build" / "site"
 LESSONS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 MEMORY_LIMIT = 500
 """MiB that Pyodide may hold after a lesson."""
-HARMLESS = ("favicon", "404")
+HARMLESS = ("favicon", "404", "properties of null (reading 'observe')")
+"""The last is of JupyterLab's windowed notebook, hidden before it was laid out: what hfedu observes is there."""
 
 
 @pytest.fixture(scope="module")
@@ -198,11 +199,11 @@ def test_a_new_version_of_the_site_leaves_a_learners_work_alone(visit, site):
             path.write_text(json.dumps(book), "utf-8")
         page.reload()
         ready(page)
-        expect(page.locator(".jp-CodeCell .cm-content").first).to_have_text("learners_own = 1")
+        expect(page.locator(".jp-CodeCell .cm-content").first).to_have_text("learners_own = 1", timeout=120_000)
         page.goto(f"{site}/lite/lab/index.html?path={untouched.name}")
         ready(page)
         shown = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell .cm-content")
-        expect(shown.first).to_have_text("of_the_new_version = 1")
+        expect(shown.first).to_have_text("of_the_new_version = 1", timeout=120_000)
     finally:
         for path, content in before.items():
             path.write_bytes(content)
