@@ -265,6 +265,7 @@ def test_of_all_orders_those_that_behave_right_pass_and_every_other_is_shown(exe
         assert (verdict.beside is not None) == (verdict.state == "wrong")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exercise", ARRANGED, ids=lambda exercise: exercise.id)
 def test_steps_are_moved_checked_and_shown(exercise):
     form = hfedu.arrange(exercise.id)

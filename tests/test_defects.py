@@ -122,6 +122,7 @@ def test_a_repair_can_be_wrong_by_itself(mistake):
     assert broken(explore(scenario, invariants, fixes={"regs-race"}, changes=own)) == {"live-once"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mistake", ["abort-hangs", "state-set-late"])
 def test_another_process_finds_the_same(mistake):
     alone = demonstrate(mistake)

@@ -62,6 +62,7 @@ def test_ninth_vcpu():
     assert returns[:2] == [9, 1]
 
 
+@pytest.mark.slow
 def test_kernel_over_the_ram_disk():
     entries = [("vmlinuz", bytes(127 << 20 | 0x90000)), ("initrd.img", b""), ("vms.txt", b"")]
     archive = b"".join(cpio_entry(*entry) for entry in entries)
@@ -160,6 +161,7 @@ def test_implementation_defined():
     assert run.outcome.kind == "hang"
 
 
+@pytest.mark.slow
 def test_code_of_another_cpu():
     """CPU 0 changes a function that CPU 1 calls again and again, with no IC. For one with, see test_stale_code.py."""
     disk = RamDisk(hfedu.assemble(PATCHED.format(how="dsb ish\n isb")))

@@ -131,6 +131,7 @@ def test_c_is_compiled_again_as_it_was():
     assert [args[1] for args in sent] == [4]
 
 
+@pytest.mark.slow
 def test_assembly_and_what_comes_with_hfedu_can_be_edited():
     words = "mov x0, 0xff01\nhvc 0\nloop: wfi\nb loop\n"
     run = hfedu.boot(RamDisk(primary, [assemble(words)]))

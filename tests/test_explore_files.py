@@ -147,6 +147,7 @@ def test_a_demonstration_is_what_explore_gives():
     assert "live-once" in report_page(found, found.counterexample())
 
 
+@pytest.mark.slow
 def test_one_run_on_one_cpu_has_nothing_to_compare():
     found = demonstrate("fp-regs")
     assert found.counterexample() is found.run

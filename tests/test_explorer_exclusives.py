@@ -70,6 +70,7 @@ def test_what_loses_the_address(between):
     assert alone(between) == (1, 0)
 
 
+@pytest.mark.slow
 def test_without_a_load_exclusive_of_the_same_bytes_the_store_fails():
     assert alone(store_at=LOCK + 8) == (1, 0)
     assert alone(data=b"\x07") == (1, 0)

@@ -137,6 +137,7 @@ def writes_then_reads(mine, other, between=()):
 BOTH = set(product((0, 1), repeat=2))
 
 
+@pytest.mark.slow
 def test_store_buffering_is_seen_in_total_store_order_alone():
     scripts = writes_then_reads(X, Y), writes_then_reads(Y, X)
     assert results(*scripts) == BOTH - {(0, 0)}

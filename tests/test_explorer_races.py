@@ -94,6 +94,7 @@ def test_with_every_repair_the_known_races_are_all_there_are(defect):
     assert set(races(found)) == KNOWN.get(defect, set())
 
 
+@pytest.mark.slow
 def test_the_register_race_is_a_data_race():
     found = hfedu.explore(DEFECTS["regs-race"].scenario, (), races=True)
     assert set(races(found)) == {"vm1.vcpu0.regs"}

@@ -710,6 +710,7 @@ class InAGenerator(Queued):
         return False
 
 
+@pytest.mark.slow
 def test_what_cannot_be_put_back_is_refused_by_its_name():
     with pytest.raises(Mistake, match=r"nobody can look into hypervisor\.queue, a SimpleQueue"):
         explore(SENDERS, profile="fixed", changes=[InAQueue])

@@ -209,6 +209,7 @@ def test_only_who_may_can_offer_take_and_reclaim_a_page(script, results):
     assert owners(*script)[0] == results
 
 
+@pytest.mark.slow
 def test_in_every_order_a_lent_page_has_one_writer_and_the_explorer_finds_where_not():
     assert not explore(LENDING, [ONE_WRITER], profile="fixed", changes=[FfaMemory]).violations
     found = explore(LENDING, [ONE_WRITER], profile="fixed", changes=[ReclaimsAtOnce])

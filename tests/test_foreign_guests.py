@@ -46,6 +46,7 @@ def linked(source, path, *flags):
 # The compilers for notebooks.
 
 
+@pytest.mark.slow
 def test_assembly_is_entered_at_its_first_instruction():
     image = assemble("""
             adr x0, number      // PSCI SYSTEM_OFF
@@ -168,6 +169,7 @@ def test_a_static_pie_of_any_linker_applies_its_own_relocations(level, where, tm
     assert printed(elf.read_bytes(), where) == "one\nTWO\nthree\nthe bss is zero\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_boot_arguments_come_from_the_device_tree_in_x0(level):
     image = compile_c(f'#include "fdt.h"\nvoid guest_main(const u8 *fdt) {{ puts(bootargs(fdt)); {OFF} }}', level)

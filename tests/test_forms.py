@@ -349,6 +349,7 @@ def test_a_primary_that_counts_its_runs_is_right_and_one_that_gives_up_is_not():
     assert "Not in every order" in judge(exercises()["11-try-again"], gives_up_after_50).sentence
 
 
+@pytest.mark.slow
 def test_an_order_that_only_hfedu_forgives_is_right_with_a_remark():
     steps = exercises()["11-arrange-switch"].solution
     save, take, mark, drop, restore = steps

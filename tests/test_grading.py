@@ -121,6 +121,7 @@ def test_solutions_are_right_and_each_wrong_answer_is_named(number):
             assert how in misconception(exercises()[name], judged[name].sentence).split(" or ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trick", TRICKS)
 def test_no_trick_makes_a_wrong_answer_right(trick):
     judged = decoded(*cells_of(TRICKS[trick]))
@@ -128,6 +129,7 @@ def test_no_trick_makes_a_wrong_answer_right(trick):
     assert judged.sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "how", ["exercise_named('05-arrange-send').solution", "exercises()['05-arrange-send'].solution"]
 )
@@ -137,6 +139,7 @@ def test_a_notebook_has_no_solutions_to_read(how):
     assert judged.state == "not attempted"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trick", [name for name in HOSTILE if name != "ends-it"])
 def test_a_hostile_cell_harms_nobody_and_its_learner_is_judged(trick):
     if jail.missing():
@@ -146,6 +149,7 @@ def test_a_hostile_cell_harms_nobody_and_its_learner_is_judged(trick):
     assert not Path("/tmp/hfedu-was-here").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", HONEST)
 def test_honest_answers_are_right_however_they_are_built(way, monkeypatch):
     monkeypatch.setattr(judging, "CELL_SECONDS", 2)
@@ -225,6 +229,7 @@ def test_what_is_neither_right_nor_wrong_says_why(monkeypatch):
     assert 'check("05-arrange-send"' in arranged.sentence
 
 
+@pytest.mark.slow
 def test_the_last_answer_counts_and_predictions_made_from_code_are_told():
     judged = judge_hand_in(
         book_with(
@@ -341,6 +346,7 @@ def test_another_lesson_and_bad_input_are_one_line(tmp_path, capsys):
     assert (status, said.splitlines()[-1][:20]) == (2, "hfedu: cannot write ")
 
 
+@pytest.mark.slow
 def test_files_for_spreadsheets_hold_no_formulas(tmp_path, capsys):
     (tmp_path / "=cmd(1).ipynb").write_bytes(book_with([checking(DECODE, RIGHT_DECODE)]))
     grade(capsys, tmp_path, "--csv", tmp_path / "g.csv", "--page", tmp_path / "p.html")

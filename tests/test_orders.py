@@ -226,6 +226,7 @@ def failing_schedule(found, name: str) -> tuple[int, ...]:
     return found.violations[of(found, name)].schedule[found.setup :]
 
 
+@pytest.mark.slow
 def test_you_schedule_to_a_violation_and_back(race):
     form = hfedu.you_schedule(RACE)
     schedule = failing_schedule(race, "live-once")

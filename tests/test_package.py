@@ -33,6 +33,7 @@ def test_twine_and_check_wheel_contents_find_nothing(built):
     assert checked.returncode == 0, checked.stdout
 
 
+@pytest.mark.slow
 def test_pyroma_gives_ten_of_ten(built):
     code = "import sys; from pyroma import ratings, distributiondata as d; print(ratings.rate(d.get_data(sys.argv[1])))"
     said = subprocess.run([sys.executable, "-c", code, built[1]], capture_output=True, text=True, check=True).stdout

@@ -102,6 +102,7 @@ def test_the_loader_answers_as_the_real_one(files, line, status):
     assert run.outcome.status == status
 
 
+@pytest.mark.slow
 def test_an_oversized_kernel_overwrites_the_ram_disk_and_hangs_the_hypervisor():
     """The copy reaches the RAM disk at 128 MiB; the loader then unmaps the pages it is about to read."""
     big = bytes(130 << 20)

@@ -298,6 +298,7 @@ def test_control_characters_of_messages_are_never_shown():
     shown(hfedu.boot(RamDisk(talks, [waits]), title="\x1b[31m"))
 
 
+@pytest.mark.slow
 def test_control_characters_never_reach_the_terminal(tmp_path, capsys):
     path = tmp_path / "evil.img"
     path.write_bytes(cpio_entry("\x1b]0;owned\x07\nhfedu: all is well", b"") + cpio_entry("vms.txt", b""))

@@ -179,6 +179,7 @@ def test_any_other_bytes_behind_the_prefix_are_damage(data):
         tokens.unpack("hfedu1." + base64.urlsafe_b64encode(data).decode())
 
 
+@pytest.mark.slow
 def test_a_token_that_would_fill_the_memory_is_damage():
     deflate = zlib.compressobj(9, wbits=-15, zdict=tokens.DICTIONARY)
     facts = json.dumps(" " * (1 << 26)).encode()

@@ -82,6 +82,7 @@ def finished():
     return tour
 
 
+@pytest.mark.slow
 def test_steps_are_ticked_off_as_they_are_taken():
     tour = finished()
     assert "Now you" in tour.player.guide["said"]

@@ -148,6 +148,7 @@ def test_instructors_are_told_which_exercises_have_variants():
     assert set(re.findall(r"`(\d\d-[a-z-]+)`", line)) == set(VARIED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["exercise_named('05-decode', 'ada').solution", "__import__('random')"])
 def test_a_notebook_has_no_variants_to_read(how):
     cell = f"from hfedu.course.exercises import exercise_named\nanswer = {how}\ncheck('05-decode', answer, seed='ada')"
