@@ -27,7 +27,7 @@ def printable_lines(text: str) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number with its noun, whose plural ends in s."""
+    """A number with its noun, whose plural ends in s. Example: 2, "step" -> "2 steps"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hfedu.errors import Mistake, installed, lacking
+from hfedu.errors import Mistake, counted, installed, lacking
 from hfedu.guest.a64_text import text_of_instruction
 from hfedu.guest.scripted import Action
 from hfedu.hf import call
@@ -205,7 +205,7 @@ def steps_of(recording: Recording, seq: int, trap: int | None, noted: Sequence[d
         if whole or seq == one.event:
             taken = AtomicStep(one.event, kind, name, source_place(one.place), locks, one.others, changes)
             found.append((taken, step_row(taken, recording, one.place)))
-    note = f"{count(len(found), 'atomic step')}." if found else NO_STEPS
+    note = f"{counted(len(found), 'atomic step')}." if found else NO_STEPS
     back = recording.returned(recording.events[trap])
     if whole and back is not None and back.refused is not None:
         note += f" {in_words(back.refused)}"
@@ -266,10 +266,10 @@ def instructions_of(recording: Recording, seq: int, trap: int | None, way: depth
         event, (last, row) = recording.events[trap], found[-1]
         if last.action.instruction in ("hvc", "smc"):  # it is the call that trapped
             found[-1] = last, row._replace(what=f"calls {words.name_of_call(event)}({words.arguments(event)})")
-        total, note = len(found), f"{way.vcpu} is a script: {count(len(found), 'action')} {end}"
+        total, note = len(found), f"{way.vcpu} is a script: {counted(len(found), 'action')} {end}"
     else:
         found, total = list(executed(way, guest_of(recording, way.vcpu))), way.executed
-        note = f"{way.vcpu} executed {count(total, 'instruction')} from its last entry {end}"
+        note = f"{way.vcpu} executed {counted(total, 'instruction')} from its last entry {end}"
     found = found[-limit:]
     left_out = total - len(found)
     note += f"; {left_out:,} before these are left out." if left_out else "."
@@ -340,8 +340,3 @@ def source_place(at: depth.CodePlace) -> SourcePlace:
 def owner(name: str) -> str:
     """The owner of a lock or a mailbox as people say it. Example: "vm1.vcpu0.lock" -> "VM 1 vCPU 0"."""
     return words.who(name.removesuffix(".lock").removesuffix(".mailbox"))
-
-
-def count(number: int, what: str) -> str:
-    """A number of things. Example: 2, "step" -> "2 steps"."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -82,7 +82,7 @@ def contradictions(drawn: tuple[Wanted, ...], cpus: int) -> Iterator[str]:
             yield f"{both}: an EMPTY mailbox holds none."
     run = [one for one in drawn if one == ("vcpu", one.vm, "running")]
     if len(run) > cpus:
-        yield f"{len(run)} VMs run at once, on {cpus} CPU{'s' * (cpus > 1)}: a CPU runs one of them at a time."
+        yield f"{len(run)} VMs run at once, on {counted(cpus, 'CPU')}: a CPU runs one of them at a time."
 
 
 def rule(apart: tuple[Wanted, ...]) -> str:

@@ -26,6 +26,7 @@ from hfedu.course.shared.scenes import (
     switch_to,
     who_runs,
 )
+from hfedu.errors import counted
 from hfedu.guest.scripted import Script, clear, configure, load, print_line, receive, send, vcpu_run, vm_count
 from hfedu.guest.toolchain import assemble
 from hfedu.hf.call import HF_VCPU_RUN
@@ -225,11 +226,6 @@ def turns(run: Run) -> list[tuple[int, int]]:
     return [(event.seq, event.target.vm) for event in switches if event.target is not None and event.target.vm]
 
 
-def times(count: int) -> str:
-    """A number of turns in words."""
-    return f"{count} turn{'s' * (count != 1)}"
-
-
 def refused(run: Run) -> list[Event]:
     """The returns of the calls of HF_VCPU_RUN that ran nothing."""
     return [run.events[run.returns[event.seq]] for event in calls(run, 0, HF_VCPU_RUN) if event.seq in run.returns]
@@ -277,7 +273,7 @@ def ran_in_turn(run: Run) -> None:
     had = Counter(vm for _, vm in turns(run))
     waits = {event.actor.vm for event in run.events if event.kind is Kind.WFI and event.actor is not None}
     for vm in sorted({1, 2, 3} - waits):
-        raise Wrong(f"{when} VM {vm} never came to its wait, it had {times(had[vm])}. YIELD: it can go on.")
+        raise Wrong(f"{when} VM {vm} never came to its wait, it had {counted(had[vm], 'turn')}. YIELD: it can go on.")
 
 
 def raise_vain(run: Run, when: str) -> None:
@@ -341,14 +337,14 @@ def named_right(run: Run, endless: Sequence[bool]) -> None:
     named = {int(number) for number in re.findall(r"VM (\d+) does not wait", printed, re.IGNORECASE)}
     for vm, never in enumerate(endless, 1):
         if vm in named and not never:
-            raise Wrong(f"You named VM {vm} after {times(had[vm])}, and it does come to a wait.")
+            raise Wrong(f"You named VM {vm} after {counted(had[vm], 'turn')}, and it does come to a wait.")
         if never and vm not in named:
             raise Wrong(
-                f"VM {vm} never waits, it had {times(had[vm])}, and VM 0 did not name it on the serial line: "
+                f"VM {vm} never waits, it had {counted(had[vm], 'turn')}, and VM 0 did not name it on the serial line: "
                 'yield hfedu.print_line(f"VM {vm} does not wait").'
             )
         if never and had[vm] < PATIENCE:
-            raise Wrong(f"You named VM {vm} after {times(had[vm])} already: give it {PATIENCE}.")
+            raise Wrong(f"You named VM {vm} after {counted(had[vm], 'turn')} already: give it {PATIENCE}.")
     if run.outcome.kind != "power off":
         raise Wrong(f"All is said, and your primary has no end: {run.outcome.sentence}")
 

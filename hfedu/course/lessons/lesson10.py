@@ -15,6 +15,7 @@ from hfedu.course.shared.defects import run_until_message
 from hfedu.course.shared.orders import MEETING, SENDERS, both, continued, judge_patience, on_cpu, play, tried
 from hfedu.course.shared.scenes import delivered, deliveries, reader, result_of, returned_at, so_far
 from hfedu.course.shared.wants import GUEST
+from hfedu.errors import counted
 from hfedu.guest.scripted import Script, clear, configure, load, meet, receive, send, store, vcpu_run
 from hfedu.hf.addr import Pa
 from hfedu.hf.call import HF_MAILBOX_SEND
@@ -177,7 +178,7 @@ def judge_meeting(answer: Any) -> None:
         raise Wrong(f"{named} is the result of no order, and all {found.schedules} were tried.{why}")
     if answer != pairs:
         number = len(pairs - answer)
-        raise Wrong(f"What you name can happen, and {number} more pair{'s' * (number > 1)}: which call comes first?")
+        raise Wrong(f"What you name can happen, and {counted(number, 'more pair')}: which call comes first?")
 
 
 def one_waits() -> Any:
