@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from conftest import one
@@ -239,9 +240,21 @@ COMMANDS = {
 }
 
 
+def takes_interrupts(process: subprocess.Popen) -> bool:
+    """Whether Python has come far enough in its own start to be asked; before that, SIGINT ends any program."""
+    try:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+    except OSError:
+        return True  # not Linux
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught.split()[1], 16) >> (signal.SIGINT - 1) & 1)
+
+
 def interrupted(command: list[str], wait: float) -> tuple[int, str]:
     """The exit status of a command that is interrupted after some seconds, and what it said to stderr."""
     with subprocess.Popen([*HFEDU, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        while not takes_interrupts(process) and process.poll() is None:
+            time.sleep(0.01)
         time.sleep(wait)
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=60)[1]
