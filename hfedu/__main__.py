@@ -1,10 +1,13 @@
 """The program `hfedu`: an interrupt ends it with status 130, also while it still loads what it needs."""
 
 import _thread
+import atexit
+import os
 import signal
 import sys
 import time
-from typing import Any
+from contextlib import suppress
+from typing import Any, NoReturn
 
 PRESSED_AGAIN = 0.05
 """Seconds after which an interrupt comes again that came where nothing can be raised."""
@@ -44,5 +47,21 @@ def program() -> int:
     return 130 if stops else status
 
 
+def run() -> NoReturn:
+    """Run one command and end with its status, also where Python would end by the signal itself.
+
+    An interrupt that came while a string was executed, as each data class does when it is defined, makes
+    `python -m` kill itself with SIGINT when it ends, whatever status it was asked for.
+    """
+    status = program()
+    if status != 130:
+        sys.exit(status)
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(program())
+    run()

@@ -296,6 +296,27 @@ def test_an_interrupt_that_comes_where_python_raises_nothing_ends_a_command_all_
     assert (ended.returncode, ended.stderr) == (130, "hfedu: interrupted\n")
 
 
+AS_A_DATA_CLASS_DOES = """
+import atexit, os, signal, sys
+from hfedu import __main__, cli
+
+def main():
+    print("written", end="")
+    exec("import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(60)")
+
+atexit.register(print, " and tidied", end="")
+cli.main = main
+__main__.run()
+"""
+
+
+def test_an_interrupt_in_code_that_is_made_of_a_string_ends_with_130_in_python_m_too(tmp_path):
+    (tmp_path / "program.py").write_text(AS_A_DATA_CLASS_DOES)
+    command = [sys.executable, "-m", "program"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout) == (130, "written and tidied")
+
+
 def fails(error: type[BaseException] | None) -> int:
     """A command in which the interrupt becomes something else, or nothing."""
     try:
