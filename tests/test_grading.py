@@ -438,3 +438,24 @@ def test_gradescope_gets_the_results_of_one_person(tmp_path, capsys):
     (tmp_path / "05.ipynb").write_bytes(b"")
     _, printed, _ = grade(capsys, tmp_path, "--gradescope")
     assert json.loads(printed)["score"] == 0
+
+
+@pytest.mark.slow
+def test_the_time_in_which_others_have_the_cpu_is_not_the_answer_s(tmp_path):
+    def works(say):
+        while time.process_time() < 0.8:
+            pass
+        say({"done": True})
+
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    spin = [sys.executable, "-c", "while True: pass"]
+    others = [subprocess.Popen(spin, start_new_session=True) for _ in range(3)]
+    try:
+        ended = judging.in_jail(works, 1, tmp_path)
+    finally:
+        os.sched_setaffinity(0, before)
+        for other in others:
+            other.kill()
+            other.wait()
+    assert (ended.said, ended.state) == ([{"done": True}], "")

@@ -120,6 +120,14 @@ def held_by(process: int) -> Occupied:
     return Occupied(addresses * page, memory * page)
 
 
+def waited_for_a_cpu(process: int) -> float:
+    """Seconds in which a process could have run and others did; 0 where the system does not say."""
+    try:
+        return int(Path(f"/proc/{process}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
 def short_of_memory(begin: Occupied) -> bool:
     """Whether this computer keeps from a process what it may have: then it is not at fault if it fails."""
     import resource

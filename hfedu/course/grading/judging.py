@@ -449,6 +449,7 @@ def collected(worker: int, reading: int, seconds: int, folder: Path, begin: jail
     """What a locked process says, until it ends, says too much, writes too much or takes too long.
 
     It begins with what its parent holds, and may give that back: what it uses is counted from the least that it had.
+    The time in which others had all CPUs is not its own.
     """
     os.set_blocking(reading, False)
     held, end, next_look = bytearray(), time.monotonic() + seconds, 0.0
@@ -464,7 +465,7 @@ def collected(worker: int, reading: int, seconds: int, folder: Path, begin: jail
         least = min(least, memory or least)
         if len(held) > MESSAGES_AT_MOST:
             state, sentence = CRASHED, "It says more than a judge reads."
-        elif now > end:
+        elif now > end and now - jail.waited_for_a_cpu(worker) > end:
             state, sentence = TIMED_OUT, f"It did not end within {seconds} seconds."
         elif memory > least + jail.MEMORY_AT_MOST:
             state, sentence = CRASHED, too_much_memory()
