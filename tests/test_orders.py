@@ -164,7 +164,7 @@ def test_the_graph_has_every_state_and_every_move(race):
     legend = 3
     assert sum(mark.role in ("state", "step", "cpu", "bad") for mark in marks) == race.states + legend - 1
     lines = [shape for shape in scene.shapes if isinstance(shape, Line)]
-    assert len(lines) == len(race.graph.first) + 2
+    assert len(lines) == len(race.graph.cpus) + 2
     assert {line.role for line in lines} == {"edge-0", "edge-1", "path-0", "path-1"}
     path = [line for line in lines if line.role.startswith("path") and line.y1 < scene.height - 130]
     assert path[0].x1 == min(mark.x for mark in marks if mark.role == "step")

@@ -50,6 +50,10 @@ SECONDS = 60
 """That the compiler may take; an ordinary guest takes less than one."""
 ASSEMBLY = "guest.s"
 """What a program in assembly is called."""
+IMAGES: dict[tuple[object, ...], bytes] = {}
+"""What was compiled last, by how."""
+KEPT, SMALL = 64, 64 << 10
+"""How many images are kept, of so many bytes at most with their source."""
 KILLED = -9
 """The status of a process that the system has ended, as it does where memory is short."""
 MEMORY, FILE_SIZE = 1 << 30, 256 << 20
@@ -139,8 +143,24 @@ def _program(source: str, flags: tuple[str, ...], header: str) -> bytes:
 def image_of(language: str, source: str, flags: Sequence[str] = (), header: str = "") -> bytes:
     """The image of a source in "C" or "assembly"; `header` is the `calls.h` of a program in C.
 
-    All compiling goes through here: where no process may be started, another function takes its place.
+    All compiling goes through here: where no process may be started, another function takes its place. A small program
+    that is asked for again is not compiled again: judges have the same ones beside every answer.
     """
+    if not isinstance(source, str):
+        raise Mistake(f"{'the assembly' if language == 'assembly' else 'the C program'} must be a text, not {source!r}")
+    key = language, source, tuple(flags), header, tuple(compiler()[0] if has_compiler() else ())
+    image = IMAGES.get(key)
+    if image is None:
+        image = _image(language, source, flags, header)
+        if len(source) + len(image) < SMALL:
+            IMAGES[key] = image
+        if len(IMAGES) > KEPT:
+            del IMAGES[next(iter(IMAGES))]
+    return image
+
+
+def _image(language: str, source: str, flags: Sequence[str], header: str) -> bytes:
+    """The image, compiled now."""
     if language == "assembly":
         return _build("the assembly", ASSEMBLY, "", source, "-Wl,--no-gc-sections", "-static", "-no-pie")
     start = asset("guests/start.S")
@@ -160,7 +180,7 @@ def _build(what: str, name: str, prologue: str, source: str, *flags: str) -> byt
     except Trouble:
         raise
     except Mistake:
-        clean = source.translate(PASTED) if isinstance(source, str) else source
+        clean = source.translate(PASTED)
         if clean == source:
             raise
     return _built(what, name, prologue, clean, *flags)
@@ -172,8 +192,6 @@ def _built(what: str, name: str, prologue: str, source: str, *flags: str) -> byt
     Line tables (-g) change no byte of the image. Its sources go with it: this one, and what was included from the
     folders of `flags`; no other file is read, whatever a `#line` says.
     """
-    if not isinstance(source, str):
-        raise Mistake(f"{what} must be a text, not {source!r}")
     try:
         text = (prologue + source).encode()
     except UnicodeEncodeError as error:

@@ -38,7 +38,6 @@ from hfedu.run.moves import (
     changes_the_machine,
     expand,
     judged,
-    make_move,
     replayer,
     take_step,
 )
@@ -533,17 +532,20 @@ class Search:
         """Run on from states that were met again, along the other way, by chance to an end: what a state does not show
         may come to light late.
         """
-        graph, replay, task = self.graph, self.replay, self.task._replace(invariants=())
+        graph, replay = self.graph, self.replay
         for node, (schedule, past, _) in self.walks:
-            replay.follow(schedule, past if self.learner is None else self.learner.past(self.keys[node]))
-            at, end = node, None
+            able = replay.follow(schedule, past if self.learner is None else self.learner.past(self.keys[node]))
+            at = node
             for _ in range(LONGEST_WALK):
                 if not graph.edges[at]:
                     break
                 child = self.dice.choice(graph.edges[at])
-                cpu = min(graph.first[at, child])
-                end = make_move(task, replay, cpu, tuple).end
+                for cpu in graph.cpus[at, child]:
+                    if cpu in able:
+                        replay.step(cpu)
+                        able = [] if replay.off else replay.machine.able()
                 at = child
+            end = None if able else End(replay.final(), replay.ghost.results)
             if self.key_now() != self.keys[at] or end != self.final.get(at):
                 ways = f"the schedules {self.whole(graph.schedule(at))} and {self.whole(replay.schedule)}"
                 self.differs(f"{ways} should lead to the same, and do not", schedule)

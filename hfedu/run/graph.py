@@ -11,8 +11,8 @@ FAR = 1 << 60
 class Graph:
     """The states found so far, by number, and the moves between them.
 
-    `first` holds, by move, the CPUs that can begin it, and `broken` the names of the invariants it broke. In the
-    `quiet` states only daemons can go on.
+    `cpus` holds, by move, who takes its steps, and `broken` the names of the invariants it broke. In the `quiet` states
+    only daemons can go on.
     """
 
     def __init__(self, root: tuple[Any, ...]) -> None:
@@ -22,7 +22,7 @@ class Graph:
         self.edges: list[list[int]] = [[]]
         self.ends: set[int] = set()
         self.quiet: set[int] = set()
-        self.first: dict[tuple[int, int], set[int]] = {}
+        self.cpus: dict[tuple[int, int], tuple[int, ...]] = {}
         self.broken: dict[tuple[int, int], set[str]] = {}
 
     def add(self, node: int, cpus: tuple[int, ...], key: Any) -> tuple[int, bool]:
@@ -35,7 +35,7 @@ class Graph:
         cost = steps + len(cpus), switches + sum(a != b for a, b in pairwise(path))
         child = self.number.setdefault(key, len(self.cost))
         self.edges[node].append(child)
-        self.first.setdefault((node, child), set()).add(cpus[0])
+        self.cpus[node, child] = min(cpus, self.cpus.get((node, child), cpus))
         if child == len(self.cost):
             self.parent.append((node, cpus))
             self.cost.append((FAR, 0))

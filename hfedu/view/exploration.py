@@ -92,7 +92,7 @@ def graph_scene(result: Exploration, violation: int = 0) -> Scene:
     chosen = result.violations[violation].invariant if result.violations else None
     emphasised = ways.get(chosen or "") or ()
     steps = set(pairwise(emphasised))
-    for move in sorted(graph.first, key=lambda move: move in steps):
+    for move in sorted(graph.cpus, key=lambda move: move in steps):
         edge(scene, places, graph, move, "path" if move in steps else "edge")
     bad = {child for _, child in graph.broken}
     for node, (x, y) in enumerate(places):
@@ -115,7 +115,7 @@ def graph_scene(result: Exploration, violation: int = 0) -> Scene:
 def edge(scene: Scene, places: list[tuple[float, float]], graph: Graph, move: tuple[int, int], kind: str) -> None:
     """A move as a line; one that leads back has an arrow."""
     (x1, y1), (x2, y2) = places[move[0]], places[move[1]]
-    scene.add(Line(x1, y1, x2, y2, f"{kind}-{min(graph.first[move]) % LOOKS}", arrow=x2 <= x1))
+    scene.add(Line(x1, y1, x2, y2, f"{kind}-{graph.cpus[move][0] % LOOKS}", arrow=x2 <= x1))
 
 
 def lay_out(graph: Graph) -> list[tuple[float, float]]:
@@ -126,7 +126,7 @@ def lay_out(graph: Graph) -> list[tuple[float, float]]:
         columns[depth].append(node)
     most = max(map(len, columns.values()))
     sources: dict[int, list[int]] = {}
-    for node, child in graph.first:
+    for node, child in graph.cpus:
         if graph.cost[node] < graph.cost[child]:
             sources.setdefault(child, []).append(node)
     height = [0.0] * len(graph.cost)

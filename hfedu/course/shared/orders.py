@@ -152,8 +152,10 @@ def continued(found: Exploration, scenario: Scenario) -> Run:
 def judge_patience(scenario: Scenario, invariants: Sequence[Invariant], found: Exploration) -> None:
     """`Wrong` if a script of CPU 1 gives up while CPU 0 stands still, wherever that is.
 
-    Not all orders of a script that counts its tries can be tried: where they were not, CPU 0 stands still for longer.
+    Not all orders of a script that counts its tries can be tried. Where they could, there is nothing left to find.
     """
+    if found.complete:
+        return
     waits = []
     for first in range(STANDS_STILL):
         stepper, ended = stand_still(scenario, invariants, first, ALONE, fixes=REPAIRED)
@@ -161,7 +163,7 @@ def judge_patience(scenario: Scenario, invariants: Sequence[Invariant], found: E
         waits += [first] * (not ended)
         if len(stepper.taken) < first:
             break
-    for first in {*waits[:1], *waits[-1:]} if not found.complete else ():
+    for first in {*waits[:1], *waits[-1:]}:
         raise_impatient(stand_still(scenario, invariants, first, LONG_ALONE, fixes=REPAIRED)[0])
 
 
