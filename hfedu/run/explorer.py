@@ -46,7 +46,7 @@ from hfedu.run.outlook import outlook
 from hfedu.run.races import MEANING, RACE
 from hfedu.run.recording import Outcome, Recording
 from hfedu.run.replay import Scenario, is_ours, outside, step_or_end
-from hfedu.run.sight import GOAL, Lost, Sight, as_invariants
+from hfedu.run.sight import GOAL, Lost, Sight, as_invariants, who_judges
 
 CHUNK = 200
 """Schedules that one worker extends at a time."""
@@ -153,6 +153,15 @@ def task_of(
             near = "" if name in known else nearest(name, sorted(known))
             hint = near or f": there are {', '.join(EXPLORED)}"
             raise Mistake(f"{name} is nothing that is explored{hint}")
+    for invariant in invariants:
+        rules = World()
+        rules.follow(invariant.broken, invariant.name)
+        rules.look_round()
+        for remembers in rules.remembers:
+            raise Mistake(
+                f"{who_judges(invariant)} goes by {remembers}, which has a cache: of another state it may say "
+                "what was so in this one. Leave the cache out"
+            )
     number = len(scenario.cpus) if cpus is None else cpus
     fixed = tuple(sorted((name, hashable(name, value)) for name, value in options.items()))
     ours = all(is_ours(change) for change in known_changes(options.get("changes", ())))
@@ -615,8 +624,6 @@ class Search:
         if self.by_history:
             names = ", ".join(sorted(self.by_history))
             said.append(f"By {names} states cannot be told apart: those scripts go by all that they were told.")
-        if self.replay.world.unseen:
-            said.append(f"Nobody can look into {' and '.join(sorted(self.replay.world.unseen))}: it may change unseen.")
         if self.again:
             said.append(
                 "States that are alike in all that scripts, hypervisor and invariants can reach count as one: "
