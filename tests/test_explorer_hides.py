@@ -596,6 +596,59 @@ def test_what_a_script_does_when_it_is_let_go_is_put_back():
     assert not LEFT
 
 
+SET_UP = []
+
+
+def sets_up():
+    SET_UP.append(len(SET_UP))
+    yield from ()
+
+
+def asks_the_setup():
+    SET_UP.append((yield load(A)))
+    yield load(B)
+    return list(SET_UP)
+
+
+@pytest.mark.parametrize("prune", [True, False])
+def test_what_the_setup_does_outside_it_does_once(prune):
+    found = explore(Scenario("sets up", "", sets_up, (asks_the_setup, set_both), (sleeper,)), prune=prune)
+    assert sorted(first for first, _ in found.results) == [[0, 0], [0, 1]]
+    assert not SET_UP
+
+
+def fails():
+    SET_UP.append(1)
+    yield 5
+
+
+def interrupts(*_):
+    raise KeyError
+
+
+def test_however_a_search_ends_what_lies_outside_is_put_back():
+    with pytest.raises(Mistake, match="yielded 5"):
+        explore(Scenario("fails", "", fails, (set_both,), (sleeper,)))
+    assert not SET_UP
+    with pytest.raises(KeyError):
+        explore(Scenario("sets up", "", sets_up, (asks_the_setup, set_both), (sleeper,)), progress=interrupts)
+    assert not SET_UP
+
+
+DEVICES = {"the distributor": 0x0800_0000, "an interface": 0x0801_0004, "the real-time clock": 0x0901_0008,
+           "the firmware's": 0x0902_0008}  # fmt: skip
+
+
+@pytest.mark.parametrize("base", DEVICES.values(), ids=DEVICES)
+@pytest.mark.parametrize("access", [lambda base: load(base, 4), lambda base: store(base, b"abcd")])
+def test_a_device_whose_state_no_state_has_is_refused(base, access):
+    def script():
+        yield access(base)
+
+    with pytest.raises(Mistake, match=rf"a guest accesses the device at {base:#x}: in a scenario it has RAM, flash"):
+        explore(of_memory(script, set_both))
+
+
 # Delegation.
 
 
