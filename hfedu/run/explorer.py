@@ -613,11 +613,10 @@ class Search:
         """A schedule without the steps that a violation does not need: moves take some that only commute with it."""
         if name in ("deadlock", "livelock") or name.startswith(RACE) or not self.task.group:
             return schedule
-        for at in reversed(range(len(schedule) - 1)):
-            shorter = schedule[:at] + schedule[at + 1 :]
-            if self.breaks(name, shorter):
-                schedule = shorter
-        return schedule
+        if self.learner is not None:
+            with suppress(Unlearned):
+                return without_idle(schedule, self.learner.breaking(name, schedule))
+        return without_idle(schedule, lambda shorter, _: self.breaks(name, shorter))
 
     def breaks(self, name: str, schedule: tuple[int, ...]) -> bool:
         """Whether the last step of a schedule breaks an invariant."""
@@ -677,6 +676,18 @@ class Search:
             self.said(stopped), len(setup), dict(task.options, cpus=task.cpus), invariants, graph.bare(MOST_IN_GRAPH),
             self.replay.before, stopped.endswith(BY_STOP_BUTTON),
         )  # fmt: skip
+
+
+def without_idle(schedule: tuple[int, ...], breaks: Callable[[tuple[int, ...], int], bool]) -> tuple[int, ...]:
+    """A schedule without steps that can be left out, the latest first: `breaks` says whether one still breaks the same.
+
+    It is told up to where that schedule is as it was.
+    """
+    for at in reversed(range(len(schedule) - 1)):
+        shorter = schedule[:at] + schedule[at + 1 :]
+        if breaks(shorter, at):
+            schedule = shorter
+    return schedule
 
 
 def never(_: Any) -> None:
