@@ -5,12 +5,17 @@ import dataclasses
 import datetime
 import io
 import itertools
+import logging
+import queue
 import random
+import struct
 import sys
+import threading
 import types
 import weakref
 from collections import OrderedDict
-from functools import partial
+from contextvars import ContextVar
+from functools import cache, cached_property, lru_cache, partial, singledispatch
 
 import pytest
 
@@ -391,6 +396,45 @@ class OfMeta(metaclass=Meta):
     """A class whose class can be changed."""
 
 
+@cache
+def remembers(*_):
+    return []
+
+
+@lru_cache
+def remembers_the_last(*_):
+    return []
+
+
+class Once:
+    @cached_property
+    def kept(self):
+        return []
+
+
+ONCE, LOCKS, TAKEN = Once(), [threading.Lock() for _ in range(3)], []
+RECURSIVE, QUEUE = threading.RLock(), queue.Queue()
+
+
+def take(digit):
+    if digit:
+        LOCKS[len(TAKEN)].acquire(False)
+    TAKEN.append(0)
+
+
+def times_held():
+    return int(repr(RECURSIVE).partition("count=")[2].split()[0])
+
+
+def hold(digit):
+    for _ in range(times_held() + digit):
+        RECURSIVE.acquire()
+
+
+def together(digits):
+    return int("".join(map(str, digits)))
+
+
 PARTIAL, THINGS, CLASS = partial(dict, n=0), [Zero(), Zero(), Zero()], []
 PARTIAL.n = 0
 
@@ -423,6 +467,11 @@ OUTSIDE = {
     "a metaclass": (lambda digit: setattr(type(OfMeta), "m", more(OfMeta.m, digit)), lambda: OfMeta.m),
     "a class": (become, lambda: int("".join(str(each.n) for each in THINGS))),
     "a partial": (lambda digit: setattr(PARTIAL, "n", more(PARTIAL.n, digit)), lambda: PARTIAL.n),
+    "a cache": (lambda digit: remembers(0).append(digit), lambda: together(remembers(0))),
+    "a cached property": (lambda digit: ONCE.kept.append(digit), lambda: together(ONCE.kept)),
+    "locks": (take, lambda: together(int(lock.locked()) for lock in LOCKS)),
+    "a lock that is held often": (hold, lambda: int(f"{times_held():b}")),
+    "a queue": (QUEUE.put, lambda: together(QUEUE.get() for _ in range(3))),
     "its keywords": (lambda digit: PARTIAL.keywords.update(n=more(PARTIAL()["n"], digit)), lambda: PARTIAL()["n"]),
 }  # fmt: skip
 
@@ -434,6 +483,100 @@ def test_what_is_kept_outside_counts_and_is_put_back(place):
     assert (helper(), helper.__doc__, Zero().method(), Zero.__n__, Zero.__doc__) == ((0, 0), "0", 0, 0, "0")
     assert (OfMeta.m, PARTIAL.n, PARTIAL()) == (0, 0, {"n": 0})
     assert [type(each) for each in THINGS] == [Zero] * 3
+    assert (remembers.cache_info().currsize, vars(ONCE), times_held(), QUEUE.qsize()) == (0, {}, 0, 0)
+    assert not any(lock.locked() for lock in LOCKS)
+
+
+VALUE = [0]
+
+
+@cache
+def value_at(_):
+    return VALUE[0]
+
+
+def asks_once():
+    for address in (A, B, A):
+        VALUE[0] = yield load(address)
+        value_at(len(TAKEN))
+        TAKEN.append(0)
+    VALUE[0] = 0
+    yield load(A + 64)
+    return together(map(value_at, range(3)))
+
+
+def test_what_a_function_remembers_counts():
+    assert ends(asks_once) == ENDS
+
+
+@singledispatch
+def kind_of(_):
+    return "thing"
+
+
+@kind_of.register(int)
+def _(_):
+    return "number"
+
+
+LOG, HEADER, MADE_OF = logging.getLogger("hfedu.tests"), struct.Struct("<I"), types.MappingProxyType({0: 0, 1: 1})
+
+
+def uses_what_is_harmless():
+    number = more(more((yield load(A)), (yield load(B))), MADE_OF[(yield load(A))])
+    LOG.debug("%s", number)
+    assert kind_of(number) == "number"
+    assert kind_of("") == "thing"
+    return HEADER.unpack(HEADER.pack(number))[0]
+
+
+def test_what_keeps_nothing_that_changes_is_no_trouble():
+    assert ends(uses_what_is_harmless) == ENDS
+
+
+FRESH = ContextVar("fresh")
+
+
+def sets_first():
+    FRESH.set((yield load(A)))
+
+
+def asks_the_last():
+    remembers_the_last((yield load(A)))
+
+
+def asks_how_often():
+    remembers((yield load(A)))
+    return remembers.cache_info().hits
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        (sets_first, "fresh is a ContextVar that was given its first value by a script: give it one before"),
+        (asks_the_last, "remembers_the_last remembers what it gave, and that cannot be put back"),
+        (asks_how_often, "remembers remembers what it gave, and that cannot be put back"),
+    ],
+)
+def test_what_cannot_be_put_back_is_refused_and_all_else_is_put_back(script, says):
+    def also():
+        VALUE[0] = yield load(A)
+        VALUE[0] = 7
+
+    with pytest.raises(Mistake, match=says):
+        explore(of_memory(script, also))
+    assert VALUE == [0]
+
+
+@cache
+def full(machine):
+    return machine.load(A) != 1
+
+
+def test_an_invariant_that_remembers_is_refused():
+    for invariant in (full, lambda machine: full(machine)):
+        with pytest.raises(Mistake, match="goes by full, which has a cache"):
+            explore(of_memory(set_both), [invariant])
 
 
 LEFT = []
@@ -451,6 +594,59 @@ def leaves_something():
 def test_what_a_script_does_when_it_is_let_go_is_put_back():
     assert ends(leaves_something) == ENDS
     assert not LEFT
+
+
+SET_UP = []
+
+
+def sets_up():
+    SET_UP.append(len(SET_UP))
+    yield from ()
+
+
+def asks_the_setup():
+    SET_UP.append((yield load(A)))
+    yield load(B)
+    return list(SET_UP)
+
+
+@pytest.mark.parametrize("prune", [True, False])
+def test_what_the_setup_does_outside_it_does_once(prune):
+    found = explore(Scenario("sets up", "", sets_up, (asks_the_setup, set_both), (sleeper,)), prune=prune)
+    assert sorted(first for first, _ in found.results) == [[0, 0], [0, 1]]
+    assert not SET_UP
+
+
+def fails():
+    SET_UP.append(1)
+    yield 5
+
+
+def interrupts(*_):
+    raise KeyError
+
+
+def test_however_a_search_ends_what_lies_outside_is_put_back():
+    with pytest.raises(Mistake, match="yielded 5"):
+        explore(Scenario("fails", "", fails, (set_both,), (sleeper,)))
+    assert not SET_UP
+    with pytest.raises(KeyError):
+        explore(Scenario("sets up", "", sets_up, (asks_the_setup, set_both), (sleeper,)), progress=interrupts)
+    assert not SET_UP
+
+
+DEVICES = {"the distributor": 0x0800_0000, "an interface": 0x0801_0004, "the real-time clock": 0x0901_0008,
+           "the firmware's": 0x0902_0008}  # fmt: skip
+
+
+@pytest.mark.parametrize("base", DEVICES.values(), ids=DEVICES)
+@pytest.mark.parametrize("access", [lambda base: load(base, 4), lambda base: store(base, b"abcd")])
+def test_a_device_whose_state_no_state_has_is_refused(base, access):
+    def script():
+        yield access(base)
+
+    with pytest.raises(Mistake, match=rf"a guest accesses the device at {base:#x}: in a scenario it has RAM, flash"):
+        explore(of_memory(script, set_both))
 
 
 # Delegation.
@@ -597,6 +793,30 @@ class BehindAReference(OneMore):
         return bool(self.reference().message)
 
 
+class InACache(OneMore):
+    @cache  # noqa: B019
+    def kept(self):
+        return []
+
+    def put(self, to, message):
+        self.kept().append(message)
+
+    def full(self, to):
+        return bool(self.kept())
+
+
+class InAQueue(OneMore):
+    def __init__(self, platform):
+        super().__init__(platform)
+        self.queue = queue.Queue(1)
+
+    def put(self, to, message):
+        self.queue.put(message)
+
+    def full(self, to):
+        return self.queue.full()
+
+
 class InAPart(OneMore):
     def __init__(self, platform):
         super().__init__(platform)
@@ -610,7 +830,7 @@ class InAPart(OneMore):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [InTheVm, InTheMailbox, InItsMethod, BehindAReference, InAPart])
+@pytest.mark.parametrize("kind", [InTheVm, InACache, InAQueue, InTheMailbox, InItsMethod, BehindAReference, InAPart])
 def test_wherever_a_hypervisor_of_ones_own_keeps_a_message_it_counts(kind):
     found = explore(Scenario("senders", "", ready, (one, one), (reader,)), profile="fixed", changes=[kind])
     assert found.complete

@@ -143,6 +143,9 @@ def test_an_invariant_that_looks_at_what_is_not_there(look, says):
         ({"max_states": True}, "max_states must be a whole number above 0, not True"),
         ({"max_states": "x"}, "max_states must be a whole number above 0, not 'x'"),
         ({"progress": 3}, "progress is a function of a depth and a number of states, not 3"),
+        ({"progress": lambda depth: None}, "progress is a function of a depth and a number of states, not <function"),
+        ({"executor": 3}, r"executor is a concurrent.futures.Executor, such as ProcessPoolExecutor\(\), not 3"),
+        ({"executor": []}, "executor is a concurrent.futures.Executor"),
     ],
 )
 def test_what_is_no_bound_and_no_choice(options, says):

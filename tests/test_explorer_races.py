@@ -20,6 +20,7 @@ from hfedu.course.shared.defects import DEFECTS
 from hfedu.hf.api import running
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.run.explorer import Search, task_of
+from hfedu.run.moves import replayer
 from hfedu.run.races import RACE
 from hfedu.view.player import player_data
 from hfedu.view.sequence import sequence
@@ -197,7 +198,7 @@ def test_where_races_cannot_be_looked_for_it_says_so():
 def test_steps_are_learned_where_all_that_changes_is_the_hypervisors():
     """Else each search would go by replay alone, and nobody would see more of it than that it takes longer."""
     task = task_of(CLEARS, (), None, True, (), {})
-    learner = Search(task, None, True, False, True).learner
+    learner = Search(task, replayer(task), None, True, False, True).learner
     assert learner is not None
     assert learner.root
 

@@ -10,6 +10,7 @@ of the primary. An invariant that is not `steady` could see the difference: unde
 any left out in total store order, and there no transition is learned either: all states are reached by replay.
 """
 
+import inspect
 import os
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -44,8 +45,8 @@ from hfedu.run.moves import (
 from hfedu.run.outlook import outlook
 from hfedu.run.races import MEANING, RACE
 from hfedu.run.recording import Outcome, Recording
-from hfedu.run.replay import Scenario, is_ours, outside, step_or_end
-from hfedu.run.sight import GOAL, Lost, Sight, as_invariants
+from hfedu.run.replay import Replayer, Scenario, is_ours, outside, step_or_end
+from hfedu.run.sight import GOAL, Lost, Sight, as_invariants, who_judges
 
 CHUNK = 200
 """Schedules that one worker extends at a time."""
@@ -152,6 +153,15 @@ def task_of(
             near = "" if name in known else nearest(name, sorted(known))
             hint = near or f": there are {', '.join(EXPLORED)}"
             raise Mistake(f"{name} is nothing that is explored{hint}")
+    for invariant in invariants:
+        rules = World()
+        rules.follow(invariant.broken, invariant.name)
+        rules.look_round()
+        for remembers in rules.remembers:
+            raise Mistake(
+                f"{who_judges(invariant)} goes by {remembers}, which has a cache: of another state it may say "
+                "what was so in this one. Leave the cache out"
+            )
     number = len(scenario.cpus) if cpus is None else cpus
     fixed = tuple(sorted((name, hashable(name, value)) for name, value in options.items()))
     ours = all(is_ours(change) for change in known_changes(options.get("changes", ())))
@@ -170,13 +180,26 @@ def check_number(name: str, given: Any, least: int) -> None:
         raise Mistake(f"{name} must be a whole number {'from 0 up' if least == 0 else 'above 0'}, not {given!r}")
 
 
-def check_search(cpus: Any, max_states: Any, progress: Any) -> None:
-    """`Mistake` for bounds that are none."""
+def check_search(cpus: Any, max_states: Any, progress: Any, executor: Any) -> None:
+    """`Mistake` for bounds and helpers that are none."""
     if isinstance(cpus, bool):
         raise Mistake(f"cpus must be a whole number above 0, not {cpus!r}")
     check_number("max_states", max_states, 1)
-    if progress is not None and not callable(progress):
+    if progress is not None and not takes_two(progress):
         raise Mistake(f"progress is a function of a depth and a number of states, not {progress!r}")
+    if executor is not None and not isinstance(executor, Executor):
+        raise Mistake(f"executor is a concurrent.futures.Executor, such as ProcessPoolExecutor(), not {executor!r}")
+
+
+def takes_two(function: Any) -> bool:
+    """Whether something can be called with two arguments, as far as it tells."""
+    try:
+        inspect.signature(function).bind(0, 0)
+    except ValueError:  # one of Python's own, which does not tell
+        return True
+    except TypeError:
+        return False
+    return True
 
 
 def daemons_of(assume: Any, cpus: Any) -> frozenset[int]:
@@ -229,7 +252,7 @@ def explore(
     for name, flag in {"first": first, "prune": prune, "recheck": recheck, "races": races}.items():
         if not isinstance(flag, bool):
             raise Mistake(f"{name} is True or False, not {flag!r}")
-    check_search(cpus, max_states, progress)
+    check_search(cpus, max_states, progress, executor)
     looked = (*as_invariants(invariants, "invariants"), *as_invariants(ends, "ends", at_end=True))
     task = task_of(scenario, looked, cpus, prune, assume, options)
     delayed = options.get("memory_model") == "tso"
@@ -237,12 +260,9 @@ def explore(
         raise Mistake('races are looked for in sequentially consistent memory: leave out memory_model="tso"')
 
     def searched(learn: bool) -> Exploration:
-        try:
-            search = Search(task, preemptions, prune, recheck, learn, races)
+        with searching(task, preemptions, prune, recheck, learn, races) as search:
             stopped = search.run(lambda: first and bool(search.found), max_states, executor, progress)
             return search.result(stopped)
-        finally:
-            replayer.cache_clear()
 
     if races:
         try:
@@ -309,7 +329,7 @@ def find(
 
     It is the dual of `explore`: what every order avoids is no goal of any. The options are those of `explore`.
     """
-    check_search(cpus, max_states, progress)
+    check_search(cpus, max_states, progress, executor)
     if not callable(goal) or isinstance(goal, type):
         raise Mistake(f"a goal is a function of the machine that says whether it is reached, not {goal!r}")
     name = str(getattr(goal, "__name__", "goal")).replace("<lambda>", "the goal")
@@ -317,13 +337,10 @@ def find(
     task = task_of(scenario, (invariant,), cpus, True, (), options)
 
     def searched(learn: bool) -> Exploration:
-        try:
-            search = Search(task, None, True, False, learn)
+        with searching(task, None, True, False, learn) as search:
             if search.at_root():
                 return search.result("Stopped at the first state.")
             return search.result(search.run(lambda: GOAL in search.found, max_states, executor, progress))
-        finally:
-            replayer.cache_clear()
 
     found = learned_or_not(searched, executor is None and options.get("memory_model") != "tso")
     return Reached(name, found, next((v for v in found.violations if v.invariant == GOAL), None))
@@ -335,6 +352,19 @@ def learned_or_not(searched: Callable[[bool], Exploration], learn: bool) -> Expl
         with suppress(Unlearned):
             return searched(True)
     return searched(False)
+
+
+@contextmanager
+def searching(task: Task, *how: Any) -> "Iterator[Search]":
+    """A search; when it ends, however it does, all that lies outside of the scripts is again as it was before."""
+    try:
+        replay = replayer(task)
+        try:
+            yield Search(task, replay, *how)
+        finally:
+            replay.leave()
+    finally:
+        replayer.cache_clear()
 
 
 class Doubt(NamedTuple):
@@ -351,10 +381,11 @@ class Search:
     """
 
     def __init__(
-        self, task: Task, preemptions: int | None, merge: bool, recheck: bool, learn: bool, races: bool = False
-    ) -> None:
+        self, task: Task, replay: Replayer, preemptions: int | None, merge: bool, recheck: bool, learn: bool,
+        races: bool = False,
+    ) -> None:  # fmt: skip
         self.task, self.preemptions, self.merge, self.recheck = task, preemptions, merge, recheck
-        self.replay = replayer(task)
+        self.replay = replay
         self.replay.follow((), self.replay.past)
         self.values: dict[Any, int] = {}
         self.learner = Learner(task, self.replay, races) if learn else None
@@ -424,8 +455,6 @@ class Search:
             return "Stopped at the first violation." if self.waiting else ""
         except KeyboardInterrupt:
             return BY_STOP_BUTTON
-        finally:
-            self.replay.leave()
 
     def expanded(self, mapper: Callable[..., Any], states: list[ExploredState]) -> Iterator[Expanded]:
         """The moves from states, in chunks."""
@@ -586,11 +615,10 @@ class Search:
         """A schedule without the steps that a violation does not need: moves take some that only commute with it."""
         if name in ("deadlock", "livelock") or name.startswith(RACE) or not self.task.group:
             return schedule
-        for at in reversed(range(len(schedule) - 1)):
-            shorter = schedule[:at] + schedule[at + 1 :]
-            if self.breaks(name, shorter):
-                schedule = shorter
-        return schedule
+        if self.learner is not None:
+            with suppress(Unlearned):
+                return without_idle(schedule, self.learner.breaking(name, schedule))
+        return without_idle(schedule, lambda shorter, _: self.breaks(name, shorter))
 
     def breaks(self, name: str, schedule: tuple[int, ...]) -> bool:
         """Whether the last step of a schedule breaks an invariant."""
@@ -617,8 +645,6 @@ class Search:
         if self.by_history:
             names = ", ".join(sorted(self.by_history))
             said.append(f"By {names} states cannot be told apart: those scripts go by all that they were told.")
-        if self.replay.world.unseen:
-            said.append(f"Nobody can look into {' and '.join(sorted(self.replay.world.unseen))}: it may change unseen.")
         if self.again:
             said.append(
                 "States that are alike in all that scripts, hypervisor and invariants can reach count as one: "
@@ -644,7 +670,6 @@ class Search:
             _, accesses = (None, ()) if self.learner is None else self.learner.second.get(sentence, (None, ()))
             violations.append(Violation(name, sentence, (*setup, *schedule), len(schedule), accesses))
         violations.sort(key=lambda violation: (violation.steps, order.index(violation.invariant)))
-        self.replay.leave()
         results = [self.results[name] for name in sorted(self.results)]
         return Exploration(
             task.scenario, tuple(violations), len(graph.cost), self.steps,
@@ -653,6 +678,18 @@ class Search:
             self.said(stopped), len(setup), dict(task.options, cpus=task.cpus), invariants, graph.bare(MOST_IN_GRAPH),
             self.replay.before, stopped.endswith(BY_STOP_BUTTON),
         )  # fmt: skip
+
+
+def without_idle(schedule: tuple[int, ...], breaks: Callable[[tuple[int, ...], int], bool]) -> tuple[int, ...]:
+    """A schedule without steps that can be left out, the latest first: `breaks` says whether one still breaks the same.
+
+    It is told up to where that schedule is as it was.
+    """
+    for at in reversed(range(len(schedule) - 1)):
+        shorter = schedule[:at] + schedule[at + 1 :]
+        if breaks(shorter, at):
+            schedule = shorter
+    return schedule
 
 
 def never(_: Any) -> None:

@@ -28,6 +28,7 @@ from types import (
     FunctionType,
     GeneratorType,
     GetSetDescriptorType,
+    MappingProxyType,
     MemberDescriptorType,
     MethodDescriptorType,
     MethodType,
@@ -54,6 +55,12 @@ OF_A_FRAME = 3
 """References to the dict of a frame's variables while it is looked at, if nobody else has it."""
 BUILTINS = vars(builtins)
 HIDDEN = ("__dict__", "__weakref__")
+DICT_VIEWS: tuple[type, ...] = tuple(
+    type(view)
+    for each in (dict[Any, Any](), OrderedDict[Any, Any]())
+    for view in (each.keys(), each.values(), each.items())
+)
+"""Views of dicts: they hold nothing but what they show."""
 OF_THE_LANGUAGE = frozenset((
     *HIDDEN, "__module__", "__qualname__", "__slots__", "__static_attributes__", "__firstlineno__", "__match_args__",
     "__annotations__", "__annotations_cache__", "__annotate_func__", "__annotate__", "__abstractmethods__", "_abc_impl",
@@ -267,8 +274,9 @@ class Freezer:
 
     def scope(self, value: dict[str, Any]) -> Any:
         """The globals of a function: those of a module are that, of others what they hold counts."""
-        module = sys.modules.get(str(value.get("__name__")))
-        return () if module is not None and vars(module) is value else self(value)
+        names = value.get("__name__"), getattr(value.get("__spec__"), "name", None)
+        modules = (sys.modules.get(str(name)) for name in names)
+        return () if any(module is not None and vars(module) is value for module in modules) else self(value)
 
     def cell(self, value: CellType) -> Any:
         """A variable that functions share."""
@@ -438,6 +446,10 @@ HANDLERS: dict[type, Callable[[Freezer, Any], Any]] = {
     CodeType: lambda _, value: ("code", code_name(value)),
     memoryview: lambda freezer, value: ("memoryview", memoryview_content(freezer, value)),
     ReferenceType: lambda freezer, value: ("reference", *map(freezer, (value(), value.__callback__))),
+    **dict.fromkeys(
+        (MappingProxyType, *DICT_VIEWS),
+        lambda freezer, value: (type(value).__name__, *map(freezer, gc.get_referents(value))),
+    ),
     FrameType: Freezer.frame,
     TracebackType: lambda freezer, value: (
         "traceback", value.tb_lasti, freezer(value.tb_frame), freezer(value.tb_next),

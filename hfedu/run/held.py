@@ -5,19 +5,37 @@ they name; from objects their attributes and what these hold; from the classes o
 """
 
 import dis
+import gc
 import sys
+from _thread import LockType, RLock
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from contextvars import ContextVar
-from functools import cache, partial
+from functools import _lru_cache_wrapper, cache, partial
+from io import IOBase
 from operator import is_
-from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, MethodWrapperType, ModuleType
+from re import Match, Pattern
+from struct import Struct
+from threading import local
+from types import (
+    BuiltinFunctionType,
+    CellType,
+    CodeType,
+    FunctionType,
+    MappingProxyType,
+    MethodType,
+    MethodWrapperType,
+    ModuleType,
+    UnionType,
+)
 from typing import Any, NamedTuple
 
 from hfedu.errors import Mistake
 from hfedu.run.frozen import (
     CONTENTS,
+    DICT_VIEWS,
     PLAIN,
     Freezer,
     NotFrozen,
@@ -36,8 +54,10 @@ REFLECTION = frozenset(
 """Names with which a function can change what is not seen to be changed."""
 OF_CALLS = frozenset(("rows", "calls"))
 """The table of calls of a hypervisor's class, which is made with it."""
-OPAQUE = ("hfedu",)
-"""Packages whose objects are looked into only where that is asked for."""
+OPAQUE = ("hfedu", "logging")
+"""Packages whose objects are looked into only where that is asked for: what a log was told no script sees."""
+STILL = (Match, Pattern, Struct, UnionType, local)
+"""Types of Python's own whose objects hold nothing that changes, but for their attributes."""
 
 
 class Outside(NamedTuple):
@@ -73,8 +93,10 @@ class World:
         self.scopes: set[int] = set()
         self.mentioned: set[str] = set()
         """All names of globals and attributes in the code of the user's functions."""
-        self.unseen: set[str] = set()
+        self.unseen: list[str] = []
         """What cannot be looked into: whether it changes nobody knows."""
+        self.remembers: list[str] = []
+        """Functions with a cache."""
         self.fields: frozenset[str] = frozenset()
         """Names of attributes that may be assigned, for somebody else keeps what they hold."""
 
@@ -103,10 +125,14 @@ class World:
         """All that can be reached from an object."""
         self._waiting.append((found, name))
 
-    def settle(self) -> None:
-        """Find all that was asked for, and keep it as it is now."""
+    def look_round(self) -> None:
+        """Find all that was asked for."""
         while self._waiting:
             self._visit(*self._waiting.popleft())
+
+    def settle(self) -> None:
+        """Find all that was asked for, and keep it as it is now."""
+        self.look_round()
         for name, read, put, plain in self._new:
             kept = read()
             self.held.append(Outside(name, read, put, kept, self._frozen(name, kept, self.freezer()), plain))
@@ -121,11 +147,25 @@ class World:
         """What freezes the values of a state. Why a call was refused counts only where somebody's code asks for it."""
         return Freezer(self.known, "check" in self.mentioned)
 
+    def refuse_unseen(self) -> None:
+        """`Mistake` if there is something that can neither be compared nor put back."""
+        for each in self.unseen:
+            raise Mistake(
+                f"nobody can look into {each}, and so not tell whether it changes: keep there what can be compared, "
+                "such as lists, dicts and objects of your own"
+            )
+
     def restore(self) -> None:
-        """Put everything back."""
+        """Put everything back. `Mistake`, once all else is put back, if something cannot be."""
+        failed = None
         for held in self.held:
             if held.changed() is not None:
-                held.put(held.kept)
+                try:
+                    held.put(held.kept)
+                except Mistake as mistake:
+                    failed = failed or mistake
+        if failed is not None:
+            raise failed
 
     def changes(self, freezer: Freezer) -> tuple[Any, ...]:
         """All that is not as it was, as part of a key."""
@@ -179,13 +219,12 @@ class World:
             return
         self.name(found, name)
         if isinstance(found, ContextVar):
-            if found.get(NOWHERE) is NOWHERE:  # nobody could take its value away again
-                self.unseen.add(f"{name}, a ContextVar without a value")
-            else:
-                self._hold(name, partial(read_context, found), partial(put_context, found))
-                self._waiting += ((each, name) for each in read_context(found))
+            self._hold(name, partial(read_context, found), partial(put_context, found))
+            self._waiting += ((each, name) for each in read_context(found) if each is not NOWHERE)
             return
-        if kind.__module__.partition(".")[0] in OPAQUE:
+        of_ours = isinstance(found, _lru_cache_wrapper) and str(found.__module__).partition(".")[0] in OPAQUE
+        written_only = isinstance(found, IOBase) and (found.closed or not found.readable())
+        if of_ours or written_only or kind.__module__.partition(".")[0] in OPAQUE:
             return
         for cls, (read, put) in CONTAINERS.items():
             if isinstance(found, cls):
@@ -193,16 +232,46 @@ class World:
                 self._waiting += ((each, f"{name}[{at}]") for at, each in enumerate(read(found)))
                 break
         else:
-            if built_on is not object and built_on not in CONTENTS:
+            if isinstance(found, _lru_cache_wrapper):
+                self._cache(found, name)
+            elif built_on is not object and built_on not in CONTENTS and not isinstance(found, STILL):
                 self._unknown(found, name)
         self._attributes(found, name)
         self.follow(kind, kind.__qualname__)
+
+    def _cache(self, found: "_lru_cache_wrapper[Any]", name: str) -> None:
+        """A function with a cache: what it remembers. If that has a bound, the order of use counts and is not seen."""
+        self.remembers.append(name)
+        table = next(each for each in gc.get_referents(found) if type(each) is dict and each is not vars(found))
+        told = found.cache_info()
+
+        def put(content: tuple[Any, ...]) -> None:
+            if told.maxsize is None:
+                put_dict(table, content)
+            else:
+                found.cache_clear()
+            if told.maxsize is not None or "cache_info" in self.mentioned:
+                raise Mistake(
+                    f"{name} remembers what it gave, and that cannot be put back before another order is tried: use "
+                    "functools.cache, which has no bound, and no cache_info; or leave the cache out"
+                )
+
+        if told.maxsize is None:
+            self._hold(name, partial(read_dict, table), put)
+            self._waiting += ((each, f"what {name} remembers") for each in read_dict(table))
+        else:
+            self._hold(name, lambda: (told,) if found.cache_info() == told else (NOWHERE,), put)
 
     def _unknown(self, found: Any, name: str) -> None:
         """An object that can be compared at best: should it change, it cannot be put back."""
 
         def read() -> tuple[Any, ...]:
             return (Freezer(self.known).content(found),)
+
+        def now() -> tuple[Any, ...]:
+            with suppress(NotFrozen):
+                return kept if read() == kept else (NOWHERE,)
+            return (NOWHERE,)
 
         def put(_: tuple[Any, ...]) -> None:
             raise Mistake(
@@ -213,9 +282,9 @@ class World:
         try:
             kept = read()
         except NotFrozen:
-            self.unseen.add(f"{name}, a {type(found).__name__}")
+            self.unseen.append(f"{name}, a {type(found).__name__}")
             return
-        self._new.append((name, lambda: kept if read() == kept else (NOWHERE,), put, False))
+        self._new.append((name, now, put, False))
 
     def _attributes(self, found: Any, name: str, without: frozenset[str] = frozenset(), plain: bool = False) -> None:
         """The attributes of an object and what they hold."""
@@ -296,6 +365,7 @@ FOLLOWED: dict[type, Callable[[Any], Iterable[tuple[str, Any]]]] = {
     MethodWrapperType: lambda found: (("", found.__self__),),
     BuiltinFunctionType: lambda found: () if is_free(found) else (("", found.__self__),),
     memoryview: lambda found: (("", found.obj),),
+    **dict.fromkeys((MappingProxyType, *DICT_VIEWS), lambda found: [("", each) for each in gc.get_referents(found)]),
     partial: lambda found: (
         ("", found.func),
         ("", found.args),
@@ -381,7 +451,9 @@ def read_context(found: "ContextVar[Any]") -> tuple[Any, ...]:
 
 
 def put_context(found: "ContextVar[Any]", content: tuple[Any, ...]) -> None:
-    """Set a context variable."""
+    """Set a context variable. `Mistake` if it had no value: nobody could take that away again."""
+    if content[0] is NOWHERE:
+        raise Mistake(f"{found.name} is a ContextVar that was given its first value by a script: give it one before")
     found.set(content[0])
 
 
@@ -469,6 +541,24 @@ def put_deque(found: deque[Any], content: tuple[Any, ...]) -> None:
     deque.extend(found, content)
 
 
+def put_lock(found: LockType, content: tuple[Any, ...]) -> None:
+    """Lock or unlock a lock of Python's."""
+    if found.locked() != content[0]:
+        found.acquire(False) if content[0] else found.release()
+
+
+def read_rlock(found: Any) -> tuple[Any, ...]:
+    """How often a lock of Python's is held, which it tells nowhere else."""
+    return (int(repr(found).partition("count=")[2].split()[0]),)
+
+
+def put_rlock(found: Any, content: tuple[Any, ...]) -> None:
+    """Hold it as often."""
+    more = content[0] - read_rlock(found)[0]
+    for _ in range(abs(more)):
+        found.acquire(False) if more > 0 else found.release()
+
+
 def put_bytes(found: Any, content: tuple[Any, ...]) -> None:
     """Give a bytearray or an array these items."""
     found[:] = type(found)(content[0]) if isinstance(found, bytearray) else type(found)(found.typecode, content[0])
@@ -481,5 +571,7 @@ CONTAINERS: dict[type, tuple[Callable[[Any], tuple[Any, ...]], Callable[[Any, tu
     deque: (tuple, put_deque),
     bytearray: (lambda found: (bytes(found),), put_bytes),
     array: (lambda found: (found.tobytes(),), put_bytes),
+    LockType: (lambda found: (found.locked(),), put_lock),
+    RLock: (read_rlock, put_rlock),
 }
-"""How what a container holds is read and put back."""
+"""How what a container or a lock holds is read and put back."""

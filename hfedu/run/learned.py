@@ -116,6 +116,10 @@ class Learner:
         self.misses = 0
         self.names: list[Name] = []
         self.index: dict[Name, int] = {}
+        self.of_cores: dict[int, int] = {}
+        """By the id of a core, or of what runs its scripts, the variable that stands for it."""
+        self.of_fields: list[int] = []
+        """The variable of each of the replayer's fields; `others` is the first variable that is none of these."""
         self.readers: list[Callable[[], Any]] = []
         self.numbers: list[dict[Any, str]] = []
         self.values: list[list[Any]] = []
@@ -148,14 +152,18 @@ class Learner:
     def _variables(self) -> None:
         """All that can change, but for pages of memory that nobody has touched yet."""
         replay, machine, ghost = self.replay, self.machine, self.ghost
-        for found, name in {(id(found), name): (found, name) for found, name in replay.fields.places}.values():
-            self.variable((id(found), name), partial(self.field_value, found, name))
+        for found, name in replay.fields.places:
+            if (id(found), name) not in self.index:
+                self.variable((id(found), name), partial(self.field_value, found, name))
+            self.of_fields.append(self.index[id(found), name])
+        self.others = len(self.names)
         for regs, _ in replay.arrays:
             self.variable((id(regs), None), partial(registers_value, regs))
         for core in machine.cores:
             cpu = core.cpu.id
-            self.variable(("core", cpu), partial(self.core_value, core))
-            self.variable(("meeting", cpu), partial(getattr, core.scripted, "meeting"))
+            self.of_cores[id(core)] = self.variable(("core", cpu), partial(self.core_value, core))
+            meeting = self.variable(("meeting", cpu), partial(getattr, core.scripted, "meeting"))
+            self.of_cores[id(core.scripted)] = meeting
             self.variable(("powered", cpu), partial(machine.board.powered.__getitem__, cpu))
         for vm in machine.hypervisor.vms:
             self.variable(("pages", vm.id), partial(self.pages_of, vm))
@@ -293,25 +301,26 @@ class Learner:
 
     def variable_of(self, name: Name) -> int | None:
         """The variable of that name, None for what never changes."""
+        found = self.index.get(name)
+        if found is not None:
+            return found
         if name[1] in TRANSIENT and name[0] == id(self.ghost):
             return self.last
-        if name[0] == "page" and name not in self.index:
-            self.page(name[1])
-        for core in self.machine.cores:
-            if name[0] == id(core):
-                return self.index["core", core.cpu.id]
-            if name[0] == id(core.scripted):
-                return self.index["meeting", core.cpu.id]
-        found = self.index.get(name)
+        if name[0] == "page":
+            return self.page(name[1])
+        found = self.of_cores.get(name[0])
         if found is None:
             raise Unlearned
         return found
 
     def go(self, state: str, schedule: Sequence[int]) -> None:
-        """Bring the real machine to a state by replay of its schedule."""
+        """Bring the real machine to a state by replay of its schedule, unless it has just come there."""
         self.misses += 1
         replay, past = self.replay, self.past(state)
-        replay.follow(schedule, past)
+        if replay.off or tuple(replay.schedule) != schedule:
+            replay.follow(schedule, past)
+        else:
+            self.ghost.remember(past)
         self.wrap()
         for core, variable in zip(self.machine.cores, self.meeting, strict=True):
             core.scripted.meeting = self.value(state, variable)
@@ -332,7 +341,11 @@ class Learner:
         for page in sorted(self.replay.written):
             if ("page", page) not in self.index:
                 self.page(page)
-        return [self.number(at, read()) for at, read in enumerate(self.readers)]
+        found = [ROOT] * self.others
+        for place, _ in self.replay.fields.changed():
+            at = self.of_fields[place]
+            found[at] = self.number(at, self.readers[at]())
+        return found + [self.number(at, self.readers[at]()) for at in range(self.others, len(self.readers))]
 
     def state_now(self) -> str:
         """The state that the real machine is in."""
@@ -560,6 +573,41 @@ class Learner:
             self.known[state] = able
         return Move(taken[len(schedule) :], state, None, tuple(broken), end, self.quiet(state))  # type: ignore[arg-type]
 
+    def transition(self, state: str, cpu: int, schedule: tuple[int, ...]) -> Transition:
+        """The next step of a CPU."""
+        leaf: Any = self.steps[cpu].root
+        while type(leaf) is tuple:
+            leaf = leaf[1].get(state[leaf[0]])
+        return leaf or self.missed_step(state, cpu, schedule)
+
+    def breaking(self, name: str, schedule: tuple[int, ...]) -> Callable[[tuple[int, ...], int], bool]:
+        """Whether the last step of a schedule breaks an invariant: of one that begins as this one does, and how far."""
+        states = [self.can(self.root, ())]
+        self.broken_by(schedule, states)
+        return lambda other, begin: name in self.broken_by(other, states[: begin + 1])
+
+    def broken_by(self, schedule: tuple[int, ...], states: list[tuple[list[int], str]]) -> list[str]:
+        """What the last step of a schedule breaks, nothing if there is no such schedule.
+
+        `states` are those on its way, as the CPUs that can go on and the state: it goes on from there, and adds others.
+        """
+        broken: list[tuple[str, str, int]] = []
+        able, state = states[-1]
+        for at in range(len(states) - 1, len(schedule)):
+            cpu, taken = schedule[at], schedule[: at + 1]
+            if cpu not in able:
+                return []
+            leaf = self.transition(state, cpu, schedule[:at])
+            state = after_writes(state, leaf.writes)
+            if taken == schedule:
+                broken += ((name, sentence, 0) for name, sentence in leaf.broken)
+                if leaf.judged:
+                    self.judge(leaf, state, taken, broken)
+            else:
+                able, state = ([], state) if leaf.off else self.can(state, taken)
+                states.append((able, state))
+        return [name for name, _, _ in broken]
+
     def race(
         self,
         leaf: Transition,
@@ -574,11 +622,7 @@ class Learner:
         for other in self.able_in(state, schedule):
             if other == cpu or other not in before:
                 continue
-            then = self.steps[other].root
-            while type(then) is tuple:
-                then = then[1].get(state[then[0]])
-            if then is None:
-                then = self.missed_step(state, other, schedule)
+            then = self.transition(state, other, schedule)
             pair = leaf.number, then.number
             if pair not in self.pairs:
                 found = self.races.between(leaf.accesses, then.accesses)

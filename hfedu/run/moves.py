@@ -5,6 +5,7 @@ The generators of guests and hypervisor run for real here: a state is reached by
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from threading import Lock
 from typing import Any, NamedTuple
 
 from hfedu.errors import Mistake
@@ -17,6 +18,8 @@ from hfedu.run.invariants import GhostState
 from hfedu.run.replay import Replayer, Scenario
 from hfedu.run.sight import Invariant, ScriptRaised, what_is_wrong
 
+ONE_AT_A_TIME = Lock()
+"""A process has one machine for a search: threads of an executor take turns."""
 WALK = 50
 """Steps of one move at most, should a script go round in circles all by itself."""
 BUILT_IN = {
@@ -90,13 +93,14 @@ def replayer(task: Task) -> Replayer:
 
 def expand(task: Task, states: Sequence[ExploredState]) -> list[Expanded]:
     """The moves from states."""
-    replay = replayer(task)
     found = []
-    for state in states:
-        able = replay.follow(state.schedule, state.past)
-        key = replay.key() if state.check else None
-        moves = list(moves_from(task, replay, state, able))
-        found.append(Expanded(moves, key, frozenset(replay.by_history)))
+    with ONE_AT_A_TIME:
+        replay = replayer(task)
+        for state in states:
+            able = replay.follow(state.schedule, state.past)
+            key = replay.key() if state.check else None
+            moves = list(moves_from(task, replay, state, able))
+            found.append(Expanded(moves, key, frozenset(replay.by_history)))
     return found
 
 
