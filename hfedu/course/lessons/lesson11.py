@@ -15,6 +15,7 @@ from hfedu.course.shared.arranged import REPAIRED, ArrangedSwitch, judge_order, 
 from hfedu.course.shared.defects import ready, run_vm_1
 from hfedu.course.shared.orders import answerer, both, continued, judge_patience, on_cpu, play, shortest, tried
 from hfedu.course.shared.scenes import delivered, quoted_message, result_of, returned_at, settles, so_far
+from hfedu.course.shared.variants import of_places
 from hfedu.course.shared.wants import GUEST
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run, vm_count
 from hfedu.hf.call import HF_MAILBOX_SEND, HF_VCPU_RUN
@@ -341,6 +342,11 @@ SWITCH = [
     "drop the vCPU's lock",
     "restore the primary's registers",
 ]
+RIGHT_SWITCHES = (
+    (0, 1, 2, 3, 4), (0, 1, 2, 4, 3), (0, 1, 4, 2, 3), (0, 4, 1, 2, 3),
+    (1, 0, 2, 3, 4), (1, 0, 2, 4, 3), (1, 0, 4, 2, 3),
+)  # fmt: skip
+"""Orders of these that are right on a real Arm CPU, too: saved before marked and restored, and marked in the lock."""
 
 
 # 11-repair
@@ -495,6 +501,7 @@ EXERCISES = (
             "drops before it takes": (ordered(SWITCH, 0, 3, 2, 1, 4), "lock, which it does not hold"),
         },
         pieces=tuple(ArrangedSwitch.pieces),
+        variant=of_places([ordered(SWITCH, *order) for order in RIGHT_SWITCHES]),
         remark=on_arm,
     ),
     Exercise(

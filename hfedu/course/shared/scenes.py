@@ -241,6 +241,12 @@ def who_runs(run: Run, event: Event) -> str:
     return words.vm_of(run.at(event.seq)["cpu0.current"])
 
 
+def these(vms: Sequence[int], is_so: str, are_so: str) -> str:
+    """VMs and what is so. Example: [1, 2], "waits", "wait" -> "VM 1 and VM 2 wait"."""
+    names = [f"VM {vm}" for vm in vms]
+    return f"{', '.join(names[:-1])} and {names[-1]} {are_so}" if names[1:] else f"{names[0]} {is_so}"
+
+
 def follow(vm: int) -> Any:
     """Run a VM, and then whoever is woken, until nobody is: what the last `vcpu_run` returned."""
     while (result := (yield vcpu_run(vm))).code == HfVcpuRun.WAKE_UP:
