@@ -61,8 +61,8 @@ from hfedu.run.sight import Sight
 
 LEARN = "what became of the mailbox: Arm's FF-A, who names the sender there, and who owns a page that two VMs use"
 TERMS = {
-    "notification": "A bit that one VM sets for another one, which is told of it. It carries no message. This is what "
-    "came of writable-notify.",
+    "notification": "A bit that one VM sets for another one, which has allowed it and is told of it. It carries no "
+    "message.",
     "lend": "To let another VM use a page for a while. The owner may not use it until it has it back.",
     "donate": "To give a page to another VM for good: that is its owner then.",
 }
