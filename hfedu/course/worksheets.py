@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from string import Template
 from typing import Any, NamedTuple
 
-from hfedu import notebook
 from hfedu.course.exercises import Exercise, exercise_named, exercises, seed_text
 from hfedu.course.notebooks import Lesson, lessons
 from hfedu.course.predictions import Prediction, grade, prediction_named, predictions
+from hfedu.course.shared.scenes import boot_scripts
 from hfedu.errors import Mistake, nearest, printable
 from hfedu.guest.scripted import Action, Script, clear, configure, receive, send, vcpu_run
 from hfedu.hf import call, mm
@@ -22,7 +22,6 @@ from hfedu.hf.addr import PAGE_SIZE
 from hfedu.notebook import Run
 from hfedu.run import words
 from hfedu.run.kinds import Kind
-from hfedu.run.ramdisk import RamDisk
 from hfedu.run.recording import Actor, Event
 from hfedu.view.page import HEAD, STILL
 from hfedu.view.pagetable import describe_descriptor
@@ -124,7 +123,7 @@ def conversation(rng: random.Random) -> Conversation:
     for _ in range(TRIES):
         turns = [turn_of(rng) for _ in range(CALLS_TO_PREDICT)]
         guests = [guest_that(vm, rng.choice(HABITS)) for vm in (1, 2)]
-        run = notebook.boot(RamDisk(primary_of(turns), [script for _, script in guests]), title="A worksheet")
+        run = boot_scripts(primary_of(turns), [script for _, script in guests], "A worksheet")
         calls = [event for event in run.events if event.kind is Kind.HYPERCALL and event.actor == Actor(0, 0)]
         asked = tuple([event for event in calls if event.call in call.CALLS][-CALLS_TO_PREDICT:])
         results = [words.failed(back) for event in asked if (back := run.returned(event)) is not None]

@@ -32,7 +32,7 @@ from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND,
 from hfedu.notebook import Run
 from hfedu.run import words
 from hfedu.run.kinds import Kind
-from hfedu.run.recording import Actor, Event
+from hfedu.run.recording import Event
 
 
 def asleep() -> Run:
@@ -82,6 +82,7 @@ def another_sleep(prediction: Prediction, rng: Random) -> Prediction:
     )
     title += f"“{text}” to VM {to} and runs it again."
     path = f"vm{to}.vcpu0.state"
+    last = call_of(0, HF_VCPU_RUN, 2) if sleeps else call_of(to, HF_MAILBOX_SEND, 0)
     told = f"VM {to} {'waits for an interrupt' if sleeps else 'blocks: there is no message'}. The primary is told "
     told += f"WAIT_FOR_INTERRUPT{'' if sleeps else ' then, too'}."
     woken = f"VM {to}'s vCPU 0 waited for a message: its index is the result, 0."
@@ -98,23 +99,10 @@ def another_sleep(prediction: Prediction, rng: Random) -> Prediction:
             Question(f"What does VM 0's send to VM {to} return?", ("0", "-1", "0xffff"),
                      returned_at(call_of(0, HF_MAILBOX_SEND, 0)), result_of, unwoken if sleeps else woken),
             Question(f"VM 0 runs VM {to} again. In which state is VM {to}'s vCPU after that?",
-                     ("READY", "RUNNING", "BLOCKED_INTERRUPT"), switch_from(to), state_of(path),
+                     ("READY", "RUNNING", "BLOCKED_INTERRUPT"), changed_at(last, path), state_of(path),
                      asleep_still if sleeps else ready),
         ),
     )  # fmt: skip
-
-
-def switch_from(vm: int) -> Callable[[Run], Event]:
-    """Finds the event that ends VM 0's second run of a VM: its result, at once or by the switch back."""
-
-    def where(run: Run) -> Event:
-        again = [event for event in calls(run, 0, HF_VCPU_RUN) if event.arg.vm == vm][1]
-        later = (
-            event for event in run.events[again.seq :] if event.kind is Kind.SWITCH and event.target == Actor(0, 0)
-        )
-        return run.returned(again) or next(later)
-
-    return where
 
 
 PREDICTIONS = (
@@ -199,6 +187,13 @@ def looped(run: Run) -> Run:
         raise Wrong(
             "The primary calls receive, and for it that is refused: it never waits, it runs the others. That a message "
             "is there vcpu_run tells it, with MESSAGE.",
+            run,
+        )
+    first = deliveries(run, 1)[0].seq
+    again = next((event for event in calls(run, 0, HF_MAILBOX_SEND) if event.seq > first), None)
+    if again is not None:
+        raise Wrong(
+            f"{case}Event {again.seq} sends once more, and “go” is on its way since event {first}: send it once.",
             run,
         )
     passed = [event.target.vm for event in run.events if event.kind is Kind.DELIVER and event.target is not None]
@@ -388,6 +383,22 @@ def loop_goes_on_for_ever():
             yield clear()
 
 
+def loop_sends_go_twice():
+    yield configure()
+    for vm in (1, 2):
+        yield vcpu_run(vm)
+    yield send(1, "go")
+    vm = 1
+    while True:
+        result = yield vcpu_run(vm)
+        if result.code == 2:  # WAKE_UP
+            vm = result.vm_id
+        elif result.code == 3:  # MESSAGE
+            yield clear()
+            yield send(1, "go")
+            return
+
+
 # 06-patient
 
 
@@ -464,6 +475,7 @@ EXERCISES = (
             "does not clear": (loop_does_not_clear, "Now clear the mailbox"),
             "written down": (loop_written_down, "to and fro. VM 1 has got the message and did not run"),
             "waits in receive": (loop_waits_in_receive, "for it that is refused"),
+            "sends go twice": (loop_sends_go_twice, "“go” is on its way since event"),
             "goes on for ever": (loop_goes_on_for_ever, "at MESSAGE there is nobody left to run"),
         },
     ),

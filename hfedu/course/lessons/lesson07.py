@@ -221,7 +221,7 @@ PREDICTIONS = (
 
 def judge_second_send(answer: Script) -> Run:
     """The answer is the primary; VM 1 reads and clears."""
-    run = boot_scripts(answer, [reader], "Two messages to one mailbox")
+    run = boot_scripts(answer, [reader], "Three messages to one mailbox")
     got = delivered(run, 1)
     refused = refusals(run, 0, HF_MAILBOX_SEND)
     if not got:
@@ -233,10 +233,10 @@ def judge_second_send(answer: Script) -> Run:
             f"VM 1 clears it. {own}And VM 1 clears it only when it runs.",
             run,
         )
-    if got != [b"one", b"two"]:
+    if got != [b"one", b"two", b"three"]:
         first = f" A send was refused (event {refused[0].seq})." if refused else ""
         texts = ", ".join(map(words.text_of, got))
-        raise Wrong(f"VM 1 should get “one” and then “two”, it got {texts}.{first}", run)
+        raise Wrong(f"VM 1 should get “one”, then “two”, then “three”; it got {texts}.{first}", run)
     return run
 
 
@@ -327,17 +327,35 @@ def judge_reading(answer: Sequence[str]) -> Run:
 def solve_second_send():
     yield configure()
     yield vcpu_run(1)
-    yield send(1, "one")
+    for text in ("one", "two", "three"):
+        yield send(1, text)
+        yield vcpu_run(1)
+
+
+def second_send_sends_all_in_a_row():
+    yield configure()
     yield vcpu_run(1)
-    yield send(1, "two")
+    for text in ("one", "two", "three"):
+        yield send(1, text)
     yield vcpu_run(1)
 
 
-def second_send_sends_twice_in_a_row():
+def second_send_is_the_one_of_above():
     yield configure()
     yield vcpu_run(1)
     yield send(1, "one")
     yield send(1, "two")
+    yield vcpu_run(1)
+    yield send(1, "two")
+
+
+def second_send_does_not_look_whether_it_was_refused():
+    yield configure()
+    yield vcpu_run(1)
+    yield send(1, "one")
+    yield vcpu_run(1)
+    yield send(1, "two")
+    yield send(1, "three")
     yield vcpu_run(1)
 
 
@@ -397,7 +415,7 @@ def collector_forgets_the_last_clear():
 EXERCISES = (
     Exercise(
         id="07-second-send",
-        task="a primary that delivers “one” and then “two” to VM 1, which reads and clears when it runs.",
+        task="a primary that delivers “one”, “two” and “three” to VM 1, which reads and clears when it runs.",
         wants=GUEST,
         takes=forms.guest,
         judge=judge_second_send,
@@ -405,11 +423,13 @@ EXERCISES = (
         hints=(
             "The second send fails as long as VM 1's mailbox is not EMPTY. Who can empty it?",
             "Only VM 1 clears its mailbox, and only when it runs. Who decides that it runs?",
-            "Between the two sends: yield vcpu_run(1).",
+            "Between any two sends: yield vcpu_run(1).",
         ),
         solution=solve_second_send,
         wrong={
-            "sends twice in a row": (second_send_sends_twice_in_a_row, "was refused (event"),
+            "sends all in a row": (second_send_sends_all_in_a_row, "what you sent next was refused (event"),
+            "the primary of above": (second_send_is_the_one_of_above, "it got “one”, “two”. A send"),
+            "two in a row": (second_send_does_not_look_whether_it_was_refused, "it got “one”, “two”. A send"),
             "clears its own mailbox": (second_send_clears_its_own_mailbox, "empties your own mailbox"),
             "never lets VM 1 start": (second_send_never_lets_vm_1_start, "VM 1 got no message"),
         },

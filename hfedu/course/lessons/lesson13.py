@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hfedu import notebook
 from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.shared.scenes import call_of, calls, compiled, delivered, gave, returned_at, why_shut
+from hfedu.course.shared.scenes import boot_counted, call_of, calls, compiled, delivered, gave, returned_at, why_shut
 from hfedu.course.shared.wants import C_SOURCE
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.guest.toolchain import assemble, compile_c
@@ -39,7 +38,7 @@ What it does not set is a pattern that is not 0.
 def boot_real(primary: Image, secondaries: Sequence[Image], title: str) -> Run:
     """Run real guests beside scripted ones, few instructions and traps at most."""
     disk = RamDisk(primary, list(secondaries))
-    return notebook.boot(disk, max_instructions=MAX_INSTRUCTIONS, max_traps=MAX_TRAPS, title=title)
+    return boot_counted(disk, max_instructions=MAX_INSTRUCTIONS, max_traps=MAX_TRAPS, title=title)
 
 
 def run_once() -> Any:

@@ -17,13 +17,22 @@ from hfedu.run.ramdisk import RamDisk
 from hfedu.run.recording import Actor, Event, Outcome
 from hfedu.run.stepper import Stepper
 
-ENOUGH_TRAPS = 400
+ENOUGH_TRAPS, ENOUGH_INSTRUCTIONS = 400, 3_000_000
 """Enough for every exercise; an answer that never ends is stopped here."""
 
 
+def boot_counted(disk: RamDisk, **options: Any) -> Run:
+    """Run a RAM disk with limits that count, and none of time: a busy computer must not change a verdict.
+
+    `options` are those of `Machine`.
+    """
+    limits = {"max_seconds": None, "max_instructions": ENOUGH_INSTRUCTIONS, "max_traps": ENOUGH_TRAPS}
+    return notebook.boot(disk, **(limits | options))
+
+
 def boot_scripts(primary: Script, secondaries: Sequence[Script], title: str, **options: Any) -> Run:
-    """Run scripted guests, few traps at most; `options` are those of `Machine`."""
-    return notebook.boot(RamDisk(primary, list(secondaries)), max_traps=ENOUGH_TRAPS, title=title, **options)
+    """Run scripted guests; `options` are those of `Machine`."""
+    return boot_counted(RamDisk(primary, list(secondaries)), title=title, **options)
 
 
 def reader() -> Any:
