@@ -9,7 +9,7 @@ from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.forms import Unfit
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import boot_counted, call_of, switch_after
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, counted
 from hfedu.files import asset
 from hfedu.hf.call import HF_MAILBOX_SEND
 from hfedu.notebook import Run
@@ -119,7 +119,7 @@ def judge_mailboxes(answer: list[Any]) -> Run:
         raise Wrong(f"The machine does not start: {mistake}.") from None
     passed = sum(event.kind is Kind.DELIVER for event in run.events)
     if passed != MAILBOXES:
-        raise Wrong(f"The message passes {passed} mailboxes, not {MAILBOXES}. {which(run)}", run)
+        raise Wrong(f"The message passes {counted(passed, 'mailbox')}, not {MAILBOXES}. {which(run)}", run)
     if "VM 0: I got" not in run.uart:
         raise Wrong(f"The message passes {passed} mailboxes and does not come back to VM 0.", run)
     return run

@@ -298,7 +298,8 @@ def raise_unfair(run: Run, vms: int, when: str) -> None:
             if len(passed[vm]) == vms:
                 raise Wrong(
                     f"{when} VM {vm} was READY and waited while VM {', '.join(map(str, passed[vm]))} had their turns "
-                    f"(up to event {event.seq}). With {vms} VMs nobody should wait for more than {vms - 1} turns.",
+                    f"(up to event {event.seq}). With {vms} VMs nobody should wait for more than "
+                    f"{counted(vms - 1, 'turn')}.",
                     at=event.seq,
                 )
 
@@ -400,7 +401,7 @@ def ran_fairly(run: Run) -> None:
     if run.outcome.kind != "power off":
         raise Wrong(f"Your primary has no end: end it after {FAIR_TURNS} turns or a few more.")
     if len(turns(run)) < FAIR_TURNS:
-        raise Wrong(f"There were only {len(turns(run))} turns: give {FAIR_TURNS} or a few more.")
+        raise Wrong(f"There were {counted(len(turns(run)), 'turn')} only: give {FAIR_TURNS} or a few more.")
 
 
 PRIMARY = "a scripted primary (a generator function: def primary(): yield vcpu_run(1) ...)"
