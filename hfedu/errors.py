@@ -27,8 +27,8 @@ def printable_lines(text: str) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number with its noun, whose plural ends in s. Example: 2, "step" -> "2 steps"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    """A number with its noun, whose plural ends in s or, after an x, in es. Example: 2, "step" -> "2 steps"."""
+    return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith('x') else 's'}"
 
 
 class Mistake(ValueError):

@@ -7,7 +7,7 @@ from typing import Any
 
 from course_pages import terms
 
-from hfedu.course.exercises import exercises
+from hfedu.course.exercises import exercises, variant_of
 from hfedu.course.markdown import CODE
 from hfedu.course.notebooks import Lesson, cell_text, lessons, source
 from hfedu.course.predictions import predictions
@@ -49,7 +49,8 @@ def texts(lesson: Lesson) -> str:
     for exercise in exercises().values():
         if exercise.id.startswith(lesson.number):
             said += [exercise.task, exercise.wants, *exercise.hints, *exercise.wrong]
-    for prediction in predictions().values():
+    varied = [variant_of(each, "Ada", predictions()) for each in predictions().values() if each.variant is not None]
+    for prediction in (*predictions().values(), *varied):
         if prediction.id.startswith(lesson.number):
             said.append(prediction.title)
             said += [text for q in prediction.questions for text in (q.text, *q.options, q.why)]

@@ -115,7 +115,7 @@ def crowd(vms: int, rounds: int) -> Run:
     for number in range(rounds):
         sender, to = number % vms, (number + 1) % vms
         current = (Change("cpu0.current", None, Actor(sender, 0)),)
-        received = {"call": RECEIVE, "function": RECEIVE.number, "result": 16 << 32}
+        received = {"call": RECEIVE, "function": RECEIVE.number, "result": (number - 1) % vms | 4096 << 32}
         add(Kind.SWITCH, target=Actor(sender, 0), changes=current, **received)
         cleared = (Change(f"vm{sender}.mailbox.state", "READ", "EMPTY"),) if number >= vms else ()
         call(sender, CLEAR, cleared, 0, 0, 0)

@@ -360,6 +360,31 @@ def runs_both_again_and_again():
     yield clear()
 
 
+@wrong("06-loop", "sends once more")
+def says_go_twice():
+    yield configure()
+    for vm in (1, 2):
+        yield vcpu_run(vm)
+    yield send(1, "go")
+    yield send(1, "go")
+    vm = 1
+    while (result := (yield vcpu_run(vm))).code == 2:
+        vm = result.vm_id
+    yield clear()
+
+
+@right("06-loop")
+def says_go_until_it_is_taken():
+    yield configure()
+    yield vcpu_run(2)
+    while (yield send(1, "go")) == -1:
+        yield vcpu_run(1)
+    vm = 1
+    while (result := (yield vcpu_run(vm))).code == 2:
+        vm = result.vm_id
+    yield clear()
+
+
 @wrong("06-loop", "run the VM that it names")
 def takes_the_vcpu_for_the_vm():
     yield configure()
@@ -386,7 +411,7 @@ def looks_and_then_waits():
 def tries_and_runs():
     yield configure()
     yield vcpu_run(1)
-    for text in (b"one", b"two"):
+    for text in (b"one", b"two", b"three"):
         while (yield send(1, text)) == -1:
             yield vcpu_run(1)
 

@@ -18,6 +18,7 @@ from hfedu.guest.ffa import (
     ffa_rxtx_map,
 )
 from hfedu.guest.scripted import Action, Message
+from hfedu.hf.call import HfVcpuRun
 from hfedu.history.ffa import FFA_MSG_SEND2, MESSAGE_HEADER, FfaLike, FfaMemory
 
 INVALID_PARAMETERS, BUSY, DENIED = -2, -4, -6
@@ -72,6 +73,29 @@ def test_a_message_arrives_with_the_name_of_who_sent_it_and_a_full_page_is_busy(
     boot(RamDisk(primary, [sender, receiver]), changes=[FfaLike])
     assert got == [Message(1, b"one")]
     assert given == [0, BUSY, DENIED]
+
+
+def test_a_message_stays_in_rx_until_it_is_released_and_who_sends_is_switched_out_as_lesson_16_says_of_the_model():
+    runs, given = [], []
+
+    def primary():
+        yield ffa_rxtx_map()
+        for vm in (2, 1, 2, 1):
+            runs.append((yield ffa_run(vm)))
+
+    def sender():
+        yield ffa_rxtx_map()
+        given.append((yield ffa_msg_send2(2, "one")))
+        given.append((yield ffa_msg_send2(2, "two")))
+
+    def waits_again():
+        yield ffa_rxtx_map()
+        yield ffa_msg_wait()
+        yield ffa_msg_wait()
+
+    boot(RamDisk(primary, [sender, waits_again]), changes=[FfaLike])
+    assert runs[1].code == HfVcpuRun.WAKE_UP, "VM 1 sent, and VM 0 runs"
+    assert given == [0, BUSY], "waiting again gave nothing back"
 
 
 @pytest.mark.parametrize(

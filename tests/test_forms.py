@@ -3,6 +3,8 @@
 import itertools
 from collections import Counter
 from dataclasses import replace
+from itertools import count
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from hfedu.course import forms
 from hfedu.course.answers import answer_of, shown_source
 from hfedu.course.exercises import check, exercises, judge
 from hfedu.course.notebooks import lesson_at
+from hfedu.course.predictions import grade, predictions
 from hfedu.course.record import Record
 from hfedu.hf.hypervisor import Hypervisor
 
@@ -151,13 +154,32 @@ def test_a_verdict_is_true_only_if_it_is_right():
 
 
 def test_a_wrong_run_is_shown_where_its_sentence_points(monkeypatch):
-    verdict = check("07-second-send", exercises()["07-second-send"].wrong["sends twice in a row"][0])
+    verdict = check("07-second-send", exercises()["07-second-send"].wrong["sends all in a row"][0])
     assert f"(event {verdict.at})" in verdict.sentence
     at = []
     monkeypatch.setattr("IPython.display.display", lambda *args, **options: None)
     monkeypatch.setattr(hfedu.Run, "_ipython_display_", lambda run, position=0: at.append(position))
     replace(verdict, make_beside=lambda: None)._ipython_display_()
     assert at == [verdict.at]
+
+
+def test_no_verdict_and_no_prediction_depends_on_the_clock(monkeypatch):
+    """On a computer where between any two looks at the clock a minute goes by."""
+    asked = [predictions()[name] for name in ("01-in-turn", "13-push", "07-read-twice")]
+    truths = [answers_to(prediction) for prediction in asked]
+    monkeypatch.setattr("hfedu.guest.budget.time", SimpleNamespace(monotonic=count(0, 60).__next__))
+    assert hfedu.boot(hfedu.RamDisk(hfedu.assemble("wfi"))).outcome.by_clock, "any other run is stopped at once"
+    for name in ("13-repair", "01-sum"):
+        assert check(name, solved(name))
+        for answer, reason in exercises()[name].wrong.values():
+            assert reason in check(name, answer).sentence
+    assert [answers_to(prediction) for prediction in asked] == truths
+
+
+def answers_to(prediction):
+    """What the machine says to the questions of a prediction."""
+    _, marks = grade(prediction, [question.options[0] for question in prediction.questions])
+    return [mark.actual for mark in marks]
 
 
 def test_a_script_that_another_function_hands_back_is_no_script_without_yield():

@@ -23,6 +23,7 @@ from hfedu.course.exercises import exercises
 from hfedu.course.grading import handins, jail, judging, monday, tables
 from hfedu.course.grading.handins import hand_ins
 from hfedu.course.grading.judging import judge_hand_in, misconception
+from hfedu.errors import counted
 
 SHORT_OF_MEMORY = """
 import json, os, resource, sys
@@ -323,7 +324,7 @@ def test_an_interrupted_judgement_goes_on_where_it_was(tmp_path):
     done = kept.read_bytes().count(b"\n")
     kept.write_bytes(kept.read_bytes() + b'{"digest": "cut')
     again = subprocess.run(command, capture_output=True, text=True)
-    assert f"{done} hand-ins were judged before" in again.stderr
+    assert f"says: {counted(done, 'hand-in')}; delete" in again.stderr
     assert again.stdout.count(" 1 ") >= 6
 
 

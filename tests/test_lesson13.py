@@ -46,7 +46,7 @@ def test_each_repair_leads_to_the_next_mistake():
         sentences.append(check("13-repair", source).sentence)
         source = source.replace(old, new)
     assert len(set(sentences)) == 3
-    assert "13 instructions stand before it" in sentences[1]
+    assert "with 13 instructions before it" in sentences[1]
     assert check("13-repair", source).state == "right"
 
 

@@ -8,6 +8,7 @@ from inspect import getclosurevars
 import pytest
 
 from hfedu import Kind
+from hfedu.course.exercises import variant_of
 from hfedu.course.predictions import grade, predictions
 from hfedu.course.shared.scenes import result_of, run_result, state_of
 from hfedu.hf.cpu import VcpuState
@@ -18,7 +19,10 @@ from hfedu.run.kinds import FOLLOWS
 
 STATES = {state.name for kind in (VcpuState, MailboxState, RpcVcpuState, RpcState) for state in kind}
 
-every_prediction = pytest.mark.parametrize("prediction", predictions().values(), ids=lambda prediction: prediction.id)
+VARIANTS = [variant_of(each, "Ada", predictions()) for each in predictions().values() if each.variant is not None]
+every_prediction = pytest.mark.parametrize(
+    "prediction", [*predictions().values(), *VARIANTS], ids=lambda prediction: f"{prediction.id}{prediction.seeded}"
+)
 
 
 @cache

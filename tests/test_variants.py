@@ -9,12 +9,17 @@ from class_of import book_with
 
 from hfedu import cli
 from hfedu.course.answers import shown_source
-from hfedu.course.exercises import check, exercise_named, exercises, hint, judge, seed_text, solution
+from hfedu.course.exercises import arrange, check, exercise_named, exercises, hint, judge, seed_text, solution
 from hfedu.course.grading import judging
 from hfedu.course.grading.judging import judge_hand_in, misconception
+from hfedu.course.predictions import grade, predict, prediction_named, predictions
+from hfedu.course.verify import bad_variant
 from hfedu.errors import Mistake
 
-VARIED = [name for name, each in exercises().items() if each.variant is not None]
+EVERY = [name for name, each in exercises().items() if each.variant is not None]
+ORDERS = [name for name in EVERY if exercises()[name].pieces]
+VARIED = [name for name in EVERY if name not in ORDERS]
+PREDICTED = [name for name, each in predictions().items() if each.variant is not None]
 QUICK = [name for name in VARIED if not isinstance(exercises()[name].solution, str)]
 LEARNERS = ["Ada King", "Bo Li", "Żółć", "7", "-3", "x" * 200, "<b>&", "'; drop"]
 
@@ -55,7 +60,7 @@ def test_each_learner_has_another_one_of_the_same_kind(name):
     tasks = [each.task for each in variants]
     assert len(set(tasks)) > 10
     assert exercises()[name].task not in tasks
-    assert len({re.sub(r"[^ ]*\d[^ ]*|“\w+”|byte \w", "#", task) for task in tasks}) == 1
+    assert len({re.sub(r"[^ ]*\d[^ ]*|“\w+”|byte \w|\btimes?\b", "#", task) for task in tasks}) == 1
     assert {len(each.hints) for each in variants} == {3}
     again = exercise_named(name, "3")
     assert (again.task, again.solution) == (variants[3].task, variants[3].solution)
@@ -145,7 +150,7 @@ def test_hand_ins_are_judged_with_the_seed_of_each(tmp_path, capsys):
 def test_instructors_are_told_which_exercises_have_variants():
     page = (Path(__file__).parent.parent / "notebooks/for_instructors/grading.md").read_text("utf-8")
     (line,) = [line for line in page.splitlines() if "An exercise for everybody" in line]
-    assert set(re.findall(r"`(\d\d-[a-z-]+)`", line)) == set(VARIED)
+    assert set(re.findall(r"`(\d\d-[a-z-]+)`", line)) == {*EVERY, *PREDICTED}
 
 
 @pytest.mark.slow
@@ -154,3 +159,67 @@ def test_a_notebook_has_no_variants_to_read(how):
     cell = f"from hfedu.course.exercises import exercise_named\nanswer = {how}\ncheck('05-decode', answer, seed='ada')"
     judged = next(each for each in judge_hand_in(book_with([cell])) if each.exercise == "05-decode")
     assert judged.state in ("crashed", "not judged", "wrong")
+
+
+@pytest.mark.parametrize("name", PREDICTED)
+def test_a_variant_of_a_prediction_has_one_right_option_and_explains_that_one(name):
+    """As difficult: as many questions as the lesson's. Each explanation names the answer that the machine gives."""
+    variants = [prediction_named(name, seed) for seed in range(12)]
+    assert len({each.title for each in variants}) > 5
+    answers = set()
+    for variant in variants:
+        _, marks = grade(variant, [question.options[0] for question in variant.questions])
+        assert len(marks) == len(predictions()[name].questions)
+        assert any(not mark.right for mark in marks)
+        for mark in marks:
+            assert mark.question.options.count(mark.actual) == 1
+            said = re.search(rf"(?<![\w-]){re.escape(mark.actual)}(?!\w)", mark.question.why)
+            assert said, (variant.title, mark.question.text, mark.actual, mark.question.why)
+        answers.add(tuple(mark.actual for mark in marks))
+    assert len(answers) > 1, "whoever copies is wrong at times"
+    assert prediction_named(name, " ADA ").title == predict(name, seed="Ada").prediction.title
+
+
+def test_a_prediction_that_is_the_same_for_everybody_says_so():
+    with pytest.raises(Mistake, match=r"04-twice is the same for everybody: leave the seed out. There are .*08-full"):
+        predict("04-twice", seed="Ada")
+    with pytest.raises(Mistake, match="a seed is a number"):
+        predict("07-three-sends", seed=1.5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ORDERS)
+def test_a_variant_of_an_order_wants_that_one_of_the_right_ones(name):
+    variants = {tuple(each.solution): each for seed in range(40) for each in [exercise_named(name, seed)]}
+    assert len(variants) > 2
+    for order, variant in [*variants.items()][:3]:
+        assert variant.task not in [other.task for other in variants.values() if other is not variant]
+        for step, place in re.findall(r"“([^”]*)” is step (\d)", variant.task):
+            assert order[int(place) - 1] == step
+        assert judge(variant, list(order))
+    assert bad_variant(name) == [], "those of one seed, and all its wrong answers"
+    form = arrange(name, seed="Ada King")
+    mine = exercise_named(name, "Ada King")
+    assert form.task == mine.task
+    assert "seed='ada king'" in repr(form)
+    form.list.options = tuple(mine.solution)
+    form.check()
+    assert "right." in form.said.value
+    form.list.options = tuple(mine.wrong["right, and not the one asked for"][0])
+    form.check()
+    assert "here “" in form.said.value
+
+
+@pytest.mark.slow
+def test_predictions_and_orders_of_a_seed_are_graded_with_it():
+    _, marks = grade(prediction_named("05-first-send", "Ada"), ["0", "READ", "VM 0"])
+    cells = [
+        "import hfedu",
+        f"hfedu.predict('05-first-send', seed='Ada').answer({[mark.actual for mark in marks]!r})",
+        "hfedu.hint('05-decode', 1, 'Ada'); hfedu.arrange('05-arrange-send', seed='Ada')\n"
+        f"hfedu.check('05-arrange-send', {exercise_named('05-arrange-send', 'Ada').solution!r}, seed='Ada')",
+    ]
+    found = {each.exercise: each for each in judge_hand_in(book_with(cells))}
+    assert {name: (found[name].state, found[name].seed) for name in ("05-first-send", "05-arrange-send")} == {
+        "05-first-send": ("right", "ada"), "05-arrange-send": ("right", "ada")}  # fmt: skip
+    assert judging.judge_prediction("05-first-send", [mark.actual for mark in marks], " ") is None

@@ -530,3 +530,26 @@ def test_one_of_a_kind_is_no_plural():
     assert "1 preemption" in said[-1]
     for text in said:
         assert not ONE_OF_MANY.search(text), text
+
+
+def test_one_byte_is_told_in_the_singular_everywhere_and_a_size_of_the_interface_as_it_has_it():
+    def primary():
+        yield hfedu.configure()
+        yield hfedu.vcpu_run(1)
+        yield hfedu.send(1, "x")
+        yield hfedu.vcpu_run(1)
+        yield hfedu.send(1, b"y" * 4096)
+
+    def echo():
+        yield hfedu.configure()
+        message = yield hfedu.receive()
+        yield hfedu.clear()
+        yield hfedu.send(0, message.data)
+
+    run = hfedu.boot(hfedu.RamDisk(primary, [echo]))
+    said = "\n".join([transcript(run), json.dumps(player_data(run)), *(words.sentence(event) for event in run.events)])
+    assert "1 byte" in said
+    assert "MESSAGE(1 byte)" in said
+    assert "4096 bytes" in said
+    assert not re.search(r"\b1 bytes", said)
+    assert [words.size(count) for count in (0, 1, 1000, 1024)] == ["0 bytes", "1 byte", "1,000 bytes", "1 KiB"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hfedu.course.notebooks import deliver, open_lab
 from hfedu.course.plans import PLANS, plan_text
-from hfedu.errors import Mistake, printable, printable_lines
+from hfedu.errors import Mistake, counted, printable, printable_lines
 from hfedu.files import write_whole
 
 COLUMNS = 79
@@ -130,7 +130,7 @@ def command_grade(options: Namespace) -> int:
 
     graded = grade_class(options.folder, options.lesson, "learner" if options.gradescope else None, kept, show)
     if graded.again and kept:
-        tell(f"{graded.again} hand-ins were judged before, as {kept} says: delete it to judge them again")
+        tell(f"judged before, as {kept} says: {counted(graded.again, 'hand-in')}; delete it to judge them again")
     files = {}
     if options.csv is not None:
         files[options.csv] = tables.learners_csv(graded)

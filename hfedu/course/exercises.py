@@ -11,16 +11,16 @@ import re
 import sys
 import sysconfig
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from random import Random
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import hfedu.course.lessons
 from hfedu.course.answers import shown_source, without_source
@@ -61,19 +61,31 @@ class Wrong(Exception):
         self.run, self.beside, self.at = run, beside, at
 
 
+@dataclass(frozen=True)
+class Varied:
+    """What may be another one for each learner: `variant` makes it, and of such a one `seed` tells which it is."""
+
+    id: str
+    variant: Callable[[Any, Random], Any] | None = field(default=None, kw_only=True)
+    seed: str = field(default="", kw_only=True)
+
+    @property
+    def seeded(self) -> str:
+        """What follows in a call that asks for this variant."""
+        return f", seed={self.seed!r}" if self.seed else ""
+
+
 @dataclass(frozen=True, kw_only=True)
-class Exercise:
+class Exercise(Varied):
     """One exercise. `judge` raises `Wrong` or returns the run that shows the right behaviour (None if there is none).
 
     `wants` says what kind of answer it takes, and `takes` gives an answer in the form that `judge` knows, or raises
     `Unfit`. `learned` is what one knows after it. `solution` is an answer; `wrong` maps a misconception to such an
     answer and a piece of the sentence it earns. Both are what a learner would pass to `check`: a function, a text in
     assembly or C, a list. An answer that is an order has `pieces`, in the order in which `arrange` shows them first.
-    `remark` says what is not so good in an answer that is right, or nothing. `variant` makes another exercise of the
-    same kind, if this one lends itself to that; of such a one `seed` tells which it is.
+    `remark` says what is not so good in an answer that is right, or nothing.
     """
 
-    id: str
     task: str
     wants: str
     takes: Callable[[Any], Any]
@@ -84,13 +96,6 @@ class Exercise:
     wrong: dict[str, tuple[Any, str]]
     pieces: tuple[str, ...] = ()
     remark: Callable[[Any], str] = lambda answer: ""
-    variant: Callable[["Exercise", Random], "Exercise"] | None = None
-    seed: str = ""
-
-    @property
-    def seeded(self) -> str:
-        """What follows in a call that asks for this variant."""
-        return f", seed={self.seed!r}" if self.seed else ""
 
 
 class Help(NamedTuple):
@@ -165,14 +170,22 @@ def exercise_named(exercise_id: str, seed: str | int | None = None) -> Exercise:
     """The exercise of that id, or its variant of a seed. `Mistake` names those there are."""
     if not isinstance(exercise_id, str) or exercise_id not in exercises():
         raise Mistake(f"there is no exercise {exercise_id!r}: there are {', '.join(exercises())}")
-    exercise = exercises()[exercise_id]
+    return variant_of(exercises()[exercise_id], seed, exercises())
+
+
+V = TypeVar("V", bound=Varied)
+
+
+def variant_of(each: V, seed: str | int | None, there: Mapping[str, V]) -> V:
+    """The variant of a seed, or without one the same. `Mistake` says which of those that are `there` have variants."""
     if seed is None:
-        return exercise
+        return each
     text = seed_text(seed)
-    if exercise.variant is None:
-        varied = ", ".join(name for name, each in exercises().items() if each.variant is not None)
-        raise Mistake(f"{exercise_id} is the same for everybody: leave the seed out. There are variants of {varied}")
-    return replace(exercise.variant(exercise, Random(f"{text}/{exercise_id}")), seed=text)
+    if each.variant is None:
+        varied = ", ".join(name for name, other in there.items() if other.variant is not None)
+        raise Mistake(f"{each.id} is the same for everybody: leave the seed out. There are variants of {varied}")
+    another: V = each.variant(each, Random(f"{text}/{each.id}"))
+    return replace(another, seed=text)
 
 
 LONGEST_SEED = 200
@@ -355,15 +368,16 @@ def with_source(disk: RamDisk, answer: str, right: str) -> RamDisk | None:
     return other
 
 
-def arrange(exercise_id: str) -> "Arrange":
-    """The steps of an exercise whose answer is an order, to move up and down and to check."""
+def arrange(exercise_id: str, seed: str | int | None = None) -> "Arrange":
+    """The steps of an exercise whose answer is an order, to move up and down and to check; or of a variant of it."""
     exercise = exercise_named(exercise_id)
     if not exercise.pieces:
         there = ", ".join(other.id for other in exercises().values() if other.pieces)
         raise Mistake(f"the answer to {exercise_id} is no order of steps: arrange takes {there}")
     from hfedu.widgets.arrange import Arrange
 
-    return Arrange(exercise.id, exercise.task, exercise.pieces, check)
+    mine = exercise_named(exercise_id, seed)
+    return Arrange(mine.id, mine.task, mine.pieces, partial(check, seed=seed), mine.seeded)
 
 
 SOLUTIONS = "HFEDU_SOLUTIONS"

@@ -5,7 +5,7 @@ from typing import Any
 
 from hfedu.course.predictions import Grade, Prediction, grade
 from hfedu.course.record import RECORD, Standing
-from hfedu.errors import Mistake, needing
+from hfedu.errors import Mistake, counted, needing
 from hfedu.widgets.form import Form, keys_row, radio_buttons
 from hfedu.widgets.player import Player
 
@@ -33,7 +33,8 @@ class Predict(Form):
     def answer(self, answers: list[str]) -> None:
         """Choose and commit. `Mistake` if an answer is none of the options."""
         if len(answers) != len(self.choices):
-            raise Mistake(f"{self.prediction.id} has {len(self.choices)} questions, you gave {len(answers)} answers")
+            asked, given = counted(len(self.choices), "question"), counted(len(answers), "answer")
+            raise Mistake(f"{self.prediction.id} has {asked}, you gave {given}")
         for choice, text in zip(self.choices, answers, strict=True):
             if text not in choice.options:
                 raise Mistake(f"{text!r} is none of the options: {', '.join(choice.options)}")

@@ -4,11 +4,12 @@
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
-from hfedu.course.exercises import LESSON_MODULES
+from hfedu.course.exercises import LESSON_MODULES, Varied, variant_of
 from hfedu.errors import Mistake
 from hfedu.notebook import Run
 from hfedu.run.recording import Event
@@ -27,10 +28,10 @@ class Question(NamedTuple):
     why: str
 
 
-class Prediction(NamedTuple):
+@dataclass(frozen=True)
+class Prediction(Varied):
     """Some questions about one run."""
 
-    id: str
     title: str
     run: Callable[[], Run]
     questions: tuple[Question, ...]
@@ -67,10 +68,16 @@ def grade(prediction: Prediction, answers: list[str]) -> tuple[Run, list[Grade]]
     return run, marks
 
 
-def predict(prediction_id: str) -> "Predict":
-    """Show a prediction. `Mistake` names those there are."""
+def prediction_named(prediction_id: str, seed: str | int | None = None) -> Prediction:
+    """The prediction of that id, or its variant of a seed. `Mistake` names those there are."""
     if not isinstance(prediction_id, str) or prediction_id not in predictions():
         raise Mistake(f"there is no prediction {prediction_id!r}: there are {', '.join(predictions())}")
+    return variant_of(predictions()[prediction_id], seed, predictions())
+
+
+def predict(prediction_id: str, seed: str | int | None = None) -> "Predict":
+    """Show a prediction; with a seed, such as your name, a variant of your own. `Mistake` names those there are."""
+    prediction = prediction_named(prediction_id, seed)
     from hfedu.course.predict_form import Predict
 
-    return Predict(predictions()[prediction_id])
+    return Predict(prediction)

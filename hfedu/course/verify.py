@@ -29,6 +29,7 @@ from hfedu.course.answers import answer_of, defined_by, shown_source
 from hfedu.course.exercises import exercise_named, exercises, hint, judge
 from hfedu.course.markdown import broken_links, wordless_pictures
 from hfedu.course.notebooks import Lesson, code_cells, lessons, lessons_in, read_notebook, source
+from hfedu.course.predictions import grade, prediction_named, predictions
 from hfedu.course.record import SWITCH
 from hfedu.errors import Mistake, printable_lines
 
@@ -41,6 +42,8 @@ MEMORY_LIMIT = 512
 """MiB, for the kernel of any one lesson and what it starts."""
 LINES_AT_MOST = 8
 """Lines of code in a cell."""
+A_SEED = "Ada King"
+"""Of the variants that are checked."""
 WORKERS = 2
 LAST_LINES = 60
 CELLS_WITH_IDS = 5
@@ -109,6 +112,26 @@ def bad_misconceptions(exercise_id: str) -> list[str]:
     return failures
 
 
+def bad_variant(name: str) -> list[str]:
+    """A variant whose solution is not right, or whose wrong answers are not wrong for their reason.
+
+    Or one of a prediction with a question of which no option is right.
+    """
+    if name in predictions():
+        variant = prediction_named(name, A_SEED)
+        _, marks = grade(variant, [question.options[0] for question in variant.questions])
+        untrue = [mark for mark in marks if mark.actual not in mark.question.options]
+        return [f"{name}, seed {A_SEED!r}: {mark.question.text} No option is “{mark.actual}”" for mark in untrue]
+    exercise = exercise_named(name, A_SEED)
+    right = judge(exercise, exercise.solution)
+    failures = [] if right else [f"seed {A_SEED!r}: the solution of {right}"]
+    for how, (answer, reason) in exercise.wrong.items():
+        verdict = judge(exercise, answer)
+        if verdict.state != "wrong" or reason not in verdict.sentence:
+            failures.append(f"seed {A_SEED!r}: the wrong answer “{how}” should be told “{reason}”. {verdict}")
+    return failures
+
+
 def long_cells(notebook: Path) -> list[str]:
     """Cells of code with more lines than a learner takes in at a glance; blank ones do not count."""
     failures = []
@@ -166,6 +189,12 @@ class CourseCheck:
             paths = [*notebooks, *other_pages(notebooks[0].parent)]
             there = [(name, path) for path in notebooks for name in asked_in(path)]
             mine = list(dict.fromkeys(name for name, _ in there))
+        numbers = {name[:2] for name in mine}
+        varied = [
+            name
+            for name, each in (exercises() | predictions()).items()
+            if each.variant is not None and (name in mine or (name in predictions() and name[:2] in numbers))
+        ]
         return [
             *(project_kinds(self.lessons) if self.own else ()),
             FailureKind("links", [partial(broken_links, path) for path in paths]),
@@ -174,6 +203,7 @@ class CourseCheck:
             FailureKind("hints", [partial(bad_hints, name) for name in mine]),
             FailureKind("solutions", [partial(bad_solution, *each) for each in there]),
             FailureKind("wrong answers", [partial(bad_misconceptions, name) for name in mine]),
+            FailureKind("variants", [partial(bad_variant, name) for name in varied]),
             FailureKind("notebooks", [partial(self.run, path) for path in notebooks], WORKERS),
             FailureKind("out of order", [partial(self.run_out_of_order, path) for path in notebooks], WORKERS),
             FailureKind("memory", [partial(self.too_large, path) for path in notebooks]),

@@ -1,18 +1,20 @@
 """Sheets to print: each learner predicts another conversation, draws arrows, and takes other numbers apart.
 
-A seed is any text, and it makes the same sheets everywhere. All sheets have as many questions of the same kinds. What
+A seed is any text, and it makes the same sheets everywhere. All sheets have as many questions of the same kinds: those
+that every lesson has, and the lesson's own predictions and orders that have variants. What
 is right comes from a run of the machine, never from here.
 """
 
 import html
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from string import Template
 from typing import Any, NamedTuple
 
-from hfedu import notebook
-from hfedu.course.exercises import seed_text
+from hfedu.course.exercises import Exercise, exercise_named, exercises, seed_text
 from hfedu.course.notebooks import Lesson, lessons
+from hfedu.course.predictions import Prediction, grade, prediction_named, predictions
+from hfedu.course.shared.scenes import boot_scripts
 from hfedu.errors import Mistake, nearest, printable
 from hfedu.guest.scripted import Action, Script, clear, configure, receive, send, vcpu_run
 from hfedu.hf import call, mm
@@ -20,7 +22,6 @@ from hfedu.hf.addr import PAGE_SIZE
 from hfedu.notebook import Run
 from hfedu.run import words
 from hfedu.run.kinds import Kind
-from hfedu.run.ramdisk import RamDisk
 from hfedu.run.recording import Actor, Event
 from hfedu.view.page import HEAD, STILL
 from hfedu.view.pagetable import describe_descriptor
@@ -107,6 +108,10 @@ def sheet(lesson: Lesson, seed: str, place: int, key: bool) -> str:
         next_arrows(talk, rng, place, key),
     ]
     parts.append(numbers_to_read(lesson, rng, key))
+    mine = [*lessons_own(lesson, rng.getrandbits(64), key)]
+    if mine:
+        page = f"{lesson.number}, sheet {place}, {name}: page 3"
+        parts += [f'<p class="who second"><span>{page}</span><span>{whose}</span></p>', *mine]
     return f"<section>{''.join(parts)}</section>"
 
 
@@ -118,7 +123,7 @@ def conversation(rng: random.Random) -> Conversation:
     for _ in range(TRIES):
         turns = [turn_of(rng) for _ in range(CALLS_TO_PREDICT)]
         guests = [guest_that(vm, rng.choice(HABITS)) for vm in (1, 2)]
-        run = notebook.boot(RamDisk(primary_of(turns), [script for _, script in guests]), title="A worksheet")
+        run = boot_scripts(primary_of(turns), [script for _, script in guests], "A worksheet")
         calls = [event for event in run.events if event.kind is Kind.HYPERCALL and event.actor == Actor(0, 0)]
         asked = tuple([event for event in calls if event.call in call.CALLS][-CALLS_TO_PREDICT:])
         results = [words.failed(back) for event in asked if (back := run.returned(event)) is not None]
@@ -240,6 +245,39 @@ def numbers_to_read(lesson: Lesson, rng: random.Random, key: bool) -> str:
         rows += f"<tr><td><code>{value:#x}</code></td>{cell}</tr>"
     table = f"<table><tr><th>number</th><th>what it says</th></tr>{rows}</table>"
     return f"<div><h2>3. Take apart</h2><p>{what}</p>{table}</div>"
+
+
+def lessons_own(lesson: Lesson, seed: int, key: bool) -> Iterator[str]:
+    """The lesson's own predictions and orders that have variants: those of a seed."""
+    for name, prediction in predictions().items():
+        if name.startswith(lesson.number) and prediction.variant is not None:
+            yield prediction_asked(prediction_named(name, seed), key)
+    for name, exercise in exercises().items():
+        if name.startswith(lesson.number) and exercise.variant is not None and exercise.pieces:
+            yield order_asked(exercise_named(name, seed), key)
+
+
+def prediction_asked(prediction: Prediction, key: bool) -> str:
+    """A prediction on paper: its questions with their options, of which one is right."""
+    _, marks = grade(prediction, [question.options[0] for question in prediction.questions])
+    rows = ""
+    for number, mark in enumerate(marks, 1):
+        options = html.escape(" / ".join(mark.question.options))
+        cell = f'<td class="key">{html.escape(mark.actual)}</td>' if key else '<td class="blank"></td>'
+        rows += f"<tr><td>{number}</td><td>{html.escape(mark.question.text)}</td><td>{options}</td>{cell}</tr>"
+    head = "<tr><th></th><th>question</th><th>choose</th><th>answer</th></tr>"
+    return f"<div><h2>Predict</h2><p>{html.escape(prediction.title)}</p><table>{head}{rows}</table></div>"
+
+
+def order_asked(exercise: Exercise, key: bool) -> str:
+    """An exercise whose answer is an order, on paper: each step gets its place. The key is one order that is right."""
+    rows = ""
+    for step in exercise.pieces:
+        place = exercise.solution.index(step) + 1
+        cell = f'<td class="key">{place}</td>' if key else '<td class="blank"></td>'
+        rows += f"<tr><td>{html.escape(step)}</td>{cell}</tr>"
+    asks = f"<p>Number the steps: {html.escape(exercise.task)}</p>"
+    return f"<div><h2>Put in order</h2>{asks}<table><tr><th>step</th><th>place</th></tr>{rows}</table></div>"
 
 
 def descriptor(rng: random.Random) -> tuple[int, str]:

@@ -2,8 +2,9 @@
 
 The calls have FF-A's names and numbers (DEN 0077). They are a model of it, not it: a result is one number in x0, 0 or
 an error code, where FF-A has FFA_SUCCESS or FFA_ERROR there and the code in w2; FFA_RUN gives what HF_VCPU_RUN does; a
-page is a number, not a descriptor in a buffer; one VM borrows it, not several. Direct requests, notifications and the
-secure world are left out. `notebooks/16_from_2018_to_ff_a.ipynb` says all of that to the learner.
+page is a number, not a descriptor in a buffer; one VM borrows it, not several. FFA_MSG_WAIT brings a message and keeps
+RX, and a secondary that sends is switched out, as in 2018. Direct requests, notifications and the secure world are left
+out. `notebooks/16_from_2018_to_ff_a.ipynb` says all of that to the learner.
 """
 
 import struct

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hfedu.errors import Mistake, plainly
+from hfedu.errors import Mistake, counted, plainly
 from hfedu.files import read_whole
 from hfedu.guest.scripted import Script, check_script
 from hfedu.guest.toolchain import MAX_IMAGE, Compiled, flat
@@ -157,7 +157,7 @@ class RamDisk:
         names = [name for name in cpio_names(self.image) if name not in others]
         kernels = [f"{ascii(name)[1:-1]} ({self._kind(name)})" for name in names[:MAX_VMS]]
         more = [f"{len(names) - MAX_VMS} more"] if len(names) > MAX_VMS else []
-        return f"<RamDisk: {', '.join([*kernels, *more, f'{len(self.image):,} bytes'])}>"
+        return f"<RamDisk: {', '.join([*kernels, *more, counted(len(self.image), 'byte')])}>"
 
     def _kind(self, name: str) -> str:
         """What a kernel is, in a word or two."""

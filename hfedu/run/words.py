@@ -3,6 +3,7 @@
 import re
 from typing import TYPE_CHECKING
 
+from hfedu.errors import counted
 from hfedu.hf import call
 from hfedu.hf.call import Call
 from hfedu.history import abi, rpc
@@ -65,7 +66,12 @@ def size(count: int) -> str:
     for unit, shift in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
         if count and count % (1 << shift) == 0:
             return f"{count >> shift} {unit}"
-    return f"{count} byte{'s' if count != 1 else ''}"
+    return counted(count, "byte")
+
+
+def in_bytes(count: int) -> str:
+    """A size as the interface has it, one of the numbers that a call takes or gives. Example: 4096 -> "4096 bytes"."""
+    return f"{count} {'byte' if count == 1 else 'bytes'}"
 
 
 def signed_text(value: int) -> str:
@@ -89,8 +95,7 @@ def argument(name: str, value: int, short: bool) -> str:
         case "vcpu":
             return "" if short and not value else f"vCPU {value}"
         case "size":
-            count = value if value < 1 << 16 else hex(value)
-            return f"{count} bytes"
+            return in_bytes(value) if value < 1 << 16 else f"{value:#x} bytes"
         case "block" if value or not short:
             return "block" if value else "no block"
         case "ack":
@@ -113,13 +118,13 @@ def result(of: Call | None, value: int, short: bool = False) -> str:
     if gives == "rpc_run":
         code, data = rpc.rpc_run_return(value)
         if code == rpc.RESPONSE_READY:
-            return f"RESPONSE_READY {data} B" if short else f"RESPONSE_READY({data} bytes)"
+            return f"RESPONSE_READY {data} B" if short else f"RESPONSE_READY({in_bytes(data)})"
         return _run_result(code, short)
     if gives == "bytes" and not value >> 63:
-        return f"{value} {'B' if short else 'bytes'}"
+        return f"{value} B" if short else in_bytes(value)
     if gives == "message" and not value >> 63:
         vm_id, count = call.hf_mailbox_receive_return(value)
-        return f"VM {vm_id}, {count} {'B' if short else 'bytes'}"
+        return f"VM {vm_id}, {f'{count} B' if short else in_bytes(count)}"
     if gives == "vcpu" and value == call.HF_INVALID_VCPU:
         return "0xffff" if short else "0xffff (no vCPU waits)"
     return signed_text(value)
@@ -131,7 +136,7 @@ def _run_result(value: int, short: bool) -> str:
         vcpu = "any vCPU" if data == call.HF_INVALID_VCPU else f"vCPU {data}"
         return f"WAKE_UP VM {vm_id}" if short else f"WAKE_UP(VM {vm_id}, {vcpu})"
     if code == call.HfVcpuRun.MESSAGE:
-        return f"MESSAGE {data} B" if short else f"MESSAGE({data} bytes)"
+        return f"MESSAGE {data} B" if short else f"MESSAGE({in_bytes(data)})"
     if code in (abi.LaterVcpuRun.ABORTED, abi.LaterVcpuRun.NOTIFY_WAITERS):
         name = abi.LaterVcpuRun(code).name
         return f"{name} VM {vm_id}" if short else f"{name}(VM {vm_id})"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from hfedu.errors import plainly
+from hfedu.errors import counted, plainly
 from hfedu.run import words
 from hfedu.run.explorer import BUILT_IN, Exploration, Violation
 from hfedu.run.invariants import Invariant
@@ -81,7 +81,7 @@ class OrderComparison:
     def more(self) -> str:
         """How the passing order goes on beyond the rows shown."""
         left = len(self.passing_steps) - len(self.failing_steps) - AFTER
-        return f"The passing order goes on for {left} more steps to its end." if left > 0 else ""
+        return f"The passing order goes on for {counted(left, 'more step')} to its end." if left > 0 else ""
 
     def __repr__(self) -> str:
         lines = [self.broken, self.sentence, f"{'step':<6}  {'breaks ' + self.violation.invariant:<72}  {PASSING}"]

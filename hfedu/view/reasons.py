@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from hfedu.errors import counted
 from hfedu.hf import call
 from hfedu.run import words
 from hfedu.run.decider import FIELDS, FOR_MESSAGE, Decision
@@ -160,7 +161,7 @@ def why_decided(trap: Event, number: int | None, yours: Decision, real: Decision
     keys = [(kind, field), *([(by, field)] if number == call.HF_MAILBOX_SEND else [])]
     reason = next((WHY[key] for key in keys if key in WHY), WHY_AT_ALL[field]).format(**said)
     others = len(differ) - 1
-    more = "" if not others else " 1 more field differs." if others == 1 else f" {others} more fields differ."
+    more = f" They differ in {counted(others, 'more field')}." if others else ""
     return f"The real one does something else: {text} First difference, “{FIELDS[field]}”: {reason}{more}"
 
 

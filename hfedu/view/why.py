@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from hfedu.errors import Mistake
+from hfedu.errors import Mistake, counted
 from hfedu.guest.syndrome import FSC_PERMISSION, FSC_TRANSLATION
 from hfedu.hf import arch, call, mm
 from hfedu.hf.addr import PAGE_SIZE
@@ -446,7 +446,8 @@ def not_set_up(name: str) -> Callable[[Past, Event, Check], Links]:
     def explain(past: Past, event: Event, check: Check) -> Links:
         if not check.value(name):
             return [Link("A page at address 0 counts as none.")]
-        return [Link(f"The hypervisor has no memory left for its own tables: {check.value('free')} pages are free.")]
+        free = counted(int(check.value("free") or 0), "page")
+        return [Link(f"The hypervisor has no memory left for its own tables: {free} of them.")]
 
     return explain
 

@@ -17,11 +17,14 @@ with needing("ipywidgets"):
 class Arrange(Form):
     """A list of steps, buttons that move the chosen one, and one that checks. `order` is the list as it stands.
 
-    `check` takes the exercise's id and the order, and gives its verdict. `move` and the buttons work from code.
+    `check` takes the exercise's id and the order, and gives its verdict. `move` and the buttons work from code; `more`
+    is what else a call of `check` from there needs.
     """
 
-    def __init__(self, exercise: str, task: str, pieces: Sequence[str], check: Callable[[str, Any], Any]) -> None:
-        self.exercise, self.task, self.judge = exercise, task, check
+    def __init__(
+        self, exercise: str, task: str, pieces: Sequence[str], check: Callable[[str, Any], Any], more: str = ""
+    ) -> None:
+        self.exercise, self.task, self.judge, self.more = exercise, task, check, more
         wide = {"width": "min(100%, 480px)", "height": f"{20 * len(pieces) + 10}px"}
         self.list = ipywidgets.Select(options=tuple(pieces), value=pieces[0], rows=len(pieces), layout=wide)
         self.list.description, self.list.style = "order", {"description_width": "44px"}
@@ -62,6 +65,5 @@ class Arrange(Form):
 
     def __repr__(self) -> str:
         steps = [f"{number}. {step}" for number, step in enumerate(self.order, 1)]
-        return "\n".join(
-            [f"Arrange: {self.task}", *steps, f'From code: check("{self.exercise}", [the steps in order])']
-        )
+        call = f'check("{self.exercise}", [the steps in order]{self.more})'
+        return "\n".join([f"Arrange: {self.task}", *steps, f"From code: {call}"])

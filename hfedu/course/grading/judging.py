@@ -34,7 +34,7 @@ from hfedu.course.grading import jail
 from hfedu.course.grading.captured import Packer, Unpacked, Unpacker, Unsourced, cell_name
 from hfedu.course.grading.gate import Barred
 from hfedu.course.grading.handins import LONGEST_NOTEBOOK
-from hfedu.course.predictions import grade, predictions
+from hfedu.course.predictions import grade, prediction_named, predictions
 from hfedu.course.progress import places
 from hfedu.errors import Mistake, Trouble, printable
 from hfedu.files import json_of
@@ -157,13 +157,13 @@ def judge_hand_in(content: bytes, lesson: str | None = None) -> list[Judged]:
         if message.get("exercise") in mine:
             answers[message["exercise"]] = message.get("packed"), message.get("seed")
         elif message.get("prediction") in predictions():
-            formed[message["prediction"]] = message.get("chosen")
+            formed[message["prediction"]] = message.get("chosen"), message.get("seed")
         elif isinstance(message.get("cell"), int):
             failed[message["cell"]] = message
     judged = [
         judge_one(name, book, *answers[name]) if name in answers else unseen(name, book, failed, ran) for name in mine
     ]
-    made = [judge_prediction(name, chosen) for name, chosen in formed.items() if name[:2] in numbers]
+    made = [judge_prediction(name, *each) for name, each in formed.items() if name[:2] in numbers]
     return [*judged, *(each for each in made if each is not None)]
 
 
@@ -213,9 +213,12 @@ def judge_in_jail(exercise: Exercise, book: Book, packed: Any) -> Judged:
     return Judged(name, ended.state or CRASHED, ended.sentence or "Your answer ended the process that judged it.")
 
 
-def judge_prediction(name: str, chosen: Any) -> Judged | None:
-    """A prediction that was made from code; None if it chooses what there is not."""
-    prediction = predictions()[name]
+def judge_prediction(name: str, chosen: Any, seed: Any) -> Judged | None:
+    """A prediction, or its variant of a seed, that was made from code; None if it chooses what there is not."""
+    try:
+        prediction = prediction_named(name, seed)
+    except Mistake:
+        return None
     options = [question.options for question in prediction.questions]
     if not isinstance(chosen, list) or len(chosen) != len(options):
         return None
@@ -225,7 +228,7 @@ def judge_prediction(name: str, chosen: Any) -> Judged | None:
     right = sum(mark.right for mark in marks)
     missed = next((mark.question.text for mark in marks if not mark.right), "")
     said = f"{right} of {len(marks)} as predicted." + (f" The first miss: {missed}" if missed else "")
-    return Judged(name, RIGHT if right == len(marks) else SAID_WRONG, said)
+    return Judged(name, RIGHT if right == len(marks) else SAID_WRONG, said, seed=prediction.seed)
 
 
 # What runs in the locked process of a notebook.
@@ -244,9 +247,13 @@ def run_cells(book: Book, say: Callable[[dict[str, Any]], None]) -> None:
         return Verdict(exercise.id, RIGHT, "It is judged later.")
 
     def commit(form: Any) -> None:
-        say({"prediction": form.prediction.id, "chosen": [choice.value for choice in form.choices]})
+        chosen, made = [choice.value for choice in form.choices], form.prediction
+        say({"prediction": made.id, "chosen": chosen, "seed": made.seed or None})
 
     course.check = hfedu.check = capture
+    course.hint = hfedu.hint = unseeded(course.hint, 2)
+    course.solution = hfedu.solution = unseeded(course.solution, 2)
+    course.arrange = hfedu.arrange = unseeded(course.arrange, 1)
     if (forms := sys.modules.get("hfedu.course.predict_form")) is not None:
         forms.Predict.commit = commit
     forget_solutions()
@@ -258,6 +265,11 @@ def run_cells(book: Book, say: Callable[[dict[str, Any]], None]) -> None:
         except BaseException as error:
             say({"cell": number, "error": f"raised {type(error).__name__}: {error}"[:LONGEST_SAID]})
     say({"done": True})
+
+
+def unseeded(function: Callable[..., Any], place: int) -> Callable[..., Any]:
+    """A function that makes nothing of the seed that it takes in a place: there are no variants here to help with."""
+    return lambda *given, seed=None, **options: function(*given[:place], **options)
 
 
 class CellLate(BaseException):

@@ -4,13 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hfedu import notebook
 from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.forms import Unfit
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.shared.scenes import ENOUGH_TRAPS, call_of, switch_after
-from hfedu.errors import Mistake
+from hfedu.course.shared.scenes import boot_counted, call_of, switch_after
+from hfedu.errors import Mistake, counted
 from hfedu.files import asset
 from hfedu.hf.call import HF_MAILBOX_SEND
 from hfedu.notebook import Run
@@ -26,7 +25,7 @@ MAILBOXES = 4
 def relay() -> Run:
     """The tour's three machine-code guests."""
     disk = RamDisk(asset("relay_primary.bin"), [asset("relay.bin"), asset("relay.bin")])
-    return notebook.boot(disk, append="hello", title="One message through three VMs")
+    return boot_counted(disk, append="hello", title="One message through three VMs")
 
 
 def after(number: int) -> Callable[[Run], Event]:
@@ -115,12 +114,12 @@ def judge_mailboxes(answer: list[Any]) -> Run:
     """The message must pass four mailboxes, and come back."""
     try:
         disk = RamDisk(asset("relay_primary.bin"), list(answer))
-        run = notebook.boot(disk, append="hello", max_traps=ENOUGH_TRAPS, title=f"{len(answer)} secondaries")
+        run = boot_counted(disk, append="hello", title=f"{len(answer)} secondaries")
     except Mistake as mistake:
         raise Wrong(f"The machine does not start: {mistake}.") from None
     passed = sum(event.kind is Kind.DELIVER for event in run.events)
     if passed != MAILBOXES:
-        raise Wrong(f"The message passes {passed} mailboxes, not {MAILBOXES}. {which(run)}", run)
+        raise Wrong(f"The message passes {counted(passed, 'mailbox')}, not {MAILBOXES}. {which(run)}", run)
     if "VM 0: I got" not in run.uart:
         raise Wrong(f"The message passes {passed} mailboxes and does not come back to VM 0.", run)
     return run

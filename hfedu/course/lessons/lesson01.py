@@ -4,12 +4,11 @@ from array import array
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
-from hfedu import notebook
 from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
-    ENOUGH_TRAPS,
+    boot_counted,
     call_of,
     image,
     in_turn,
@@ -67,19 +66,19 @@ ROUNDS = 3
 
 def one_call() -> Run:
     """The primary makes one call, with numbers in x17 and x18."""
-    return notebook.boot(RamDisk(assemble(CALLER)), title="One hypercall")
+    return boot_counted(RamDisk(assemble(CALLER)), title="One hypercall")
 
 
 def counting() -> Run:
     """VM 1 and VM 2 count, and a timer takes turns."""
     guests = [assemble(COUNTER.format(step=step)) for step in (1, 16)]
-    return notebook.boot(RamDisk(in_turn(1, 2, rounds=ROUNDS), guests), timer=TIMER, title="Two guests that count")
+    return boot_counted(RamDisk(in_turn(1, 2, rounds=ROUNDS), guests), timer=TIMER, title="Two guests that count")
 
 
 def left_behind() -> Run:
     """VM 1 leaves a 7 in three registers, and VM 2 looks into them."""
     guests = [assemble(LEAVER.format(secret=7)), assemble(FINDER)]
-    return notebook.boot(RamDisk(in_turn(1, 2), guests), title="VM 2 looks for what VM 1 left")
+    return boot_counted(RamDisk(in_turn(1, 2), guests), title="VM 2 looks for what VM 1 left")
 
 
 def value(run: Run, event: Event, vm: int, name: str) -> int:
@@ -183,7 +182,7 @@ def judge_sum(answer: str) -> Run:
     guest = image(answer)
     for others in (0, 1):
         disk = RamDisk(in_turn(1), [guest, *[assemble(COUNTER.format(step=1))] * others])
-        run = notebook.boot(disk, max_traps=20, title=f"A sum, with {2 + others} VMs")
+        run = boot_counted(disk, max_traps=20, title=f"A sum, with {2 + others} VMs")
         made, vms = traps(run, 1), 2 + others
         if not made or made[-1].kind is not Kind.WFI:
             why = "it made 20 calls. What does a call do to the register that counts?" if len(made) > 9 else run.outcome
@@ -259,7 +258,7 @@ def counting_under(answer: Callable[[File, File, File], object]) -> Run:
     marked = "    mov  x2, #{step}\n    msr  tpidr_el1, x2\n" + COUNTER
     disk = RamDisk(in_turn(1, 2, rounds=ROUNDS), [assemble(marked.format(step=step)) for step in (1, 16)])
     title = "Two guests that count, under your switch"
-    return notebook.boot(disk, timer=TIMER, changes=[switching(answer)], max_traps=ENOUGH_TRAPS, title=title)
+    return boot_counted(disk, timer=TIMER, changes=[switching(answer)], title=title)
 
 
 def judge_spy(answer: str) -> Run:
@@ -267,7 +266,7 @@ def judge_spy(answer: str) -> Run:
     guest = image(answer)
     for secret in (0x1234, 0x4711):
         disk = RamDisk(in_turn(1, 2), [assemble(LEAVER.format(secret=secret)), guest])
-        run = notebook.boot(disk, max_traps=ENOUGH_TRAPS, title="VM 2 looks for what VM 1 left")
+        run = boot_counted(disk, title="VM 2 looks for what VM 1 left")
         found = traps(run, 2)
         if not found or found[-1].kind is not Kind.WFI:
             raise Wrong(f"Your guest should wait (wfi) when it has the secret in x20. {run.outcome}", run)

@@ -7,12 +7,12 @@ from functools import cache, partial
 from random import Random
 from typing import Any
 
-from hfedu import notebook
 from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
     ENOUGH_TRAPS,
+    boot_counted,
     boot_scripts,
     call_of,
     image,
@@ -86,12 +86,12 @@ CURIOUS = """
 
 def stranger() -> Run:
     """VM 1 loads from its own memory, from the UART, and from VM 2's memory."""
-    return notebook.boot(RamDisk(in_turn(1, 2), [assemble(STRANGER), assemble("wfi")]), title="VM 1 is curious")
+    return boot_counted(RamDisk(in_turn(1, 2), [assemble(STRANGER), assemble("wfi")]), title="VM 1 is curious")
 
 
 def curious() -> Run:
     """The primary loads from its own memory, and from VM 1's."""
-    return notebook.boot(RamDisk(assemble(CURIOUS), [assemble("wfi")]), title="The primary is curious")
+    return boot_counted(RamDisk(assemble(CURIOUS), [assemble("wfi")]), title="The primary is curious")
 
 
 def two_configures() -> Run:

@@ -10,11 +10,11 @@ from itertools import product
 from types import FrameType
 from typing import Any
 
-from hfedu import notebook
 from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
+    boot_counted,
     call_of,
     calls,
     changed_at,
@@ -59,7 +59,7 @@ def counting(timer: int | None) -> Run:
             yield vcpu_run(vm)
 
     disk = RamDisk(primary, [counter(), counter()])
-    return notebook.boot(disk, timer=timer, max_instructions=100_000, title="Two guests that never stop")
+    return boot_counted(disk, timer=timer, max_instructions=100_000, title="Two guests that never stop")
 
 
 def not_ready() -> Run:
@@ -76,7 +76,7 @@ def not_ready() -> Run:
         yield receive(block=True)
 
     disk = RamDisk(primary, [Secondary([waiter, waiter], vcpus=2)])
-    return notebook.boot(disk, title="VM 0 runs what is not ready")
+    return boot_counted(disk, title="VM 0 runs what is not ready")
 
 
 def goes_on(run: Run, event: Event) -> str:
@@ -217,7 +217,7 @@ def stoppable(script: Script) -> Script:
 def run_under(timer: int, answer: Script, secondaries: Sequence[Any], title: str) -> Run:
     """Run the answer as the primary of some guests, under a timer."""
     disk = RamDisk(stoppable(answer), list(secondaries))
-    return notebook.boot(disk, timer=timer, max_traps=MANY_TRAPS, title=f"{title}, a timer of {timer}")
+    return boot_counted(disk, timer=timer, max_traps=MANY_TRAPS, title=f"{title}, a timer of {timer}")
 
 
 def turns(run: Run) -> list[tuple[int, int]]:
@@ -298,7 +298,8 @@ def raise_unfair(run: Run, vms: int, when: str) -> None:
             if len(passed[vm]) == vms:
                 raise Wrong(
                     f"{when} VM {vm} was READY and waited while VM {', '.join(map(str, passed[vm]))} had their turns "
-                    f"(up to event {event.seq}). With {vms} VMs nobody should wait for more than {vms - 1} turns.",
+                    f"(up to event {event.seq}). With {vms} VMs nobody should wait for more than "
+                    f"{counted(vms - 1, 'turn')}.",
                     at=event.seq,
                 )
 
@@ -400,7 +401,7 @@ def ran_fairly(run: Run) -> None:
     if run.outcome.kind != "power off":
         raise Wrong(f"Your primary has no end: end it after {FAIR_TURNS} turns or a few more.")
     if len(turns(run)) < FAIR_TURNS:
-        raise Wrong(f"There were only {len(turns(run))} turns: give {FAIR_TURNS} or a few more.")
+        raise Wrong(f"There were {counted(len(turns(run)), 'turn')} only: give {FAIR_TURNS} or a few more.")
 
 
 PRIMARY = "a scripted primary (a generator function: def primary(): yield vcpu_run(1) ...)"

@@ -6,11 +6,11 @@ from functools import cache, partial
 from random import Random
 from typing import Any, NamedTuple
 
-from hfedu import notebook
 from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
+    boot_counted,
     boot_scripts,
     call_of,
     calls,
@@ -70,7 +70,7 @@ def twice() -> Run:
     def idle() -> Any:
         yield receive(block=True)
 
-    return notebook.boot(RamDisk(run_1, [assemble(TWICE), idle, idle]), title="Two calls, loaded once")
+    return boot_counted(RamDisk(run_1, [assemble(TWICE), idle, idle]), title="Two calls, loaded once")
 
 
 def secondary() -> Run:
@@ -234,7 +234,7 @@ def judge_again(byte: str, answer: str) -> Run:
 
     def run(timer: int) -> Run:
         title = f"Your guest, a timer of {timer}"
-        return notebook.boot(RamDisk(late, [image]), timer=timer, max_traps=500, title=title)
+        return boot_counted(RamDisk(late, [image]), timer=timer, max_traps=500, title=title)
 
     return judge_all((partial(raise_for_guest, byte), run(timer)) for timer in (23, 30, 38, 47, 61, 83))
 
@@ -406,7 +406,7 @@ def configured_by(vm: int, pages: Sequence[int], changed: type[Hypervisor]) -> t
 
     scripts = [caller if number == vm else idle for number in range(3)]
     disk = RamDisk(scripts[0] if vm == 0 else primary, scripts[1:])
-    run = notebook.boot(disk, changes=[changed], title=f"Your check, tried by VM {vm}")
+    run = boot_counted(disk, changes=[changed], title=f"Your check, tried by VM {vm}")
     return run, calls(run, vm, HF_VM_CONFIGURE)[0]
 
 

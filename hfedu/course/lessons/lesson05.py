@@ -1,7 +1,9 @@
 """Lesson 05, send and receive: its predictions and exercises."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from random import Random
 from typing import Any
 
 from hfedu.course import forms
@@ -28,17 +30,18 @@ from hfedu.course.shared.scenes import (
     sleeps_at,
     state_of,
     talk,
+    these,
     unreachable,
     who_runs,
     why_asleep,
 )
-from hfedu.course.shared.variants import of_results
+from hfedu.course.shared.variants import of_places, of_results
 from hfedu.course.shared.wants import GUEST
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run
 from hfedu.hf.call import HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND, HF_MAILBOX_SIZE, HF_VM_CONFIGURE
 from hfedu.notebook import Run
 from hfedu.run.kinds import Kind
-from hfedu.run.recording import Actor
+from hfedu.run.recording import Actor, Event
 from hfedu.run.replay import Scenario
 
 
@@ -77,6 +80,105 @@ def nobody_waits() -> Run:
 
 
 SENDS = call_of(0, HF_MAILBOX_SEND, 0)
+STATES = ("EMPTY", "RECEIVED", "READ")
+
+
+def another_first_send(prediction: Prediction, rng: Random) -> Prediction:
+    """Three VMs, of which some wait; VM 0 sends to one that does, or to one that does not."""
+    waits = rng.choice(((1,), (2,), (3,), (1, 2), (1, 3), (2, 3)))
+    rest = [vm for vm in SECONDARIES if vm not in waits]
+    to, text = rng.choice(rng.choice((waits, rest))), rng.choice(GREETINGS)
+
+    def primary() -> Any:
+        yield configure()
+        for vm in SECONDARIES:
+            yield vcpu_run(vm)
+            yield clear()
+        yield send(to, text)
+
+    def guest(vm: int) -> Script:
+        def secondary() -> Any:
+            yield configure()
+            if vm not in waits:
+                yield send(0, "I am here")
+            yield receive(block=True)
+
+        return secondary
+
+    title = f"{these(waits, 'waits', 'wait')} in receive(), {these(rest, 'is', 'are')} ready and "
+    title += f"{'does' if len(rest) == 1 else 'do'} not wait. VM 0 calls send({to}, “{text}”)."
+    told = f"VM {to}'s vCPU 0 was waiting, so VM 0 gets its index: 0." if to in waits else UNTOLD
+    state = "A vCPU was waiting, so the message counts as received at once: READ." if to in waits else LIES_THERE
+    goes_on = f"VM 0. Sending does not run VM {to}: the primary goes on, and runs others when it chooses."
+    return replace(
+        prediction,
+        title=title,
+        run=lambda: boot_scripts(primary, list(map(guest, SECONDARIES)), title),
+        questions=(
+            Question("What does VM 0's send return?", ("0", "-1", "0xffff"), returned_at(SENDS), result_of, told),
+            state_after_send(to, state),
+            Question("Who runs right after the send?", ("VM 0", f"VM {to}"), settles(SENDS), who_runs, goes_on),
+        ),
+    )
+
+
+def another_nobody_waits(prediction: Prediction, rng: Random) -> Prediction:
+    """Nobody waits, and one has not even configured; VM 0 sends to one of the three, and runs one of the others."""
+    deaf, to = rng.choice(SECONDARIES), rng.choice(SECONDARIES)
+    able = [vm for vm in SECONDARIES if vm != deaf]
+    then, text = rng.choice([to, *able]) if to != deaf else rng.choice(able), rng.choice(GREETINGS)
+
+    def primary() -> Any:
+        yield configure()
+        for vm in able:
+            yield vcpu_run(vm)
+            yield clear()
+        yield send(to, text)
+        yield vcpu_run(then)
+
+    def secondary() -> Any:
+        yield configure()
+        yield send(0, "I am here")
+        yield receive(block=True)
+
+    title = f"{these(able, 'has', 'have')} configured and do not wait, VM {deaf} has "
+    title += f"not run yet. VM 0 calls send({to}, “{text}”), and then runs VM {then}, which calls receive(block=True)."
+    nowhere = f"VM {deaf} has not configured its pages, so there is nowhere to put a message: -1."
+    state = LIES_THERE if then == to else f"The message is not for VM {then}, whose mailbox stays as it was: EMPTY."
+    gets = f"A message is waiting: VM {then} does not block, {AT_ONCE}, and the mailbox becomes READ."
+    blocks = f"There is no message for VM {then}: it blocks until one comes, and the primary goes on."
+    return replace(
+        prediction,
+        title=title,
+        run=lambda: boot_scripts(primary, [secondary] * len(SECONDARIES), title),
+        questions=(
+            Question("What does VM 0's send return?", ("0", "-1", "0xffff"), returned_at(SENDS), result_of,
+                     nowhere if to == deaf else UNTOLD),
+            state_after_send(then, state),
+            Question(f"What happens in VM {then}'s receive?", (IT_BLOCKS, AT_ONCE),
+                     settles(call_of(then, HF_MAILBOX_RECEIVE, 0)), blocks_or_gets, gets if then == to else blocks),
+        ),
+    )  # fmt: skip
+
+
+def state_after_send(vm: int, why: str) -> Question:
+    """In which state the mailbox of a VM is after VM 0's send."""
+    path = f"vm{vm}.mailbox.state"
+    text = f"In which state is VM {vm}'s mailbox after the send?"
+    return Question(text, STATES, changed_at(SENDS, path), state_of(path), why)
+
+
+def blocks_or_gets(_: Run, event: Event) -> str:
+    """What becomes of a receive, by the last event of its trap."""
+    return AT_ONCE if event.kind is Kind.RETURN else IT_BLOCKS
+
+
+SECONDARIES = (1, 2, 3)
+"""The VMs of a variant, beside the primary."""
+GREETINGS = ("hello", "good day", "hi", "ahoy", "welcome", "hey")
+IT_BLOCKS, AT_ONCE = "it blocks", "it gets the message at once"
+UNTOLD = "The message was delivered, but no vCPU waited for it: the primary gets 0xffff, no vCPU's index."
+LIES_THERE = "The message lies in the mailbox and nobody has asked for it yet: RECEIVED."
 PREDICTIONS = (
     Prediction(
         "05-first-send",
@@ -93,7 +195,7 @@ PREDICTIONS = (
             ),
             Question(
                 "In which state is VM 1's mailbox after the send?",
-                ("EMPTY", "RECEIVED", "READ"),
+                STATES,
                 changed_at(SENDS, "vm1.mailbox.state"),
                 state_of("vm1.mailbox.state"),
                 "A vCPU was waiting, so the message counts as received at once: READ. RECEIVED is for a message that "
@@ -107,6 +209,7 @@ PREDICTIONS = (
                 "Sending makes VM 1 ready, it does not run it. The primary goes on, and runs VM 1 when it chooses.",
             ),
         ),
+        variant=another_first_send,
     ),
     Prediction(
         "05-nobody-waits",
@@ -118,23 +221,24 @@ PREDICTIONS = (
                 ("0", "-1", "0xffff"),
                 returned_at(SENDS),
                 result_of,
-                "The message was delivered, but no vCPU waited for it: the primary gets 0xffff, no vCPU's index.",
+                UNTOLD,
             ),
             Question(
                 "In which state is VM 1's mailbox after the send?",
-                ("EMPTY", "RECEIVED", "READ"),
+                STATES,
                 changed_at(SENDS, "vm1.mailbox.state"),
                 state_of("vm1.mailbox.state"),
-                "The message lies in the mailbox and nobody has asked for it yet: RECEIVED.",
+                LIES_THERE,
             ),
             Question(
                 "Later VM 1 runs and calls receive(block=True). What happens?",
-                ("it blocks", "it gets the message at once"),
+                (IT_BLOCKS, AT_ONCE),
                 settles(call_of(1, HF_MAILBOX_RECEIVE, 0)),
-                lambda run, event: "it gets the message at once" if event.kind is Kind.RETURN else "it blocks",
+                blocks_or_gets,
                 "A message is waiting, so receive returns it without blocking and the mailbox becomes READ.",
             ),
         ),
+        variant=another_nobody_waits,
     ),
 )
 
@@ -388,6 +492,9 @@ EXERCISES = (
             "checks the size last": (ordered(SEND, 1, 2, 3, 4, 0), "copy faulted"),
         },
         pieces=tuple(ArrangedSend.pieces),
+        variant=of_places(
+            [ordered(SEND, *checks, *writes, 4) for checks in ((0, 1), (1, 0)) for writes in ((2, 3), (3, 2))]
+        ),
     ),
     Exercise(
         id="05-decode",

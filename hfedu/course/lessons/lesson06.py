@@ -1,6 +1,8 @@
 """Lesson 06, wake-up and wait-for-interrupt: its predictions and exercises."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from random import Random
 from typing import Any
 
 from hfedu.course import forms
@@ -30,6 +32,7 @@ from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_RECEIVE, HF_MAILBOX_SEND,
 from hfedu.notebook import Run
 from hfedu.run import words
 from hfedu.run.kinds import Kind
+from hfedu.run.recording import Event
 
 
 def asleep() -> Run:
@@ -46,6 +49,60 @@ def asleep() -> Run:
         yield wait_for_interrupt()
 
     return boot_scripts(primary, [sleeper], "VM 1 waits for an interrupt")
+
+
+def another_sleep(prediction: Prediction, rng: Random) -> Prediction:
+    """Two VMs, one in WFI and one in receive; VM 0 sends to one of them and runs it again."""
+    sleeper, to, text = rng.choice((1, 2)), rng.choice((1, 2)), rng.choice(("wake up", "get up", "hello", "it is late"))
+    sleeps = to == sleeper
+
+    def primary() -> Any:
+        yield configure()
+        for vm in (1, 2):
+            yield vcpu_run(vm)
+        yield send(to, text)
+        yield vcpu_run(to)
+
+    def sleeping() -> Any:
+        yield configure()
+        yield wait_for_interrupt()
+
+    def answering() -> Any:
+        yield configure()
+        message = yield receive(block=True)
+        yield clear()
+        yield send(message.sender, "thanks")
+
+    def first_wait(run: Run) -> Event:
+        made = calls(run, to, HF_MAILBOX_RECEIVE)
+        return made[0] if made else next(event for event in run.events if event.kind is Kind.WFI)
+
+    title = (
+        f"VM {sleeper} executes WFI. VM {3 - sleeper} calls receive(block=True), and answers. VM 0 runs both, sends "
+    )
+    title += f"“{text}” to VM {to} and runs it again."
+    path = f"vm{to}.vcpu0.state"
+    last = call_of(0, HF_VCPU_RUN, 2) if sleeps else call_of(to, HF_MAILBOX_SEND, 0)
+    told = f"VM {to} {'waits for an interrupt' if sleeps else 'blocks: there is no message'}. The primary is told "
+    told += f"WAIT_FOR_INTERRUPT{'' if sleeps else ' then, too'}."
+    woken = f"VM {to}'s vCPU 0 waited for a message: its index is the result, 0."
+    unwoken = "The message is delivered, but no vCPU waits for a message (one waits for an interrupt): 0xffff."
+    ready = f"VM {to} has read and answered. A secondary that sends is switched out, and could go on: READY."
+    asleep_still = "Nothing in this hypervisor makes a vCPU that waits for an interrupt ready again: BLOCKED_INTERRUPT."
+    return replace(
+        prediction,
+        title=title,
+        run=lambda: boot_scripts(primary, [sleeping, answering][:: 1 if sleeper == 1 else -1], title),
+        questions=(
+            Question(f"VM {to} runs for the first time. What does VM 0's vcpu_run({to}) return?",
+                     ("YIELD", "WAIT_FOR_INTERRUPT", "MESSAGE(7 bytes)"), switch_after(first_wait), run_result, told),
+            Question(f"What does VM 0's send to VM {to} return?", ("0", "-1", "0xffff"),
+                     returned_at(call_of(0, HF_MAILBOX_SEND, 0)), result_of, unwoken if sleeps else woken),
+            Question(f"VM 0 runs VM {to} again. In which state is VM {to}'s vCPU after that?",
+                     ("READY", "RUNNING", "BLOCKED_INTERRUPT"), changed_at(last, path), state_of(path),
+                     asleep_still if sleeps else ready),
+        ),
+    )  # fmt: skip
 
 
 PREDICTIONS = (
@@ -77,6 +134,7 @@ PREDICTIONS = (
                 "never read. The repair of this defect was written seven weeks later.",
             ),
         ),
+        variant=another_sleep,
     ),
 )
 
@@ -129,6 +187,13 @@ def looped(run: Run) -> Run:
         raise Wrong(
             "The primary calls receive, and for it that is refused: it never waits, it runs the others. That a message "
             "is there vcpu_run tells it, with MESSAGE.",
+            run,
+        )
+    first = deliveries(run, 1)[0].seq
+    again = next((event for event in calls(run, 0, HF_MAILBOX_SEND) if event.seq > first), None)
+    if again is not None:
+        raise Wrong(
+            f"{case}Event {again.seq} sends once more, and “go” is on its way since event {first}: send it once.",
             run,
         )
     passed = [event.target.vm for event in run.events if event.kind is Kind.DELIVER and event.target is not None]
@@ -318,6 +383,22 @@ def loop_goes_on_for_ever():
             yield clear()
 
 
+def loop_sends_go_twice():
+    yield configure()
+    for vm in (1, 2):
+        yield vcpu_run(vm)
+    yield send(1, "go")
+    vm = 1
+    while True:
+        result = yield vcpu_run(vm)
+        if result.code == 2:  # WAKE_UP
+            vm = result.vm_id
+        elif result.code == 3:  # MESSAGE
+            yield clear()
+            yield send(1, "go")
+            return
+
+
 # 06-patient
 
 
@@ -394,6 +475,7 @@ EXERCISES = (
             "does not clear": (loop_does_not_clear, "Now clear the mailbox"),
             "written down": (loop_written_down, "to and fro. VM 1 has got the message and did not run"),
             "waits in receive": (loop_waits_in_receive, "for it that is refused"),
+            "sends go twice": (loop_sends_go_twice, "“go” is on its way since event"),
             "goes on for ever": (loop_goes_on_for_ever, "at MESSAGE there is nobody left to run"),
         },
     ),

@@ -1,6 +1,9 @@
 """Lesson 07, clear and back-pressure: its predictions and exercises."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from random import Random
 from typing import Any
 
 from hfedu.course import forms
@@ -12,6 +15,7 @@ from hfedu.course.shared.scenes import (
     calls,
     changed_at,
     delivered,
+    deliveries,
     gave,
     reader,
     refusals,
@@ -22,10 +26,12 @@ from hfedu.course.shared.scenes import (
     switch_to,
 )
 from hfedu.course.shared.wants import GUEST
-from hfedu.guest.scripted import Script, clear, configure, load, receive, send, vcpu_run
+from hfedu.guest.scripted import Action, Script, clear, configure, load, receive, send, vcpu_run
 from hfedu.hf.call import HF_MAILBOX_CLEAR, HF_MAILBOX_SEND, HF_VCPU_RUN
 from hfedu.notebook import Run
 from hfedu.run import words
+from hfedu.run.kinds import Kind
+from hfedu.run.recording import Actor, Event
 
 VM1_RECV_PAGE = 0x40F8_5000
 STEPS = ("receive", "copy", "clear")
@@ -45,6 +51,13 @@ def three_sends() -> Run:
     return boot_scripts(primary, [reader], "Three sends to one mailbox")
 
 
+def forgetful() -> Any:
+    """Receives for ever, and never clears."""
+    yield configure()
+    while True:
+        yield receive(block=True)
+
+
 def read_twice() -> Run:
     """VM 1 receives a message and receives again without a clear."""
 
@@ -56,11 +69,6 @@ def read_twice() -> Run:
         yield send(1, "two")
         yield vcpu_run(1)
 
-    def forgetful() -> Any:
-        yield configure()
-        while True:
-            yield receive(block=True)
-
     return boot_scripts(primary, [forgetful], "VM 1 forgets to clear")
 
 
@@ -69,22 +77,128 @@ def sends(number: int) -> Any:
     return call_of(0, HF_MAILBOX_SEND, number)
 
 
+ORDINALS = ("first", "second", "third")
+RESULTS = ("0", "-1", "0xffff")
+
+
+def another_three_sends(prediction: Prediction, rng: Random) -> Prediction:
+    """Three sends to two mailboxes, of which one at least is refused, with runs of the receivers in between."""
+    texts = rng.sample(("one", "two", "red", "blue", "salt", "bread"), 3)
+    while True:
+        turns: list[Callable[[], Action]] = []
+        held: dict[int, str] = {}
+        whys, said = list[str](), list[str]()
+        for text in texts:
+            to, cleared = rng.choice((1, 2)), rng.choice((0, 0, 1, 2))
+            if cleared in held:
+                turns.append(partial(vcpu_run, cleared))
+                said.append(f"runs VM {cleared}, which reads and clears")
+                del held[cleared]
+            full = held.setdefault(to, text)
+            whys.append(
+                f"VM {to}'s mailbox still holds “{full}”. There is room for one message only: -1."
+                if full is not text
+                else f"VM {to}'s mailbox is EMPTY and its vCPU 0 waits, so its index is the result: 0."
+            )
+            turns.append(partial(send, to, text))
+            said.append(f"sends “{text}” to VM {to}")
+        if any("-1" in why for why in whys):
+            break
+    asked = rng.choice((1, 2))
+
+    def primary() -> Any:
+        yield configure()
+        for vm in (1, 2):
+            yield vcpu_run(vm)
+        for turn in turns:
+            yield turn()
+
+    title = f"VM 1 and VM 2 wait. VM 0 {'; '.join(said)}."
+    path = f"vm{asked}.mailbox.state"
+    state = (
+        f"“{held[asked]}” was delivered to a vCPU that waited, and VM {asked} has not cleared it since: READ."
+        if asked in held
+        else f"No message lies there: VM {asked} was sent none, or has cleared it: EMPTY."
+    )
+    return replace(
+        prediction,
+        title=title,
+        run=lambda: boot_scripts(primary, [reader, reader], title),
+        questions=(
+            *(
+                Question(f"What does the {ORDINALS[at]} send return?", RESULTS, returned_at(sends(at)), result_of, why)
+                for at, why in enumerate(whys)
+            ),
+            Question(f"In which state is VM {asked}'s mailbox after the third send?", ("EMPTY", "RECEIVED", "READ"),
+                     changed_at(sends(2), path), state_of(path), state),
+        ),
+    )  # fmt: skip
+
+
+def another_read_twice(prediction: Prediction, rng: Random) -> Prediction:
+    """Of two VMs one clears what it has received, and VM 0 sends twice to one of them."""
+    tidy, to = rng.choice((1, 2)), rng.choice((1, 2))
+    first, second = rng.sample(("one", "two", "tea", "milk", "north", "south"), 2)
+
+    def primary() -> Any:
+        yield configure()
+        for vm in (1, 2):
+            yield vcpu_run(vm)
+        for text in (first, second):
+            yield send(to, text)
+            yield vcpu_run(to)
+
+    title = f"VM {tidy} clears each message that it has received, VM {3 - tidy} never does; both receive again and "
+    title += (
+        f"again. VM 0 runs both, sends “{first}” to VM {to} and runs it; then it sends it “{second}” and runs it again."
+    )
+    keeps = to != tidy
+    full = f"VM {to} waits, but its mailbox is still READ: no room, -1. It waits for what nobody can send."
+    room = f"VM {to} has cleared its mailbox and waits again, so the send succeeds and wakes vCPU 0: 0."
+    once = f"1, “{first}”: “{second}” was refused, and VM {to} has locked itself out for good."
+    twice = f"2: VM {to} makes room for the next message each time."
+    blocked = f"VM {to} has taken “{first}”, and there is nothing new: it blocks, WAIT_FOR_INTERRUPT."
+    return replace(
+        prediction,
+        title=title,
+        run=lambda: boot_scripts(primary, [reader, forgetful][:: 1 if tidy == 1 else -1], title),
+        questions=(
+            Question(f"After “{first}”: what does VM 0's vcpu_run({to}) return?",
+                     ("YIELD", "WAIT_FOR_INTERRUPT", f"MESSAGE({len(first)} bytes)"), back_after(sends(0)), run_result,
+                     blocked),
+            Question("What does VM 0's second send return?", RESULTS, returned_at(sends(1)), result_of,
+                     full if keeps else room),
+            Question(f"How many messages has VM {to} received in the end?", ("0", "1", "2"),
+                     lambda run: deliveries(run, to)[-1], lambda run, event: str(len(deliveries(run, to))),
+                     once if keeps else twice),
+        ),
+    )  # fmt: skip
+
+
+def back_after(find: Callable[[Run], Event]) -> Callable[[Run], Event]:
+    """Finds the first switch back to VM 0 after an event."""
+    return lambda run: next(
+        event for event in run.events[find(run).seq :] if event.kind is Kind.SWITCH and event.target == Actor(0, 0)
+    )
+
+
 PREDICTIONS = (
     Prediction(
         "07-three-sends",
         "VM 1 waits. VM 0 sends “one”, then “two” at once; runs VM 1, which reads and clears; then sends “two” again.",
         three_sends,
         (
-            Question("What does the first send return?", ("0", "-1", "0xffff"), returned_at(sends(0)), result_of,
+            Question("What does the first send return?", RESULTS, returned_at(sends(0)), result_of,
                      "VM 1's vCPU 0 was waiting, its index is the result: 0."),
-            Question("And the second?", ("0", "-1", "0xffff"), returned_at(sends(1)), result_of,
+            Question("And the second?", RESULTS, returned_at(sends(1)), result_of,
                      "The mailbox still holds “one”. There is room for one message only, so the send fails: -1."),
             Question("In which state is VM 1's mailbox after the second send?", ("EMPTY", "RECEIVED", "READ"),
                      changed_at(sends(1), "vm1.mailbox.state"), state_of("vm1.mailbox.state"),
                      "A failed send changes nothing. The mailbox is READ since the first send: VM 1 was waiting."),
-            Question("And the third send?", ("0", "-1", "0xffff"), returned_at(sends(2)), result_of,
+            Question("And the third send?", RESULTS, returned_at(sends(2)), result_of,
                      "VM 1 has cleared its mailbox and waits again, so this send succeeds and wakes vCPU 0."),
         ),
+        variant=another_three_sends,
     ),
     Prediction(
         "07-read-twice",
@@ -94,19 +208,20 @@ PREDICTIONS = (
             Question("VM 1's second receive: what does VM 0's vcpu_run(1) return?",
                      ("YIELD", "WAIT_FOR_INTERRUPT", "MESSAGE(3 bytes)"), switch_to(0, 2), run_result,
                      "The message was read already, so there is nothing new to receive: VM 1 blocks."),
-            Question("What does VM 0's second send return?", ("0", "-1", "0xffff"), returned_at(sends(1)), result_of,
+            Question("What does VM 0's second send return?", RESULTS, returned_at(sends(1)), result_of,
                      "VM 1 waits, but its mailbox is still READ: no room, -1. It waits for what nobody can send."),
             Question("And the last vcpu_run(1)?", ("YIELD", "WAIT_FOR_INTERRUPT", "MESSAGE(3 bytes)"),
                      returned_at(call_of(0, HF_VCPU_RUN, 2)), run_result,
                      "VM 1 is blocked and nothing can wake it: it has locked itself out for good."),
         ),
+        variant=another_read_twice,
     ),
 )  # fmt: skip
 
 
 def judge_second_send(answer: Script) -> Run:
     """The answer is the primary; VM 1 reads and clears."""
-    run = boot_scripts(answer, [reader], "Two messages to one mailbox")
+    run = boot_scripts(answer, [reader], "Three messages to one mailbox")
     got = delivered(run, 1)
     refused = refusals(run, 0, HF_MAILBOX_SEND)
     if not got:
@@ -118,10 +233,10 @@ def judge_second_send(answer: Script) -> Run:
             f"VM 1 clears it. {own}And VM 1 clears it only when it runs.",
             run,
         )
-    if got != [b"one", b"two"]:
+    if got != [b"one", b"two", b"three"]:
         first = f" A send was refused (event {refused[0].seq})." if refused else ""
         texts = ", ".join(map(words.text_of, got))
-        raise Wrong(f"VM 1 should get “one” and then “two”, it got {texts}.{first}", run)
+        raise Wrong(f"VM 1 should get “one”, then “two”, then “three”; it got {texts}.{first}", run)
     return run
 
 
@@ -212,17 +327,35 @@ def judge_reading(answer: Sequence[str]) -> Run:
 def solve_second_send():
     yield configure()
     yield vcpu_run(1)
-    yield send(1, "one")
+    for text in ("one", "two", "three"):
+        yield send(1, text)
+        yield vcpu_run(1)
+
+
+def second_send_sends_all_in_a_row():
+    yield configure()
     yield vcpu_run(1)
-    yield send(1, "two")
+    for text in ("one", "two", "three"):
+        yield send(1, text)
     yield vcpu_run(1)
 
 
-def second_send_sends_twice_in_a_row():
+def second_send_is_the_one_of_above():
     yield configure()
     yield vcpu_run(1)
     yield send(1, "one")
     yield send(1, "two")
+    yield vcpu_run(1)
+    yield send(1, "two")
+
+
+def second_send_does_not_look_whether_it_was_refused():
+    yield configure()
+    yield vcpu_run(1)
+    yield send(1, "one")
+    yield vcpu_run(1)
+    yield send(1, "two")
+    yield send(1, "three")
     yield vcpu_run(1)
 
 
@@ -282,7 +415,7 @@ def collector_forgets_the_last_clear():
 EXERCISES = (
     Exercise(
         id="07-second-send",
-        task="a primary that delivers “one” and then “two” to VM 1, which reads and clears when it runs.",
+        task="a primary that delivers “one”, “two” and “three” to VM 1, which reads and clears when it runs.",
         wants=GUEST,
         takes=forms.guest,
         judge=judge_second_send,
@@ -290,11 +423,13 @@ EXERCISES = (
         hints=(
             "The second send fails as long as VM 1's mailbox is not EMPTY. Who can empty it?",
             "Only VM 1 clears its mailbox, and only when it runs. Who decides that it runs?",
-            "Between the two sends: yield vcpu_run(1).",
+            "Between any two sends: yield vcpu_run(1).",
         ),
         solution=solve_second_send,
         wrong={
-            "sends twice in a row": (second_send_sends_twice_in_a_row, "was refused (event"),
+            "sends all in a row": (second_send_sends_all_in_a_row, "what you sent next was refused (event"),
+            "the primary of above": (second_send_is_the_one_of_above, "it got “one”, “two”. A send"),
+            "two in a row": (second_send_does_not_look_whether_it_was_refused, "it got “one”, “two”. A send"),
             "clears its own mailbox": (second_send_clears_its_own_mailbox, "empties your own mailbox"),
             "never lets VM 1 start": (second_send_never_lets_vm_1_start, "VM 1 got no message"),
         },

@@ -135,6 +135,149 @@ def sender_told(run: Run, event: Event) -> str:
     return f"VM {hf_mailbox_receive_return(event.result or 0)[0]}"
 
 
+THREE = (1, 2, 3)
+"""The secondaries of a variant."""
+
+
+def another_forged(prediction: Prediction, rng: Random) -> Prediction:
+    """One of three VMs sends to another and says that it is somebody."""
+    to, sender = rng.sample(THREE, 2)
+    claimed = rng.choice([vm for vm in (0, *THREE) if vm != to])
+    text = f"from VM {claimed}: {rng.choice(('open', 'close', 'stop', 'go on'))}"
+
+    def primary() -> Any:
+        yield configure()
+        for vm in (to, sender, to):
+            yield vcpu_run(vm)
+
+    def guest(vm: int) -> Script:
+        def secondary() -> Any:
+            yield configure()
+            yield send(to, text) if vm == sender else receive(block=True)
+
+        return secondary
+
+    title = f"VM {to} waits in receive(). VM {sender} sends it “{text}”."
+    goes_on, has_it = f"VM {sender}, which goes on", f"VM {to}, which has a message"
+    runs = {"VM 0": "VM 0, the primary", f"VM {to}": has_it, f"VM {sender}": goes_on}
+    woken = switch_after(call_of(sender, HF_MAILBOX_SEND, 0))
+    return replace(
+        prediction,
+        title=title,
+        run=lambda: boot_scripts(primary, list(map(guest, THREE)), title),
+        questions=(
+            Question(f"Which sender does VM {to}'s receive name?", tuple(f"VM {vm}" for vm in (0, *THREE)),
+                     switch_to(to, 1), sender_told,
+                     f"The hypervisor takes the number of the VM that made the call: VM {sender}. What the text claims "
+                     "it does not read."),
+            Question(f"Who runs right after VM {sender}'s send?", (has_it, goes_on, "VM 0, the primary"), woken,
+                     lambda run, event: runs[who_runs(run, event)],
+                     "A secondary that sends is switched out, whoever the message is for: VM 0, the primary, runs."),
+            Question(f"What does VM 0's vcpu_run({sender}) return then?",
+                     (f"MESSAGE({len(text)} bytes)", f"WAKE_UP(VM {to}, vCPU 0)", "WAIT_FOR_INTERRUPT"), woken,
+                     run_result,
+                     f"VM 0 is told whom the message woke: WAKE_UP(VM {to}, vCPU 0). It learns neither the size nor "
+                     "the bytes: they lie in memory that it cannot read."),
+        ),
+    )  # fmt: skip
+
+
+def another_busy(prediction: Prediction, rng: Random) -> Prediction:
+    """One of three VMs sends to another, which waits, or does not."""
+    to, sender = rng.sample(THREE, 2)
+    waits, text = rng.choice((True, False)), rng.choice(("hello", "good day", "ahoy"))
+
+    def primary() -> Any:
+        yield configure()
+        yield vcpu_run(to)
+        yield vcpu_run(sender)
+
+    def guest(vm: int) -> Script:
+        def secondary() -> Any:
+            yield configure()
+            if vm == sender:
+                yield send(to, text)
+            elif not waits:
+                yield send(0, "here")
+            yield receive(block=True)
+
+        return secondary
+
+    title = (
+        f"VM {to} {'waits' if waits else 'is ready and does not wait'} for a message. VM {sender} sends it “{text}”."
+    )
+    sends = call_of(sender, HF_MAILBOX_SEND, 0)
+    woken, anybody = f"WAKE_UP(VM {to}, vCPU 0)", f"WAKE_UP(VM {to}, any vCPU)"
+    return replace(
+        prediction,
+        title=title,
+        run=lambda: boot_scripts(primary, list(map(guest, THREE)), title),
+        questions=(
+            Question(f"What does VM {sender}'s send return?", ("0", "-1", "0xffff"), returned_at(sends), result_of,
+                     "A secondary is told 0 for every send that succeeds. Which vCPU was waiting, or that none was, is "
+                     "the primary's business."),
+            Question(f"What does VM 0's vcpu_run({sender}) return?", ("YIELD", woken, anybody), switch_after(sends),
+                     run_result,
+                     f"VM {to}'s vCPU 0 waited, and is woken: {woken}." if waits else
+                     f"There is a message for VM {to}, and no vCPU waited for it: {anybody}. The primary chooses which "
+                     "one to run."),
+        ),
+    )  # fmt: skip
+
+
+def another_full(prediction: Prediction, rng: Random) -> Prediction:
+    """Two sends of one VM and one of the primary to a third, which reads and clears once in between, or not at all."""
+    to, sender = rng.sample(THREE, 2)
+    reads = rng.choice(("never", "after the first", "after the second"))
+    one, two = rng.sample(("bla", "bla bla", "news", "more news"), 2)
+    urgent = rng.choice(("urgent", "now", "fire"))
+
+    def primary() -> Any:
+        yield configure()
+        yield vcpu_run(to)
+        yield vcpu_run(sender)
+        if reads == "after the first":
+            yield vcpu_run(to)
+        yield vcpu_run(sender)
+        if reads == "after the second":
+            yield vcpu_run(to)
+        yield send(to, urgent)
+
+    def guest(vm: int) -> Script:
+        def secondary() -> Any:
+            yield configure()
+            if vm == sender:
+                yield send(to, one)
+                yield send(to, two)
+            while True:
+                yield receive(block=True)
+                yield clear()
+
+        return secondary
+
+    run = "" if reads == "never" else f" VM {to} runs, reads and clears {reads} of these sends."
+    title = (
+        f"VM {to} waits. VM {sender} sends it “{one}”, is run again and sends it “{two}”.{run} Then VM 0 sends VM {to} "
+    )
+    title += f"“{urgent}”."
+    first, second = reads == "after the first", reads == "after the second"
+    empty = f"VM {to} has read and cleared since the first send, so there is room: 0."
+    full = f"VM {to}'s mailbox is full until VM {to} clears it, and VM {to} has not run: -1."
+    taken = "The room is taken, and the primary has no privilege here: -1."
+    room = f"VM {to} has cleared its mailbox and waits again: VM 0 gets the index of the vCPU that is woken, 0."
+    return replace(
+        prediction,
+        title=title,
+        run=lambda: boot_scripts(primary, list(map(guest, THREE)), title),
+        questions=(
+            Question(f"What does VM {sender}'s second send return?", ("0", "-1", "0xffff"),
+                     returned_at(call_of(sender, HF_MAILBOX_SEND, 1)), result_of, empty if first else full),
+            Question("And VM 0's send?", ("0", "-1", "0xffff"), returned_at(call_of(0, HF_MAILBOX_SEND, 0)),
+                     result_of, room if second else taken),
+        ),
+    )  # fmt: skip
+
+
 PREDICTIONS = (
     Prediction(
         "08-forged",
@@ -167,6 +310,7 @@ PREDICTIONS = (
                 "size, nor the bytes: they lie in VM 1's memory, which VM 0 cannot read.",
             ),
         ),
+        variant=another_forged,
     ),
     Prediction(
         "08-busy",
@@ -190,6 +334,7 @@ PREDICTIONS = (
                 "chooses which one to run.",
             ),
         ),
+        variant=another_busy,
     ),
     Prediction(
         "08-full",
@@ -203,6 +348,7 @@ PREDICTIONS = (
                      result_of,
                      "The room is taken, and the primary has no privilege here: -1. VM 1 will never learn of it."),
         ),
+        variant=another_full,
     ),
 )  # fmt: skip
 

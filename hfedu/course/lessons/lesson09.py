@@ -5,13 +5,13 @@ from functools import cache
 from itertools import dropwhile, permutations, product
 from typing import Any
 
-from hfedu import notebook
 from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.forms import Unfit
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
     ENOUGH_TRAPS,
+    boot_counted,
     boot_scripts,
     call_of,
     calls,
@@ -65,7 +65,7 @@ BROUGHT = ("blocked-state", "nested-locks")
 
 def boot_before(primary: Script, secondaries: Iterable[Script], title: str) -> Run:
     """Run scripted guests on the hypervisor before the commit."""
-    return notebook.boot(RamDisk(primary, list(secondaries)), profile="rpc", max_traps=ENOUGH_TRAPS, title=title)
+    return boot_counted(RamDisk(primary, list(secondaries)), profile="rpc", title=title)
 
 
 def neighbours() -> Run:

@@ -14,6 +14,7 @@ from hfedu.course.shared.arranged import KEPT_RULES, REPAIRED, ArrangedReceive, 
 from hfedu.course.shared.defects import run_until_message
 from hfedu.course.shared.orders import MEETING, SENDERS, both, continued, judge_patience, on_cpu, play, tried
 from hfedu.course.shared.scenes import delivered, deliveries, reader, result_of, returned_at, so_far
+from hfedu.course.shared.variants import of_places
 from hfedu.course.shared.wants import GUEST
 from hfedu.errors import counted
 from hfedu.guest.scripted import Script, clear, configure, load, meet, receive, send, store, vcpu_run
@@ -299,6 +300,7 @@ EXERCISES = (
             ),
         },
         pieces=tuple(ArrangedReceive.pieces),
+        variant=of_places([ordered(RECEIVE, *order) for order in ((0, 1, 2, 3, 4), (0, 1, 3, 2, 4), (0, 1, 2, 4, 3))]),
     ),
     Exercise(
         id="10-lost-update",

@@ -15,7 +15,9 @@ from hfedu.course.shared.arranged import REPAIRED, ArrangedSwitch, judge_order, 
 from hfedu.course.shared.defects import ready, run_vm_1
 from hfedu.course.shared.orders import answerer, both, continued, judge_patience, on_cpu, play, shortest, tried
 from hfedu.course.shared.scenes import delivered, quoted_message, result_of, returned_at, settles, so_far
+from hfedu.course.shared.variants import of_places
 from hfedu.course.shared.wants import GUEST
+from hfedu.errors import counted
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run, vm_count
 from hfedu.hf.call import HF_MAILBOX_SEND, HF_VCPU_RUN
 from hfedu.hf.cpu import Vcpu, VcpuState
@@ -178,14 +180,14 @@ def another_race(exercise: Exercise, rng: Random) -> Exercise:
     }
     return replace(
         exercise,
-        task=f"{exercise.task} Here CPU 0 calls vm_count() first, {first} times, and then vcpu_run(1); CPU 1 calls "
-        f"vm_count() {second} times before it sends. Each of these calls is one step.",
+        task=f"{exercise.task} Here CPU 0 calls vm_count() first, {counted(first, 'time')}, and then vcpu_run(1); "
+        f"CPU 1 calls vm_count() {second} times before it sends. Each of these calls is one step.",
         judge=partial(judge_lost_result, scenario=race_after(calls)),
         solution=[0] * (16 + first) + [1] * (10 + second) + [0] + [1] * 5,
         hints=(
             *exercise.hints[:2],
-            f"CPU 0 up to its save ({first} steps more than in the lesson's race), CPU 1 up to the wake-up or a little "
-            f"further ({second} steps more), then CPU 0's save.",
+            f"CPU 0 up to its save ({counted(first, 'step')} more than in the lesson's race), CPU 1 up to the wake-up "
+            f"or a little further ({second} steps more), then CPU 0's save.",
         ),
         wrong={name: (answer, exercise.wrong[name][1]) for name, answer in wrong.items()},
     )
@@ -341,6 +343,11 @@ SWITCH = [
     "drop the vCPU's lock",
     "restore the primary's registers",
 ]
+RIGHT_SWITCHES = (
+    (0, 1, 2, 3, 4), (0, 1, 2, 4, 3), (0, 1, 4, 2, 3), (0, 4, 1, 2, 3),
+    (1, 0, 2, 3, 4), (1, 0, 2, 4, 3), (1, 0, 4, 2, 3),
+)  # fmt: skip
+"""Orders of these that are right on a real Arm CPU, too: saved before marked and restored, and marked in the lock."""
 
 
 # 11-repair
@@ -495,6 +502,7 @@ EXERCISES = (
             "drops before it takes": (ordered(SWITCH, 0, 3, 2, 1, 4), "lock, which it does not hold"),
         },
         pieces=tuple(ArrangedSwitch.pieces),
+        variant=of_places([ordered(SWITCH, *order) for order in RIGHT_SWITCHES]),
         remark=on_arm,
     ),
     Exercise(

@@ -4,14 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from hfedu import notebook
 from hfedu.course import forms
 from hfedu.course.answers import without_source
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.forms import Unfit
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.defects import ready, receiver, run_vm_1, send_and_run, send_hello
-from hfedu.course.shared.scenes import ENOUGH_TRAPS, boot_scripts, call_of, calls, changed_at, delivered, gave, state_of
+from hfedu.course.shared.scenes import boot_counted, boot_scripts, call_of, calls, changed_at, delivered, gave, state_of
 from hfedu.course.shared.wrong import (
     CheckedBeforeLock,
     ClearsUnread,
@@ -141,7 +140,7 @@ def asleep(fixes: Iterable[str]) -> Run:
         yield send(0, message.data)
 
     disk = RamDisk(primary, [sleeper])
-    return notebook.boot(disk, fixes=fixes, max_traps=ENOUGH_TRAPS, title="A message to a VM in WFI")
+    return boot_counted(disk, fixes=fixes, title="A message to a VM in WFI")
 
 
 def judge_sleeper(answer: Iterable[str]) -> Run:
@@ -206,7 +205,7 @@ def four_clears(fix: type[Hypervisor]) -> tuple[Run, list[bytes]]:
             return result
 
     disk = RamDisk(primary, [owner])
-    return notebook.boot(disk, changes=[Looked], max_traps=ENOUGH_TRAPS, title="Four clears"), got
+    return boot_counted(disk, changes=[Looked], title="Four clears"), got
 
 
 def judge_idempotent(answer: type[Hypervisor]) -> Run:

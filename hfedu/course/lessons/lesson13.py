@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hfedu import notebook
 from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
-from hfedu.course.shared.scenes import call_of, calls, compiled, delivered, gave, returned_at, why_shut
+from hfedu.course.shared.scenes import boot_counted, call_of, calls, compiled, delivered, gave, returned_at, why_shut
 from hfedu.course.shared.wants import C_SOURCE
+from hfedu.errors import counted
 from hfedu.guest.scripted import Script, clear, configure, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.guest.toolchain import assemble, compile_c
 from hfedu.hf.call import (
@@ -39,7 +39,7 @@ What it does not set is a pattern that is not 0.
 def boot_real(primary: Image, secondaries: Sequence[Image], title: str) -> Run:
     """Run real guests beside scripted ones, few instructions and traps at most."""
     disk = RamDisk(primary, list(secondaries))
-    return notebook.boot(disk, max_instructions=MAX_INSTRUCTIONS, max_traps=MAX_TRAPS, title=title)
+    return boot_counted(disk, max_instructions=MAX_INSTRUCTIONS, max_traps=MAX_TRAPS, title=title)
 
 
 def run_once() -> Any:
@@ -199,7 +199,8 @@ def where(run: Run, vm: int, fault: Event) -> str:
     offset = int(fault.text.split("pc=")[1].split(",")[0], 16) - entry(run, vm)
     if not 0 <= offset < VM_SIZE:
         return "At pc there is no instruction of yours: something jumped there."
-    return f"pc is {offset} bytes after the beginning of your image, so {offset // 4} instructions stand before it."
+    before = counted(offset // 4, "instruction")
+    return f"pc is {counted(offset, 'byte')} after the beginning of your image, with {before} before it."
 
 
 def conversation(image: Image, messages: Sequence[tuple[int, bytes]], title: str) -> Run:
@@ -279,7 +280,7 @@ def check_answers(run: Run, messages: Sequence[tuple[int, bytes]], wanted: Seque
         if answer != want:
             raise Wrong(f"{had} and should get {shown(want)}. It got {apart(answer, want)}.", run)
     if len(got) > len(wanted):
-        raise Wrong(f"{len(messages)} messages came and your guest answered {len(got)} times.", run)
+        raise Wrong(f"{len(messages)} messages came and your guest answered {counted(len(got), 'time')}.", run)
     if why_shut(run):
         raise Wrong(f"{len(messages)} messages came and were answered. One more would not be: {silence(run)}.", run)
 
@@ -442,7 +443,8 @@ def slow(text: bytes, questions: int) -> tuple[Script, Script]:
 def instead_of_ping(run: Run) -> str:
     """What VM 1 got first, and why it was not “ping”."""
     if delivered(run, 1):
-        return f"{shown(delivered(run, 1)[0])}, {len(delivered(run, 1)[0])} bytes: send the four letters, and no more"
+        first = delivered(run, 1)[0]
+        return f"{shown(first)}, {counted(len(first), 'byte')}: send the four letters, and no more"
     tries = [run.settled(event) for event in calls(run, 0, HF_MAILBOX_SEND)]
     if not tries:
         return "nothing: you do not send"

@@ -22,6 +22,7 @@ from hfedu.course.shared.scenes import (
     until,
 )
 from hfedu.course.shared.wants import C_SOURCE, GUEST
+from hfedu.errors import counted
 from hfedu.guest.scripted import Message, Script, clear, configure, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.guest.toolchain import compile_c
 from hfedu.hf.call import (
@@ -289,7 +290,7 @@ def compare(wanted: Message, attempt: Event, data: bytes | None) -> str | None:
     if to != wanted.sender:
         return f"to VM {to}"
     if data is None:
-        return f"{size} bytes" if size != len(wanted.data) else None
+        return counted(size, "byte") if size != len(wanted.data) else None
     if data == wanted.data:
         return None
     if data[:1] + data[2:] == wanted.data[:1] + wanted.data[2:]:

@@ -5,7 +5,6 @@ from itertools import pairwise, product
 from random import Random
 from typing import Any
 
-from hfedu import notebook
 from hfedu.board.arch_timer import CTL, CVAL, PPI_VIRTUAL, ArchTimer
 from hfedu.board.clock import Clock
 from hfedu.board.gic import Gic
@@ -13,8 +12,8 @@ from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.scenes import (
-    ENOUGH_TRAPS,
     answers_of,
+    boot_counted,
     call_of,
     calls,
     compiled,
@@ -90,7 +89,7 @@ MAX_INSTRUCTIONS = 300_000
 def boot_devices(primary: Image, secondaries: Sequence[Image], title: str) -> Run:
     """Run real guests with few instructions and traps at most."""
     disk = RamDisk(primary, list(secondaries))
-    return notebook.boot(disk, max_instructions=MAX_INSTRUCTIONS, max_traps=ENOUGH_TRAPS, title=title)
+    return boot_counted(disk, max_instructions=MAX_INSTRUCTIONS, title=title)
 
 
 def spun() -> Run:
@@ -317,7 +316,7 @@ def judge_wake(answer: Script) -> Run:
 def boot_repaired(primary: Script, secondaries: list[Script], title: str) -> Run:
     """Run scripts on the hypervisor with every repair."""
     disk = RamDisk(primary, list(secondaries))
-    return notebook.boot(disk, profile="fixed", max_traps=ENOUGH_TRAPS, title=f"{title}, on the repaired hypervisor")
+    return boot_counted(disk, profile="fixed", title=f"{title}, on the repaired hypervisor")
 
 
 def woken(asleep: int) -> Callable[[Run], None]:

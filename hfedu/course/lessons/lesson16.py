@@ -5,14 +5,13 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from hfedu import notebook
 from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
 from hfedu.course.forms import Unfit
 from hfedu.course.predictions import Prediction, Question
 from hfedu.course.shared.orders import both
 from hfedu.course.shared.scenes import (
-    ENOUGH_TRAPS,
+    boot_counted,
     call_of,
     calls,
     delivered,
@@ -61,8 +60,8 @@ from hfedu.run.sight import Sight
 
 LEARN = "what became of the mailbox: Arm's FF-A, who names the sender there, and who owns a page that two VMs use"
 TERMS = {
-    "notification": "A bit that one VM sets for another one, which is told of it. It carries no message. This is what "
-    "came of writable-notify.",
+    "notification": "A bit that one VM sets for another one, which has allowed it and is told of it. It carries no "
+    "message.",
     "lend": "To let another VM use a page for a while. The owner may not use it until it has it back.",
     "donate": "To give a page to another VM for good: that is its owner then.",
 }
@@ -71,7 +70,7 @@ TERMS = {
 def boot_ffa(primary: Script, secondaries: list[Script], title: str) -> Run:
     """Run scripted guests on a hypervisor with messages as in FF-A."""
     disk = RamDisk(primary, secondaries)
-    return notebook.boot(disk, changes=[FfaLike], max_traps=ENOUGH_TRAPS, title=title)
+    return boot_counted(disk, changes=[FfaLike], title=title)
 
 
 def forged() -> Run:
@@ -107,7 +106,7 @@ def lent() -> Run:
         yield ffa_mem_relinquish(0)
 
     disk = RamDisk(primary, [borrower])
-    return notebook.boot(disk, changes=[FfaMemory], max_traps=ENOUGH_TRAPS, title="VM 0 lends page 0 to VM 1")
+    return boot_counted(disk, changes=[FfaMemory], title="VM 0 lends page 0 to VM 1")
 
 
 PREDICTIONS = (

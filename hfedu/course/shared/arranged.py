@@ -6,9 +6,8 @@ A handler hands what it knows from piece to piece. The classes here lie over the
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, ClassVar, NamedTuple
 
-from hfedu import notebook
 from hfedu.course.exercises import Wrong
-from hfedu.course.shared.scenes import ENOUGH_TRAPS, so_far
+from hfedu.course.shared.scenes import boot_counted, so_far
 from hfedu.guest.scripted import Message, clear, configure, receive, send, vcpu_run
 from hfedu.hf.addr import NULL
 from hfedu.hf.api import Result, running
@@ -284,7 +283,7 @@ def watched_conversation(hypervisor: dict[str, Any]) -> tuple[Run, list[tuple[st
             yield send(0, "thanks")
 
     disk = RamDisk(primary, [receiver])
-    return notebook.boot(disk, max_traps=ENOUGH_TRAPS, title="VM 0 and VM 1, on one CPU", **hypervisor), seen
+    return boot_counted(disk, title="VM 0 and VM 1, on one CPU", **hypervisor), seen
 
 
 def judge_conversation(yours: dict[str, Any], ours: dict[str, Any]) -> Run:

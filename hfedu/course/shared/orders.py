@@ -7,6 +7,7 @@ from hfedu.course.exercises import Wrong
 from hfedu.course.shared.arranged import REPAIRED, alongside
 from hfedu.course.shared.defects import ready, run_vm_1, send_hello
 from hfedu.course.shared.scenes import reader, so_far
+from hfedu.errors import counted
 from hfedu.guest.scripted import ScriptDone, configure, receive, send, vcpu_run
 from hfedu.notebook import Machine, Run
 from hfedu.run import words
@@ -172,8 +173,8 @@ def raise_impatient(stepper: Stepper) -> None:
     if stepper.broken or stepper.able():
         steps = sum(taken.cpu for taken in stepper.taken)
         raise Wrong(
-            f"Not in every order. While CPU 0 stands still your script takes {steps} steps and gives up: it must go on "
-            "for as long as it takes.",
+            f"Not in every order. While CPU 0 stands still your script takes {counted(steps, 'step')} and gives up: it "
+            "must go on for as long as it takes.",
             so_far(stepper),
         )
 

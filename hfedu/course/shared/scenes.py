@@ -17,13 +17,22 @@ from hfedu.run.ramdisk import RamDisk
 from hfedu.run.recording import Actor, Event, Outcome
 from hfedu.run.stepper import Stepper
 
-ENOUGH_TRAPS = 400
+ENOUGH_TRAPS, ENOUGH_INSTRUCTIONS = 400, 3_000_000
 """Enough for every exercise; an answer that never ends is stopped here."""
 
 
+def boot_counted(disk: RamDisk, **options: Any) -> Run:
+    """Run a RAM disk with limits that count, and none of time: a busy computer must not change a verdict.
+
+    `options` are those of `Machine`.
+    """
+    limits = {"max_seconds": None, "max_instructions": ENOUGH_INSTRUCTIONS, "max_traps": ENOUGH_TRAPS}
+    return notebook.boot(disk, **(limits | options))
+
+
 def boot_scripts(primary: Script, secondaries: Sequence[Script], title: str, **options: Any) -> Run:
-    """Run scripted guests, few traps at most; `options` are those of `Machine`."""
-    return notebook.boot(RamDisk(primary, list(secondaries)), max_traps=ENOUGH_TRAPS, title=title, **options)
+    """Run scripted guests; `options` are those of `Machine`."""
+    return boot_counted(RamDisk(primary, list(secondaries)), title=title, **options)
 
 
 def reader() -> Any:
@@ -239,6 +248,12 @@ def result_of(run: Run, event: Event) -> str:
 def who_runs(run: Run, event: Event) -> str:
     """Who holds the CPU after an event."""
     return words.vm_of(run.at(event.seq)["cpu0.current"])
+
+
+def these(vms: Sequence[int], is_so: str, are_so: str) -> str:
+    """VMs and what is so. Example: [1, 2], "waits", "wait" -> "VM 1 and VM 2 wait"."""
+    names = [f"VM {vm}" for vm in vms]
+    return f"{', '.join(names[:-1])} and {names[-1]} {are_so}" if names[1:] else f"{names[0]} {is_so}"
 
 
 def follow(vm: int) -> Any:

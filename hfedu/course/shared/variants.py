@@ -3,11 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import combinations
 from random import Random
 from typing import Any
 
 from hfedu.course import forms
 from hfedu.course.exercises import Exercise, Wrong
+from hfedu.notebook import Run
 
 Arguments = tuple[int, ...]
 RESULTS_ASKED = 4
@@ -64,3 +66,40 @@ def judge_results(
             like = next((name for name, its in wrong.items() if list(answer) == its), None)
             why = f" In all of them something known comes out: {like}." if like else ""
             raise Wrong(f"For {listed_arguments(arguments)} it is not {got!r}.{why}")
+
+
+def of_places(orders: Sequence[Sequence[str]]) -> Callable[[Exercise, Random], Exercise]:
+    """The variants of an exercise that asks for an order of steps of which several are right: one of these `orders`.
+
+    Told are the places of as few steps as single it out among them.
+    """
+
+    def variant(exercise: Exercise, rng: Random) -> Exercise:
+        asked = list(rng.choice(orders))
+        others = [order for order in orders if list(order) != asked]
+        ways = [way for count in range(1, len(asked)) for way in combinations(range(len(asked)), count)]
+        telling = [way for way in ways if all(any(other[at] != asked[at] for at in way) for other in others)]
+        told = rng.choice([way for way in telling if len(way) == len(telling[0])])
+        wanted = {asked[place]: place + 1 for place in told}
+        said = " and ".join(f"“{step}” is step {place}" for step, place in wanted.items())
+        another = {
+            "right, and not the one asked for": (list(rng.choice(others)), "It is a right order, and not the one")
+        }
+        return replace(
+            exercise,
+            task=f"{exercise.task} More than one is. Here {said}.",
+            judge=partial(judge_places, exercise.judge, wanted),
+            solution=asked,
+            wrong={**exercise.wrong, **another},
+        )
+
+    return variant
+
+
+def judge_places(judge: Callable[[Any], Run | None], wanted: dict[str, int], answer: Sequence[str]) -> Run | None:
+    """An order must be right, and have some steps in the places that are asked for."""
+    run = judge(answer)
+    for step, place in wanted.items():
+        if answer[place - 1] != step:
+            raise Wrong(f"It is a right order, and not the one that is asked for: here “{step}” is step {place}.", run)
+    return run
