@@ -1,5 +1,5 @@
 // Built from assets/player/ by `make player`: change the sources, not this file.
-// sha256 of the sources and of what follows: 7f5dc24554695192f00e2ddbaf9f79cafc26221f7e952d52132f81785e9e82b9
+// sha256 of the sources and of what follows: fb0c00e41ee00ce0d2c5acf72687abb41531e2459e3343d3a94ee2fb157b1876
 // assets/player/dom.js
 var SVG = "http://www.w3.org/2000/svg";
 function h(tag, attributes = {}, ...children) {
@@ -943,15 +943,6 @@ var end = ({ first, period, times }) => first + period * times;
 
 // assets/player/looks.js
 var INTERRUPT_WAYS = ["raised", "acknowledged", "ended"];
-var LOOKS2 = {
-  running: ["running", "runs"],
-  leaving: ["leaves the CPU", "leaves"],
-  ready: ["ready", "ready"],
-  message: ["waits: message", "waits"],
-  wfi: ["WFI: sleeps", "sleeps"],
-  off: ["off", "off"],
-  aborted: ["stopped", "stopped"],
-};
 var valueOf = (state, path2) => state.get(path2)?.value;
 var vmOf = (name) => name.split(".")[0];
 var busyCpus = (state) =>
@@ -978,8 +969,19 @@ function lookOf(vcpu, state, cpus) {
   if (cpus) return stored === "RUNNING" || vmOf(vcpu) === "vm0" || cpus.length > 1 ? "running" : "leaving";
   if (stored === "OFF") return "off";
   if (stored === "ABORTED") return "aborted";
-  if (!stored.startsWith("BLOCKED")) return "ready";
-  return stored !== "BLOCKED_INTERRUPT" || waitersOf(state, vmOf(vcpu)).includes(vcpu) ? "message" : "wfi";
+  return stored.startsWith("BLOCKED") ? waitOf(vcpu, stored, state) : "ready";
+}
+var waitOf = (vcpu, stored, state) =>
+  stored !== "BLOCKED_INTERRUPT" || waitersOf(state, vmOf(vcpu)).includes(vcpu) ? "message" : "wfi";
+function stateWords(path2, state, before, looks) {
+  const vcpu = path2.replace(".state", "");
+  const earlier = new Map([...state, ...[...before].map(([each, value]) => [each, { value, since: 0 }])]);
+  const stored = [valueOf(earlier, path2), valueOf(state, path2)];
+  const words = [earlier, state].map((at, i) => {
+    const look = stored[i]?.startsWith("BLOCKED") ? waitOf(vcpu, stored[i], at) : stored[i]?.toLowerCase();
+    return looks[look]?.[0] ?? "-";
+  });
+  return words[0] === words[1] ? words.map((word, i) => `${word} (${stored[i]})`) : words;
 }
 
 // assets/player/places.js
@@ -1686,7 +1688,7 @@ var Diagram = class {
     if (key === this.drawn) return;
     this.drawn = key;
     const nodes = [this.hypervisorHead()];
-    const { lanes } = recording.data;
+    const { lanes, looks } = recording.data;
     const alone = new Set(lanes.map(({ name }) => vmOf(name))).size === lanes.length;
     lanes.forEach(({ name, label }, i) => {
       const x = places.lanes.get(name) ?? 0;
@@ -1696,7 +1698,7 @@ var Diagram = class {
       const [, vm, vcpu] = /vm(\d+)\.vcpu(\d+)/.exec(name) ?? [];
       const names = alone || vcpu === "0" ? [`VM ${vm}`, vm] : [`vCPU ${vcpu}`, `.${vcpu}`];
       const known2 = valueOf(state, `${name}.state`) !== void 0;
-      const words = known2 ? LOOKS2[look] : ["not loaded", ""];
+      const words = known2 ? looks[look].slice(1) : ["not loaded", ""];
       const wide = (text, bold) => textWidth(text, bold) * k * (bold ? 1.1 : 1);
       const title = wide(names[0], true) < room - 6 ? names[0] : names[1];
       const word = words.find((text) => wide(text, false) + 17 * k < room) ?? "";
@@ -2548,7 +2550,6 @@ function whyNot(vcpu, state, waiters) {
   if (state.startsWith("BLOCKED")) return "a message wakes it";
   return vm === "0" ? "goes on when the CPU comes back" : `runs when the primary calls run(VM ${vm})`;
 }
-var LONG = { message: "waits for a message", wfi: "sleeps (WFI)" };
 function cpuRow(panel, path2) {
   const vcpu = valueOf(panel.player.recording.state, path2);
   const what = vcpu ? ["runs ", h("b", {}, say(vcpu))] : ["runs nobody"];
@@ -2570,7 +2571,7 @@ function vcpuRow(panel, name, cpus, several) {
   const path2 = `${name}.state`;
   const stored = valueOf(state, path2) ?? "OFF";
   const look = lookOf(name, state, cpus);
-  const word = LONG[look] ?? LOOKS2[look][0];
+  const [word] = panel.player.recording.data.looks[look];
   const who = several ? `${say(name).replace(/^VM \d+ /, "")} ` : "";
   const where = cpus ? `on ${cpus.map(say).join(" and on ")}` : "";
   const what = h("span", { title: `${say(name)}: ${stored}` }, glyph(look), who, h("b", {}, word));
@@ -2712,18 +2713,22 @@ var Panel = class {
   changes() {
     const { recording, position } = this.player;
     const { rows, set } = recording.changes(position);
-    const { paths } = recording.data;
+    const { paths, looks } = recording.data;
+    recording.seek(position);
     const moved = Object.keys(recording.registers(position)).length > 0;
     if (!rows.length) return [this.because(), remark(moved ? "It changed registers alone." : "It changed nothing.")];
-    const lines = rows.map(({ what, old, now }, i) =>
-      h(
+    const lines = rows.map(({ what, old, now }, i) => {
+      const path2 = paths[set[i].path];
+      const vcpu = /\.vcpu\d+\.state$/.test(path2);
+      const [was, is] = vcpu ? stateWords(path2, recording.state, recording.before, looks) : [old, now];
+      return h(
         "tr",
         {},
         h("th", { scope: "row" }, what),
-        h("td", {}, h("span", { class: "old" }, old), h("b", {}, ` ${now}`)),
-        h("td", {}, this.links(paths[set[i].path])),
-      ),
-    );
+        h("td", vcpu ? { title: `${old} → ${now}` } : {}, h("span", { class: "old" }, was), h("b", {}, ` ${is}`)),
+        h("td", {}, this.links(path2)),
+      );
+    });
     return [this.because(), table(["what", "old, new", ""], lines)];
   }
   because() {

@@ -1,6 +1,6 @@
 import { button, h, s } from "./dom.js";
 import { ROW } from "./folding.js";
-import { INTERRUPT_WAYS, LOOKS, lookOf, runners, valueOf, vmOf } from "./looks.js";
+import { INTERRUPT_WAYS, lookOf, runners, valueOf, vmOf } from "./looks.js";
 import { Places, textWidth } from "./places.js";
 import { search } from "./search.js";
 import { arrow, box, cleared, envelope, path } from "./signs.js";
@@ -621,7 +621,7 @@ export class Diagram {
     this.drawn = key;
     /** @type {Element[]} */
     const nodes = [this.hypervisorHead()];
-    const { lanes } = recording.data;
+    const { lanes, looks } = recording.data;
     const alone = new Set(lanes.map(({ name }) => vmOf(name))).size === lanes.length;
     lanes.forEach(({ name, label }, i) => {
       const x = places.lanes.get(name) ?? 0;
@@ -631,7 +631,7 @@ export class Diagram {
       const [, vm, vcpu] = /vm(\d+)\.vcpu(\d+)/.exec(name) ?? [];
       const names = alone || vcpu === "0" ? [`VM ${vm}`, vm] : [`vCPU ${vcpu}`, `.${vcpu}`];
       const known = valueOf(state, `${name}.state`) !== undefined;
-      const words = known ? LOOKS[look] : ["not loaded", ""];
+      const words = known ? looks[look].slice(1) : ["not loaded", ""];
       const wide = (/** @type {string} */ text, /** @type {boolean} */ bold) =>
         textWidth(text, bold) * k * (bold ? 1.1 : 1);
       const title = wide(names[0], true) < room - 6 ? names[0] : names[1];

@@ -1,6 +1,6 @@
 import { button, h, remark } from "./dom.js";
 import { glyph } from "./diagram.js";
-import { LOOKS, lookOf, runners, valueOf, waitersOf } from "./looks.js";
+import { lookOf, runners, valueOf, waitersOf } from "./looks.js";
 import { say } from "./words.js";
 
 /** @import { Panel } from "./panel.js" */
@@ -52,9 +52,6 @@ export function whyNot(vcpu, state, waiters) {
   return vm === "0" ? "goes on when the CPU comes back" : `runs when the primary calls run(VM ${vm})`;
 }
 
-/** @type {Record<string, string>} */
-const LONG = { message: "waits for a message", wfi: "sleeps (WFI)" };
-
 /**
  * @param {Panel} panel
  * @param {string} path
@@ -92,7 +89,7 @@ function vcpuRow(panel, name, cpus, several) {
   const path = `${name}.state`;
   const stored = valueOf(state, path) ?? "OFF";
   const look = lookOf(name, state, cpus);
-  const word = LONG[look] ?? LOOKS[look][0];
+  const [word] = panel.player.recording.data.looks[look];
   const who = several ? `${say(name).replace(/^VM \d+ /, "")} ` : "";
   const where = cpus ? `on ${cpus.map(say).join(" and on ")}` : "";
   const what = h("span", { title: `${say(name)}: ${stored}` }, glyph(look), who, h("b", {}, word));
