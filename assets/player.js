@@ -1,5 +1,5 @@
 // Built from assets/player/ by `make player`: change the sources, not this file.
-// sha256 of the sources and of what follows: fb0c00e41ee00ce0d2c5acf72687abb41531e2459e3343d3a94ee2fb157b1876
+// sha256 of the sources and of what follows: 7e438fba1a9a32765ab92fc4ef1ca19af52014a7e3cf4f93590d6f144e082673
 // assets/player/dom.js
 var SVG = "http://www.w3.org/2000/svg";
 function h(tag, attributes = {}, ...children) {
@@ -914,6 +914,11 @@ var Folding = class {
     this.segments.push({ from, to, top: this.height, fold, height });
     this.height += height;
   }
+  /** Where the lifelines end: above the words that say how the run ended, which need all the room there is. */
+  get foot() {
+    const { last } = this.recording;
+    return this.recording.fact(last).kind === "end" ? this.top(last) + 3 : this.height + 6;
+  }
   /**
    * The segment of an event.
    * @param {number} seq
@@ -1336,17 +1341,19 @@ var Diagram = class {
     const last = segment.to === recording.last;
     const gap = segment.height - (segment.to + 1 - segment.from) * ROW2;
     const begin = Math.max(segment.top, from) * k;
-    const end2 = Math.min(segment.top + segment.height + (last ? BELOW / 2 : 0), to) * k;
+    const whole = Math.min(segment.top + segment.height + (last ? BELOW / 2 : 0), to) * k;
+    const end2 = Math.min(whole, last ? this.player.folding.foot * k : whole);
     const now = (this.present + ROW2) * k;
     const nodes = [];
     const bars = [];
-    const upright = (x, kind) => {
-      if (now > begin) nodes.push(path(`M${x} ${begin}V${Math.min(end2, now)}`, `line ${kind}`));
-      if (now < end2) nodes.push(path(`M${x} ${Math.max(begin, now)}V${end2}`, `line ${kind} future`));
+    const upright = (x, kind, low) => {
+      if (now > begin) nodes.push(path(`M${x} ${begin}V${Math.min(low, now)}`, `line ${kind}`));
+      if (now < low) nodes.push(path(`M${x} ${Math.max(begin, now)}V${low}`, `line ${kind} future`));
     };
-    upright(places.hypervisor, "hypervisor");
-    for (const x of places.cpus.values()) upright(x, "cpu");
-    if (places.gic) upright(places.gic, "ready");
+    upright(places.hypervisor, "hypervisor", whole);
+    for (const x of places.cpus.values()) upright(x, "cpu", whole);
+    if (end2 <= begin) return nodes;
+    if (places.gic) upright(places.gic, "ready", end2);
     for (const [vm, x] of places.bands)
       if (!this.idle.has(vm))
         nodes.push(path(`M${x - 4.5 * k} ${begin}V${end2}M${x + 4.5 * k} ${begin}V${end2}`, "line band"));

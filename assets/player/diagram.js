@@ -256,19 +256,21 @@ export class Diagram {
     const last = segment.to === recording.last;
     const gap = segment.height - (segment.to + 1 - segment.from) * ROW; // rows that are open below its last event
     const begin = Math.max(segment.top, from) * k;
-    const end = Math.min(segment.top + segment.height + (last ? BELOW / 2 : 0), to) * k;
+    const whole = Math.min(segment.top + segment.height + (last ? BELOW / 2 : 0), to) * k;
+    const end = Math.min(whole, last ? this.player.folding.foot * k : whole);
     const now = (this.present + ROW) * k;
     /** @type {SVGElement[]} */
     const nodes = [];
     /** @type {SVGElement[]} */
     const bars = [];
-    const upright = (/** @type {number} */ x, /** @type {string} */ kind) => {
-      if (now > begin) nodes.push(path(`M${x} ${begin}V${Math.min(end, now)}`, `line ${kind}`));
-      if (now < end) nodes.push(path(`M${x} ${Math.max(begin, now)}V${end}`, `line ${kind} future`));
+    const upright = (/** @type {number} */ x, /** @type {string} */ kind, /** @type {number} */ low) => {
+      if (now > begin) nodes.push(path(`M${x} ${begin}V${Math.min(low, now)}`, `line ${kind}`));
+      if (now < low) nodes.push(path(`M${x} ${Math.max(begin, now)}V${low}`, `line ${kind} future`));
     };
-    upright(places.hypervisor, "hypervisor");
-    for (const x of places.cpus.values()) upright(x, "cpu");
-    if (places.gic) upright(places.gic, "ready");
+    upright(places.hypervisor, "hypervisor", whole);
+    for (const x of places.cpus.values()) upright(x, "cpu", whole);
+    if (end <= begin) return nodes;
+    if (places.gic) upright(places.gic, "ready", end);
     for (const [vm, x] of places.bands)
       if (!this.idle.has(vm))
         nodes.push(path(`M${x - 4.5 * k} ${begin}V${end}M${x + 4.5 * k} ${begin}V${end}`, "line band"));
