@@ -1,5 +1,5 @@
 // Built from assets/player/ by `make player`: change the sources, not this file.
-// sha256 of the sources and of what follows: 7e438fba1a9a32765ab92fc4ef1ca19af52014a7e3cf4f93590d6f144e082673
+// sha256 of the sources and of what follows: 236dc518c337fd1fbc868d3099ea2653747d31b852ba24ceb4b1790123621d3e
 // assets/player/dom.js
 var SVG = "http://www.w3.org/2000/svg";
 function h(tag, attributes = {}, ...children) {
@@ -556,6 +556,7 @@ var List = class {
     this.row = row;
     this.go = go;
     this.frame = 0;
+    this.extra = 0;
     this.rows = h("div", { class: "list", role: "list" });
     const about = { class: name, tabindex: 0, role: "group", "aria-label": name };
     this.box = h("div", { ...about, onscroll: () => this.later() }, this.rows);
@@ -567,19 +568,36 @@ var List = class {
       this.draw();
     });
   }
-  /** Bring the present row into view. */
+  /**
+   * Where a row begins.
+   * @param {number} i
+   */
+  top(i) {
+    return i * ROW + (i > this.at() ? this.extra : 0);
+  }
+  /** Draw with the present row in view. */
   follow() {
+    this.extra = 0;
     this.rows.style.height = `${this.length() * ROW}px`;
     const y = this.at() * ROW;
     const { scrollTop, clientHeight } = this.box;
     if (y < scrollTop || y + ROW > scrollTop + clientHeight) this.box.scrollTop = Math.max(0, y - clientHeight / 2);
+    this.draw();
+    this.box.scrollTop = Math.max(this.box.scrollTop, Math.min(y, y + ROW + this.extra - clientHeight));
   }
   /** Draw what is in view, and a few rows around it. */
   draw() {
-    const from = Math.max(0, Math.floor(this.box.scrollTop / ROW) - 4);
-    const to = Math.min(this.length(), from + Math.ceil(this.box.clientHeight / ROW) + 8);
-    const rows = () => Array.from({ length: to - from }, (_, k) => this.item(from + k));
-    this.player.keepFocus(() => this.rows.replaceChildren(...rows()), this.box);
+    const { scrollTop, clientHeight } = this.box;
+    const from = Math.max(0, Math.floor((scrollTop - this.extra) / ROW) - 4);
+    const to = Math.min(this.length(), Math.ceil((scrollTop + clientHeight) / ROW) + 4);
+    const rows = Array.from({ length: Math.max(0, to - from) }, (_, k) => this.item(from + k));
+    this.player.keepFocus(() => this.rows.replaceChildren(...rows), this.box);
+    const present =
+      /** @type {HTMLElement | undefined} */
+      rows[this.at() - from]?.firstElementChild;
+    if (present) this.extra = Math.max(0, present.offsetHeight - ROW);
+    rows.forEach((row, k) => (row.style.top = `${this.top(from + k)}px`));
+    this.rows.style.height = `${this.length() * ROW + this.extra}px`;
   }
   /** @param {number} i */
   item(i) {
@@ -596,7 +614,7 @@ var List = class {
     };
     return h(
       "div",
-      { role: "listitem", "aria-setsize": this.length(), "aria-posinset": i + 1, style: `top:${i * ROW}px` },
+      { role: "listitem", "aria-setsize": this.length(), "aria-posinset": i + 1 },
       h("button", about, h("span", { class: "seq" }, number), ` ${text}`),
     );
   }
@@ -629,6 +647,7 @@ var Depth = class {
     this.places = [0, 0, 0];
     this.stood = 0;
     this.shown = {};
+    this.steps = [];
     this.levels = LEVELS.map(([label, title], level) =>
       button(label, title, () => this.open(level), { "aria-pressed": String(!level) }),
     );
@@ -646,17 +665,25 @@ var Depth = class {
   get place() {
     return this.places[this.level];
   }
-  /** The hypervisor's steps, while they are open: the picture shows them, too. */
-  get steps() {
-    return (this.level === STEPS && this.shown.rows) || [];
-  }
-  /** At which of them one stands, from 1; 0 is at their event, and at the guest's way to it. */
+  /** At which of the steps one stands, from 1; 0 is at their event, and at the guest's way to it. */
   get step() {
-    return this.steps.length ? this.place + 1 - this.before : 0;
+    return this.level === STEPS && this.steps.length ? this.place + 1 - this.before : 0;
   }
-  /** @returns {Answer} */
-  answer() {
-    return this.player.answers.get(LEVELS[this.level][0], this.player.position);
+  /**
+   * What is known of a level at the present event.
+   * @param {number} level
+   * @returns {Answer}
+   */
+  answer(level) {
+    return this.player.answers.get(LEVELS[level][0], this.player.position);
+  }
+  /**
+   * Stand at one of the steps in the picture.
+   * @param {number} i
+   */
+  toStep(i) {
+    this.open(STEPS);
+    this.go(i + this.before);
   }
   /**
    * What is listed: before the hypervisor's steps the guest's way to them, which opens into instructions.
@@ -708,6 +735,7 @@ var Depth = class {
     if (level) player.panel.show("Code");
     else {
       this.where.replaceChildren();
+      this.steps = [];
       this.inPicture();
       player.refresh();
       player.diagram.box.scrollTop = this.stood;
@@ -738,14 +766,14 @@ var Depth = class {
     if (!this.level) return;
     if (this.seq !== this.player.position) this.places = [0, 0, 0];
     this.seq = this.player.position;
-    this.shown = this.answer();
+    this.shown = this.answer(this.level);
+    this.steps = (this.level === STEPS ? this.shown : this.answer(STEPS)).rows ?? [];
     const rows = this.rows();
     if (rows.length) this.places[this.level] = Math.min(this.place, rows.length - 1);
     const row = rows[this.place];
     this.inPicture();
     if (this.player.panel.code.hidden) return;
     this.list.follow();
-    this.list.draw();
     const detail = () => [...(row ? this.look(row) : []), this.remark()];
     this.player.keepFocus(() => this.detail.replaceChildren(...detail()), this.detail);
     this.where.replaceChildren(`event ${this.seq}`, row ? this.whereabouts() : "", this.spoken(row));
@@ -980,7 +1008,8 @@ var waitOf = (vcpu, stored, state) =>
   stored !== "BLOCKED_INTERRUPT" || waitersOf(state, vmOf(vcpu)).includes(vcpu) ? "message" : "wfi";
 function stateWords(path2, state, before, looks) {
   const vcpu = path2.replace(".state", "");
-  const earlier = new Map([...state, ...[...before].map(([each, value]) => [each, { value, since: 0 }])]);
+  const earlier = new Map(state);
+  for (const [each, value] of before) earlier.set(each, { value, since: 0 });
   const stored = [valueOf(earlier, path2), valueOf(state, path2)];
   const words = [earlier, state].map((at, i) => {
     const look = stored[i]?.startsWith("BLOCKED") ? waitOf(vcpu, stored[i], at) : stored[i]?.toLowerCase();
@@ -1155,7 +1184,7 @@ var Diagram = class {
         /** @type {SVGElement} */
         event.target.dataset;
       if (seq !== void 0) player.go(+seq);
-      if (step !== void 0) player.depth.go(+step + player.depth.before);
+      if (step !== void 0) player.depth.toStep(+step);
     });
     this.body.addEventListener("dblclick", () => player.depth.deeper());
     this.body.addEventListener("pointermove", (event) => this.hover(event));
@@ -2553,7 +2582,7 @@ function whyNot(vcpu, state, waiters) {
   if (state === "OFF") return "nobody has started it";
   if (state === "ABORTED") return "its VM was stopped";
   if (waiters.includes(vcpu)) return `a send to VM ${vm} wakes it`;
-  if (state === "BLOCKED_INTERRUPT") return "only an interrupt can wake it, no message";
+  if (state === "BLOCKED_INTERRUPT") return "only an interrupt wakes it, no message";
   if (state.startsWith("BLOCKED")) return "a message wakes it";
   return vm === "0" ? "goes on when the CPU comes back" : `runs when the primary calls run(VM ${vm})`;
 }
@@ -2582,7 +2611,10 @@ function vcpuRow(panel, name, cpus, several) {
   const who = several ? `${say(name).replace(/^VM \d+ /, "")} ` : "";
   const where = cpus ? `on ${cpus.map(say).join(" and on ")}` : "";
   const what = h("span", { title: `${say(name)}: ${stored}` }, glyph(look), who, h("b", {}, word));
-  if (look === "running") return stateRow(panel, path2, what, where, `${cpus?.[0]}.current`);
+  if (look === "running") {
+    what.append(h("span", { class: "soft" }, ` ${where}`));
+    return stateRow(panel, path2, what, "", `${cpus?.[0]}.current`);
+  }
   const waiters = waitersOf(state, name.split(".")[0]);
   return stateRow(panel, path2, what, cpus ? `still ${where}` : whyNot(name, stored, waiters), path2, name);
 }
@@ -2590,13 +2622,13 @@ function stateRow(panel, path2, what, why, since = path2, vcpu = "") {
   const { player } = panel;
   const { state, before } = player.recording;
   const seq = state.get(since)?.since ?? 0;
-  const more = { class: "ask", "data-key": `why ${vcpu}` };
+  const about = { class: "ask", "data-key": `why ${vcpu}` };
   const ask = () => player.reasons.ask(player.position, vcpu);
-  const asks = vcpu ? button("Why?", `Why? ${say(vcpu)} does not run`, ask, more) : null;
-  const details = why ? h("span", { class: "soft" }, why) : null;
-  const about = { class: `state-row${before.has(path2) ? " changed" : ""}`, "data-path": path2 };
+  const asks = vcpu ? button("Why?", `Why? ${say(vcpu)} does not run`, ask, about) : null;
+  const more = why || vcpu ? h("span", { class: "more-of-it soft" }, why, asks) : null;
+  const row = { class: `state-row${before.has(path2) ? " changed" : ""}`, "data-path": path2 };
   const when = h("span", { class: "since" }, player.link(seq, `since ${seq}`, `since ${path2}`));
-  return h("div", about, h("span", { class: "is" }, what, details, asks), when, panel.links(path2));
+  return h("div", row, h("span", { class: "is" }, what), when, panel.links(path2), more);
 }
 
 // assets/player/panel.js
@@ -2678,7 +2710,6 @@ var Panel = class {
     if (this.tab === EVENTS) {
       if (list.box.parentElement !== this.box) this.box.replaceChildren(list.box);
       list.follow();
-      list.draw();
       return;
     }
     player.keepFocus(() => this.box.replaceChildren(...(view?.() ?? [])), this.box);
@@ -2732,7 +2763,12 @@ var Panel = class {
         "tr",
         {},
         h("th", { scope: "row" }, what),
-        h("td", vcpu ? { title: `${old} → ${now}` } : {}, h("span", { class: "old" }, was), h("b", {}, ` ${is}`)),
+        h(
+          "td",
+          vcpu ? { class: "in-words", title: `${old} → ${now}` } : {},
+          h("span", { class: "old" }, was),
+          h("b", {}, ` ${is}`),
+        ),
         h("td", {}, this.links(path2)),
       );
     });

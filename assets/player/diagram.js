@@ -53,7 +53,7 @@ export class Diagram {
     this.body.addEventListener("click", (event) => {
       const { seq, step } = /** @type {SVGElement} */ (event.target).dataset;
       if (seq !== undefined) player.go(+seq);
-      if (step !== undefined) player.depth.go(+step + player.depth.before);
+      if (step !== undefined) player.depth.toStep(+step);
     });
     this.body.addEventListener("dblclick", () => player.depth.deeper());
     this.body.addEventListener("pointermove", (event) => this.hover(event));

@@ -88,7 +88,9 @@ const waitOf = (vcpu, stored, state) =>
  */
 export function stateWords(path, state, before, looks) {
   const vcpu = path.replace(".state", "");
-  const earlier = new Map([...state, ...[...before].map(([each, value]) => [each, { value, since: 0 }])]);
+  /** @type {State} */
+  const earlier = new Map(state);
+  for (const [each, value] of before) earlier.set(each, { value, since: 0 });
   const stored = [valueOf(earlier, path), valueOf(state, path)];
   const words = [earlier, state].map((at, i) => {
     const look = stored[i]?.startsWith("BLOCKED") ? waitOf(vcpu, stored[i], at) : stored[i]?.toLowerCase();

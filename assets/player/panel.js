@@ -97,7 +97,6 @@ export class Panel {
     if (this.tab === EVENTS) {
       if (list.box.parentElement !== this.box) this.box.replaceChildren(list.box);
       list.follow();
-      list.draw();
       return;
     }
     player.keepFocus(() => this.box.replaceChildren(...(view?.() ?? [])), this.box);
@@ -157,7 +156,12 @@ export class Panel {
         "tr",
         {},
         h("th", { scope: "row" }, what),
-        h("td", vcpu ? { title: `${old} → ${now}` } : {}, h("span", { class: "old" }, was), h("b", {}, ` ${is}`)),
+        h(
+          "td",
+          vcpu ? { class: "in-words", title: `${old} → ${now}` } : {},
+          h("span", { class: "old" }, was),
+          h("b", {}, ` ${is}`),
+        ),
         h("td", {}, this.links(path)),
       );
     });

@@ -97,7 +97,7 @@ test("who waits for a message, and why somebody does not run", () => {
   const waiters = waitersOf(recording.state, "vm2");
   assert.deepEqual(waiters, ["vm2.vcpu0"]);
   assert.equal(whyNot("vm2.vcpu0", "BLOCKED_INTERRUPT", waiters), "a send to VM 2 wakes it");
-  assert.equal(whyNot("vm2.vcpu0", "BLOCKED_INTERRUPT", []), "only an interrupt can wake it, no message");
+  assert.equal(whyNot("vm2.vcpu0", "BLOCKED_INTERRUPT", []), "only an interrupt wakes it, no message");
   assert.equal(whyNot("vm1.vcpu1", "OFF", []), "nobody has started it");
   assert.equal(whyNot("vm0.vcpu0", "READY", []), "goes on when the CPU comes back");
   assert.equal(whyNot("vm1.vcpu0", "READY", []), "runs when the primary calls run(VM 1)");
