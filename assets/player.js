@@ -1,5 +1,5 @@
 // Built from assets/player/ by `make player`: change the sources, not this file.
-// sha256 of the sources and of what follows: 7f5dc24554695192f00e2ddbaf9f79cafc26221f7e952d52132f81785e9e82b9
+// sha256 of the sources and of what follows: 236dc518c337fd1fbc868d3099ea2653747d31b852ba24ceb4b1790123621d3e
 // assets/player/dom.js
 var SVG = "http://www.w3.org/2000/svg";
 function h(tag, attributes = {}, ...children) {
@@ -556,6 +556,7 @@ var List = class {
     this.row = row;
     this.go = go;
     this.frame = 0;
+    this.extra = 0;
     this.rows = h("div", { class: "list", role: "list" });
     const about = { class: name, tabindex: 0, role: "group", "aria-label": name };
     this.box = h("div", { ...about, onscroll: () => this.later() }, this.rows);
@@ -567,19 +568,36 @@ var List = class {
       this.draw();
     });
   }
-  /** Bring the present row into view. */
+  /**
+   * Where a row begins.
+   * @param {number} i
+   */
+  top(i) {
+    return i * ROW + (i > this.at() ? this.extra : 0);
+  }
+  /** Draw with the present row in view. */
   follow() {
+    this.extra = 0;
     this.rows.style.height = `${this.length() * ROW}px`;
     const y = this.at() * ROW;
     const { scrollTop, clientHeight } = this.box;
     if (y < scrollTop || y + ROW > scrollTop + clientHeight) this.box.scrollTop = Math.max(0, y - clientHeight / 2);
+    this.draw();
+    this.box.scrollTop = Math.max(this.box.scrollTop, Math.min(y, y + ROW + this.extra - clientHeight));
   }
   /** Draw what is in view, and a few rows around it. */
   draw() {
-    const from = Math.max(0, Math.floor(this.box.scrollTop / ROW) - 4);
-    const to = Math.min(this.length(), from + Math.ceil(this.box.clientHeight / ROW) + 8);
-    const rows = () => Array.from({ length: to - from }, (_, k) => this.item(from + k));
-    this.player.keepFocus(() => this.rows.replaceChildren(...rows()), this.box);
+    const { scrollTop, clientHeight } = this.box;
+    const from = Math.max(0, Math.floor((scrollTop - this.extra) / ROW) - 4);
+    const to = Math.min(this.length(), Math.ceil((scrollTop + clientHeight) / ROW) + 4);
+    const rows = Array.from({ length: Math.max(0, to - from) }, (_, k) => this.item(from + k));
+    this.player.keepFocus(() => this.rows.replaceChildren(...rows), this.box);
+    const present =
+      /** @type {HTMLElement | undefined} */
+      rows[this.at() - from]?.firstElementChild;
+    if (present) this.extra = Math.max(0, present.offsetHeight - ROW);
+    rows.forEach((row, k) => (row.style.top = `${this.top(from + k)}px`));
+    this.rows.style.height = `${this.length() * ROW + this.extra}px`;
   }
   /** @param {number} i */
   item(i) {
@@ -596,7 +614,7 @@ var List = class {
     };
     return h(
       "div",
-      { role: "listitem", "aria-setsize": this.length(), "aria-posinset": i + 1, style: `top:${i * ROW}px` },
+      { role: "listitem", "aria-setsize": this.length(), "aria-posinset": i + 1 },
       h("button", about, h("span", { class: "seq" }, number), ` ${text}`),
     );
   }
@@ -629,6 +647,7 @@ var Depth = class {
     this.places = [0, 0, 0];
     this.stood = 0;
     this.shown = {};
+    this.steps = [];
     this.levels = LEVELS.map(([label, title], level) =>
       button(label, title, () => this.open(level), { "aria-pressed": String(!level) }),
     );
@@ -646,17 +665,25 @@ var Depth = class {
   get place() {
     return this.places[this.level];
   }
-  /** The hypervisor's steps, while they are open: the picture shows them, too. */
-  get steps() {
-    return (this.level === STEPS && this.shown.rows) || [];
-  }
-  /** At which of them one stands, from 1; 0 is at their event, and at the guest's way to it. */
+  /** At which of the steps one stands, from 1; 0 is at their event, and at the guest's way to it. */
   get step() {
-    return this.steps.length ? this.place + 1 - this.before : 0;
+    return this.level === STEPS && this.steps.length ? this.place + 1 - this.before : 0;
   }
-  /** @returns {Answer} */
-  answer() {
-    return this.player.answers.get(LEVELS[this.level][0], this.player.position);
+  /**
+   * What is known of a level at the present event.
+   * @param {number} level
+   * @returns {Answer}
+   */
+  answer(level) {
+    return this.player.answers.get(LEVELS[level][0], this.player.position);
+  }
+  /**
+   * Stand at one of the steps in the picture.
+   * @param {number} i
+   */
+  toStep(i) {
+    this.open(STEPS);
+    this.go(i + this.before);
   }
   /**
    * What is listed: before the hypervisor's steps the guest's way to them, which opens into instructions.
@@ -708,6 +735,7 @@ var Depth = class {
     if (level) player.panel.show("Code");
     else {
       this.where.replaceChildren();
+      this.steps = [];
       this.inPicture();
       player.refresh();
       player.diagram.box.scrollTop = this.stood;
@@ -738,14 +766,14 @@ var Depth = class {
     if (!this.level) return;
     if (this.seq !== this.player.position) this.places = [0, 0, 0];
     this.seq = this.player.position;
-    this.shown = this.answer();
+    this.shown = this.answer(this.level);
+    this.steps = (this.level === STEPS ? this.shown : this.answer(STEPS)).rows ?? [];
     const rows = this.rows();
     if (rows.length) this.places[this.level] = Math.min(this.place, rows.length - 1);
     const row = rows[this.place];
     this.inPicture();
     if (this.player.panel.code.hidden) return;
     this.list.follow();
-    this.list.draw();
     const detail = () => [...(row ? this.look(row) : []), this.remark()];
     this.player.keepFocus(() => this.detail.replaceChildren(...detail()), this.detail);
     this.where.replaceChildren(`event ${this.seq}`, row ? this.whereabouts() : "", this.spoken(row));
@@ -914,6 +942,11 @@ var Folding = class {
     this.segments.push({ from, to, top: this.height, fold, height });
     this.height += height;
   }
+  /** Where the lifelines end: above the words that say how the run ended, which need all the room there is. */
+  get foot() {
+    const { last } = this.recording;
+    return this.recording.fact(last).kind === "end" ? this.top(last) + 3 : this.height + 6;
+  }
   /**
    * The segment of an event.
    * @param {number} seq
@@ -943,15 +976,6 @@ var end = ({ first, period, times }) => first + period * times;
 
 // assets/player/looks.js
 var INTERRUPT_WAYS = ["raised", "acknowledged", "ended"];
-var LOOKS2 = {
-  running: ["running", "runs"],
-  leaving: ["leaves the CPU", "leaves"],
-  ready: ["ready", "ready"],
-  message: ["waits: message", "waits"],
-  wfi: ["WFI: sleeps", "sleeps"],
-  off: ["off", "off"],
-  aborted: ["stopped", "stopped"],
-};
 var valueOf = (state, path2) => state.get(path2)?.value;
 var vmOf = (name) => name.split(".")[0];
 var busyCpus = (state) =>
@@ -978,8 +1002,20 @@ function lookOf(vcpu, state, cpus) {
   if (cpus) return stored === "RUNNING" || vmOf(vcpu) === "vm0" || cpus.length > 1 ? "running" : "leaving";
   if (stored === "OFF") return "off";
   if (stored === "ABORTED") return "aborted";
-  if (!stored.startsWith("BLOCKED")) return "ready";
-  return stored !== "BLOCKED_INTERRUPT" || waitersOf(state, vmOf(vcpu)).includes(vcpu) ? "message" : "wfi";
+  return stored.startsWith("BLOCKED") ? waitOf(vcpu, stored, state) : "ready";
+}
+var waitOf = (vcpu, stored, state) =>
+  stored !== "BLOCKED_INTERRUPT" || waitersOf(state, vmOf(vcpu)).includes(vcpu) ? "message" : "wfi";
+function stateWords(path2, state, before, looks) {
+  const vcpu = path2.replace(".state", "");
+  const earlier = new Map(state);
+  for (const [each, value] of before) earlier.set(each, { value, since: 0 });
+  const stored = [valueOf(earlier, path2), valueOf(state, path2)];
+  const words = [earlier, state].map((at, i) => {
+    const look = stored[i]?.startsWith("BLOCKED") ? waitOf(vcpu, stored[i], at) : stored[i]?.toLowerCase();
+    return looks[look]?.[0] ?? "-";
+  });
+  return words[0] === words[1] ? words.map((word, i) => `${word} (${stored[i]})`) : words;
 }
 
 // assets/player/places.js
@@ -1148,7 +1184,7 @@ var Diagram = class {
         /** @type {SVGElement} */
         event.target.dataset;
       if (seq !== void 0) player.go(+seq);
-      if (step !== void 0) player.depth.go(+step + player.depth.before);
+      if (step !== void 0) player.depth.toStep(+step);
     });
     this.body.addEventListener("dblclick", () => player.depth.deeper());
     this.body.addEventListener("pointermove", (event) => this.hover(event));
@@ -1334,17 +1370,19 @@ var Diagram = class {
     const last = segment.to === recording.last;
     const gap = segment.height - (segment.to + 1 - segment.from) * ROW2;
     const begin = Math.max(segment.top, from) * k;
-    const end2 = Math.min(segment.top + segment.height + (last ? BELOW / 2 : 0), to) * k;
+    const whole = Math.min(segment.top + segment.height + (last ? BELOW / 2 : 0), to) * k;
+    const end2 = Math.min(whole, last ? this.player.folding.foot * k : whole);
     const now = (this.present + ROW2) * k;
     const nodes = [];
     const bars = [];
-    const upright = (x, kind) => {
-      if (now > begin) nodes.push(path(`M${x} ${begin}V${Math.min(end2, now)}`, `line ${kind}`));
-      if (now < end2) nodes.push(path(`M${x} ${Math.max(begin, now)}V${end2}`, `line ${kind} future`));
+    const upright = (x, kind, low) => {
+      if (now > begin) nodes.push(path(`M${x} ${begin}V${Math.min(low, now)}`, `line ${kind}`));
+      if (now < low) nodes.push(path(`M${x} ${Math.max(begin, now)}V${low}`, `line ${kind} future`));
     };
-    upright(places.hypervisor, "hypervisor");
-    for (const x of places.cpus.values()) upright(x, "cpu");
-    if (places.gic) upright(places.gic, "ready");
+    upright(places.hypervisor, "hypervisor", whole);
+    for (const x of places.cpus.values()) upright(x, "cpu", whole);
+    if (end2 <= begin) return nodes;
+    if (places.gic) upright(places.gic, "ready", end2);
     for (const [vm, x] of places.bands)
       if (!this.idle.has(vm))
         nodes.push(path(`M${x - 4.5 * k} ${begin}V${end2}M${x + 4.5 * k} ${begin}V${end2}`, "line band"));
@@ -1686,7 +1724,7 @@ var Diagram = class {
     if (key === this.drawn) return;
     this.drawn = key;
     const nodes = [this.hypervisorHead()];
-    const { lanes } = recording.data;
+    const { lanes, looks } = recording.data;
     const alone = new Set(lanes.map(({ name }) => vmOf(name))).size === lanes.length;
     lanes.forEach(({ name, label }, i) => {
       const x = places.lanes.get(name) ?? 0;
@@ -1696,7 +1734,7 @@ var Diagram = class {
       const [, vm, vcpu] = /vm(\d+)\.vcpu(\d+)/.exec(name) ?? [];
       const names = alone || vcpu === "0" ? [`VM ${vm}`, vm] : [`vCPU ${vcpu}`, `.${vcpu}`];
       const known2 = valueOf(state, `${name}.state`) !== void 0;
-      const words = known2 ? LOOKS2[look] : ["not loaded", ""];
+      const words = known2 ? looks[look].slice(1) : ["not loaded", ""];
       const wide = (text, bold) => textWidth(text, bold) * k * (bold ? 1.1 : 1);
       const title = wide(names[0], true) < room - 6 ? names[0] : names[1];
       const word = words.find((text) => wide(text, false) + 17 * k < room) ?? "";
@@ -2544,11 +2582,10 @@ function whyNot(vcpu, state, waiters) {
   if (state === "OFF") return "nobody has started it";
   if (state === "ABORTED") return "its VM was stopped";
   if (waiters.includes(vcpu)) return `a send to VM ${vm} wakes it`;
-  if (state === "BLOCKED_INTERRUPT") return "only an interrupt can wake it, no message";
+  if (state === "BLOCKED_INTERRUPT") return "only an interrupt wakes it, no message";
   if (state.startsWith("BLOCKED")) return "a message wakes it";
   return vm === "0" ? "goes on when the CPU comes back" : `runs when the primary calls run(VM ${vm})`;
 }
-var LONG = { message: "waits for a message", wfi: "sleeps (WFI)" };
 function cpuRow(panel, path2) {
   const vcpu = valueOf(panel.player.recording.state, path2);
   const what = vcpu ? ["runs ", h("b", {}, say(vcpu))] : ["runs nobody"];
@@ -2570,11 +2607,14 @@ function vcpuRow(panel, name, cpus, several) {
   const path2 = `${name}.state`;
   const stored = valueOf(state, path2) ?? "OFF";
   const look = lookOf(name, state, cpus);
-  const word = LONG[look] ?? LOOKS2[look][0];
+  const [word] = panel.player.recording.data.looks[look];
   const who = several ? `${say(name).replace(/^VM \d+ /, "")} ` : "";
   const where = cpus ? `on ${cpus.map(say).join(" and on ")}` : "";
   const what = h("span", { title: `${say(name)}: ${stored}` }, glyph(look), who, h("b", {}, word));
-  if (look === "running") return stateRow(panel, path2, what, where, `${cpus?.[0]}.current`);
+  if (look === "running") {
+    what.append(h("span", { class: "soft" }, ` ${where}`));
+    return stateRow(panel, path2, what, "", `${cpus?.[0]}.current`);
+  }
   const waiters = waitersOf(state, name.split(".")[0]);
   return stateRow(panel, path2, what, cpus ? `still ${where}` : whyNot(name, stored, waiters), path2, name);
 }
@@ -2582,13 +2622,13 @@ function stateRow(panel, path2, what, why, since = path2, vcpu = "") {
   const { player } = panel;
   const { state, before } = player.recording;
   const seq = state.get(since)?.since ?? 0;
-  const more = { class: "ask", "data-key": `why ${vcpu}` };
+  const about = { class: "ask", "data-key": `why ${vcpu}` };
   const ask = () => player.reasons.ask(player.position, vcpu);
-  const asks = vcpu ? button("Why?", `Why? ${say(vcpu)} does not run`, ask, more) : null;
-  const details = why ? h("span", { class: "soft" }, why) : null;
-  const about = { class: `state-row${before.has(path2) ? " changed" : ""}`, "data-path": path2 };
+  const asks = vcpu ? button("Why?", `Why? ${say(vcpu)} does not run`, ask, about) : null;
+  const more = why || vcpu ? h("span", { class: "more-of-it soft" }, why, asks) : null;
+  const row = { class: `state-row${before.has(path2) ? " changed" : ""}`, "data-path": path2 };
   const when = h("span", { class: "since" }, player.link(seq, `since ${seq}`, `since ${path2}`));
-  return h("div", about, h("span", { class: "is" }, what, details, asks), when, panel.links(path2));
+  return h("div", row, h("span", { class: "is" }, what), when, panel.links(path2), more);
 }
 
 // assets/player/panel.js
@@ -2670,7 +2710,6 @@ var Panel = class {
     if (this.tab === EVENTS) {
       if (list.box.parentElement !== this.box) this.box.replaceChildren(list.box);
       list.follow();
-      list.draw();
       return;
     }
     player.keepFocus(() => this.box.replaceChildren(...(view?.() ?? [])), this.box);
@@ -2712,18 +2751,27 @@ var Panel = class {
   changes() {
     const { recording, position } = this.player;
     const { rows, set } = recording.changes(position);
-    const { paths } = recording.data;
+    const { paths, looks } = recording.data;
+    recording.seek(position);
     const moved = Object.keys(recording.registers(position)).length > 0;
     if (!rows.length) return [this.because(), remark(moved ? "It changed registers alone." : "It changed nothing.")];
-    const lines = rows.map(({ what, old, now }, i) =>
-      h(
+    const lines = rows.map(({ what, old, now }, i) => {
+      const path2 = paths[set[i].path];
+      const vcpu = /\.vcpu\d+\.state$/.test(path2);
+      const [was, is] = vcpu ? stateWords(path2, recording.state, recording.before, looks) : [old, now];
+      return h(
         "tr",
         {},
         h("th", { scope: "row" }, what),
-        h("td", {}, h("span", { class: "old" }, old), h("b", {}, ` ${now}`)),
-        h("td", {}, this.links(paths[set[i].path])),
-      ),
-    );
+        h(
+          "td",
+          vcpu ? { class: "in-words", title: `${old} → ${now}` } : {},
+          h("span", { class: "old" }, was),
+          h("b", {}, ` ${is}`),
+        ),
+        h("td", {}, this.links(path2)),
+      );
+    });
     return [this.because(), table(["what", "old, new", ""], lines)];
   }
   because() {

@@ -6,8 +6,12 @@ import pytest
 
 import hfedu
 from hfedu import Scenario, clear, configure, load, receive, send, store, vcpu_run
+from hfedu.hf.spinlock import SelfDeadlock
 from hfedu.run.invariants import Invariant
+from hfedu.run.machine import Deadlock
+from hfedu.run.moves import unrepeated
 from hfedu.run.outlook import outlook
+from hfedu.run.recording import Spins
 
 A, B = 0x4010_0000, 0x4010_1000
 
@@ -70,6 +74,36 @@ def test_an_invariant_is_a_function_that_says_what_is_wrong():
     assert broken(found)["never-one"].sentence == "it is 1"
     assert found.invariants[0].meaning == "The counter is never 1."
     assert found.counterexample().outcome.kind == "violation"
+
+
+WAITS = (Spins(0, "vm1.lock", 1), Spins(1, "vm1.vcpu0.lock", 0))
+REPEATED = {
+    "deadlock": (str(Deadlock(WAITS)), "They spin for ever"),
+    "self-deadlock": (str(SelfDeadlock(0, "vm1.lock")), "which it holds already, and spins for ever"),
+    "hang": ("Hang: the hypervisor spins.", "the hypervisor spins"),
+    "counter": ("The counter: it is 1.", "The counter: it is 1"),
+}
+
+
+@pytest.mark.parametrize("name", REPEATED)
+def test_a_violation_says_its_name_once(name):
+    said, ends = REPEATED[name]
+    text = unrepeated(name, said)
+    assert text.endswith(ends)
+    assert name not in text.lower().split(": ")
+
+
+def test_a_violation_of_ones_own_rule_says_its_name_once_wherever_it_is_shown():
+    rule = Invariant("one", "", lambda machine: "One: it is 1." if machine.load(A) == 1 else None)
+    found = hfedu.explore(COUNTER, [rule], first=True)
+    (violation,) = found.violations
+    assert str(violation) == f"one: it is 1 (step {violation.steps})"
+    assert found.counterexample().outcome.sentence == str(violation)
+    assert f"  {violation}" in repr(found).splitlines()
+    form = hfedu.you_schedule(COUNTER, [rule])
+    for cpu in violation.schedule[-violation.steps :]:
+        form.choose(cpu)
+    assert form.said.endswith("Broken: one. it is 1.")
 
 
 @pytest.mark.parametrize(("holds", "count"), [(True, 0), (False, 1), (None, 0)])

@@ -14,6 +14,7 @@ from hfedu.run import words
 from hfedu.run.invariants import Invariant
 from hfedu.run.stepper import Stepper
 from hfedu.view import exploration
+from hfedu.view.rows import row_label
 from hfedu.view.scene import Line, Mark, Text
 from hfedu.widgets import progress
 from hfedu.widgets.orders import YouSchedule
@@ -238,7 +239,7 @@ def test_you_schedule_to_a_violation_and_back(race):
     assert form.schedule == schedule
     assert "Broken: live-once. VM 1 vCPU 0 is live on CPU 0 and on CPU 1." in form.said
     assert f"✗ <b>live-once, broken at step {len(schedule)}</b>" in form.rules.value
-    assert "RUNNING, on CPU 0, on CPU 1" in form.state.value
+    assert "running, on CPU 0, on CPU 1" in form.state.value
     press(form, "back")
     assert form.schedule == schedule[:-1]
     assert f"broken at step {len(schedule)}" not in form.rules.value
@@ -276,6 +277,20 @@ def test_what_a_button_says_is_what_happens(race):
         assert form.run.taken[-1].text == said
     assert not offered(form)
     assert "The run is over: The primary powered the machine off." in form.said
+
+
+NAMES_OF_STATES = re.compile(r"BLOCKED|READY|RUNNING|\bOFF\b|\b\d+ B\b")
+
+
+def test_states_and_sizes_are_said_as_the_player_says_them():
+    form = hfedu.you_schedule(SENDERS, [invariant("live-once")])
+    seen = set()
+    while not form.run.over:
+        form.choose(form.run.able()[0])
+        shown = [form.state.value, form.said, *form.next, *map(row_label, form.run.recording().events)]
+        assert not [text for text in shown if NAMES_OF_STATES.search(text)]
+        seen.update(re.findall(r"<td>(waits for a message|ready|running, on [^<]*)<", form.state.value))
+    assert {"waits for a message", "ready", "running, on CPU 0"} <= seen
 
 
 def test_start_again(race):

@@ -28,6 +28,8 @@ export class Depth {
     this.stood = 0;
     /** @type {Answer} */
     this.shown = {};
+    /** The hypervisor's steps: the picture shows them as long as anything is open. @type {Look[]} */
+    this.steps = [];
     this.levels = LEVELS.map(([label, title], level) =>
       button(label, title, () => this.open(level), { "aria-pressed": String(!level) }),
     );
@@ -47,19 +49,27 @@ export class Depth {
     return this.places[this.level];
   }
 
-  /** The hypervisor's steps, while they are open: the picture shows them, too. */
-  get steps() {
-    return (this.level === STEPS && this.shown.rows) || [];
-  }
-
-  /** At which of them one stands, from 1; 0 is at their event, and at the guest's way to it. */
+  /** At which of the steps one stands, from 1; 0 is at their event, and at the guest's way to it. */
   get step() {
-    return this.steps.length ? this.place + 1 - this.before : 0;
+    return this.level === STEPS && this.steps.length ? this.place + 1 - this.before : 0;
   }
 
-  /** @returns {Answer} */
-  answer() {
-    return this.player.answers.get(LEVELS[this.level][0], this.player.position);
+  /**
+   * What is known of a level at the present event.
+   * @param {number} level
+   * @returns {Answer}
+   */
+  answer(level) {
+    return this.player.answers.get(LEVELS[level][0], this.player.position);
+  }
+
+  /**
+   * Stand at one of the steps in the picture.
+   * @param {number} i
+   */
+  toStep(i) {
+    this.open(STEPS);
+    this.go(i + this.before);
   }
 
   /**
@@ -116,6 +126,7 @@ export class Depth {
     if (level) player.panel.show("Code");
     else {
       this.where.replaceChildren();
+      this.steps = [];
       this.inPicture();
       player.refresh();
       player.diagram.box.scrollTop = this.stood;
@@ -150,7 +161,8 @@ export class Depth {
     if (!this.level) return;
     if (this.seq !== this.player.position) this.places = [0, 0, 0];
     this.seq = this.player.position;
-    this.shown = this.answer();
+    this.shown = this.answer(this.level);
+    this.steps = (this.level === STEPS ? this.shown : this.answer(STEPS)).rows ?? [];
     const rows = this.rows();
     if (rows.length) this.places[this.level] = Math.min(this.place, rows.length - 1);
     /** @type {Look | undefined} */
@@ -158,7 +170,6 @@ export class Depth {
     this.inPicture();
     if (this.player.panel.code.hidden) return;
     this.list.follow();
-    this.list.draw();
     const detail = () => [...(row ? this.look(row) : []), this.remark()];
     this.player.keepFocus(() => this.detail.replaceChildren(...detail()), this.detail);
     this.where.replaceChildren(`event ${this.seq}`, row ? this.whereabouts() : "", this.spoken(row));

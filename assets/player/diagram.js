@@ -1,6 +1,6 @@
 import { button, h, s } from "./dom.js";
 import { ROW } from "./folding.js";
-import { INTERRUPT_WAYS, LOOKS, lookOf, runners, valueOf, vmOf } from "./looks.js";
+import { INTERRUPT_WAYS, lookOf, runners, valueOf, vmOf } from "./looks.js";
 import { Places, textWidth } from "./places.js";
 import { search } from "./search.js";
 import { arrow, box, cleared, envelope, path } from "./signs.js";
@@ -53,7 +53,7 @@ export class Diagram {
     this.body.addEventListener("click", (event) => {
       const { seq, step } = /** @type {SVGElement} */ (event.target).dataset;
       if (seq !== undefined) player.go(+seq);
-      if (step !== undefined) player.depth.go(+step + player.depth.before);
+      if (step !== undefined) player.depth.toStep(+step);
     });
     this.body.addEventListener("dblclick", () => player.depth.deeper());
     this.body.addEventListener("pointermove", (event) => this.hover(event));
@@ -256,19 +256,21 @@ export class Diagram {
     const last = segment.to === recording.last;
     const gap = segment.height - (segment.to + 1 - segment.from) * ROW; // rows that are open below its last event
     const begin = Math.max(segment.top, from) * k;
-    const end = Math.min(segment.top + segment.height + (last ? BELOW / 2 : 0), to) * k;
+    const whole = Math.min(segment.top + segment.height + (last ? BELOW / 2 : 0), to) * k;
+    const end = Math.min(whole, last ? this.player.folding.foot * k : whole);
     const now = (this.present + ROW) * k;
     /** @type {SVGElement[]} */
     const nodes = [];
     /** @type {SVGElement[]} */
     const bars = [];
-    const upright = (/** @type {number} */ x, /** @type {string} */ kind) => {
-      if (now > begin) nodes.push(path(`M${x} ${begin}V${Math.min(end, now)}`, `line ${kind}`));
-      if (now < end) nodes.push(path(`M${x} ${Math.max(begin, now)}V${end}`, `line ${kind} future`));
+    const upright = (/** @type {number} */ x, /** @type {string} */ kind, /** @type {number} */ low) => {
+      if (now > begin) nodes.push(path(`M${x} ${begin}V${Math.min(low, now)}`, `line ${kind}`));
+      if (now < low) nodes.push(path(`M${x} ${Math.max(begin, now)}V${low}`, `line ${kind} future`));
     };
-    upright(places.hypervisor, "hypervisor");
-    for (const x of places.cpus.values()) upright(x, "cpu");
-    if (places.gic) upright(places.gic, "ready");
+    upright(places.hypervisor, "hypervisor", whole);
+    for (const x of places.cpus.values()) upright(x, "cpu", whole);
+    if (end <= begin) return nodes;
+    if (places.gic) upright(places.gic, "ready", end);
     for (const [vm, x] of places.bands)
       if (!this.idle.has(vm))
         nodes.push(path(`M${x - 4.5 * k} ${begin}V${end}M${x + 4.5 * k} ${begin}V${end}`, "line band"));
@@ -621,7 +623,7 @@ export class Diagram {
     this.drawn = key;
     /** @type {Element[]} */
     const nodes = [this.hypervisorHead()];
-    const { lanes } = recording.data;
+    const { lanes, looks } = recording.data;
     const alone = new Set(lanes.map(({ name }) => vmOf(name))).size === lanes.length;
     lanes.forEach(({ name, label }, i) => {
       const x = places.lanes.get(name) ?? 0;
@@ -631,7 +633,7 @@ export class Diagram {
       const [, vm, vcpu] = /vm(\d+)\.vcpu(\d+)/.exec(name) ?? [];
       const names = alone || vcpu === "0" ? [`VM ${vm}`, vm] : [`vCPU ${vcpu}`, `.${vcpu}`];
       const known = valueOf(state, `${name}.state`) !== undefined;
-      const words = known ? LOOKS[look] : ["not loaded", ""];
+      const words = known ? looks[look].slice(1) : ["not loaded", ""];
       const wide = (/** @type {string} */ text, /** @type {boolean} */ bold) =>
         textWidth(text, bold) * k * (bold ? 1.1 : 1);
       const title = wide(names[0], true) < room - 6 ? names[0] : names[1];

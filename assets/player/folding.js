@@ -88,6 +88,12 @@ export class Folding {
     this.height += height;
   }
 
+  /** Where the lifelines end: above the words that say how the run ended, which need all the room there is. */
+  get foot() {
+    const { last } = this.recording;
+    return this.recording.fact(last).kind === "end" ? this.top(last) + 3 : this.height + 6;
+  }
+
   /**
    * The segment of an event.
    * @param {number} seq

@@ -25,6 +25,8 @@ export class List {
     this.row = row;
     this.go = go;
     this.frame = 0;
+    /** How much higher the present row is than the others: it says all that it has to say. */
+    this.extra = 0;
     this.rows = h("div", { class: "list", role: "list" });
     const about = { class: name, tabindex: 0, role: "group", "aria-label": name };
     this.box = h("div", { ...about, onscroll: () => this.later() }, this.rows);
@@ -38,20 +40,36 @@ export class List {
     });
   }
 
-  /** Bring the present row into view. */
+  /**
+   * Where a row begins.
+   * @param {number} i
+   */
+  top(i) {
+    return i * ROW + (i > this.at() ? this.extra : 0);
+  }
+
+  /** Draw with the present row in view. */
   follow() {
+    this.extra = 0;
     this.rows.style.height = `${this.length() * ROW}px`;
     const y = this.at() * ROW;
     const { scrollTop, clientHeight } = this.box;
     if (y < scrollTop || y + ROW > scrollTop + clientHeight) this.box.scrollTop = Math.max(0, y - clientHeight / 2);
+    this.draw();
+    this.box.scrollTop = Math.max(this.box.scrollTop, Math.min(y, y + ROW + this.extra - clientHeight));
   }
 
   /** Draw what is in view, and a few rows around it. */
   draw() {
-    const from = Math.max(0, Math.floor(this.box.scrollTop / ROW) - 4);
-    const to = Math.min(this.length(), from + Math.ceil(this.box.clientHeight / ROW) + 8);
-    const rows = () => Array.from({ length: to - from }, (_, k) => this.item(from + k));
-    this.player.keepFocus(() => this.rows.replaceChildren(...rows()), this.box);
+    const { scrollTop, clientHeight } = this.box;
+    const from = Math.max(0, Math.floor((scrollTop - this.extra) / ROW) - 4);
+    const to = Math.min(this.length(), Math.ceil((scrollTop + clientHeight) / ROW) + 4);
+    const rows = Array.from({ length: Math.max(0, to - from) }, (_, k) => this.item(from + k));
+    this.player.keepFocus(() => this.rows.replaceChildren(...rows), this.box);
+    const present = /** @type {HTMLElement | undefined} */ (rows[this.at() - from]?.firstElementChild);
+    if (present) this.extra = Math.max(0, present.offsetHeight - ROW);
+    rows.forEach((row, k) => (row.style.top = `${this.top(from + k)}px`));
+    this.rows.style.height = `${this.length() * ROW + this.extra}px`;
   }
 
   /** @param {number} i */
@@ -69,7 +87,7 @@ export class List {
     };
     return h(
       "div",
-      { role: "listitem", "aria-setsize": this.length(), "aria-posinset": i + 1, style: `top:${i * ROW}px` },
+      { role: "listitem", "aria-setsize": this.length(), "aria-posinset": i + 1 },
       h("button", about, h("span", { class: "seq" }, number), ` ${text}`),
     );
   }

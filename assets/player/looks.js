@@ -6,20 +6,6 @@ export const INTERRUPT_WAYS = ["raised", "acknowledged", "ended"];
 /** @import { State } from "./types.js" */
 
 /**
- * What each look is called, as a head says it, and shorter where there is less room.
- * @type {Record<string, string[]>}
- */
-export const LOOKS = {
-  running: ["running", "runs"],
-  leaving: ["leaves the CPU", "leaves"],
-  ready: ["ready", "ready"],
-  message: ["waits: message", "waits"],
-  wfi: ["WFI: sleeps", "sleeps"],
-  off: ["off", "off"],
-  aborted: ["stopped", "stopped"],
-};
-
-/**
  * What a state says of a path now.
  * @param {State} state
  * @param {string} path
@@ -80,6 +66,35 @@ export function lookOf(vcpu, state, cpus) {
   if (cpus) return stored === "RUNNING" || vmOf(vcpu) === "vm0" || cpus.length > 1 ? "running" : "leaving";
   if (stored === "OFF") return "off";
   if (stored === "ABORTED") return "aborted";
-  if (!stored.startsWith("BLOCKED")) return "ready";
-  return stored !== "BLOCKED_INTERRUPT" || waitersOf(state, vmOf(vcpu)).includes(vcpu) ? "message" : "wfi";
+  return stored.startsWith("BLOCKED") ? waitOf(vcpu, stored, state) : "ready";
+}
+
+/**
+ * What a vCPU waits for.
+ * @param {string} vcpu
+ * @param {string} stored what the machine calls it
+ * @param {State} state
+ */
+const waitOf = (vcpu, stored, state) =>
+  stored !== "BLOCKED_INTERRUPT" || waitersOf(state, vmOf(vcpu)).includes(vcpu) ? "message" : "wfi";
+
+/**
+ * The state of a vCPU before and after an event in words, with what the machine calls it where the words are the same.
+ * @param {string} path
+ * @param {State} state after it
+ * @param {Map<string, any>} before what it overwrote
+ * @param {Record<string, string[]>} looks
+ * @returns {string[]} old and new
+ */
+export function stateWords(path, state, before, looks) {
+  const vcpu = path.replace(".state", "");
+  /** @type {State} */
+  const earlier = new Map(state);
+  for (const [each, value] of before) earlier.set(each, { value, since: 0 });
+  const stored = [valueOf(earlier, path), valueOf(state, path)];
+  const words = [earlier, state].map((at, i) => {
+    const look = stored[i]?.startsWith("BLOCKED") ? waitOf(vcpu, stored[i], at) : stored[i]?.toLowerCase();
+    return looks[look]?.[0] ?? "-";
+  });
+  return words[0] === words[1] ? words.map((word, i) => `${word} (${stored[i]})`) : words;
 }

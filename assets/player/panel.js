@@ -1,4 +1,5 @@
 import { button, h, remark, table } from "./dom.js";
+import { stateWords } from "./looks.js";
 import { RegisterView } from "./registers.js";
 import { serial } from "./serial.js";
 import { Stage2View } from "./stage2.js";
@@ -96,7 +97,6 @@ export class Panel {
     if (this.tab === EVENTS) {
       if (list.box.parentElement !== this.box) this.box.replaceChildren(list.box);
       list.follow();
-      list.draw();
       return;
     }
     player.keepFocus(() => this.box.replaceChildren(...(view?.() ?? [])), this.box);
@@ -144,18 +144,27 @@ export class Panel {
   changes() {
     const { recording, position } = this.player;
     const { rows, set } = recording.changes(position);
-    const { paths } = recording.data;
+    const { paths, looks } = recording.data;
+    recording.seek(position);
     const moved = Object.keys(recording.registers(position)).length > 0;
     if (!rows.length) return [this.because(), remark(moved ? "It changed registers alone." : "It changed nothing.")];
-    const lines = rows.map(({ what, old, now }, i) =>
-      h(
+    const lines = rows.map(({ what, old, now }, i) => {
+      const path = paths[set[i].path];
+      const vcpu = /\.vcpu\d+\.state$/.test(path);
+      const [was, is] = vcpu ? stateWords(path, recording.state, recording.before, looks) : [old, now];
+      return h(
         "tr",
         {},
         h("th", { scope: "row" }, what),
-        h("td", {}, h("span", { class: "old" }, old), h("b", {}, ` ${now}`)),
-        h("td", {}, this.links(paths[set[i].path])),
-      ),
-    );
+        h(
+          "td",
+          vcpu ? { class: "in-words", title: `${old} → ${now}` } : {},
+          h("span", { class: "old" }, was),
+          h("b", {}, ` ${is}`),
+        ),
+        h("td", {}, this.links(path)),
+      );
+    });
     return [this.because(), table(["what", "old, new", ""], lines)];
   }
 

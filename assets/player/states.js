@@ -1,6 +1,6 @@
 import { button, h, remark } from "./dom.js";
 import { glyph } from "./diagram.js";
-import { LOOKS, lookOf, runners, valueOf, waitersOf } from "./looks.js";
+import { lookOf, runners, valueOf, waitersOf } from "./looks.js";
 import { say } from "./words.js";
 
 /** @import { Panel } from "./panel.js" */
@@ -47,13 +47,10 @@ export function whyNot(vcpu, state, waiters) {
   if (state === "OFF") return "nobody has started it";
   if (state === "ABORTED") return "its VM was stopped";
   if (waiters.includes(vcpu)) return `a send to VM ${vm} wakes it`;
-  if (state === "BLOCKED_INTERRUPT") return "only an interrupt can wake it, no message";
+  if (state === "BLOCKED_INTERRUPT") return "only an interrupt wakes it, no message";
   if (state.startsWith("BLOCKED")) return "a message wakes it";
   return vm === "0" ? "goes on when the CPU comes back" : `runs when the primary calls run(VM ${vm})`;
 }
-
-/** @type {Record<string, string>} */
-const LONG = { message: "waits for a message", wfi: "sleeps (WFI)" };
 
 /**
  * @param {Panel} panel
@@ -92,16 +89,20 @@ function vcpuRow(panel, name, cpus, several) {
   const path = `${name}.state`;
   const stored = valueOf(state, path) ?? "OFF";
   const look = lookOf(name, state, cpus);
-  const word = LONG[look] ?? LOOKS[look][0];
+  const [word] = panel.player.recording.data.looks[look];
   const who = several ? `${say(name).replace(/^VM \d+ /, "")} ` : "";
   const where = cpus ? `on ${cpus.map(say).join(" and on ")}` : "";
   const what = h("span", { title: `${say(name)}: ${stored}` }, glyph(look), who, h("b", {}, word));
-  if (look === "running") return stateRow(panel, path, what, where, `${cpus?.[0]}.current`);
+  if (look === "running") {
+    what.append(h("span", { class: "soft" }, ` ${where}`));
+    return stateRow(panel, path, what, "", `${cpus?.[0]}.current`);
+  }
   const waiters = waitersOf(state, name.split(".")[0]);
   return stateRow(panel, path, what, cpus ? `still ${where}` : whyNot(name, stored, waiters), path, name);
 }
 
 /**
+ * A row: what it is and since when, and below that why, and what to ask.
  * @param {Panel} panel
  * @param {string} path
  * @param {Node} what
@@ -113,11 +114,11 @@ function stateRow(panel, path, what, why, since = path, vcpu = "") {
   const { player } = panel;
   const { state, before } = player.recording;
   const seq = state.get(since)?.since ?? 0;
-  const more = { class: "ask", "data-key": `why ${vcpu}` };
+  const about = { class: "ask", "data-key": `why ${vcpu}` };
   const ask = () => player.reasons.ask(player.position, vcpu);
-  const asks = vcpu ? button("Why?", `Why? ${say(vcpu)} does not run`, ask, more) : null;
-  const details = why ? h("span", { class: "soft" }, why) : null;
-  const about = { class: `state-row${before.has(path) ? " changed" : ""}`, "data-path": path };
+  const asks = vcpu ? button("Why?", `Why? ${say(vcpu)} does not run`, ask, about) : null;
+  const more = why || vcpu ? h("span", { class: "more-of-it soft" }, why, asks) : null;
+  const row = { class: `state-row${before.has(path) ? " changed" : ""}`, "data-path": path };
   const when = h("span", { class: "since" }, player.link(seq, `since ${seq}`, `since ${path}`));
-  return h("div", about, h("span", { class: "is" }, what, details, asks), when, panel.links(path));
+  return h("div", row, h("span", { class: "is" }, what), when, panel.links(path), more);
 }

@@ -33,6 +33,7 @@
  * @property {number[]} cpus the physical CPUs, if there are several
  * @property {Repeat[]} repeats
  * @property {Record<string, string>} kinds
+ * @property {Record<string, string[]>} looks how a vCPU is: in a sentence, in a head, in a narrow head
  * @property {Lane[]} lanes
  * @property {string[]} registerNames
  * @property {Columns} columns

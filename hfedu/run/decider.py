@@ -19,13 +19,13 @@ from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.spinlock import Step, Steps, sl_lock, sl_unlock
 from hfedu.hf.vm import MailboxState, Vm
 from hfedu.run import words
-from hfedu.run.kinds import Kind
+from hfedu.run.kinds import VCPU_LOOKS, Kind
 from hfedu.run.machine import Machine
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.recording import Event, Recording
 
 ASKED = (call.HF_VCPU_RUN, call.HF_MAILBOX_SEND, call.HF_MAILBOX_RECEIVE, call.HF_MAILBOX_CLEAR)
-FOR_MESSAGE, FOR_INTERRUPT = "waits for a message", "waits for an interrupt"
+FOR_MESSAGE, FOR_INTERRUPT = VCPU_LOOKS["message"][0], "waits for an interrupt"
 FIELDS = {
     "state": "state of the caller",
     "result": "x0 of the caller",
@@ -215,7 +215,7 @@ class Decider:
     def options(self) -> dict[str, dict[str, Any]]:
         """For each field what there is to choose, by its text. The first is what changes least."""
         vms, caller, number = self.machine.hypervisor.vms, self.caller, self.number
-        states: dict[str, Any] = {f"unchanged ({caller.state.name}{also_runs(caller)})": None}
+        states: dict[str, Any] = {f"unchanged ({state_of(caller)}{also_runs(caller)})": None}
         states |= {s.name: s for s in (VcpuState.READY, VcpuState.RUNNING) if s is not caller.state}
         states |= {FOR_MESSAGE: FOR_MESSAGE, FOR_INTERRUPT: FOR_INTERRUPT}
         mailboxes: dict[str, Any] = {"unchanged": None}
@@ -301,6 +301,12 @@ class Decider:
             vms[0].vcpus[0].regs[0] if now is not caller and now.vm.id == call.HF_PRIMARY_VM_ID else 0,
         )
         return Decision(*(option_text(options[name], value) for name, value in told._asdict().items()))
+
+
+def state_of(vcpu: Vcpu) -> str:
+    """The state of a vCPU: a wait is the one that it is."""
+    look = words.vcpu_look(vcpu.state.name, vcpu.vm.mailbox.recv_waiter is vcpu)
+    return {"message": FOR_MESSAGE, "wfi": FOR_INTERRUPT}.get(look, vcpu.state.name)
 
 
 def also_runs(vcpu: Vcpu) -> str:

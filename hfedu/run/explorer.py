@@ -41,6 +41,7 @@ from hfedu.run.moves import (
     judged,
     replayer,
     take_step,
+    unrepeated,
 )
 from hfedu.run.outlook import outlook
 from hfedu.run.races import MEANING, RACE
@@ -668,7 +669,7 @@ class Search:
         for name, (sentence, schedule) in self.found.items():
             schedule = self.shortened(name, schedule)
             _, accesses = (None, ()) if self.learner is None else self.learner.second.get(sentence, (None, ()))
-            violations.append(Violation(name, sentence, (*setup, *schedule), len(schedule), accesses))
+            violations.append(Violation(name, unrepeated(name, sentence), (*setup, *schedule), len(schedule), accesses))
         violations.sort(key=lambda violation: (violation.steps, order.index(violation.invariant)))
         results = [self.results[name] for name in sorted(self.results)]
         return Exploration(

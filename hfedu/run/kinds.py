@@ -80,6 +80,20 @@ TRAPS = frozenset(kind for kind, look in KINDS.items() if look.trap)
 FOLLOWS = frozenset(kind for kind, look in KINDS.items() if look.effect)
 CALL_KINDS = (Kind.HYPERCALL, Kind.SMC)
 
+VCPU_LOOKS = {
+    "running": ("running", "running", "runs"),
+    "leaving": ("leaves the CPU", "leaves the CPU", "leaves"),
+    "ready": ("ready", "ready", "ready"),
+    "message": ("waits for a message", "waits: message", "waits"),
+    "wfi": ("sleeps (WFI)", "WFI: sleeps", "sleeps"),
+    "off": ("off", "off", "off"),
+    "aborted": ("stopped", "stopped", "stopped"),
+}
+"""How a vCPU is, for people: as a sentence says it, as the head of its lifeline does, and where that is narrow.
+
+The machine may call both waits BLOCKED_INTERRUPT, and a message ends only one of them.
+"""
+
 STEPS = {
     "acquire": "takes {}",
     "release": "drops {}",

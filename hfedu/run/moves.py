@@ -184,6 +184,17 @@ def changes_the_machine(invariant: Invariant) -> str:
     return f"the invariant {invariant.name} changes the machine: it may only look at it"
 
 
+def unrepeated(name: str, sentence: str) -> str:
+    """A sentence about a violation as it stands behind the violation's name: without that name, and no full stop.
+
+    Example: "deadlock", "Deadlock: CPU 0 waits." -> "CPU 0 waits".
+    """
+    sentence, name = sentence.removesuffix("."), name.lower()
+    if sentence.lower().endswith(f": {name}"):
+        sentence = sentence[: -len(f": {name}")]
+    return sentence[len(f"{name}: ") :] if sentence.lower().startswith(f"{name}: ") else sentence
+
+
 def lost(core: Core) -> str | None:
     """What a CPU broke by never going on, if it did."""
     if isinstance(core.ended, ScriptRaised):

@@ -11,7 +11,7 @@ from hfedu.run.core import Core
 from hfedu.run.invariants import Ghost, Invariant
 from hfedu.run.kinds import Kind
 from hfedu.run.machine import Machine
-from hfedu.run.moves import lost
+from hfedu.run.moves import lost, unrepeated
 from hfedu.run.recording import Event, Recording
 from hfedu.run.replay import SETUP_STEPS, Scenario, step_or_end
 from hfedu.run.sight import what_is_wrong
@@ -79,18 +79,18 @@ class Stepper:
         for invariant in self.invariants:
             sentence = what_is_wrong(invariant, self.ghost)
             if sentence is not None:
-                self.broken.setdefault(invariant.name, (words.names_in_words(sentence), len(self.taken)))
+                self._breaks(invariant.name, sentence)
         broke = lost(core)
         if broke is not None:
-            self._ends(broke, str(core.ended))
+            self._breaks(broke, str(core.ended))
         if not self.able() and not self.over:
             self.machine.step()
         if self.machine.outcome is not None and self.machine.outcome.kind == "deadlock":
-            self._ends("deadlock", self.machine.outcome.sentence)
+            self._breaks("deadlock", self.machine.outcome.sentence)
         return taken
 
-    def _ends(self, name: str, sentence: str) -> None:
-        self.broken.setdefault(name, (words.names_in_words(sentence).rstrip("."), len(self.taken)))
+    def _breaks(self, name: str, sentence: str) -> None:
+        self.broken.setdefault(name, (words.names_in_words(unrepeated(name, sentence)), len(self.taken)))
 
     def waits(self, cpu: int) -> str:
         """Why a CPU cannot go on."""

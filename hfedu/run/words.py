@@ -56,6 +56,13 @@ def path_words(path: str) -> str:
     return names_in_words(path).replace("'s ", " ").replace(".", " ").replace("_", " ")
 
 
+def vcpu_look(state: str, waits: bool) -> str:
+    """How a vCPU is by what the machine calls it, and whether it waits for a message: a name in `VCPU_LOOKS`."""
+    if state.startswith("BLOCKED"):
+        return "message" if waits or state != "BLOCKED_INTERRUPT" else "wfi"
+    return state.lower()
+
+
 def step_words(kind: str, target: str) -> str:
     """What a CPU does in one atomic step. Example: ("release", "vm1.lock") -> "drops VM 1's lock"."""
     return STEPS.get(kind, f"{kind} {{}}").format(names_in_words(target)).strip()

@@ -13,7 +13,7 @@ from hfedu.errors import Mistake
 from hfedu.hf.arch import REGISTER_NAMES
 from hfedu.run import words
 from hfedu.run.columns import Table, alike
-from hfedu.run.kinds import KINDS, Kind
+from hfedu.run.kinds import KINDS, VCPU_LOOKS, Kind
 from hfedu.run.recording import Actor, Change, Event, Lifeline, Recording, Stage2, register_changes
 from hfedu.view.pagetable import describe_attrs
 from hfedu.view.repeats import repeats
@@ -41,6 +41,7 @@ def player_data(recording: Recording) -> dict[str, Any]:
         "uart": recording.uart,
         "cpus": cpus_used(recording),
         "repeats": [repeat._asdict() for repeat in repeats(recording.events)] if count > MAX_ROWS else [],
+        "looks": VCPU_LOOKS,
         "kinds": {kind.value: look.word for kind, look in KINDS.items()},
         "lanes": [{"name": line.name, "label": lane_label(line)} for line in actors(recording)],
         "registerNames": REGISTER_NAMES,

@@ -6,8 +6,8 @@ from hfedu.errors import counted
 from hfedu.hf import call
 from hfedu.run import words
 from hfedu.run.decider import FIELDS, FOR_MESSAGE, Decision
-from hfedu.run.kinds import Kind
-from hfedu.run.recording import Actor, Event, Recording
+from hfedu.run.kinds import VCPU_LOOKS, Kind
+from hfedu.run.recording import Actor, Event, Recording, State
 from hfedu.view.runs import told_event, where_they_part
 
 WHAT = {
@@ -187,6 +187,11 @@ def got(recording: Recording, vm: int) -> list[str]:
     return found
 
 
+def vcpu_said_in(state: State, vcpu: Actor) -> str:
+    """How a vCPU is, in words."""
+    return VCPU_LOOKS[words.vcpu_look(str(state.of(vcpu, "state")), vcpu in state.waiters(vcpu.vm))][0]
+
+
 def consequences(yours: Recording, real: Recording) -> Iterator[str]:
     """What is otherwise in the end than with the real hypervisor: what each VM got, and how it is left."""
     left, meant = yours.at(len(yours.events) - 1), real.at(len(real.events) - 1)
@@ -195,9 +200,11 @@ def consequences(yours: Recording, real: Recording) -> Iterator[str]:
         if received != expected:
             here, there = ("; ".join(texts) or "nothing" for texts in (received, expected))
             yield f"VM {vm}'s receives gave {here}. With the real hypervisor: {there}."
-        for path, what in ((f"{name}.state", "vCPU"), (f"vm{vm}.mailbox.state", "mailbox")):
-            if left.get(path) != meant.get(path):
-                yield f"VM {vm}'s {what} is left {left.get(path)}. With the real hypervisor: {meant.get(path)}."
+        vcpus = tuple(vcpu_said_in(at, Actor(vm, 0)) for at in (left, meant))
+        boxes = tuple(at.get(f"vm{vm}.mailbox.state") for at in (left, meant))
+        for what, (mine, theirs) in (("vCPU in the end:", vcpus), ("mailbox is left", boxes)):
+            if mine != theirs:
+                yield f"VM {vm}'s {what} {mine}. With the real hypervisor: {theirs}."
         waits, box = Actor(vm, 0) in left.waiters(vm), left.get(f"vm{vm}.mailbox.state")
         asleep = str(left.get(f"{name}.state")).startswith("BLOCKED")
         if box == "RECEIVED" and asleep and not waits:

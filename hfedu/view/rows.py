@@ -102,10 +102,11 @@ def return_label(event: Event) -> str:
     """The result of a call that came back to its caller."""
     if words.failed(event) and event.call is not None and event.call.gives in words.RUNS:
         return f"VM {getattr(event.arg, 'vm', '?')} does not run"
-    said = words.result(event.call, event.result or 0, short=True)
+    none = event.call is not None and event.call.gives == "vcpu"
+    said = words.result(event.call, event.result or 0, short=none)
     if words.failed(event):
         return f"returns {said}: refused"
-    none = event.call is not None and event.call.gives == "vcpu" and said == "0xffff"
+    none = none and said == "0xffff"
     return f"returns {said}: nobody waited" if none else f"returns {said}"
 
 

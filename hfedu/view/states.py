@@ -6,6 +6,7 @@ from hfedu.errors import Mistake
 from hfedu.hf.arch import REGISTER_NAMES
 from hfedu.history import FIXES, with_needs
 from hfedu.run import words
+from hfedu.run.kinds import VCPU_LOOKS
 from hfedu.run.recording import Actor, Recording
 from hfedu.view.scene import Line, Rect, Scene, Text, text_width
 
@@ -36,8 +37,7 @@ RPC_EDGES = (
     Edge(0, 2, "request, a vCPU waits (or a reply)", 1),
     Edge(2, 0, "ack", -1),
 )
-WAITS, SLEEPS = "waits for a message", "WFI: sleeps"
-"""The two waits of a vCPU: the machine may call both BLOCKED_INTERRUPT, and a message ends only one of them."""
+WAITS, SLEEPS = VCPU_LOOKS["message"][0], VCPU_LOOKS["wfi"][1]
 VCPU = ("OFF", "READY", "RUNNING", WAITS, SLEEPS)
 VCPU_EDGES = (
     Edge(0, 1, "loaded"),
@@ -121,8 +121,8 @@ def vcpu_machine(recording: Recording, vm: int, seq: int, vcpu: int = 0) -> Scen
     state, actor = recording.at(seq), Actor(vm, vcpu)
     present = stored = state.get(f"{name}.state")
     if stored is not None and stored.startswith("BLOCKED"):
-        sleeps = stored == "BLOCKED_INTERRUPT" and actor not in state.waiters(vm)
-        present = f"{SLEEPS if sleeps else WAITS} ({stored})"
+        look = words.vcpu_look(stored, actor in state.waiters(vm))
+        present = f"{SLEEPS if look == 'wfi' else WAITS} ({stored})"
     made = recording.made
     repaired = with_needs(FIXES if made.get("profile") == "fixed" else made.get("fixes", ()))
     edges = (*VCPU_EDGES, INTERRUPTED) if "no-interrupt" in repaired else VCPU_EDGES

@@ -8,6 +8,7 @@ from hfedu.errors import Mistake, needing, plainly
 from hfedu.guest.scripted import clear, configure, receive, send, vcpu_run, wait_for_interrupt
 from hfedu.run import words
 from hfedu.run.decider import FIELDS, FOR_INTERRUPT, FOR_MESSAGE, Case, Decider, Decision, happened
+from hfedu.run.kinds import VCPU_LOOKS
 from hfedu.view.reasons import consequences, differences, parting_from_the_real_one, why_decided
 from hfedu.view.rows import row_label
 from hfedu.view.sequence import sequence
@@ -21,7 +22,7 @@ with needing("ipywidgets"):
 
 LANED = ("mailbox", "wakes", "next")
 """The fields that are about a VM each."""
-SHOWN = {FOR_MESSAGE: "waits: message", FOR_INTERRUPT: "WFI: sleeps"}
+SHOWN = {FOR_MESSAGE: VCPU_LOOKS["message"][1], FOR_INTERRUPT: VCPU_LOOKS["wfi"][1]}
 """What a choice says where the picture has shorter words for it."""
 
 

@@ -6,9 +6,12 @@ from itertools import starmap
 from typing import Any
 
 from hfedu.errors import Mistake, counted, needing, plainly
+from hfedu.hf.call import HF_PRIMARY_VM_ID
+from hfedu.hf.cpu import Vcpu
 from hfedu.run import words
 from hfedu.run.explorer import BUILT_IN, Exploration, counterexample, explore
 from hfedu.run.invariants import INVARIANTS
+from hfedu.run.kinds import VCPU_LOOKS
 from hfedu.run.replay import Scenario, outside
 from hfedu.run.sight import as_invariants
 from hfedu.run.stepper import Stepper, announced
@@ -177,7 +180,7 @@ def schedule_facts(run: Stepper) -> str:
         holders.setdefault(core.cpu.current, []).append(f"on CPU {core.cpu.id}")
     vms = run.machine.hypervisor.vms
     vcpus = [
-        (words.who(vcpu.name), ", ".join([vcpu.state.name, *holders.get(vcpu, ())]))
+        (words.who(vcpu.name), ", ".join([vcpu_said(vcpu, len(holders.get(vcpu, ()))), *holders.get(vcpu, ())]))
         for vm in vms
         for vcpu in vm.vcpus
         if vcpu.index == 0 or vcpu in holders
@@ -185,6 +188,15 @@ def schedule_facts(run: Stepper) -> str:
     mailboxes = [(words.names_in_words(vm.mailbox.name), vm.mailbox.state.name) for vm in vms]
     parts = (("Locks held", locks or [("none", "")]), ("vCPUs", vcpus), ("Mailboxes", mailboxes))
     return "".join(starmap(schedule_table, parts))
+
+
+def vcpu_said(vcpu: Vcpu, holders: int) -> str:
+    """How a vCPU is that so many CPUs hold, in the words of the player's picture."""
+    look = words.vcpu_look(vcpu.state.name, vcpu.vm.mailbox.recv_waiter is vcpu)
+    if holders and look != "running":
+        look = "running" if vcpu.vm.id == HF_PRIMARY_VM_ID or holders > 1 else "leaving"
+    said = VCPU_LOOKS[look][0]
+    return said if holders or look != "running" else f"{said}, on no CPU yet"
 
 
 def schedule_table(title: str, rows: Sequence[tuple[str, str]]) -> str:

@@ -13,6 +13,7 @@ from hfedu.guest.scripted import clear, configure, receive, send, vcpu_run, wait
 from hfedu.hf.vm import MailboxState
 from hfedu.run.explorer import Reached, run_of
 from hfedu.run.explorer import find as find_run
+from hfedu.run.kinds import VCPU_LOOKS
 from hfedu.run.recording import Outcome, Recording
 from hfedu.run.replay import Scenario, outside
 from hfedu.run.sight import Sight
@@ -29,8 +30,7 @@ STATES_AT_MOST = 100_000
 HOW = {
     "running": "runs",
     "ready": "is ready and does not run",
-    "message": "waits for a message",
-    "wfi": "sleeps (WFI)",
+    **{look: VCPU_LOOKS[look][0] for look in ("message", "wfi")},
 }
 """How a vCPU may be drawn, and how to say it."""
 

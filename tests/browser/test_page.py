@@ -93,8 +93,11 @@ def test_who_runs_who_waits_and_what_wakes_it(open_page):
     page = open_page(refusals(), at=len(refusals().events) - 1)
     sleeper = page.locator("[data-path='vm2.vcpu0.state']")
     assert "sleeps (WFI)" in sleeper.inner_text()
-    assert "only an interrupt can wake it, no message" in sleeper.inner_text()
-    page = open_page(relay(), at=20)
+    assert "only an interrupt wakes it, no message" in sleeper.inner_text()
+    page = open_page(relay(), at=20, width=936)  # what a laptop leaves
+    heights = [row.bounding_box()["height"] for row in page.locator(".state-row > :is(.is, .more-of-it)").all()]
+    assert len(heights) > 8
+    assert max(heights) < 32, "no line wraps"
     waiting = page.locator("[data-path='vm2.vcpu0.state']")
     assert "waits for a message" in waiting.inner_text()
     assert "a send to VM 2 wakes it" in waiting.inner_text()
@@ -239,6 +242,10 @@ def test_the_steps_of_an_event_stand_in_the_picture_with_the_locks_that_are_held
         page.keyboard.press("ArrowRight")
         assert page.locator("svg text.at.lab").text_content() == str(step)
         assert page.locator("svg .wash").bounding_box()["y"] == y(f"data-step='{number}'")
+    page.keyboard.press("Home")
+    page.keyboard.press("d")
+    assert "› line 1 of" in page.locator(".depth [role=status]").inner_text()
+    assert page.locator("svg .hit[data-step]").count() == len(steps), "a depth below leaves them open"
     page.locator("svg .hit[data-step='1']").click()
     assert "step 2 of" in page.locator(".depth [role=status]").inner_text()
     page.keyboard.press("Escape")
@@ -640,6 +647,11 @@ def test_transcript_list_and_picture_hold_the_same_facts(open_page, make):
         row = events.locator(f"[aria-posinset='{event.seq + 1}']").inner_text()
         transcript = re.sub(r"^( *\d+)  cpu\d+", r"\1", lines[event.seq])
         assert row.split() == transcript.split()
+        tops, ends = zip(*events.evaluate(ROWS), strict=True)
+        assert all(end <= top + 1 for end, top in zip(ends, tops[1:], strict=False)), "no row lies over another"
+        present, list_box = events.locator("[aria-current=true]").bounding_box(), events.bounding_box()
+        assert present["y"] >= list_box["y"] - 1
+        assert present["y"] + present["height"] <= list_box["y"] + list_box["height"] + 1
         shown = page.locator(".tall svg text").all_text_contents()
         assert str(event.seq) in shown
         if event.kind is not hfedu.Kind.END:  # which may take several lines
@@ -647,6 +659,8 @@ def test_transcript_list_and_picture_hold_the_same_facts(open_page, make):
         page.keyboard.press("ArrowRight")
 
 
+ROWS = """box => [...box.querySelectorAll(".list > div")].map(row => row.firstChild.getBoundingClientRect())
+    .map(({ top, bottom }) => [top, bottom])"""
 COUNT = """() => { window.mutations = 0; window.observer = new MutationObserver((records) => {
     for (const r of records) window.mutations += r.addedNodes.length + r.removedNodes.length; });
     window.observer.observe(document.querySelector(".hfedu"), { subtree: true, childList: true }); }"""

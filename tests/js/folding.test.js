@@ -70,6 +70,20 @@ for (const name of ["crowd", "pingpong"]) {
   });
 }
 
+test("the lifelines end above the words of an end, and below the last row where there is none", () => {
+  const recording = new Recording(load("relay").data);
+  const folding = new Folding(recording);
+  folding.update(0);
+  assert.equal(recording.fact(recording.last).kind, "end");
+  assert.ok(folding.foot < folding.top(recording.last) + 5);
+  assert.ok(folding.foot >= folding.top(recording.last - 1) + ROW);
+  const data = structuredClone(recording.data);
+  for (const column of Object.values(data.columns)) column.pop();
+  const open = new Folding(new Recording(data));
+  open.update(0);
+  assert.ok(open.foot > open.height);
+});
+
 test("a run that repeats nothing is one segment", () => {
   const recording = new Recording(load("relay").data);
   const folding = new Folding(recording);

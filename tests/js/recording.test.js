@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Recording } from "../../assets/player/recording.js";
 import { printed } from "../../assets/player/serial.js";
-import { lookOf, runners, waitersOf } from "../../assets/player/looks.js";
+import { lookOf, runners, stateWords, waitersOf } from "../../assets/player/looks.js";
 import { whyNot } from "../../assets/player/states.js";
 import { Tracks } from "../../assets/player/tracks.js";
 import { load } from "./runs.js";
@@ -97,7 +97,7 @@ test("who waits for a message, and why somebody does not run", () => {
   const waiters = waitersOf(recording.state, "vm2");
   assert.deepEqual(waiters, ["vm2.vcpu0"]);
   assert.equal(whyNot("vm2.vcpu0", "BLOCKED_INTERRUPT", waiters), "a send to VM 2 wakes it");
-  assert.equal(whyNot("vm2.vcpu0", "BLOCKED_INTERRUPT", []), "only an interrupt can wake it, no message");
+  assert.equal(whyNot("vm2.vcpu0", "BLOCKED_INTERRUPT", []), "only an interrupt wakes it, no message");
   assert.equal(whyNot("vm1.vcpu1", "OFF", []), "nobody has started it");
   assert.equal(whyNot("vm0.vcpu0", "READY", []), "goes on when the CPU comes back");
   assert.equal(whyNot("vm1.vcpu0", "READY", []), "runs when the primary calls run(VM 1)");
@@ -116,6 +116,32 @@ test("a wait for a message and a WFI look different, though the machine calls bo
   assert.equal(blocked("vm2.vcpu0"), "BLOCKED_INTERRUPT");
   assert.equal(looks(11, "vm1.vcpu0"), "leaving", "it waits, and still has the CPU");
   assert.equal(looks(20, "vm2.vcpu0"), "running");
+});
+
+test("what changed says the states of vCPUs in words, and by their names only where the words are the same", () => {
+  const said = (/** @type {string} */ name, /** @type {number} */ seq, /** @type {string} */ vcpu) => {
+    const recording = new Recording(load(name).data);
+    recording.seek(seq);
+    return stateWords(`${vcpu}.state`, recording.state, recording.before, recording.data.looks);
+  };
+  assert.deepEqual(said("relay", 13, "vm1.vcpu0"), ["running", "waits for a message"]);
+  const twice = ["waits for a message (BLOCKED_MAILBOX)", "waits for a message (BLOCKED_INTERRUPT)"];
+  assert.deepEqual(said("relay", 14, "vm1.vcpu0"), twice);
+  assert.deepEqual(said("relay", 23, "vm1.vcpu0"), ["waits for a message", "ready"]);
+  assert.deepEqual(said("relay", 25, "vm1.vcpu0"), ["ready", "running"]);
+  assert.deepEqual(said("relay", 1, "vm0.vcpu1"), ["-", "off"]);
+  assert.deepEqual(said("refusals", 22, "vm2.vcpu0"), ["running", "sleeps (WFI)"]);
+  for (const name of ["relay", "refusals", "two"]) {
+    const recording = new Recording(load(name).data);
+    for (let seq = 0; seq < recording.length; seq++) {
+      recording.seek(seq);
+      for (const path of recording.before.keys())
+        if (/\.vcpu\d+\.state$/.test(path)) {
+          const words = stateWords(path, recording.state, recording.before, recording.data.looks);
+          assert.equal(new Set(words).size, 2, `${name} ${seq} ${path}: ${words}`);
+        }
+    }
+  }
 });
 
 for (const name of ["relay", "refusals", "two"])

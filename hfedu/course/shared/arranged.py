@@ -330,7 +330,7 @@ def judge_order(
     violation = found.violations[0]
     run = counterexample(found, violation, Machine)
     assert isinstance(run, Run)
-    said = words.names_in_words(violation.sentence).rstrip(".")
+    said = words.names_in_words(violation.sentence)
     meaning = next((f", “{rule.meaning}”" for rule in rules if rule.name == violation.invariant), ".")
     raise Wrong(
         f"On two CPUs, {violation.steps} steps break {violation.invariant}{meaning} {said[:1].upper()}{said[1:]}.",
