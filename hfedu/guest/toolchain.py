@@ -50,7 +50,7 @@ SECONDS = 60
 """That the compiler may take; an ordinary guest takes less than one."""
 ASSEMBLY = "guest.s"
 """What a program in assembly is called."""
-IMAGES: dict[tuple[object, ...], bytes] = {}
+COMPILED: dict[tuple[object, ...], bytes] = {}
 """What was compiled last, by how."""
 KEPT, SMALL = 64, 64 << 10
 """How many images are kept, of so many bytes at most with their source."""
@@ -149,13 +149,13 @@ def image_of(language: str, source: str, flags: Sequence[str] = (), header: str 
     if not isinstance(source, str):
         raise Mistake(f"{'the assembly' if language == 'assembly' else 'the C program'} must be a text, not {source!r}")
     key = language, source, tuple(flags), header, tuple(compiler()[0] if has_compiler() else ())
-    image = IMAGES.get(key)
+    image = COMPILED.get(key)
     if image is None:
         image = _image(language, source, flags, header)
         if len(source) + len(image) < SMALL:
-            IMAGES[key] = image
-        if len(IMAGES) > KEPT:
-            del IMAGES[next(iter(IMAGES))]
+            COMPILED[key] = image
+        if len(COMPILED) > KEPT:
+            del COMPILED[next(iter(COMPILED))]
     return image
 
 

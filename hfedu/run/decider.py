@@ -215,7 +215,7 @@ class Decider:
     def options(self) -> dict[str, dict[str, Any]]:
         """For each field what there is to choose, by its text. The first is what changes least."""
         vms, caller, number = self.machine.hypervisor.vms, self.caller, self.number
-        states: dict[str, Any] = {f"unchanged ({state_of(caller)}{also_runs(caller)})": None}
+        states: dict[str, Any] = {f"unchanged ({state_said(caller)}{also_runs(caller)})": None}
         states |= {s.name: s for s in (VcpuState.READY, VcpuState.RUNNING) if s is not caller.state}
         states |= {FOR_MESSAGE: FOR_MESSAGE, FOR_INTERRUPT: FOR_INTERRUPT}
         mailboxes: dict[str, Any] = {"unchanged": None}
@@ -303,7 +303,7 @@ class Decider:
         return Decision(*(option_text(options[name], value) for name, value in told._asdict().items()))
 
 
-def state_of(vcpu: Vcpu) -> str:
+def state_said(vcpu: Vcpu) -> str:
     """The state of a vCPU: a wait is the one that it is."""
     look = words.vcpu_look(vcpu.state.name, vcpu.vm.mailbox.recv_waiter is vcpu)
     return {"message": FOR_MESSAGE, "wfi": FOR_INTERRUPT}.get(look, vcpu.state.name)
