@@ -28,7 +28,8 @@ FOUND = [name for name, needed in COMPILERS.items() if not needed or any(map(shu
 
 @pytest.fixture(params=FOUND, autouse=True)
 def only(request, monkeypatch):
-    """One of the compilers that are here, as if there were no other."""
+    """One of the compilers that are here, as if there were no other and nothing had been compiled yet."""
+    monkeypatch.setattr(toolchain, "COMPILED", {})
     which, there = toolchain.which, COMPILERS[request.param]
     monkeypatch.setattr(toolchain, "which", lambda name: which(name) if name in there else None)
 
