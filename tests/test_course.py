@@ -15,21 +15,56 @@ from hfedu.course import notebooks
 from hfedu.course.answers import answer_of, shown_source
 from hfedu.course.exercises import Wrong, check, exercise_named, exercises, hint, judge, solution
 from hfedu.course.forms import guest
+from hfedu.course.grading.captured import Packer, Unpacker, cell_name
+from hfedu.course.grading.judging import LONGEST_SAID, misconception
 from hfedu.course.lessons.lesson12 import SCENARIOS, SUSPECTS, breaks
 from hfedu.course.lessons.lesson14 import solve_policy
 from hfedu.course.predictions import grade, predict, predictions
 from hfedu.course.shared.orders import SENDERS, steps
 from hfedu.course.shared.scenes import judge_all, result_of, run_result
-from hfedu.course.verify import bad_misconceptions
+from hfedu.errors import printable
 from hfedu.history import FIXES
 from hfedu.run.explorer import explore
 
 
+def handed_in(answer):
+    """An answer as a judge has it that comes out of a notebook: made again of what its cell left behind."""
+    cells, names = ["import hfedu\nfrom hfedu import *", shown_source(answer)], {"__name__": "__main__"}
+    for number, text in enumerate(cells):
+        exec(compile(text, cell_name(number), "exec", dont_inherit=True), names)
+    return Unpacker(cells, Packer(cells, names).packed(names["answer"])).unpacked().answer
+
+
+TOLD = ("00-four-mailboxes", "08-route", "09-regression", "10-lost-update", "11-lost-result")
+"""The answer is a machine or its order, in short: a right run beside it would be the solution."""
+ANSWERED_ELSEWHERE = ("01-sum", "01-spy", "02-fill", "03-stuck", "13-primary")
+"""Registers, memory or output may be wrong where the events are the right ones."""
+TRUTH = ("02-faults", "04-predict")
+"""The answer foretells what the machine does, and the run shows that."""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("exercise_id", exercises())
-def test_solution_is_right_and_misconceptions_are_wrong_for_their_reason(exercise_id):
-    assert judge(exercise_named(exercise_id), answer_of(shown_source(exercise_named(exercise_id).solution)))
-    assert not bad_misconceptions(exercise_id)
+def test_solution_is_right_and_misconceptions_are_wrong_for_their_reason_beside_a_right_run(exercise_id):
+    exercise = exercise_named(exercise_id)
+    assert judge(exercise, handed_in(exercise.solution))
+    for how, (answer, piece) in exercise.wrong.items():
+        verdict = judge(exercise, handed_in(answer))
+        assert verdict.state == "wrong"
+        assert piece in verdict.sentence
+        assert how in misconception(exercise, printable(verdict.sentence)[:LONGEST_SAID]).split(" or ")
+        if verdict.run is None or "does without" in verdict.sentence or exercise_id in (*TOLD, *TRUTH):
+            continue
+        if exercise_id in ("10-insist", "11-repair", "11-try-again") and "Nothing breaks" not in verdict.sentence:
+            assert verdict.run.outcome.kind == "violation"
+        if verdict.beside is None:
+            assert exercise_id in ANSWERED_ELSEWHERE
+            continue
+        assert verdict.beside.events != verdict.run.events
+        assert verdict.beside.outcome.kind in ("power off", "budget")
+        if exercise_id not in ("05-arrange-send", "07-order"):
+            assert verdict.beside.title == verdict.run.title
+            assert verdict.beside.made["timer"] == verdict.run.made["timer"]
 
 
 @pytest.mark.parametrize("exercise_id", exercises())
@@ -348,33 +383,6 @@ def test_a_verdict_shows_its_sentence_and_a_wrong_order_beside_the_right_one():
     sentence, _, run, *_ = displayed(check("07-order", ["receive", "copy", "clear"]))
     assert "✓ 07-order: right." in sentence["text/html"]
     assert any("widget-view" in kind for kind in run)
-
-
-TOLD = ("00-four-mailboxes", "08-route", "09-regression", "10-lost-update", "11-lost-result")
-"""The answer is a machine or its order, in short: a right run beside it would be the solution."""
-ANSWERED_ELSEWHERE = ("01-sum", "01-spy", "02-fill", "03-stuck", "13-primary")
-"""Registers, memory or output may be wrong where the events are the right ones."""
-TRUTH = ("02-faults", "04-predict")
-"""The answer foretells what the machine does, and the run shows that."""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("exercise_id", sorted({*exercises()} - {*TOLD, *TRUTH}))
-def test_a_run_that_is_wrong_stands_beside_one_that_is_right(exercise_id):
-    for answer, _ in exercises()[exercise_id].wrong.values():
-        verdict = check(exercise_id, answer)
-        if verdict.run is None or "does without" in verdict.sentence:
-            continue
-        if exercise_id in ("10-insist", "11-repair", "11-try-again") and "Nothing breaks" not in verdict.sentence:
-            assert verdict.run.outcome.kind == "violation"
-        if verdict.beside is None:
-            assert exercise_id in ANSWERED_ELSEWHERE
-            continue
-        assert verdict.beside.events != verdict.run.events
-        assert verdict.beside.outcome.kind in ("power off", "budget")
-        if exercise_id not in ("05-arrange-send", "07-order"):
-            assert verdict.beside.title == verdict.run.title
-            assert verdict.beside.made["timer"] == verdict.run.made["timer"]
 
 
 def test_of_several_runs_that_fail_the_one_that_shows_it_soonest_is_given_and_ends_there():

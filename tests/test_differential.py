@@ -1,6 +1,6 @@
 """Random scenarios run three ways, as machine code, as scripted guests and on the plain model, and all agree.
 
-HFEDU_SCENARIOS=20000 runs more than the usual 2,500, of which some 2,000 differ from each other. A disagreement is
+HFEDU_SCENARIOS=20000 runs more than the usual 1,250, of which some 1,000 differ from each other. A disagreement is
 shrunk and told as a script.
 """
 
@@ -31,7 +31,7 @@ from hfedu.hf.call import HfVcpuRun, VcpuRunReturn
 from hfedu.hf.vm import MailboxState
 from hfedu.run.machine import Machine
 
-SCENARIOS = int(os.environ.get("HFEDU_SCENARIOS", "2500"))
+SCENARIOS = int(os.environ.get("HFEDU_SCENARIOS", "1250"))
 EXAMPLES, BATCH = 25, 5
 """Scenarios of one seed, which resemble each other, and seeds of one test."""
 

@@ -21,7 +21,7 @@ from hfedu.hf.platform import HEAP_BEGIN, LAYOUT_PRIMARY_BEGIN
 from hfedu.hf.psci import PsciCall
 from hfedu.run.machine import Machine
 
-SEEDS, BATCH = 200, 25
+SEEDS, BATCH = 96, 24
 NO_SUCH_CONTROL = ctypes.c_int(0x3FFF)
 """In place of a control code of the emulator: the call does nothing."""
 

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from class_of import RIGHT_DECODE, book_with, checking
 
 import hfedu
 from hfedu import Machine, Mistake, RamDisk, Scenario, Secondary, cli
@@ -305,6 +306,7 @@ def test_control_characters_never_reach_the_terminal(tmp_path, capsys):
     own = tmp_path / "own.py"
     own.write_text(OWN_EXPLORATIONS)
     (tmp_path / EVIL).mkdir()
+    (tmp_path / EVIL / f"{EVIL}.ipynb").write_bytes(book_with([checking("05-decode", RIGHT_DECODE)]))
     for command in (
         ["boot", str(path)],
         ["boot", f"{tmp_path}/\x1b[2J"],
@@ -316,12 +318,12 @@ def test_control_characters_never_reach_the_terminal(tmp_path, capsys):
         ["explore", f"{own}:gives"],
         ["explore", f"{own}:\x1b[2J"],
         ["explore", "regs-race", "--max-states", "9", "--html", f"{tmp_path}/{EVIL}.html"],
-        ["course", "start", f"{tmp_path}/{EVIL}/copies"],
         ["course", "slides", "05", "-o", f"{tmp_path}/{EVIL}.html"],
         ["course", "worksheet", "05", "-o", f"{tmp_path}/{EVIL}.html"],
         ["course", "worksheet", "05", "-o", f"{tmp_path}/{EVIL}"],
         ["course", "grade", f"{tmp_path}/{EVIL}"],
         ["course", "check", f"{tmp_path}/{EVIL}"],
+        ["course", "start", f"{tmp_path}/{EVIL}/copies"],
     ):
         with suppress(SystemExit):
             cli.main(command)

@@ -154,7 +154,7 @@ def test_a_choice_that_cannot_be_is_a_sentence():
         form.choose()
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(20))
 def test_whatever_is_chosen_the_machine_goes_on_and_the_real_answer_is_known(seed):
     chance = random.Random(seed)
     form = hfedu.you_are_the_hypervisor(chance.choice(list(CASES)))

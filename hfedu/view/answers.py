@@ -11,7 +11,7 @@ from hfedu.run.depth import Notes, trap_of, watch_all
 from hfedu.run.kinds import Kind
 from hfedu.run.recording import Recording
 from hfedu.view import depth
-from hfedu.view.code import code_at, excerpts
+from hfedu.view.code import Excerpt, code_at, excerpts, guest_excerpt
 from hfedu.view.depth import Listing, instructions_of, steps_of
 from hfedu.view.player import changed
 from hfedu.view.why import Why, asks_why, why
@@ -118,11 +118,14 @@ def all_answers(recording: Recording) -> dict[str, Any]:
     except Mistake as mistake:
         kept.missing = f"{str(mistake)[0].upper()}{str(mistake)[1:]}."
         return kept.data()
+    guests: dict[int, Excerpt | None] = {}  # a guest without sources is run again for what led to a trap
     for seq, event in enumerate(events):
         trap = trap_of(recording, seq)
+        if trap is not None and trap not in guests:
+            guests[trap] = guest_excerpt(recording, trap, notes)
         kept.keep(f"steps {seq}", steps_of(recording, seq, trap, notes.steps.get(trap, ())))
-        found = [] if trap is None else [piece.data() for piece in excerpts(recording, seq, trap, notes)]
-        kept.of[f"code {seq}"] = kept.number({"pieces": found}, kept.answers)
+        code = [] if trap is None else excerpts(recording, seq, trap, notes, guests[trap])
+        kept.of[f"code {seq}"] = kept.number({"pieces": [piece.data() for piece in code]}, kept.answers)
         if event.kind is Kind.END and recording.made["cpus"] == 1:
             trap = seq
         if notes.ways:

@@ -58,12 +58,12 @@ def code_at(recording: Recording, seq: int) -> list[Excerpt]:
     trap = trap_of(recording, seq)
     if trap is None:
         return []
-    return excerpts(recording, seq, trap, watch(recording, trap, 1))
+    notes = watch(recording, trap, 1)
+    return excerpts(recording, seq, trap, notes, guest_excerpt(recording, trap, notes))
 
 
-def excerpts(recording: Recording, seq: int, trap: int, notes: Notes) -> list[Excerpt]:
-    """The code at event `seq`, by what was noted of the trap that it is part of."""
-    guest = guest_excerpt(recording, trap, notes)
+def excerpts(recording: Recording, seq: int, trap: int, notes: Notes, guest: Excerpt | None) -> list[Excerpt]:
+    """The code at event `seq`, by what was noted of the trap that it is part of, under that of the `guest`."""
     below = hypervisor_excerpts(recording, seq, trap, notes.lines.get(trap, []))
     return below if guest is None else [guest, *below]
 

@@ -376,6 +376,7 @@ def in_jail(work: Callable[[Callable[[dict[str, Any]], None]], None], seconds: i
     """Do some work in a process that is locked in, and collect what it says until it ends or is ended."""
     compiler, served = Pipe()
     begin = jail.held_by(os.getpid())
+    gc.freeze()  # what is here is no garbage there: looking for it would copy all of this process's memory
     helper = os.fork()
     if not helper:
         leave_when_done(lambda: serve_compiler(served, compiler))
@@ -385,6 +386,7 @@ def in_jail(work: Callable[[Callable[[dict[str, Any]], None]], None], seconds: i
     if not worker:
         os.close(reading)
         leave_when_done(lambda: work_locked(work, writing, compiler, folder, seconds, begin))
+    gc.unfreeze()
     os.close(writing)
     compiler.close()
     try:
