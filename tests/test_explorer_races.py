@@ -20,7 +20,7 @@ from hfedu.course.shared.defects import DEFECTS
 from hfedu.hf.api import running
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.run.explorer import Search, task_of
-from hfedu.run.moves import replayer
+from hfedu.run.moves import BUILT_IN, replayer
 from hfedu.run.races import RACE
 from hfedu.view.player import player_data
 from hfedu.view.sequence import sequence
@@ -332,3 +332,19 @@ def locked(early=False):
 )
 def test_what_orders_two_accesses_and_what_does_not(scripts, found):
     assert set(races(hfedu.explore(Scenario("pair", "", nothing, scripts, (idle,)), (), races=True))) == found
+
+
+@pytest.mark.parametrize("defect", ["regs-race", "nested-locks"])
+def test_a_violation_is_as_short_by_learned_steps_as_by_real_ones(defect):
+    task = task_of(DEFECTS[defect].scenario, hfedu.INVARIANTS, None, True, (), {})
+    replay = replayer(task)
+    search = Search(task, replay, None, True, False, True)
+    search.run(lambda: False, None, None, None)
+    longer = {name: (0, 1, *schedule) for name, (_, schedule) in search.found.items() if name not in BUILT_IN}
+    for name, schedule in longer.items():
+        learned = search.shortened(name, schedule)
+        learner, search.learner = search.learner, None
+        assert search.shortened(name, schedule) == learned
+        search.learner = learner
+    assert any(search.shortened(name, schedule) != schedule for name, schedule in longer.items())
+    replay.leave()
