@@ -268,7 +268,7 @@ def test_explore_shows_progress_on_a_terminal_and_keeps_what_it_found_when_inter
     monkeypatch.setattr(progress, "LONG", 0)
     assert cli.main(["explore", "nested-locks"]) == 1
     assert re.search(r"\r\d+ states so far, \d+ steps deep\. It grows still: .* Interrupt to stop", terminal.getvalue())
-    assert re.search(r"\r\d+ states so far, \d+ steps deep\. It shrinks: .*, about \d+ more", terminal.getvalue())
+    assert re.search(r"\r\d+ states so far, \d+ steps deep\. It slows down: .*, about \d+ more", terminal.getvalue())
     assert not terminal.getvalue().split("\r")[-2].strip()
 
     def stop(line, depth, states):

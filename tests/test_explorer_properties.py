@@ -10,7 +10,7 @@ from hfedu.hf.spinlock import SelfDeadlock
 from hfedu.run.invariants import Invariant
 from hfedu.run.machine import Deadlock
 from hfedu.run.moves import unrepeated
-from hfedu.run.outlook import outlook
+from hfedu.run.outlook import UNSURE, outlook
 from hfedu.run.recording import Spins
 
 A, B = 0x4010_0000, 0x4010_1000
@@ -380,9 +380,9 @@ def levels(new):
     ("new", "says"),
     [
         ([1] * 5, ""),
-        ([2**depth for depth in range(12)], "It grows still: the last 6 depths had 64.0 times as many new states as"),
-        ([5] * 12, "1.0 times as many new states as the 6 before, and nobody can say how much is left"),
-        ([2**depth for depth in reversed(range(14))], "It shrinks: if it goes on like this, about 1 more states"),
+        ([2**depth for depth in range(12)], "It grows still: the last 4 depths had 16.0 times as many new states as"),
+        ([5] * 12, "1.0 times as many new states as the 4 before, and nobody can say how much is left"),
+        ([2**depth for depth in reversed(range(14))], "It slows down: if it goes on like this, about 1 more states"),
     ],
 )
 def test_what_is_said_of_what_is_left(new, says):
@@ -396,6 +396,39 @@ def test_the_estimate_is_about_right_where_a_space_shrinks():
     for known in range(15, 30):
         (left,) = map(int, re.findall(r"about ([\d,]+) more", outlook(levels(new[:known])).replace(",", "")))
         assert left / 1.3 <= sum(new[known:]) <= left * 1.3
+
+
+def adding(times):
+    def add():
+        for _ in range(times):
+            yield store(A, (yield load(A)) + 1)
+
+    return add
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scripts", [(adding(4),) * 2, (adding(6), adding(3))])
+def test_the_estimate_is_as_good_as_it_says_while_a_real_space_is_explored(scripts):
+    levels = {}
+    found = hfedu.explore(Scenario("adders", "", nothing, scripts, (sleeper,)), (), progress=levels.__setitem__)
+    known, said = sorted(levels.items()), 0
+    for at, (_, states) in enumerate(known, 1):
+        left = found.states - states
+        for about in re.findall(r"about ([\d,]+) more", outlook(known[:at])):
+            said += 1
+            assert left < 20 or left / UNSURE <= int(about.replace(",", "")) <= left * UNSURE
+    assert said > 3
+
+
+def test_an_interrupted_search_says_what_may_be_left():
+    def stop(depth, states):
+        if depth > 14:
+            raise KeyboardInterrupt
+
+    found = hfedu.explore(Scenario("adders", "", nothing, (adding(4),) * 2, (sleeper,)), (), progress=stop)
+    assert found.interrupted
+    assert not found.complete
+    assert found.bounds.startswith("Interrupted. It ")
 
 
 def test_a_bounded_search_says_what_may_be_left():

@@ -1,5 +1,9 @@
 """Data races: two accesses that nothing orders, found in every order, and not where a lock orders them."""
 
+import inspect
+import re
+import textwrap
+
 import pytest
 
 import hfedu
@@ -17,10 +21,11 @@ from hfedu import (
     vcpu_run,
 )  # fmt: skip
 from hfedu.course.shared.defects import DEFECTS
-from hfedu.hf.api import running
+from hfedu.hf import api
+from hfedu.hf.api import Api, running
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.run.explorer import Search, task_of
-from hfedu.run.moves import replayer
+from hfedu.run.moves import BUILT_IN, replayer
 from hfedu.run.races import RACE
 from hfedu.view.player import player_data
 from hfedu.view.sequence import sequence
@@ -332,3 +337,99 @@ def locked(early=False):
 )
 def test_what_orders_two_accesses_and_what_does_not(scripts, found):
     assert set(races(hfedu.explore(Scenario("pair", "", nothing, scripts, (idle,)), (), races=True))) == found
+
+
+@pytest.mark.parametrize("defect", ["regs-race", "nested-locks"])
+def test_a_violation_is_as_short_by_learned_steps_as_by_real_ones(defect):
+    task = task_of(DEFECTS[defect].scenario, hfedu.INVARIANTS, None, True, (), {})
+    replay = replayer(task)
+    search = Search(task, replay, None, True, False, True)
+    search.run(lambda: False, None, None, None)
+    longer = {name: (0, 1, *schedule) for name, (_, schedule) in search.found.items() if name not in BUILT_IN}
+    for name, schedule in longer.items():
+        learned = search.shortened(name, schedule)
+        learner, search.learner = search.learner, None
+        assert search.shortened(name, schedule) == learned
+        search.learner = learner
+    assert any(search.shortened(name, schedule) != schedule for name, schedule in longer.items())
+    replay.leave()
+
+
+# Orders that calls make.
+
+
+def tells():
+    yield store(A, 1)
+    yield send(1, "done")
+
+
+def told(look):
+    def script():
+        while (yield vcpu_run(1)).code != 3 and look:
+            pass
+        return (yield load(A))
+
+    return script
+
+
+def answers():
+    yield configure()
+    while True:
+        message = yield receive(block=True)
+        yield clear()
+        yield send(0, message.data)
+
+
+@pytest.mark.parametrize(("look", "found"), [(True, set()), (False, {f"memory at {A:#x}"})])
+def test_a_message_and_the_switch_that_brings_it_order_memory(look, found):
+    scenario = Scenario("told", "", ready, (tells, told(look)), (answers,))
+    explored = hfedu.explore(scenario, (), profile="fixed", races=True)
+    assert set(races(explored)) == found
+    assert look is False or {result for _, result in explored.results} == {1}
+
+
+def without(name, lock):
+    """A hypervisor one function of which leaves a lock out: neither takes nor drops it."""
+    source = textwrap.dedent(inspect.getsource(getattr(Api, name)))
+    made = {}
+    left, times = re.subn(rf"yield from sl_(un)?lock\(cpu, {re.escape(lock)}\)", "pass", source)
+    assert times
+    exec(left, vars(api), made)
+    return type("Without", (Hypervisor,), {name: made[name]})
+
+
+def send_one():
+    yield send(1, "one")
+
+
+def send_and_run():
+    yield send(1, "one")
+    yield vcpu_run(1)
+
+
+def configures():
+    yield configure()
+
+
+BOTH = Scenario("both", "", ready, (send_and_run, run_twice), (reader,))
+CONFIGURE = Scenario("configure", "", nothing, (configures, configures), (reader,))
+SEND_FIRST = Scenario("send first", "", nothing, (send_one, configures), (reader,))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "lock", "scenario", "on"),
+    [
+        ("api_vm_configure", "vm.lock", CONFIGURE, "vm0.mailbox.send"),
+        ("api_mailbox_send", "sender.lock", SEND_FIRST, "vm0.mailbox.send"),
+        ("api_mailbox_send", "to.lock", CLEARS, "vm1.mailbox.recv_waiter"),
+        ("api_mailbox_clear", "vm.lock", CLEARS, "vm1.mailbox.state"),
+        ("api_vcpu_run", "vcpu.lock", BOTH, "vm1.vcpu0.state"),
+        ("api_switch_to_primary", "vcpu.lock", BOTH, "vm1.vcpu0.state"),
+        ("push_waiter", "vcpu.lock", BOTH, "vm1.vcpu0.state"),
+        ("wake", "waiter.lock", BOTH, "vm1.vcpu0.state"),
+    ],
+)
+def test_each_lock_that_a_function_leaves_out_is_a_race(name, lock, scenario, on):
+    assert on in races(hfedu.explore(scenario, (), changes=[without(name, lock)], races=True))
+    assert on not in races(hfedu.explore(scenario, (), races=True))

@@ -55,7 +55,6 @@ FIRST_CHECKED, ONE_IN = 16, 8
 """How many states, met again or not, are run again for real: the first ones, and then ever fewer of them."""
 LONGEST_WALK = 400
 """Moves that a run from a state which was met again has at most."""
-BY_STOP_BUTTON = "Interrupted."
 MOST_IN_GRAPH = 100_000
 """States up to which a result keeps their graph."""
 EXPLORED = ("profile", "fixes", "changes", "append", "memory", "memory_model")
@@ -406,6 +405,7 @@ class Search:
         self.last: list[tuple[tuple[int, ...], Any, Any]] = []
         self.dice = random.Random(0)
         self.levels: list[tuple[int, int]] = []
+        self.interrupted = False
         self.depth = self.steps = self.cut = self.again = self.checked = self.over = 0
 
     def packed(self, key: Any) -> Any:
@@ -455,7 +455,8 @@ class Search:
             self.walk_on()
             return "Stopped at the first violation." if self.waiting else ""
         except KeyboardInterrupt:
-            return BY_STOP_BUTTON
+            self.interrupted = True
+            return self.left("Interrupted.")
 
     def expanded(self, mapper: Callable[..., Any], states: list[ExploredState]) -> Iterator[Expanded]:
         """The moves from states, in chunks."""
@@ -677,7 +678,7 @@ class Search:
             max(graph.cost)[0], graph.ways() if complete else None, frozenset(self.finals),
             tuple(values for values, _ in results), tuple((*setup, *schedule) for _, schedule in results), complete,
             self.said(stopped), len(setup), dict(task.options, cpus=task.cpus), invariants, graph.bare(MOST_IN_GRAPH),
-            self.replay.before, stopped.endswith(BY_STOP_BUTTON),
+            self.replay.before, self.interrupted,
         )  # fmt: skip
 
 

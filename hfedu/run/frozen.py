@@ -36,6 +36,7 @@ from types import (
     ModuleType,
     SimpleNamespace,
     TracebackType,
+    UnionType,
     WrapperDescriptorType,
 )
 from typing import Any, TypeVar
@@ -450,6 +451,7 @@ HANDLERS: dict[type, Callable[[Freezer, Any], Any]] = {
         (MappingProxyType, *DICT_VIEWS),
         lambda freezer, value: (type(value).__name__, *map(freezer, gc.get_referents(value))),
     ),
+    UnionType: lambda freezer, value: ("union", *map(freezer, value.__args__)),
     FrameType: Freezer.frame,
     TracebackType: lambda freezer, value: (
         "traceback", value.tb_lasti, freezer(value.tb_frame), freezer(value.tb_next),

@@ -421,10 +421,12 @@ class Learner:
         """
         looked = {variable for variable in (self.variable_of(access.name) for access in log) if variable is not None}
         if self.misses <= ALL_COMPARED or self.misses % 8 == 0:
-            for at, char in enumerate(self.seen()):
-                if at not in looked and char != self.at(state, at):
-                    raise Unlearned
-        now = {at: self.number(at, self.readers[at]()) for at in sorted(looked)}
+            seen = self.seen()
+            if any(at not in looked and char != self.at(state, at) for at, char in enumerate(seen)):
+                raise Unlearned
+            now = {at: seen[at] for at in sorted(looked)}
+        else:
+            now = {at: self.number(at, self.readers[at]()) for at in sorted(looked)}
         return {at: char for at, char in now.items() if char != self.at(state, at)}
 
     def learn_cores(self, state: str) -> None:
