@@ -308,7 +308,7 @@ def forget_solutions() -> None:
         object.__setattr__(exercise, "solution", None)
         object.__setattr__(exercise, "wrong", {})
         object.__setattr__(exercise, "variant", None)
-    gc.collect()
+    gc.collect()  # what is in a ring, such as a class, would still be found by gc.get_objects()
 
 
 # What runs in the locked process of a judge.

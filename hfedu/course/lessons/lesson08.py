@@ -50,7 +50,8 @@ TERMS = {
     "spoofing": "To claim to be somebody else. A VM can do it in the bytes of a message only: the hypervisor names the "
     "sender.",
     "access control": "The decision who may have what. Here the receiver makes it, by the number of the sender.",
-    "starvation": "Somebody who could go on never gets a turn, because others always come first.",
+    "starvation": "Somebody never gets what it waits for, a turn or room in a mailbox, because others always come "
+    "first.",
     "denial of service": "To keep others from being served without breaking into anything, for instance by keeping a "
     "mailbox full.",
 }
