@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hfedu.board.serial_input import Stream
-from hfedu.errors import Mistake, plainly
+from hfedu.errors import Mistake, installed, plainly
 from hfedu.files import write_whole
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.platform import HEAP_PAGES
@@ -32,6 +32,7 @@ from hfedu.view.theme import THEMES
 from hfedu.view.why import why
 
 if TYPE_CHECKING:
+    from hfedu.view.scene import Scene
     from hfedu.widgets.comparison import Comparing, RunsCompared
     from hfedu.widgets.player import Player
 
@@ -109,6 +110,11 @@ class Run(Recording):
         if position is not None and (not isinstance(position, int) or not 0 <= position < len(self.events)):
             raise Mistake(f"there is no event {position!r}: this recording has events 0 to {len(self.events) - 1}")
         return Player(self, position)
+
+    def _display_(self) -> "Player | Scene":
+        """What marimo shows, which asks for this: the player, or the picture where there is none."""
+        plays = 0 < len(self.events) <= EVENTS_AT_MOST and installed("anywidget")
+        return self.player() if plays else sequence(self)
 
     def _ipython_display_(self, position: int | None = None) -> None:
         """The player at an event, for pages without a kernel the picture instead, and below the transcript, folded."""

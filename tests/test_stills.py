@@ -1,12 +1,15 @@
 """What a saved notebook keeps of each widget: an output that needs no kernel, before the widget's own."""
 
 import re
+from dataclasses import replace
 
 import IPython.display
 import pytest
+from runs import relay
 from test_explorer import RACE
 
 import hfedu
+from hfedu.view.scene import Scene
 from hfedu.widgets.form import Form
 from hfedu.widgets.still import AFTER
 
@@ -38,6 +41,19 @@ def kinds(kind):
 def test_each_form_is_looked_at():
     made = {type(make()).__name__ for make, _ in MADE.values()}
     assert kinds(Form) == made == set(MADE)
+
+
+def test_marimo_knows_no_controls_of_jupyter_and_gets_players_or_words():
+    for form in (hfedu.playground(), hfedu.you_are_the_hypervisor()):
+        assert form._display_() is form.player
+    predict = hfedu.predict("00-who-runs")
+    assert predict._display_() == repr(predict)
+
+
+def test_marimo_gets_the_player_of_a_run_and_its_picture_where_there_is_nothing_to_play():
+    run = relay()
+    assert run._display_().recording is run
+    assert isinstance(replace(run, events=())._display_(), Scene)
 
 
 @pytest.mark.parametrize("name", MADE)

@@ -20,6 +20,10 @@ class Form(ipywidgets.VBox):
         """What stands for it without a kernel, by MIME type, and the metadata: without anything better its words."""
         return {"text/plain": repr(self)}, {}
 
+    def _display_(self) -> Any:
+        """What marimo shows, which asks for this and knows no controls but those of a player: that, or the words."""
+        return getattr(self, "player", None) or repr(self)
+
     def _ipython_display_(self) -> None:
         show_with_picture(lambda: self, *self.picture())
 

@@ -264,7 +264,7 @@ def test_the_steps_of_an_event_stand_in_the_picture_with_the_locks_that_are_held
 
 def test_what_is_printed_is_the_whole_run_and_fits_the_paper(open_page):
     run = relay()
-    page = open_page(run, at=32)
+    page = open_page(run, at=32, dark=True)
     drawn = page.locator("svg .hit[data-seq]")
     on_screen = drawn.count()
     assert on_screen < len(run.events)
@@ -276,6 +276,12 @@ def test_what_is_printed_is_the_whole_run_and_fits_the_paper(open_page):
     below = page.locator(".side").bounding_box()["y"]
     last = drawn.last.bounding_box()
     assert below >= last["y"] + last["height"] - 1, "the state stands below the last event"
+    style = "(e, name) => getComputedStyle(e).getPropertyValue(name)"
+    assert page.locator(".hfedu").evaluate(style, "--paper") == "#fff", "paper is white, whatever the theme is"
+    assert page.locator(".states .glyph").first.evaluate(style, "print-color-adjust") == "exact"
+    signs = page.locator(".legend").evaluate("e => [...e.children].map(c => c.getBoundingClientRect().bottom)")
+    foot = page.locator(".foot").bounding_box()
+    assert max(signs) <= foot["y"] + foot["height"], "no sign is left out"
     page.emulate_media(media="screen")
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert drawn.count() == on_screen
@@ -904,6 +910,9 @@ def test_zoom_present_print_and_forced_colours(open_page):
     assert size() == 12
     page.emulate_media(forced_colors="active")
     page.screenshot(path=PICTURES / "page-forced-colours.png")
+    inks = """() => ["light", "dark"].map((theme) => { const root = document.querySelector(".hfedu");
+        root.dataset.theme = theme; return getComputedStyle(root).getPropertyValue("--ink"); })"""
+    assert page.evaluate(inks) == ["CanvasText", "CanvasText"], "what somebody chose comes before our themes"
     page.emulate_media(forced_colors="none", media="print")
     clipped = """() => [...document.querySelectorAll(".hfedu, .inside, .picture, .side")]
         .filter((e) => e.scrollHeight > e.clientHeight + 2 && getComputedStyle(e).overflowY !== "visible").length"""
