@@ -4,21 +4,18 @@ All of it is static. OFFLINE=1 takes Pyodide from npm and puts it into the site,
 Pyodide comes from its CDN.
 """
 
-import bz2
-import hashlib
-import io
 import json
 import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tomllib
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
+from kernel import FOLDER, PLUGIN, PYODIDE, kernel, package
 from nbclient import NotebookClient
 from terms import Linker, with_places
 
@@ -30,16 +27,6 @@ HERE = Path(__file__).parent
 WORK, OUT = ROOT / "build" / "site-work", ROOT / "build" / "site"
 NOTEBOOKS = ROOT / "notebooks"
 GLOSSARY = NOTEBOOKS / "glossary.md"
-PYODIDE = "314.0.7"
-"""Of npm. Its CPython is the one below."""
-PYTHON = "3.14"
-WIDGETS = ("ipywidgets", "jupyterlab_widgets", "anywidget", "comm", "psygnal", "pyelftools")
-"""Wheels that a lesson needs besides hfedu's own."""
-AT_START = (
-    "micropip packaging ipython traitlets jedi parso decorator pygments matplotlib-inline asttokens stack-data"
-    " pure-eval executing six wcwidth prompt-toolkit typing-extensions"
-).split()
-"""What the kernel loads when it starts: npm's Pyodide has no packages, only the list of them."""
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
 BINDER = f"https://mybinder.org/v2/gh/{REPOSITORY.partition('github.com/')[2]}/HEAD?urlpath=lab/tree/notebooks/"
 COMPILED = WORK / "compiled.jsonl"
@@ -53,8 +40,13 @@ FOR_EVERYBODY = {
     '<div id="search-results">': '<h1>Search</h1><div id="search-results">',
 }
 """What Sphinx and its theme leave out for those who use a keyboard or listen."""
-SETUP = "%pip install -q hfedu ipywidgets anywidget pyelftools"
-ANY = "--only-binary=:all: --platform any --implementation py --abi none --python-version".split()
+PAST_THE_SERVICE_WORKER = """
+addEventListener("install", (event) => event.addRoutes?.([
+  { condition: { urlPattern: new URLPattern({ pathname: "*/api/*" }) }, source: "fetch-event" },
+  { condition: { requestMethod: "GET" }, source: "network" },
+]));
+"""
+"""Files of the site need no detour through JupyterLite's service worker, which hands on a kernel's reads and writes."""
 
 
 def call(*command: object, **options: object) -> None:
@@ -62,78 +54,44 @@ def call(*command: object, **options: object) -> None:
     subprocess.run(list(map(str, command)), check=True, **options)
 
 
-def download(to: Path, *needs: str) -> None:
-    """Fetch pure wheels, as they would be in Pyodide."""
-    pip = (sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check")
-    call(*pip, "--no-deps", "--dest", to, *ANY, PYTHON, *needs)
-
-
-def pyodide(folder: Path) -> Path:
-    """Pyodide with what the kernel loads at its start, as the archive that JupyterLite wants."""
-    folder.mkdir(parents=True, exist_ok=True)
-    archive = folder / f"pyodide-{PYODIDE}.tar.bz2"
-    if archive.exists():
-        return archive
-    call("npm", "pack", f"pyodide@{PYODIDE}", cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    with tarfile.open(folder / f"pyodide-{PYODIDE}.tgz") as tar:
-        tar.extractall(folder, filter="data")
-    package = folder / "package"
-    lock = json.loads((package / "pyodide-lock.json").read_text())
-    known = lock["packages"]
-    download(folder / "wheels", *(f"{name}=={known[name]['version']}" for name in AT_START))
-    wheels = {wheel_name(path): path for path in (folder / "wheels").glob("*.whl")}
-    for name in AT_START:
-        path = wheels[name.replace("-", "_")]
-        shutil.copy(path, package)
-        known[name] |= {"file_name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    (package / "pyodide-lock.json").write_text(json.dumps(lock))
-    with tarfile.open(fileobj=(content := io.BytesIO()), mode="w") as tar:
-        tar.add(package, "pyodide")
-    archive.write_bytes(bz2.compress(content.getvalue(), 1))
-    return archive
-
-
-def wheel_name(path: Path) -> str:
-    """Example: Pygments-2.20.0-py3-none-any.whl -> "pygments"."""
-    return path.name.partition("-")[0].lower()
-
-
 def live(path: Path, to: Path) -> None:
-    """A lesson for JupyterLite: a first cell that installs hfedu, and no outputs."""
+    """A lesson for JupyterLite: without outputs, and for its kernel."""
     book = nbformat.read(path, as_version=4)
     for cell in book.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    book.cells.insert(0, nbformat.v4.new_code_cell(SETUP, id="install"))
     book.metadata["kernelspec"] = {"display_name": "Python (Pyodide)", "language": "python", "name": "python"}
     nbformat.write(book, to / path.name)
 
 
 def build_lite() -> None:
     """JupyterLite with hfedu and the lessons, in lite/."""
-    work = WORK / "lite"
+    work, lite = WORK / "lite", OUT / "lite"
     shutil.rmtree(work, ignore_errors=True)
-    files, wheels = work / "files", work / "pypi"
-    for folder in (files, wheels):
-        folder.mkdir(parents=True)
-    call(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", wheels, cwd=ROOT, stderr=subprocess.DEVNULL)
-    with zipfile.ZipFile(next(wheels.glob("*.whl")), "a", zipfile.ZIP_DEFLATED) as wheel:
+    files = work / "files"
+    files.mkdir(parents=True)
+    call(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", work, cwd=ROOT, stderr=subprocess.DEVNULL)
+    wheel = next(work.glob("*.whl"))
+    with zipfile.ZipFile(wheel, "a", zipfile.ZIP_DEFLATED) as archive:
         rows = map(json.loads, COMPILED.read_text("utf-8").splitlines())
-        wheel.writestr("hfedu/assets/compiled.json", json.dumps(dict(rows)))
-    kept = WORK / "wheels"
-    download(kept, *WIDGETS)
-    for path in kept.glob("*.whl"):
-        shutil.copy(path, wheels)
+        archive.writestr("hfedu/assets/compiled.json", json.dumps(dict(rows)))
     for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")):
         live(path, files)
     for path in NOTEBOOKS.glob("*.md"):
         shutil.copy(path, files)
-    config = {"jupyter-lite-schema-version": 0, "jupyter-config-data": {"appName": "hfedu", "disabledExtensions": []}}
-    (work / "jupyter-lite.json").write_text(json.dumps(config))
-    command = [sys.executable, "-m", "jupyterlite_core", "build", "--contents", "files", "--output-dir", OUT / "lite"]
-    if os.environ.get("OFFLINE"):
-        command += ["--pyodide", pyodide(WORK / f"pyodide-{PYODIDE}")]
+    offline = bool(os.environ.get("OFFLINE"))
+    settings = kernel(work / "kernel", WORK / f"pyodide-{PYODIDE}", wheel, offline)
+    if offline:
+        shutil.copytree(package(WORK / f"pyodide-{PYODIDE}"), work / "static" / "pyodide")
+    config = {"appName": "hfedu", "disabledExtensions": [], "litePluginSettings": {PLUGIN: settings}}
+    (work / "jupyter-lite.json").write_text(
+        json.dumps({"jupyter-lite-schema-version": 0, "jupyter-config-data": config}), "utf-8"
+    )
+    command = [sys.executable, "-m", "jupyterlite_core", "build", "--contents", "files", "--output-dir", lite]
     call(*command, cwd=work, stdout=subprocess.DEVNULL)
+    shutil.copytree(work / "kernel", lite / FOLDER, dirs_exist_ok=True)
+    with (lite / "service-worker.js").open("a", encoding="utf-8") as file:
+        file.write(PAST_THE_SERVICE_WORKER)
 
 
 def run_lessons() -> Path:

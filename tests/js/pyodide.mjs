@@ -1,23 +1,25 @@
-// Runs notebooks in Pyodide, as a browser would: node pyodide.mjs PYODIDE WHEELS NOTEBOOK... One JSON line for each cell.
+// Runs notebooks in Pyodide, as a browser would: node pyodide.mjs PYODIDE KERNEL NOTEBOOK... One JSON line for each cell.
+// KERNEL is the folder of what a kernel loads.
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
-const [folder, wheels, ...notebooks] = process.argv.slice(2);
+const [folder, kernel, ...notebooks] = process.argv.slice(2);
 const { loadPyodide } = await import(`${folder}/pyodide.mjs`);
 
 for (const path of notebooks) {
-  const pyodide = await loadPyodide({ indexURL: folder, stdout: () => {}, stderr: () => {} });
-  pyodide.FS.mkdir("/wheels");
-  pyodide.FS.mount(pyodide.FS.filesystems.NODEFS, { root: wheels }, "/wheels");
-  await pyodide.loadPackage(["ipython", "typing-extensions"], { messageCallback: () => {} });
+  const pyodide = await loadPyodide({
+    indexURL: folder,
+    lockFileURL: `${kernel}/pyodide-lock.json`,
+    stdLibURL: `${kernel}/python_stdlib.zip`,
+    stdout: () => {},
+    stderr: () => {},
+  });
+  await pyodide.loadPackage(Object.keys(pyodide._api.lockfile_packages), { messageCallback: () => {} });
   pyodide.globals.set("book", readFileSync(path, "utf-8"));
   pyodide.globals.set("say", (cell, error, source) =>
     console.log(JSON.stringify({ notebook: basename(path), cell, error, source })),
   );
   await pyodide.runPythonAsync(`
-import glob, json, sys, zipfile
-for wheel in glob.glob("/wheels/*.whl"):
-    zipfile.ZipFile(wheel).extractall("/packages")
-sys.path.insert(0, "/packages")
+import json
 from IPython.core.interactiveshell import InteractiveShell
 shell = InteractiveShell.instance()
 for cell in json.loads(book)["cells"]:
