@@ -7,11 +7,11 @@
 Everything public is reached from here; the parts are loaded when they are first used.
 """
 
-from importlib import import_module
-from types import FunctionType
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # nothing is imported here: an interrupt before `hfedu.__main__` runs is a traceback
 
-if TYPE_CHECKING:  # the same names for type checkers and editors
+if TYPE_CHECKING:  # which type checkers and editors take for true: the same names for them
+    from typing import Any
+
     from hfedu.course.demonstrations import demonstrate as demonstrate
     from hfedu.course.exercises import arrange as arrange
     from hfedu.course.exercises import check as check
@@ -105,9 +105,12 @@ __all__ = sorted(_HOME)  # noqa: PLE0605
 
 if not TYPE_CHECKING:  # which would take a misspelt name for one of Any
 
-    def __getattr__(name: str) -> Any:
+    def __getattr__(name: str) -> "Any":
         if name not in _HOME:
             raise AttributeError(f"module 'hfedu' has no attribute {name!r}")
+        from importlib import import_module
+        from types import FunctionType
+
         from hfedu.errors import Trouble, plainly
 
         try:
@@ -122,10 +125,10 @@ if not TYPE_CHECKING:  # which would take a misspelt name for one of Any
         return found
 
 
-def _refusing(trouble: Exception) -> Any:
+def _refusing(trouble: Exception) -> "Any":
     """What stands for a name that cannot be had here."""
 
-    def refuse(*_: Any, **__: Any) -> Any:
+    def refuse(*_: "Any", **__: "Any") -> "Any":
         raise trouble
 
     refuse.__doc__ = str(trouble)

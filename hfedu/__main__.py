@@ -1,13 +1,19 @@
-"""The program `hfedu`: an interrupt ends it with status 130, also while it still loads what it needs."""
+"""The program `hfedu`: an interrupt ends it with status 130, also while it still loads what it needs.
 
+So this module loads next to nothing itself. What comes before it, Python's own start, is Python's: there an interrupt
+ends the process with nothing or with a traceback.
+"""
+
+import _signal as signal  # type: ignore[import-not-found]  # signal itself loads what takes as long as all this
 import _thread
 import atexit
 import os
-import signal
 import sys
 import time
-from contextlib import suppress
-from typing import Any, NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 PRESSED_AGAIN = 0.05
 """Seconds after which an interrupt comes again that came where nothing can be raised."""
@@ -17,7 +23,7 @@ def program() -> int:
     """Run one command. The exit status: 130 if it was interrupted, whatever became of the interrupt on its way."""
     stops = []
 
-    def stop(number: int, frame: Any) -> None:
+    def stop(number: int, frame: "Any") -> None:
         stops.append(number)
         signal.default_int_handler(number, frame)
 
@@ -47,7 +53,7 @@ def program() -> int:
     return 130 if stops else status
 
 
-def run() -> NoReturn:
+def run() -> "NoReturn":
     """Run one command and end with its status, also where Python would end by the signal itself.
 
     An interrupt that came while a string was executed, as each data class does when it is defined, makes
@@ -56,6 +62,8 @@ def run() -> NoReturn:
     status = program()
     if status != 130:
         sys.exit(status)
+    from contextlib import suppress
+
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):

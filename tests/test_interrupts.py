@@ -280,6 +280,23 @@ def test_an_interrupt_ends_each_command_with_130(command, wait, tmp_path):
     assert status == 130
 
 
+LOADED = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+before = set(sys.modules) | set(sys.builtin_module_names)
+import hfedu.__main__
+print(*sorted(set(sys.modules) - before))
+"""
+
+
+def test_nothing_is_loaded_before_an_interrupt_is_a_sentence():
+    """Until then it is a traceback, as while Python itself starts."""
+    root = Path(hfedu.__file__).parent.parent
+    command = [sys.executable, "-S", "-c", LOADED, str(root)]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert loaded.split() == ["hfedu", "hfedu.__main__"]
+
+
 LOSES_IT = """
 import os, signal, sys, weakref
 from hfedu import __main__, cli

@@ -142,6 +142,13 @@ def test_what_is_no_script_is_refused_early(script, says):
         RamDisk(script)
 
 
+@pytest.mark.parametrize("wrong", [1.0, "1", [1], None])
+def test_a_call_that_a_script_made_before_still_refuses_what_only_looks_the_same(wrong):
+    hfedu.vcpu_run(1)
+    with pytest.raises(hfedu.Mistake, match="whole number"):
+        hfedu.vcpu_run(wrong)
+
+
 def test_a_script_that_yields_nonsense_is_told_so():
     def primary():
         yield "receive"

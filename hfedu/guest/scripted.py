@@ -16,6 +16,8 @@ the hypervisor has let the program counter pass it.
 import inspect
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from types import GeneratorType
 from typing import Any, NamedTuple
 
 from hfedu.board.board import NEVER, Board
@@ -23,7 +25,7 @@ from hfedu.board.memory import RAM_BASE
 from hfedu.board.timer import Metronome
 from hfedu.errors import Mistake, plainly
 from hfedu.guest.budget import NO_INTERRUPT, Budget, StuckForever
-from hfedu.guest.syndrome import Access, Fault, Walker, signed
+from hfedu.guest.syndrome import HVC_TRAP, Access, Fault, Walker, signed
 from hfedu.hf import arch, call
 from hfedu.hf.addr import PAGE_SIZE, Pa
 from hfedu.hf.api import running
@@ -40,7 +42,8 @@ SEND_PAGE, RECV_PAGE = 0x4000, 0x5000
 
 Script = Callable[[], Generator["Action", Any, None]]
 """A scripted guest: a generator function without arguments."""
-INSTRUCTIONS = frozenset(("hvc", "smc", "wfi", "wfe", "load", "store", "ldaxr", "stlxr", "cas", "dmb", "meet"))
+ACCESSES = frozenset(("load", "store", "ldaxr", "stlxr", "cas"))
+INSTRUCTIONS = ACCESSES | {"hvc", "smc", "wfi", "wfe", "dmb", "meet"}
 EXCLUSIVE_SIZES = (1, 2, 4, 8)
 """Bytes of an exclusive access, whose address is a multiple of them."""
 BUFFERED = 8
@@ -94,12 +97,13 @@ class Action:
         for number in (*self.registers, self.address, self.size):
             if not isinstance(number, int):
                 raise ScriptError(f"a guest's registers and addresses are whole numbers, not {number!r}")
+        if self.instruction not in ACCESSES:
+            return
         if not isinstance(self.data, bytes):
             raise ScriptError(f"a guest's data are bytes, not {self.data!r}")
         if self.instruction == "load" and not 1 <= self.size <= 8:
             raise ScriptError(f"a load reads 1 to 8 bytes, not {self.size}")
-        exclusive = self.instruction in ("ldaxr", "stlxr")
-        if exclusive and (self.size not in EXCLUSIVE_SIZES or self.address % self.size):
+        if self.instruction in ("ldaxr", "stlxr") and (self.size not in EXCLUSIVE_SIZES or self.address % self.size):
             raise ScriptError(
                 f"an exclusive access is 1, 2, 4 or 8 bytes at a multiple of as many: {self.address:#x} and "
                 f"{self.size} bytes are not"
@@ -133,6 +137,7 @@ def message_of(guest: "ScriptedVcpu", x0: int) -> Message | None:
     return Message(sender, guest.received(size))
 
 
+TABLE = call.by_number(call.CALLS)
 MEANINGS: dict[str, Callable[["ScriptedVcpu", int], Any]] = {
     "run": lambda _, x0: call.hf_vcpu_run_return(x0),
     "rpc_run": lambda _, x0: rpc_run_return(x0),
@@ -158,12 +163,10 @@ def hypercall(row: call.Call) -> Callable[..., Action]:
     return plainly(make)
 
 
-def of_table(number: int, *args: int) -> Action:
-    """A call of the table of 2018."""
-    return TABLE[number](*args)
-
-
-TABLE = {row.number: hypercall(row) for row in call.CALLS}
+@lru_cache(typed=True)
+def of_table(number: int, x1: int = 0, x2: int = 0) -> Action:
+    """A call of the table of 2018. Nobody can change an action, so the same call is made once: scripts repeat them."""
+    return Action("hvc", (number, x1, x2, 0), meaning=MEANINGS.get(TABLE[number].gives))
 
 
 def vm_count() -> Action:
@@ -360,7 +363,7 @@ class ScriptedVcpu:
     def pc(self) -> int:
         """Where the yield that the script is at would be: the places of a script count in the order of first visits."""
         place, generator = [], self.generator
-        while inspect.isgenerator(generator) and generator.gi_frame is not None:
+        while isinstance(generator, GeneratorType) and generator.gi_frame is not None:
             place.append(generator.gi_frame.f_lasti)
             generator = generator.gi_yieldfrom  # type: ignore[assignment]
         base: int = self.base
@@ -430,7 +433,7 @@ class ScriptedVcpu:
 def resume(generator: Generator[Action, Any, Any], value: Any) -> Action:
     """A generator's next action. A `yield from` a row of actions takes no results: there they go nowhere."""
     inner: Any = generator
-    while inspect.isgenerator(inner):
+    while isinstance(inner, GeneratorType):
         inner = inner.gi_yieldfrom
     return generator.send(value if inner is None or hasattr(inner, "send") else None)
 
@@ -464,11 +467,12 @@ class ScriptedCpu:
     def guest(self, script: Script) -> ScriptedVcpu:
         """The script on the current vCPU, started when it first runs."""
         vcpu = running(self.cpu)
-        if vcpu.name not in self.guests:
-            peers = (guest.of_vm for guest in self.guests.values() if guest.vcpu.vm is vcpu.vm)
-            self.guests[vcpu.name] = self.guest_type(vcpu, script, self.walker, next(peers, {}))
-            self.guests[vcpu.name].delays = self.delays
-        return self.guests[vcpu.name]
+        guest = self.guests.get(vcpu.name)
+        if guest is None:
+            peers = (each.of_vm for each in self.guests.values() if each.vcpu.vm is vcpu.vm)
+            guest = self.guests[vcpu.name] = self.guest_type(vcpu, script, self.walker, next(peers, {}))
+            guest.delays = self.delays
+        return guest
 
     @property
     def buffered(self) -> ScriptedVcpu | None:
@@ -495,29 +499,15 @@ class ScriptedCpu:
                 return Trap(None)
             if guest.action is None or regs[PC] == guest.next_pc:
                 guest.action = guest.advance(self.result(guest))
-                regs[PC] = guest.pc()
-                guest.next_pc = regs[PC] + 4
+                pc = regs[PC] = guest.pc()
+                guest.next_pc = pc + 4
             action = guest.action
             if action is None:
                 raise ScriptDone
             clock.ticks += 1
             registers = action.prepare(guest) if action.prepare else action.registers
-            if action.instruction == "store":
-                guest.store(action.address, action.data, action.atomic)
-            elif action.instruction == "cas":
-                guest.drain()
-                found = guest.load(action.address, 8)
-                guest.loaded = int.from_bytes(found, "little")
-                if found == action.expected and guest.refused is None:
-                    guest.store(action.address, action.data)
-            elif action.instruction == "load":
-                guest.loaded = int.from_bytes(guest.load(action.address, action.size, action.atomic), "little")
-            elif action.instruction == "ldaxr":
-                guest.drain()
-                guest.loaded = self.load_exclusive(guest, action.address, action.size)
-            elif action.instruction == "stlxr":
-                guest.drain()
-                guest.loaded = self.store_exclusive(guest, action.address, action.data)
+            if action.instruction in ACCESSES:
+                self.access(guest, action)
             if guest.buffer and action.instruction not in ("load", "store"):
                 guest.drain()
             if guest.refused is not None:
@@ -525,6 +515,9 @@ class ScriptedCpu:
             for i, register in enumerate(registers):
                 regs[i] = register & call.MASK64
             match action.instruction:
+                case "hvc":
+                    regs[PC] = guest.next_pc
+                    return HVC_TRAP
                 case "smc":
                     return Trap(arch.EC_SMC << 26 | arch.ESR_IL)
                 case "wfi" | "wfe" if secondary:
@@ -533,11 +526,29 @@ class ScriptedCpu:
                 case "wfi":
                     self.wait()
             regs[PC] = guest.next_pc
-            if action.instruction == "hvc":
-                return Trap(arch.EC_HVC << 26 | arch.ESR_IL)
             self.meeting = action.instruction == "meet"
             if self.meeting or limit is not None:
                 return None
+
+    def access(self, guest: ScriptedVcpu, action: Action) -> None:
+        """A load or a store; what it found is in `loaded`, what refused it in `refused`."""
+        match action.instruction:
+            case "store":
+                guest.store(action.address, action.data, action.atomic)
+            case "load":
+                guest.loaded = int.from_bytes(guest.load(action.address, action.size, action.atomic), "little")
+            case "cas":
+                guest.drain()
+                found = guest.load(action.address, 8)
+                guest.loaded = int.from_bytes(found, "little")
+                if found == action.expected and guest.refused is None:
+                    guest.store(action.address, action.data)
+            case "ldaxr":
+                guest.drain()
+                guest.loaded = self.load_exclusive(guest, action.address, action.size)
+            case "stlxr":
+                guest.drain()
+                guest.loaded = self.store_exclusive(guest, action.address, action.data)
 
     def load_exclusive(self, guest: ScriptedVcpu, address: int, size: int) -> int:
         """Read through stage 2, and have this CPU's monitor watch what was read."""

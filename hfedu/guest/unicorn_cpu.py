@@ -546,7 +546,7 @@ class UnicornCpu:
             self.be_watched()
         clock.in_slice, self.emulating = self.in_slice, True
         error = start()
-        while eret and self.counted.value == 1 and self.exception is None and not error:
+        while eret and self.exception is None and not error and self.counted.value == 1:
             error = start()  # somebody ended the slice before the ERET
         clock.in_slice, self.emulating = None, False
         self.read_general()

@@ -109,7 +109,8 @@ class Core:
     def serve(self, trap: Trap) -> Steps[None]:
         """Begin to serve a trap."""
         self.budget.trapped += 1
-        self.board.memory.forget(self.cpu.id)
+        if self.board.memory.monitors:
+            self.board.memory.forget(self.cpu.id)
         self.is_hvc = trap.esr is not None and trap.esr >> 26 == arch.EC_HVC
         if self.recorder is not None:
             self.recorder.begin(self.cpu, trap)
