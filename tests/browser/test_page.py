@@ -890,7 +890,10 @@ def test_zoom_present_print_and_forced_colours(open_page):
     page = open_page(relay(), at=32)
 
     def size():
-        return page.locator(".tall text").first.evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
+        shown = "e => e.isConnected && parseFloat(getComputedStyle(e).fontSize)"
+        while not (found := page.locator(".tall text").first.evaluate(shown)):
+            pass  # it was just painted anew
+        return found
 
     assert size() == 12
     page.keyboard.press("+")
