@@ -167,4 +167,4 @@ def test_on_one_cpu_nothing_tells_a_repair_that_tests_first_from_the_right_one()
 def test_each_word_of_what_ffa_like_leaves_out_is_so():
     known = {row.name for row in (*ffa.MESSAGE_CALLS, *ffa.MEMORY_CALLS)}
     assert not [name for name in known if re.search("DIRECT|NOTIFICATION|VERSION|FEATURES|UNMAP", name)]
-    assert "FFA_MSG_WAIT brings the message, where FF-A's gives RX back" in text_of_lessons()["16"]
+    assert "FFA_MSG_WAIT brings the message, where FF-A's waits for a turn" in text_of_lessons()["16"]
