@@ -853,6 +853,89 @@ class FewWriters(FfaMemory):
         return len(held.writers) < 2
 
 
+@right("03-each")
+def a_row_of_actions():
+    yield from [vcpu_run(vm) for vm in range(1, (yield vm_count()))]
+
+
+@wrong("06-patient", "Your guest sent “awake” to VM 0 and “awake” to VM 0")
+def answers_the_primary_too():
+    yield configure()
+    message = yield receive(block=True)
+    yield clear()
+    yield send(message.sender, "awake")
+    yield send(0, "awake")
+
+
+@right("06-patient")
+def answers_again_and_again():
+    yield configure()
+    while True:
+        message = (yield receive(block=False)) or (yield receive(block=True))
+        yield clear()
+        yield send(message.sender, b"awake")
+
+
+@wrong("14-parse", "it should give (3, b' ")
+def strips_what_is_not_seen(data):
+    return (int(data[:1]), data[2:].strip()) if len(data) >= 2 and data[:1].isdigit() else None
+
+
+@wrong("15-beat", "interrupts again at once")
+def rounds_half_to_even(cval, now, period):
+    return cval + round((now - cval) / period + 0.5) * period
+
+
+@right("15-beat")
+def counts_on(cval, now, period):
+    return next(beat for beat in itertools.count(cval, period) if beat > now)
+
+
+@right("02-decode")
+def by_the_last_two_bits(descriptor, level):
+    ends = level in (0, 3)
+    kind = ("fault", "fault" if ends else "block", "fault", "page" if level == 3 else "table")[descriptor % 4]
+    return [kind, None if kind == "fault" else descriptor % 2**48 // 4096 * 4096]
+
+
+@wrong("02-decode", "it is a page at 0x9000000")
+def keeps_the_bits_above(descriptor, level):
+    if descriptor & 1 == 0 or (descriptor & 3 == 1 and level in (0, 3)):
+        return "fault", None
+    return "page" if level == 3 else ("table" if descriptor & 2 else "block"), descriptor & ~0xFFF
+
+
+@right("03-in-turn")
+def with_a_set_of_flags():
+    goes_on = dict.fromkeys((1, 2, 3), True)
+    while any(goes_on.values()):
+        for vm in (vm for vm in (1, 2, 3) if goes_on[vm]):
+            goes_on[vm] = (yield vcpu_run(vm)).code != 1
+
+
+@wrong("03-in-turn", "was READY and waited while")
+def changes_the_list_it_goes_through():
+    ready = [1, 2, 3]
+    while ready:
+        for vm in ready:
+            if (yield vcpu_run(vm)).code == 1:
+                ready.remove(vm)
+
+
+@wrong("03-stuck", "begins turn 21 of VM 1")
+def counts_one_too_far():
+    for vm in range(1, (yield vm_count())):
+        turns = 0
+        while (yield vcpu_run(vm)).code != 1 and turns < 20:
+            turns += 1
+        if turns == 20:
+            yield print_line(f"VM {vm} does not wait")
+
+
+right("16-pair")(lambda sender, receiver: int.from_bytes(struct.pack(">HH", sender, receiver), "big"))
+wrong("16-pair", "it is 0xffff")(lambda sender, receiver: sender << 16 | receiver & 0xFF)
+
+
 def named_after(case):
     name = getattr(case[1], "__qualname__", "a value").split(".")[0]
     return f"{case[0]}: {name}"

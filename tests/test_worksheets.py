@@ -40,6 +40,8 @@ def test_each_sheet_asks_as_much_and_the_key_answers_all_of_it(lesson):
     apart = r'<td class="\w+">.*?</td>|<p class="who[ a-z]*">.*?</p>|<title>.*?</title>'
     assert re.sub(apart, "", asked) == re.sub(apart, "", key)
     assert not re.search(r"https?://", asked)
+    headings = re.findall(r"<h2>(\d+)\. ", asked)
+    assert headings == [str(1 + place) for place in range(len(headings) // 3)] * 3
 
 
 def test_the_same_seed_makes_the_same_sheets_and_another_one_others():

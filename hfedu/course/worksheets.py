@@ -6,6 +6,7 @@ is right comes from a run of the machine, never from here.
 """
 
 import html
+import itertools
 import random
 from collections.abc import Callable, Iterator
 from string import Template
@@ -249,27 +250,28 @@ def numbers_to_read(lesson: Lesson, rng: random.Random, key: bool) -> str:
 
 def lessons_own(lesson: Lesson, seed: int, key: bool) -> Iterator[str]:
     """The lesson's own predictions and orders that have variants: those of a seed."""
+    numbers = itertools.count(4)
     for name, prediction in predictions().items():
         if name.startswith(lesson.number) and prediction.variant is not None:
-            yield prediction_asked(prediction_named(name, seed), key)
+            yield prediction_asked(next(numbers), prediction_named(name, seed), key)
     for name, exercise in exercises().items():
         if name.startswith(lesson.number) and exercise.variant is not None and exercise.pieces:
-            yield order_asked(exercise_named(name, seed), key)
+            yield order_asked(next(numbers), exercise_named(name, seed), key)
 
 
-def prediction_asked(prediction: Prediction, key: bool) -> str:
+def prediction_asked(number: int, prediction: Prediction, key: bool) -> str:
     """A prediction on paper: its questions with their options, of which one is right."""
     _, marks = grade(prediction, [question.options[0] for question in prediction.questions])
     rows = ""
-    for number, mark in enumerate(marks, 1):
+    for place, mark in enumerate(marks, 1):
         options = html.escape(" / ".join(mark.question.options))
         cell = f'<td class="key">{html.escape(mark.actual)}</td>' if key else '<td class="blank"></td>'
-        rows += f"<tr><td>{number}</td><td>{html.escape(mark.question.text)}</td><td>{options}</td>{cell}</tr>"
+        rows += f"<tr><td>{place}</td><td>{html.escape(mark.question.text)}</td><td>{options}</td>{cell}</tr>"
     head = "<tr><th></th><th>question</th><th>choose</th><th>answer</th></tr>"
-    return f"<div><h2>Predict</h2><p>{html.escape(prediction.title)}</p><table>{head}{rows}</table></div>"
+    return f"<div><h2>{number}. Predict</h2><p>{html.escape(prediction.title)}</p><table>{head}{rows}</table></div>"
 
 
-def order_asked(exercise: Exercise, key: bool) -> str:
+def order_asked(number: int, exercise: Exercise, key: bool) -> str:
     """An exercise whose answer is an order, on paper: each step gets its place. The key is one order that is right."""
     rows = ""
     for step in exercise.pieces:
@@ -277,7 +279,7 @@ def order_asked(exercise: Exercise, key: bool) -> str:
         cell = f'<td class="key">{place}</td>' if key else '<td class="blank"></td>'
         rows += f"<tr><td>{html.escape(step)}</td>{cell}</tr>"
     asks = f"<p>Number the steps: {html.escape(exercise.task)}</p>"
-    return f"<div><h2>Put in order</h2>{asks}<table><tr><th>step</th><th>place</th></tr>{rows}</table></div>"
+    return f"<div><h2>{number}. Put in order</h2>{asks}<table><tr><th>step</th><th>place</th></tr>{rows}</table></div>"
 
 
 def descriptor(rng: random.Random) -> tuple[int, str]:

@@ -27,7 +27,7 @@ from hfedu.course.shared.scenes import (
     who_runs,
 )
 from hfedu.errors import counted
-from hfedu.guest.scripted import Script, clear, configure, load, print_line, receive, send, vcpu_run, vm_count
+from hfedu.guest.scripted import Script, clear, configure, load, print_line, receive, resume, send, vcpu_run, vm_count
 from hfedu.guest.toolchain import assemble
 from hfedu.hf.call import HF_VCPU_RUN
 from hfedu.notebook import Run
@@ -206,7 +206,7 @@ def stoppable(script: Script) -> Script:
         while True:
             try:
                 with few_lines():
-                    action = guest.send(value)
+                    action = resume(guest, value)
             except StopIteration:
                 return
             value = yield action
@@ -401,7 +401,7 @@ def ran_fairly(run: Run) -> None:
     if run.outcome.kind != "power off":
         raise Wrong(f"Your primary has no end: end it after {FAIR_TURNS} turns or a few more.")
     if len(turns(run)) < FAIR_TURNS:
-        raise Wrong(f"There were {counted(len(turns(run)), 'turn')} only: give {FAIR_TURNS} or a few more.")
+        raise Wrong(f"You gave only {counted(len(turns(run)), 'turn')}: give {FAIR_TURNS} or a few more.")
 
 
 PRIMARY = "a scripted primary (a generator function: def primary(): yield vcpu_run(1) ...)"

@@ -233,6 +233,8 @@ def judge_patient(answer: Script) -> Run:
             else:
                 yield vcpu_run(sender)
             yield vcpu_run(1)
+            yield clear()
+            yield vcpu_run(1)  # who has more to say says it now
 
         def other() -> Any:
             yield configure()

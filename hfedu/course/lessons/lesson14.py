@@ -467,8 +467,8 @@ def given_by(answer: Callable[..., Any], *arguments: Any) -> Any:
 
 def judge_parse(answer: Callable[[bytes], Any]) -> None:
     """Frames and what is none."""
-    for data in (b"32hello", b"00", b"93" + b"x" * 4094, b"30hello", b"3\xffhello", b"", b"3", b"x2hello", b"/2", b":2",
-                 b"\xb22", b"-2", b" 2"):  # fmt: skip
+    for data in (b"32hello", b"00", b"93" + b"x" * 4094, b"30hello", b"3\xffhello", b"30 \0\n", b"", b"3", b"x2hello",
+                 b"/2", b":2", b"\xb22", b"-2", b" 2"):  # fmt: skip
         right = (int(data[:1]), data[2:]) if len(data) >= 2 and data[:1].isdigit() else None
         got = given_by(answer, data)
         if got != right:

@@ -225,7 +225,7 @@ def gates_without_the_distributor(ctl, enabled, priority, mask):
 
 # 15-beat
 
-BEATS = ((1000, 1003, 1000), (1000, 1999, 1000), (1000, 2000, 1000), (5000, 9730, 700), (0, 1, 10))
+BEATS = ((1000, 1003, 1000), (1000, 1999, 1000), (1000, 2000, 1000), (5000, 9730, 700), (0, 1, 10), (1000, 3000, 1000))
 
 
 def next_beat(cval: int, now: int, period: int) -> int:
