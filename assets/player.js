@@ -1,5 +1,5 @@
 // Built from assets/player/ by `make player`: change the sources, not this file.
-// sha256 of the sources and of what follows: 236dc518c337fd1fbc868d3099ea2653747d31b852ba24ceb4b1790123621d3e
+// sha256 of the sources and of what follows: b747c3e24645becfb59d9c7779a9fb4aa21915a0073972cb81504ccbb0094a9a
 // assets/player/dom.js
 var SVG = "http://www.w3.org/2000/svg";
 function h(tag, attributes = {}, ...children) {
@@ -2597,7 +2597,8 @@ function mailboxRow(panel, vm) {
   const mailbox = of2("state");
   const path2 = `${vm}.mailbox.state`;
   const was = before.get(path2);
-  const bytes = `${Number(of2("recv_bytes") ?? 0)} bytes ${of2("message") ?? ""}`;
+  const count2 = Number(of2("recv_bytes") ?? 0);
+  const bytes = `${count2} ${count2 === 1 ? "byte" : "bytes"} ${of2("message") ?? ""}`;
   const holds = ["EMPTY", "IDLE"].includes(mailbox) ? "" : `from VM ${Number(of2("recv_from_id") ?? 0)}, ${bytes}`;
   const old = was && was !== mailbox ? h("span", { class: "old" }, `${was} `) : "";
   return stateRow(panel, path2, h("span", {}, glyph(`mail-${mailbox}`), "mailbox ", old, h("b", {}, mailbox)), holds);

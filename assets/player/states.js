@@ -72,7 +72,8 @@ function mailboxRow(panel, vm) {
   const mailbox = of("state");
   const path = `${vm}.mailbox.state`;
   const was = before.get(path);
-  const bytes = `${Number(of("recv_bytes") ?? 0)} bytes ${of("message") ?? ""}`;
+  const count = Number(of("recv_bytes") ?? 0);
+  const bytes = `${count} ${count === 1 ? "byte" : "bytes"} ${of("message") ?? ""}`;
   const holds = ["EMPTY", "IDLE"].includes(mailbox) ? "" : `from VM ${Number(of("recv_from_id") ?? 0)}, ${bytes}`;
   const old = was && was !== mailbox ? h("span", { class: "old" }, `${was} `) : "";
   return stateRow(panel, path, h("span", {}, glyph(`mail-${mailbox}`), "mailbox ", old, h("b", {}, mailbox)), holds);
