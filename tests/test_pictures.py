@@ -17,7 +17,7 @@ from PIL import Image
 
 from hfedu.run.kinds import KINDS, Kind
 from hfedu.view import sequence as sequence_module
-from hfedu.view.scene import FONT_SIZES, Rect, Scene, Shape, Text, text_width
+from hfedu.view.scene import FONT_SIZES, Line, Rect, Scene, Shape, Text, text_width
 from hfedu.view.sequence import CROWDED, sequence
 
 ASCENT, DESCENT = 0.73, 0.21
@@ -86,6 +86,16 @@ def is_box(shape: Shape) -> bool:
     return isinstance(shape, Rect) and shape.role in ("vm", "hypervisor")
 
 
+LIFELINES = ("hypervisor-line", "cpu-line", "ready", "blocked", "aborted")
+
+
+def crossed(scene: Scene, text: Box) -> list[Shape]:
+    """The lifelines that a text lies over."""
+    lines = (shape for shape in scene.shapes if isinstance(shape, Line) and shape.role in LIFELINES)
+    boxes = (Box(line.x1 - TOLERANCE, line.y1, line.x1 + TOLERANCE, line.y2, line) for line in lines)
+    return [box.shape for box in boxes if text.meets(box)]
+
+
 def faults(scene: Scene) -> list[str]:
     """What lies over something else in a scene, or beyond its edge, in sentences."""
     words, columns = texts(scene), rects(scene, is_bar)
@@ -98,6 +108,7 @@ def faults(scene: Scene) -> list[str]:
             found.append(f"{a.shape} is not apart from {b.shape}")
     for text in words:
         over = [bar.shape for bar in columns if text.meets(bar) and not may_cross(text, bar, crowded)]
+        over += [] if crowded and text.shape.role.startswith("label") else crossed(scene, text)
         found += [f"{text.shape} lies over {shape}" for shape in over[:1]]
         found += [f"{text.shape} crosses {box.shape}" for box in boxes if text.meets(box) and not box.holds(text)]
         if text.left < -TOLERANCE or text.right > scene.width + TOLERANCE or text.bottom > scene.height + TOLERANCE:
@@ -158,6 +169,15 @@ def test_a_layout_with_too_little_room_is_noticed(what, value, says, monkeypatch
 def test_a_row_of_too_little_height_is_noticed(kind, height, monkeypatch):
     monkeypatch.setitem(KINDS, kind, KINDS[kind]._replace(height=height))
     assert any("lies over" in fault for fault in faults_of_runs())
+
+
+def test_how_a_run_ended_stands_below_the_lifelines_and_over_them_is_noticed(monkeypatch):
+    run, said = runs.relay(), " ".join(["a long sentence says how it ended"] * 8)
+    long = replace(run, events=(*run.events[:-1], run.events[-1]._replace(text=said)))
+    assert not faults(sequence(long))
+    drawn = sequence_module.draw_ending
+    monkeypatch.setattr(sequence_module, "draw_ending", lambda scene, rows, y, *more: drawn(scene, rows, y - 40, *more))
+    assert any("lies over Line" in fault for fault in faults(sequence(long)))
 
 
 def faults_of_runs() -> list[str]:

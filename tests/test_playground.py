@@ -63,6 +63,18 @@ def steps(ground):
     return {step["title"]: step["done"] for step in ground.player.guide["tasks"]}
 
 
+def test_a_call_is_told_in_the_words_of_the_picture():
+    ground = did([(0, "configure"), (0, "run VM 1"), (1, "configure"), (1, "receive, block"), (0, "send to VM 1")])
+    assert said(ground) == "VM 0 sends 5 bytes to VM 1. It returns 0."
+    ground.press(0, "send to VM 1")
+    assert said(ground).startswith("VM 0 sends 5 bytes to VM 1. It returns -1: refused. VM 1's mailbox is READ")
+    ground.press(0, "run VM 2")
+    ground.press(2, "wait for interrupt")
+    assert said(ground) == "VM 2: WFI, sleeps."
+    ground.press(0, "run VM 2")
+    assert said(ground).startswith("VM 0: run VM 2. VM 2 does not run. ")
+
+
 def test_only_the_vm_that_runs_can_call_and_calls_about_a_vm_stand_at_its_lifeline():
     ground = hfedu.playground(3)
     assert offered(ground)["run VM 1"] == offered(ground)["send to VM 1"] == "vm1"

@@ -64,6 +64,25 @@ def test_who_traps_is_said_to_run_although_the_primary_is_noted_as_ready(name):
         form.choose(**form.decider.real()._asdict())
 
 
+def at_the_receive():
+    """A conversation at VM 1's first receive."""
+    form = hfedu.you_are_the_hypervisor()
+    while form.decider.caller.vm.id == 0:
+        form.choose(**form.decider.real()._asdict())
+    return form
+
+
+def test_a_wait_is_said_as_the_one_that_it_is():
+    form = at_the_receive()
+    form.choose(state="waits for a message", next="VM 1")
+    assert rows(form)["state"][0]["value"] == "unchanged (waits for a message)"
+    form = at_the_receive()
+    form.choose(**form.decider.real()._replace(state="waits for an interrupt")._asdict())
+    while form.decider.asks:
+        form.choose(**form.decider.real()._asdict())
+    assert "vCPU in the end: sleeps (WFI). With the real hypervisor: waits for a message." in " ".join(form.end())
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_right_choices_reproduce_the_real_run_event_for_event(name):
     form, said = serve(name)

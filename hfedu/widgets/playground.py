@@ -15,6 +15,8 @@ from hfedu.run import words
 from hfedu.run.kinds import Kind
 from hfedu.run.machine import Machine
 from hfedu.run.ramdisk import RamDisk, Secondary
+from hfedu.run.recording import Event
+from hfedu.view.rows import row_label
 from hfedu.view.sequence import sequence
 from hfedu.view.text import transcript
 from hfedu.view.why import why
@@ -158,7 +160,7 @@ class Playground(Form):
         self.player.show(recording)
         told = [event for event in recording.events[before:] if event.kind in (Kind.HYPERCALL, Kind.WFI, Kind.RETURN)]
         reasons = (str(why(recording, event)) if words.failed(event) else "" for event in told)
-        said = (f"{words.sentence(event)}. {reason}".strip() for event, reason in zip(told, reasons, strict=True))
+        said = (f"{told_shortly(event)}. {reason}".strip() for event, reason in zip(told, reasons, strict=True))
         new = [goal.title for goal in self.goals if goal.title not in self.reached and goal.reached(self)]
         self.reached.update(new)
         self._show(" ".join([*said, *(f"Reached: {title}." for title in new)]))
@@ -241,6 +243,12 @@ class Playground(Form):
 
     def __repr__(self) -> str:
         return f"Playground of {self.vms} VMs\n{transcript(self.machine.recording())}"
+
+
+def told_shortly(event: Event) -> str:
+    """A call, or what came of it, in the words of the picture."""
+    label = row_label(event)
+    return f"It {label}" if label.startswith("returns") else label
 
 
 def goals(vms: int) -> tuple[Goal, ...]:

@@ -105,14 +105,14 @@ def test_the_playground_calls_undoes_goes_on_from_an_event_and_knows_its_goals(c
         told.get_by_text(says).wait_for()
 
     assert seen(book, ".picture", ".choices", ".guide-card", ".tools")
-    press("VM 0: configure", "HF_VM_CONFIGURE")
-    press("VM 0: run VM 1", "HF_VCPU_RUN")
+    press("VM 0: configure", "VM 0 configures its pages. It returns 0.")
+    press("VM 0: run VM 1", "VM 0: run VM 1.")
     assert guide.get_by_role("button", name="VM 0: clear").count() == 0, "VM 1 has the CPU"
-    press("VM 1: configure", "HF_VM_CONFIGURE")
-    press("VM 1: receive, block", "HF_MAILBOX_RECEIVE")
+    press("VM 1: configure", "VM 1 configures its pages.")
+    press("VM 1: receive, block", "VM 1: receive, or wait.")
     guide.get_by_role("textbox", name="message").fill("good day")
     page.keyboard.press("Tab")
-    press("VM 0: send to VM 1", "send returns 0")
+    press("VM 0: send to VM 1", "It returns 0.")
     player.locator(".now", has_text="returns 0").wait_for()
     assert player.locator("svg text", has_text="8 bytes “good day”").count()
     press("VM 0: send to VM 1", "has not cleared it")
@@ -121,7 +121,7 @@ def test_the_playground_calls_undoes_goes_on_from_an_event_and_knows_its_goals(c
     no_bar(page)
     book.picture(f"playground{'-dark' * dark}")
     press("◀ undo", "Undone.")
-    press("VM 0: run VM 1", "HF_VCPU_RUN")
+    press("VM 0: run VM 1", "VM 0: run VM 1.")
     press("VM 1: wait for interrupt", "WFI")
     press("VM 0: send to VM 1", "Reached: VM 1 locked out.")
     guide.locator(".step.done", has_text="VM 1 locked out").wait_for()
@@ -135,7 +135,7 @@ def test_the_playground_calls_undoes_goes_on_from_an_event_and_knows_its_goals(c
     chip = guide.get_by_role("button", name="VM 0: run VM 2", exact=True)
     chip.scroll_into_view_if_needed()
     chip.click()
-    told.get_by_text("HF_VCPU_RUN(VM 2").wait_for()
+    told.get_by_text("VM 0: run VM 2.").wait_for()
 
 
 def test_by_touch_all_that_is_pressed_is_large_enough_and_apart(cell):
