@@ -56,7 +56,7 @@ OF_CALLS = frozenset(("rows", "calls"))
 """The table of calls of a hypervisor's class, which is made with it."""
 OPAQUE = ("hfedu", "logging")
 """Packages whose objects are looked into only where that is asked for: what a log was told no script sees."""
-STILL = (Match, Pattern, Struct, UnionType, local)
+UNCHANGING = (Match, Pattern, Struct, UnionType, local)
 """Types of Python's own whose objects hold nothing that changes, but for their attributes."""
 
 
@@ -234,7 +234,7 @@ class World:
         else:
             if isinstance(found, _lru_cache_wrapper):
                 self._cache(found, name)
-            elif built_on is not object and built_on not in CONTENTS and not isinstance(found, STILL):
+            elif built_on is not object and built_on not in CONTENTS and not isinstance(found, UNCHANGING):
                 self._unknown(found, name)
         self._attributes(found, name)
         self.follow(kind, kind.__qualname__)
