@@ -25,6 +25,7 @@ from hfedu.errors import Mistake
 from hfedu.hf.api import running
 from hfedu.hf.call import ERROR
 from hfedu.hf.hypervisor import Hypervisor
+from hfedu.hf.spinlock import Step
 from hfedu.run.explorer import explore
 
 A, B = 0x4010_0000, 0x4010_1000
@@ -568,6 +569,17 @@ def test_what_cannot_be_put_back_is_refused_and_all_else_is_put_back(script, say
     assert VALUE == [0]
 
 
+code = queue.SimpleQueue()
+
+
+def names_an_attribute():
+    return (yield vcpu_run(1)).code
+
+
+def test_an_attribute_is_not_taken_for_a_global_of_its_name():
+    assert explore(of_memory(names_an_attribute)).complete
+
+
 @cache
 def full(machine):
     return machine.load(A) != 1
@@ -815,6 +827,27 @@ class InAQueue(OneMore):
 
     def full(self, to):
         return self.queue.full()
+
+
+class LooksInALoop(Hypervisor):
+    def api_mailbox_send(self, cpu, vm_id, size):
+        for _ in range(2):
+            yield Step("look", self.vms[1])
+        return (yield from super().api_mailbox_send(cpu, vm_id, size))
+
+
+class LooksTwice(Hypervisor):
+    def api_mailbox_send(self, cpu, vm_id, size):
+        yield Step("look", self.vms[1])
+        yield Step("look", self.vms[1])
+        return (yield from super().api_mailbox_send(cpu, vm_id, size))
+
+
+@pytest.mark.slow
+def test_a_loop_of_a_hypervisor_of_ones_own_costs_no_state():
+    plan = Scenario("senders", "", ready, (one, one), (reader,))
+    loop, twice = (explore(plan, profile="fixed", changes=[kind]) for kind in (LooksInALoop, LooksTwice))
+    assert (loop.states, loop.results) == (twice.states, twice.results)
 
 
 class InAPart(OneMore):

@@ -246,7 +246,8 @@ def explore(
     too, see `races`. With `recheck` all states that are met again are run again, not some.
     `options` choose the hypervisor: profile, fixes, changes. With `memory_model="tso"` each store of a script waits
     in its CPU's buffer, and when it leaves is a step of its own, which counts as a preemption. Ctrl-C ends it with what
-    was found. `Mistake` with the schedule if an invariant raises, or if the scenario is not deterministic.
+    was found. `Mistake` with the schedule if an invariant raises, or if the scenario is not deterministic; and by its
+    name if something that scripts or changes can reach can be neither compared nor put back.
     """
     check_number("preemptions", preemptions, 0)
     for name, flag in {"first": first, "prune": prune, "recheck": recheck, "races": races}.items():

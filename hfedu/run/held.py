@@ -309,12 +309,15 @@ class World:
         if id(found.__globals__) not in self.known:  # a module's: what is named of it is held
             self.known[id(found.__globals__)] = f"the globals of {found.__module__}"
             self.scopes.add(id(found.__globals__))
-        names, stored = names_of(found.__code__)
+        names, bare, stored = names_of(found.__code__)
         self.mentioned |= set(names)
         self._stores = self._stores or not stored <= self.fields or not REFLECTION.isdisjoint(names)
         modules = [found.__globals__]
+        own = [found.__globals__.get(name, sys.modules.get(name)) for name in names]
+        if any(isinstance(each, ModuleType) and vars(each) is found.__globals__ for each in own):
+            bare = frozenset(names)  # a module that names itself: its globals are attributes, too
         for scope in modules:
-            for variable in names:
+            for variable in names if scope is not found.__globals__ else (name for name in names if name in bare):
                 value = scope.get(variable, NOWHERE)
                 if value is NOWHERE and is_loaded(variable):  # imported inside the function
                     value = sys.modules[variable]
@@ -388,18 +391,24 @@ def is_loaded(module: str) -> bool:
 
 
 @cache
-def names_of(code: CodeType) -> tuple[list[str], frozenset[str]]:
-    """The names of globals and attributes in a piece of code and what is inside it, and those that it may bind."""
-    names, stored = dict.fromkeys(code.co_names), set()
+def names_of(code: CodeType) -> tuple[list[str], frozenset[str], frozenset[str]]:
+    """The names of globals and attributes in a piece of code and what is inside it.
+
+    All of them; those that are not of attributes alone; and those that it may bind.
+    """
+    names, bare, stored = dict.fromkeys(code.co_names), set(), set()
     for instruction in dis.get_instructions(code):
+        if instruction.opcode in dis.hasname and not instruction.opname.endswith(("_ATTR", "_METHOD")):
+            bare.add(str(instruction.argval))
         if instruction.opname in ("STORE_GLOBAL", "DELETE_GLOBAL", "STORE_NAME", "STORE_ATTR", "DELETE_ATTR"):
             stored.add(str(instruction.argval))
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            inside, bound = names_of(constant)
+            inside, alone, bound = names_of(constant)
             names |= dict.fromkeys(inside)
+            bare |= alone
             stored |= bound
-    return list(names), frozenset(stored)
+    return list(names), frozenset(bare), frozenset(stored)
 
 
 @cache

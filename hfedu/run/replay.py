@@ -55,7 +55,7 @@ class Scenario:
 
     `setup` runs first, on CPU 0 alone; then CPU n runs the primary's script `cpus[n]`, all in every order.
     `secondaries` are scripts. All are generator functions without arguments; what a script of the primary returns is
-    part of the final state. `meaning` is a sentence about it.
+    part of the final state. `meaning` is a sentence about it. Of the devices scripts have the UART alone.
     """
 
     name: str
