@@ -53,8 +53,9 @@ CHUNK = 200
 """Schedules that one worker extends at a time."""
 FIRST_CHECKED, ONE_IN = 16, 8
 """How many states, met again or not, are run again for real: the first ones, and then ever fewer of them."""
-LONGEST_WALK = 400
-"""Moves that a run from a state which was met again has at most."""
+LONGEST_WALK, FARTHEST = 400, 2_000
+"""Moves that a run from a state which was met again has at most, and steps from the root after which it has no more: of
+a script that goes round by itself a move has many."""
 MOST_IN_GRAPH = 100_000
 """States up to which a result keeps their graph."""
 EXPLORED = ("profile", "fixes", "changes", "append", "memory", "memory_model")
@@ -569,7 +570,7 @@ class Search:
             able = replay.follow(schedule, past if self.learner is None else self.learner.past(self.keys[node]))
             at = node
             for _ in range(LONGEST_WALK):
-                if not graph.edges[at]:
+                if not graph.edges[at] or len(replay.schedule) > FARTHEST:
                     break
                 child = self.dice.choice(graph.edges[at])
                 for cpu in graph.cpus[at, child]:

@@ -122,7 +122,8 @@ class Stepper:
     def _guest(self, core: Core, before: int) -> str:
         """What a guest did in its turn."""
         vcpu = core.cpu.current
-        events = (event for event in self.recording().events[before:] if event.cpu == core.cpu.id)
+        recorded = self.machine.recorder.so_far()[before:] if self.machine.recorder is not None else ()
+        events = (event for event in recorded if event.cpu == core.cpu.id)
         event = next((event for event in events if event.kind is not Kind.END), None)
         if event is not None:
             return f"lets {event.actor} go on: {trapped(event)}"
