@@ -27,7 +27,7 @@ def show_with_picture(make: Callable[[], Any], data: dict[str, Any], metadata: d
     from IPython.display import display
 
     display(data, metadata=metadata or {}, raw=True)
-    if not installed("anywidget"):
+    if not all(map(installed, ("anywidget", "ipywidgets"))):
         return
     widget = make()
     widget.add_class("hfedu-lives")
