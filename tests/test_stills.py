@@ -79,3 +79,4 @@ def test_without_one_package_of_the_widgets_a_run_is_its_picture(package, monkey
     outputs = shown(monkeypatch, run)
     assert [min(output) for output in outputs] == ["image/svg+xml", "text/html"]
     assert not [output for output in outputs if WIDGET_VIEW in output]
+    assert isinstance(run._display_(), Scene)
