@@ -68,6 +68,11 @@ def installed(module: str) -> bool:
     return find_spec(module) is not None
 
 
+def widgets_installed() -> bool:
+    """Whether all is there that a player or a form needs."""
+    return installed("anywidget") and installed("ipywidgets")
+
+
 @contextmanager
 def needing(module: str) -> Iterator[None]:
     """Around the import of one of `PACKAGES`: `Trouble` says what needs it and how to get it."""

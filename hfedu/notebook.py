@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hfedu.board.serial_input import Stream
-from hfedu.errors import Mistake, installed, plainly
+from hfedu.errors import Mistake, plainly, widgets_installed
 from hfedu.files import write_whole
 from hfedu.hf.hypervisor import Hypervisor
 from hfedu.hf.platform import HEAP_PAGES
@@ -113,7 +113,7 @@ class Run(Recording):
 
     def _display_(self) -> "Player | Scene":
         """What marimo shows, which asks for this: the player, or the picture where there is none."""
-        plays = 0 < len(self.events) <= EVENTS_AT_MOST and installed("anywidget")
+        plays = 0 < len(self.events) <= EVENTS_AT_MOST and widgets_installed()
         return self.player() if plays else sequence(self)
 
     def _ipython_display_(self, position: int | None = None) -> None:

@@ -1,6 +1,7 @@
 """What a saved notebook keeps of each widget: an output that needs no kernel, before the widget's own."""
 
 import re
+import sys
 from dataclasses import replace
 
 import IPython.display
@@ -69,3 +70,13 @@ def test_a_form_leaves_what_needs_no_kernel_before_itself(name, monkeypatch):
     assert not living["text/plain"], "its words are said once"
     assert after["text/html"] == AFTER
     assert "hfedu-lives" in form._dom_classes
+
+
+@pytest.mark.parametrize("package", ["anywidget", "ipywidgets"])
+def test_without_one_package_of_the_widgets_a_run_is_its_picture(package, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    run = hfedu.boot(hfedu.RamDisk(hfedu.asset("echo.bin")), max_traps=3)
+    outputs = shown(monkeypatch, run)
+    assert [min(output) for output in outputs] == ["image/svg+xml", "text/html"]
+    assert not [output for output in outputs if WIDGET_VIEW in output]
+    assert isinstance(run._display_(), Scene)

@@ -8,7 +8,7 @@ lives, else what is said of a model that is gone.
 from collections.abc import Callable
 from typing import Any
 
-from hfedu.errors import installed
+from hfedu.errors import widgets_installed
 
 AFTER = """<style>
 .jp-OutputArea-child:has(+ .jp-OutputArea-child .hfedu-lives) { display: none; }
@@ -27,7 +27,7 @@ def show_with_picture(make: Callable[[], Any], data: dict[str, Any], metadata: d
     from IPython.display import display
 
     display(data, metadata=metadata or {}, raw=True)
-    if not installed("anywidget"):
+    if not widgets_installed():
         return
     widget = make()
     widget.add_class("hfedu-lives")
