@@ -172,13 +172,13 @@ def test_the_playground_has_their_buttons_and_pressing_one_makes_the_call():
     assert {(0, "vm_id"), (1, "vm_id"), (0, "set_note VM 1")} <= set(ground.actions)
     assert not [name for vm, name in ground.actions if vm == 1 and name.startswith("set_note")]
     ground.press(0, "vm_id")
-    assert "VM 0 vCPU 0 calls HF_VM_GET_ID(). VM 0 vCPU 0's vm_id returns 0." in ground.said
+    assert "VM 0: vm_id. It returns 0." in ground.said
     ground.press(0, "set_note VM 1")
-    assert "set_note returns 0" in ground.said
+    assert "set_note. It returns 0." in ground.said
     assert ground.machine.hypervisor.notes == {1: 0}
     ground.press(0, "run VM 1")
     ground.press(1, "vm_id")
-    assert "vm_id returns 1" in ground.said
+    assert "VM 1: vm_id. It returns 1." in ground.said
 
 
 def test_the_hypervisor_of_2018_does_not_know_them():

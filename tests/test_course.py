@@ -173,10 +173,10 @@ def test_playground_makes_the_calls_and_says_why_one_is_refused():
     ground = hfedu.playground(3)
     for vm, name in PRESSES:
         ground.press(vm, name)
-    assert "send returns 0" in ground.said
+    assert "VM 0 sends 5 bytes to VM 1. It returns 0." in ground.said
     ground.press(0, "send to VM 1")
     assert "and VM 1 has not cleared it" in ground.said
-    assert "send returns -1" in ground.said
+    assert "It returns -1: refused." in ground.said
     ground.press(1, "clear")
     assert "VM 1 does not run: VM 0 has the CPU" in ground.said
     ground.player._answer(None, {"press": "call", "value": "run VM 1"}, None)

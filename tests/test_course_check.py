@@ -339,6 +339,7 @@ def test_anybodys_folder_is_checked_without_what_only_the_project_has(folder, ca
         "hints: 1",
         "solutions: 2",
         "wrong answers: 1",
+        "variants: 0",
         "notebooks: 2",
         "out of order: 2",
         "memory: 2",

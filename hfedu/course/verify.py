@@ -184,17 +184,14 @@ class CourseCheck:
         if self.own:
             numbers = {lesson.number for lesson in self.lessons}
             mine = [name for name in exercises() if name[:2] in numbers]
+            formed = [name for name in predictions() if name[:2] in numbers]
             there = [(name, lesson.path) for lesson in self.lessons for name in asked_in(lesson.path) if name in mine]
         else:
+            formed = []
             paths = [*notebooks, *other_pages(notebooks[0].parent)]
             there = [(name, path) for path in notebooks for name in asked_in(path)]
             mine = list(dict.fromkeys(name for name, _ in there))
-        numbers = {name[:2] for name in mine}
-        varied = [
-            name
-            for name, each in (exercises() | predictions()).items()
-            if each.variant is not None and (name in mine or (name in predictions() and name[:2] in numbers))
-        ]
+        varied = [name for name in (*mine, *formed) if (exercises() | predictions())[name].variant is not None]
         return [
             *(project_kinds(self.lessons) if self.own else ()),
             FailureKind("links", [partial(broken_links, path) for path in paths]),
