@@ -23,6 +23,7 @@ from hfedu.run.kinds import VCPU_LOOKS, Kind
 from hfedu.run.machine import Machine
 from hfedu.run.ramdisk import RamDisk
 from hfedu.run.recording import Event, Recording
+from hfedu.run.sight import look_of
 
 ASKED = (call.HF_VCPU_RUN, call.HF_MAILBOX_SEND, call.HF_MAILBOX_RECEIVE, call.HF_MAILBOX_CLEAR)
 FOR_MESSAGE, FOR_INTERRUPT = VCPU_LOOKS["message"][0], "waits for an interrupt"
@@ -305,8 +306,7 @@ class Decider:
 
 def state_said(vcpu: Vcpu) -> str:
     """The state of a vCPU: a wait is the one that it is."""
-    look = words.vcpu_look(vcpu.state.name, vcpu.vm.mailbox.recv_waiter is vcpu)
-    return {"message": FOR_MESSAGE, "wfi": FOR_INTERRUPT}.get(look, vcpu.state.name)
+    return {"message": FOR_MESSAGE, "wfi": FOR_INTERRUPT}.get(look_of(vcpu), vcpu.state.name)
 
 
 def also_runs(vcpu: Vcpu) -> str:

@@ -16,6 +16,7 @@ from hfedu.hf.call import HF_PRIMARY_VM_ID
 from hfedu.hf.platform import HypervisorHang
 from hfedu.hf.spinlock import SpinLock, Step
 from hfedu.hf.vm import Vm
+from hfedu.run import words
 from hfedu.run.core import Core
 
 if TYPE_CHECKING:
@@ -39,6 +40,21 @@ class SeenVcpu(NamedTuple):
     state: str
     cpu: int | None
     registers: tuple[int, ...]
+
+
+def waiters_of(vm: Vm) -> "list[Vcpu]":
+    """The vCPUs of a VM that wait for a message, the newest first."""
+    found: list[Vcpu] = []
+    vcpu = vm.mailbox.recv_waiter
+    while vcpu is not None and vcpu not in found:
+        found.append(vcpu)
+        vcpu = vcpu.mailbox_next
+    return found
+
+
+def look_of(vcpu: "Vcpu") -> str:
+    """How a vCPU of a machine is: a name in `kinds.VCPU_LOOKS`."""
+    return words.vcpu_look(vcpu.state.name, vcpu in waiters_of(vcpu.vm))
 
 
 class Sight:
@@ -130,12 +146,7 @@ class Sight:
 
     def waiters(self, vm: Vm) -> "list[Vcpu]":
         """The vCPUs in a VM's waiter list."""
-        found: list[Vcpu] = []
-        vcpu = vm.mailbox.recv_waiter
-        while vcpu is not None and vcpu not in found:
-            found.append(vcpu)
-            vcpu = vcpu.mailbox_next
-        return found
+        return waiters_of(vm)
 
     def _vm(self, vm: int) -> Vm:
         found: Vm = self._of(self.whole.hypervisor.vms, vm, "VM")

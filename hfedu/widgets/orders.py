@@ -13,7 +13,7 @@ from hfedu.run.explorer import BUILT_IN, Exploration, counterexample, explore
 from hfedu.run.invariants import INVARIANTS
 from hfedu.run.kinds import VCPU_LOOKS
 from hfedu.run.replay import Scenario, outside
-from hfedu.run.sight import as_invariants
+from hfedu.run.sight import as_invariants, look_of
 from hfedu.run.stepper import Stepper, announced
 from hfedu.view.sequence import sequence
 from hfedu.view.text import transcript
@@ -192,7 +192,7 @@ def schedule_facts(run: Stepper) -> str:
 
 def vcpu_said(vcpu: Vcpu, holders: int) -> str:
     """How a vCPU is that so many CPUs hold, in the words of the player's picture."""
-    look = words.vcpu_look(vcpu.state.name, vcpu.vm.mailbox.recv_waiter is vcpu)
+    look = look_of(vcpu)
     if holders and look != "running":
         look = "running" if vcpu.vm.id == HF_PRIMARY_VM_ID or holders > 1 else "leaving"
     said = VCPU_LOOKS[look][0]
